@@ -1,0 +1,6 @@
+"""The version, read from the one place that states it: blender_manifest.toml."""
+
+import tomllib
+from pathlib import Path
+
+VERSION: str = tomllib.loads((Path(__file__).parent / "blender_manifest.toml").read_text("utf-8"))["version"]

@@ -1,0 +1,277 @@
+"""The arrays that travel between stages. Each class says shapes, types, units and spaces, and checks them when it is made.
+
+Letters: H W image height and width · V vertices · F faces · P people · K keypoints (308) · J joints · B bones.
+Everything that has a position is in the ``camera`` space of `core.frames` until `scene` writes it into Blender.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .errors import SapiensError
+
+
+def _check(owner: str, **arrays: tuple) -> None:
+    """Raise unless every (array, shape, kind) fits. In a shape a letter must mean one size throughout; None fits all."""
+    sizes: dict[str, int] = {}
+    for name, (array, shape, kind) in arrays.items():
+        if array is None:
+            continue
+        if not isinstance(array, np.ndarray) or array.ndim != len(shape) or array.dtype.kind not in kind:
+            found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+            raise SapiensError(f"{owner}.{name} must be an array ({', '.join(map(str, shape))}) of kind {kind!r}, not {found}.")
+        for wanted, size in zip(shape, array.shape, strict=True):
+            expected = sizes.setdefault(wanted, size) if isinstance(wanted, str) else wanted
+            if size != expected:
+                raise SapiensError(f"{owner}.{name} has shape {array.shape}, expected {wanted} = {expected}.")
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera without distortion.
+
+    width, height   pixels of the image
+    fx, fy          focal lengths, pixels
+    cx, cy          principal point, pixels (integer = pixel centre)
+    source          where the focal length comes from: "given", "scale head", "pointmap", "exif", "assumed"
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    source: str = "given"
+
+    @classmethod
+    def from_matrix(cls, intrinsics: np.ndarray, width: int, height: int, source: str = "given") -> Camera:
+        k = np.asarray(intrinsics, np.float64)
+        return cls(width, height, float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2]), source)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """(3, 3) float64: fx 0 cx; 0 fy cy; 0 0 1."""
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]])
+
+    def rays(self, pixels: np.ndarray | None = None) -> np.ndarray:
+        """Points at depth 1 seen at (..., 2) pixels -> (..., 3) float32; without pixels, of every pixel: (H, W, 3)."""
+        if pixels is None:
+            x = ((np.arange(self.width) - self.cx) / self.fx).astype(np.float32)
+            y = ((np.arange(self.height) - self.cy) / self.fy).astype(np.float32)
+            out = np.ones((self.height, self.width, 3), np.float32)
+            out[..., 0], out[..., 1] = x[None, :], y[:, None]
+            return out
+        x, y = (pixels[..., 0] - self.cx) / self.fx, (pixels[..., 1] - self.cy) / self.fy
+        return np.stack([x, y, np.ones_like(x)], axis=-1).astype(np.float32)
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """(..., 3) camera space -> (..., 2) pixels."""
+        z = points[..., 2]
+        return np.stack([points[..., 0] / z * self.fx + self.cx, points[..., 1] / z * self.fy + self.cy], axis=-1)
+
+    def resized(self, width: int, height: int) -> Camera:
+        """The same camera for the image resampled to width x height (half-pixel centres)."""
+        sx, sy = width / self.width, height / self.height
+        return Camera(width, height, self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5, self.source)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What the network saw in one photo: maps aligned with the upright photo. None = the task was not run.
+
+    image       (H, W, 3) uint8 sRGB
+    pointmap    (H, W, 3) float16/32, camera space, metres; non-finite or z <= 0 = no value
+    normal      (H, W, 3) float16/32, axes of the normal head (x right, y up, z to the viewer), unit
+    albedo      (H, W, 3) uint8 sRGB
+    seg         (H, W) uint8, the 29 classes of data/seg29.json, 0 = background
+    alpha       (H, W) uint8, foreground opacity
+    keypoints   (P, 308, 3) float32: x, y in pixels and score
+    boxes       (P, 4) float32: x1, y1, x2, y2 in pixels
+    intrinsics  (3, 3) float32: fx 0 cx; 0 fy cy; 0 0 1, pixels
+    metadata    strings: format, version, source, sha256, models (JSON), created
+    """
+
+    image: np.ndarray
+    pointmap: np.ndarray | None = None
+    normal: np.ndarray | None = None
+    albedo: np.ndarray | None = None
+    seg: np.ndarray | None = None
+    alpha: np.ndarray | None = None
+    keypoints: np.ndarray | None = None
+    boxes: np.ndarray | None = None
+    intrinsics: np.ndarray | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        _check("Predictions", image=(self.image, ("H", "W", 3), "u"), pointmap=(self.pointmap, ("H", "W", 3), "f"),
+               normal=(self.normal, ("H", "W", 3), "f"), albedo=(self.albedo, ("H", "W", 3), "u"), seg=(self.seg, ("H", "W"), "u"),
+               alpha=(self.alpha, ("H", "W"), "u"), keypoints=(self.keypoints, ("P", 308, 3), "f"), boxes=(self.boxes, ("P", 4), "f"),
+               intrinsics=(self.intrinsics, (3, 3), "f"))  # fmt: skip
+
+    @property
+    def height(self) -> int:
+        return self.image.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.image.shape[1]
+
+    @classmethod
+    def load(cls, path: str | Path) -> Predictions:
+        """Read a predictions file; see `core.store.load_predictions`."""
+        from .store import load_predictions
+
+        return load_predictions(path)
+
+    def save(self, path: str | Path) -> Path:
+        """Write a predictions file, whole or not at all; see `core.store.save_predictions`."""
+        from .store import save_predictions
+
+        return save_predictions(self, path)
+
+
+@dataclass(frozen=True, eq=False)
+class MeshData:
+    """Triangle mesh in camera space, the surface that the camera sees.
+
+    vertices  (V, 3) float32  metres
+    faces     (F, 3) int32    counter-clockwise seen from the camera
+    uvs       (V, 2) float32  uv of the photo's projection
+    normals   (V, 3) float32  unit, point to the camera
+    labels    (V,) uint8      body part (29 classes)
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    uvs: np.ndarray
+    normals: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self):
+        _check("MeshData", vertices=(self.vertices, ("V", 3), "f"), faces=(self.faces, ("F", 3), "i"), uvs=(self.uvs, ("V", 2), "f"),
+               normals=(self.normals, ("V", 3), "f"), labels=(self.labels, ("V",), "u"))  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Textures:
+    """Images in the photo's projection (uv 0 of the scan), top row first.
+
+    base_colour_srgb  (h, w, 3) uint8 sRGB
+    colour_source     "albedo", "delighted" or "photo"
+    normal_tangent    (h, w, 3) uint16, 32768 = 0, MikkTSpace frame of the mesh, +y up; None = no detail beyond the mesh
+    roughness         (h, w) uint8, linear; None = one value per part
+    mask              (h, w) uint8, opacity of the person
+    """
+
+    base_colour_srgb: np.ndarray
+    colour_source: str
+    mask: np.ndarray
+    normal_tangent: np.ndarray | None = None
+    roughness: np.ndarray | None = None
+
+    def __post_init__(self):
+        _check("Textures", base_colour_srgb=(self.base_colour_srgb, ("h", "w", 3), "u"), mask=(self.mask, (None, None), "u"),
+               normal_tangent=(self.normal_tangent, (None, None, 3), "u"), roughness=(self.roughness, (None, None), "u"))  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """Joint centres of one person in camera space.
+
+    names       J joint names: those of the body, hand and foot keypoints, and pelvis, spine, chest, neck, head, head_top,
+                left_clavicle, right_clavicle (see `core.skeleton.JOINT_NAMES`)
+    positions   (J, 3) float32 metres; every joint has a finite position, seen or filled
+    confidence  (J,) float32 0..1; 0 = filled from lengths, symmetry and priors alone
+    seen        (J,) bool; False = the joint was occluded or outside the photo and its position is a guess
+    surface     (308, 3) float32 metres; the keypoints on the skin, NaN = none
+    stature     estimated height of the person, metres
+    """
+
+    names: tuple[str, ...]
+    positions: np.ndarray
+    confidence: np.ndarray
+    seen: np.ndarray
+    surface: np.ndarray
+    stature: float
+
+    def __post_init__(self):
+        _check("Pose", positions=(self.positions, ("J", 3), "f"), confidence=(self.confidence, ("J",), "f"), seen=(self.seen, ("J",), "b"),
+               surface=(self.surface, (308, 3), "f"))  # fmt: skip
+        if len(self.names) != len(self.positions):
+            raise SapiensError(f"Pose has {len(self.names)} names for {len(self.positions)} positions.")
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """(3,) position of the named joint."""
+        return self.positions[self.names.index(name)]
+
+    def is_seen(self, name: str) -> bool:
+        return bool(self.seen[self.names.index(name)])
+
+
+@dataclass(frozen=True, eq=False)
+class RigData:
+    """An armature at rest in camera space, parents before children. Names are those of Rigify's human metarig.
+
+    names      B bone names
+    parents    (B,) int32   index of the parent, -1 = none
+    heads      (B, 3) float32 metres
+    tails      (B, 3) float32 metres
+    z_axes     (B, 3) float32  the direction that the bone's local +z is rolled to (need not be perpendicular to the bone)
+    connected  (B,) bool    the head sits on the parent's tail
+    unseen     (B,) bool    the bone was placed by lengths and priors, not by what the photo shows
+    """
+
+    names: tuple[str, ...]
+    parents: np.ndarray
+    heads: np.ndarray
+    tails: np.ndarray
+    z_axes: np.ndarray
+    connected: np.ndarray
+    unseen: np.ndarray
+
+    def __post_init__(self):
+        _check("RigData", parents=(self.parents, ("B",), "i"), heads=(self.heads, ("B", 3), "f"), tails=(self.tails, ("B", 3), "f"),
+               z_axes=(self.z_axes, ("B", 3), "f"), connected=(self.connected, ("B",), "b"), unseen=(self.unseen, ("B",), "b"))  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class SkinWeights:
+    """Linear blend skinning of a mesh by a rig.
+
+    bones    (V, N) int32    indices into RigData.names, N <= 8
+    weights  (V, N) float32  >= 0, each row sums to 1
+    """
+
+    bones: np.ndarray
+    weights: np.ndarray
+
+    def __post_init__(self):
+        _check("SkinWeights", bones=(self.bones, ("V", "N"), "i"), weights=(self.weights, ("V", "N"), "f"))
+
+
+@dataclass(frozen=True, eq=False)
+class Avatar:
+    """All that `scene` writes for one person.
+
+    name               of the photo
+    camera             the matched camera
+    world_from_camera  (4, 4) float64 rigid: where the camera stands in the world
+    mesh, textures     the scan
+    rig, weights       the skeleton and how the scan follows it; None without keypoints
+    image              (H, W, 3) uint8 sRGB: the photo, background image of the camera
+    notes              sentences for the artist: what disagreed, what was filled in
+    """
+
+    name: str
+    camera: Camera
+    world_from_camera: np.ndarray
+    mesh: MeshData
+    textures: Textures
+    image: np.ndarray
+    rig: RigData | None = None
+    weights: SkinWeights | None = None
+    notes: tuple[str, ...] = ()
