@@ -76,7 +76,9 @@ class Camera:
     def resized(self, width: int, height: int) -> Camera:
         """The same camera for the image resampled to width x height (half-pixel centres)."""
         sx, sy = width / self.width, height / self.height
-        return Camera(width, height, self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5, self.source)
+        return Camera(
+            width, height, self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5, self.source
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,10 +109,18 @@ class Predictions:
     metadata: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
-        _check("Predictions", image=(self.image, ("H", "W", 3), "u"), pointmap=(self.pointmap, ("H", "W", 3), "f"),
-               normal=(self.normal, ("H", "W", 3), "f"), albedo=(self.albedo, ("H", "W", 3), "u"), seg=(self.seg, ("H", "W"), "u"),
-               alpha=(self.alpha, ("H", "W"), "u"), keypoints=(self.keypoints, ("P", 308, 3), "f"), boxes=(self.boxes, ("P", 4), "f"),
-               intrinsics=(self.intrinsics, (3, 3), "f"))  # fmt: skip
+        _check(
+            "Predictions",
+            image=(self.image, ("H", "W", 3), "u"),
+            pointmap=(self.pointmap, ("H", "W", 3), "f"),
+            normal=(self.normal, ("H", "W", 3), "f"),
+            albedo=(self.albedo, ("H", "W", 3), "u"),
+            seg=(self.seg, ("H", "W"), "u"),
+            alpha=(self.alpha, ("H", "W"), "u"),
+            keypoints=(self.keypoints, ("P", 308, 3), "f"),
+            boxes=(self.boxes, ("P", 4), "f"),
+            intrinsics=(self.intrinsics, (3, 3), "f"),
+        )
 
     @property
     def height(self) -> int:
@@ -152,8 +162,14 @@ class MeshData:
     labels: np.ndarray
 
     def __post_init__(self):
-        _check("MeshData", vertices=(self.vertices, ("V", 3), "f"), faces=(self.faces, ("F", 3), "i"), uvs=(self.uvs, ("V", 2), "f"),
-               normals=(self.normals, ("V", 3), "f"), labels=(self.labels, ("V",), "u"))  # fmt: skip
+        _check(
+            "MeshData",
+            vertices=(self.vertices, ("V", 3), "f"),
+            faces=(self.faces, ("F", 3), "i"),
+            uvs=(self.uvs, ("V", 2), "f"),
+            normals=(self.normals, ("V", 3), "f"),
+            labels=(self.labels, ("V",), "u"),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +190,13 @@ class Textures:
     roughness: np.ndarray | None = None
 
     def __post_init__(self):
-        _check("Textures", base_colour_srgb=(self.base_colour_srgb, ("h", "w", 3), "u"), mask=(self.mask, (None, None), "u"),
-               normal_tangent=(self.normal_tangent, (None, None, 3), "u"), roughness=(self.roughness, (None, None), "u"))  # fmt: skip
+        _check(
+            "Textures",
+            base_colour_srgb=(self.base_colour_srgb, ("h", "w", 3), "u"),
+            mask=(self.mask, (None, None), "u"),
+            normal_tangent=(self.normal_tangent, (None, None, 3), "u"),
+            roughness=(self.roughness, (None, None), "u"),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,8 +220,13 @@ class Pose:
     stature: float
 
     def __post_init__(self):
-        _check("Pose", positions=(self.positions, ("J", 3), "f"), confidence=(self.confidence, ("J",), "f"), seen=(self.seen, ("J",), "b"),
-               surface=(self.surface, (308, 3), "f"))  # fmt: skip
+        _check(
+            "Pose",
+            positions=(self.positions, ("J", 3), "f"),
+            confidence=(self.confidence, ("J",), "f"),
+            seen=(self.seen, ("J",), "b"),
+            surface=(self.surface, (308, 3), "f"),
+        )
         if len(self.names) != len(self.positions):
             raise SapiensError(f"Pose has {len(self.names)} names for {len(self.positions)} positions.")
 
@@ -234,8 +260,15 @@ class RigData:
     unseen: np.ndarray
 
     def __post_init__(self):
-        _check("RigData", parents=(self.parents, ("B",), "i"), heads=(self.heads, ("B", 3), "f"), tails=(self.tails, ("B", 3), "f"),
-               z_axes=(self.z_axes, ("B", 3), "f"), connected=(self.connected, ("B",), "b"), unseen=(self.unseen, ("B",), "b"))  # fmt: skip
+        _check(
+            "RigData",
+            parents=(self.parents, ("B",), "i"),
+            heads=(self.heads, ("B", 3), "f"),
+            tails=(self.tails, ("B", 3), "f"),
+            z_axes=(self.z_axes, ("B", 3), "f"),
+            connected=(self.connected, ("B",), "b"),
+            unseen=(self.unseen, ("B",), "b"),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,187 @@
+"""The command line: ``python -m sapiens2_avatar …`` and ``blender --command sapiens2 …`` take the same sub-commands.
+
+Exit status: 0 all done, 1 some inputs failed (each named with its reason), 2 wrong usage. Progress goes to stderr, the paths of
+results to stdout; with --json one JSON object on stdout says all of it. Each sub-command lives in `commands`, imported when chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+
+TASKS = ("pose", "seg", "normal", "pointmap", "albedo", "matting")
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("network")
+    group.add_argument(
+        "--model", default="preview", metavar="ID", help="preview (built in), 0.4b, 0.8b, 1b or 5b (default: %(default)s)"
+    )
+    group.add_argument(
+        "--tasks", type=_tasks, metavar="LIST", help=f"comma-separated, of {', '.join(TASKS)} (default: all that the model has)"
+    )
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, xpu (default: %(default)s)")
+    group.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "float32", "bfloat16"),
+        help="number format of the network (default: auto)",
+    )
+    group.add_argument(
+        "--box",
+        type=_box,
+        action="append",
+        metavar="X1,Y1,X2,Y2",
+        help="a person's box in pixels instead of finding people; repeatable",
+    )
+    group.add_argument(
+        "--flip", action="store_true", help="also look at the mirrored photo and average the keypoints (slower, steadier)"
+    )
+
+
+def _add_build_options(parser: argparse.ArgumentParser) -> None:
+    scan = parser.add_argument_group("scan")
+    scan.add_argument(
+        "--resolution",
+        type=_resolution,
+        default="full",
+        metavar="full|half|FACES",
+        help="mesh resolution or a face count (default: full)",
+    )
+    scan.add_argument("--detail", type=_unit, default=None, metavar="0..1", help="how much the normals lead over the pointmap")
+    scan.add_argument("--stature", type=float, metavar="METRES", help="scale the person to this height")
+    scan.add_argument("--distance", type=float, metavar="METRES", help="scale so that the person is this far from the camera")
+    scan.add_argument("--focal", type=float, metavar="MM", help="focal length of the lens for 35 mm film, where it is known")
+    scan.add_argument(
+        "--keep-camera-frame",
+        action="store_true",
+        help="leave the scan where the camera saw it instead of standing it on the ground",
+    )
+    scan.add_argument(
+        "--colour", choices=("auto", "albedo", "delighted", "photo"), default="auto", help="what the base colour is made of"
+    )
+    rig = parser.add_argument_group("rig")
+    rig.add_argument("--no-rig", action="store_true", help="scan only")
+    rig.add_argument(
+        "--rest",
+        choices=("photo", "a-pose", "t-pose"),
+        default="photo",
+        help="rest pose of the skeleton (default: as in the photo)",
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole grammar of the command line."""
+    top = argparse.ArgumentParser(
+        prog="sapiens2-avatar", description="Turn photographs of people into digital humans in Blender."
+    )
+    top.add_argument("--version", action="store_true", help="print the version and leave")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="one JSON object on stdout instead of paths")
+    common.add_argument("--quiet", action="store_true", help="no progress")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[common])
+
+    demo = add("demo", "The built-in photo through the built-in preview model: demo.blend, demo.glb and demo.png.")
+    demo.add_argument("-o", "--output", default=".", metavar="DIR", help="where to write (default: here)")
+
+    predict = add("predict", "Run the network: one predictions file per image.")
+    predict.add_argument("images", nargs="+", metavar="IMAGE")
+    predict.add_argument("-o", "--output", default=".", metavar="DIR", help="where to write (default: here)")
+    _add_model_options(predict)
+
+    build = add("build", "Scan, textures, camera and rig from photos or stored predictions.")
+    build.add_argument("inputs", nargs="+", metavar="IMAGE|PREDICTIONS")
+    build.add_argument("-o", "--output", required=True, metavar="FILE.blend")
+    build.add_argument(
+        "--export", action="append", default=[], metavar="FILE.glb|.fbx|.usd|.obj|.ply", help="also write this file; repeatable"
+    )
+    build.add_argument("--preview", metavar="FILE.png", help="also render a picture of the result")
+    _add_model_options(build)
+    _add_build_options(build)
+
+    models = add("models", "The network's weights: list, download, import, verify.")
+    actions = models.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("list", help="what exists and what is installed", parents=[common])
+    download = actions.add_parser("download", help="fetch weights from the Hugging Face Hub", parents=[common])
+    download.add_argument("model", metavar="MODEL", help="0.4b, 0.8b, 1b or 5b")
+    download.add_argument("--tasks", type=_tasks, metavar="LIST")
+    download.add_argument("--accept-license", action="store_true", help="you have read and accept the Sapiens2 License")
+    imported = actions.add_parser("import", help="take weights from a folder or file on this machine", parents=[common])
+    imported.add_argument("path", metavar="FOLDER|FILE")
+    imported.add_argument("--link", action="store_true", help="link instead of copying")
+    imported.add_argument("--accept-license", action="store_true", help="you have read and accept the Sapiens2 License")
+    verify = actions.add_parser("verify", help="check the installed files", parents=[common])
+    verify.add_argument("model", nargs="?", metavar="MODEL")
+
+    add("doctor", "What this machine can do, and what is missing.")
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit status. Never raises for an expected failure."""
+    from .core.errors import SapiensError
+
+    grammar = parser()
+    try:
+        options = grammar.parse_args(argv)
+    except SystemExit as leave:
+        return int(leave.code or 0)
+    from .commands.console import Console
+
+    if options.version:
+        from ._version import VERSION
+
+        Console().result(VERSION)
+        return 0
+    if options.command is None:
+        grammar.print_help()
+        return 2
+    console = Console(as_json=options.json, quiet=options.quiet)
+    try:
+        import_module(f".commands.{options.command}", __package__).run(options, console)
+    except SapiensError as error:
+        console.failed(None, error)
+    except KeyboardInterrupt:
+        console.failed(None, SapiensError("Stopped."))
+    except BrokenPipeError:
+        return 1
+    return console.close()
+
+
+def _tasks(text: str) -> tuple[str, ...]:
+    chosen = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    unknown = [task for task in chosen if task not in TASKS]
+    if unknown or not chosen:
+        raise argparse.ArgumentTypeError(f"unknown task {', '.join(unknown) or text!r}, choose from {', '.join(TASKS)}")
+    return chosen
+
+
+def _box(text: str) -> tuple[float, ...]:
+    try:
+        box = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        box = ()
+    if len(box) != 4 or not (box[0] < box[2] and box[1] < box[3]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a box: x1,y1,x2,y2 with x1 < x2 and y1 < y2")
+    return box
+
+
+def _resolution(text: str) -> str | int:
+    if text in ("full", "half"):
+        return text
+    if not text.isdigit() or int(text) < 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither full nor half nor a face count of 100 or more")
+    return int(text)
+
+
+def _unit(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
+    return value

@@ -1,0 +1,98 @@
+"""`build IMAGE|PREDICTIONS… -o FILE.blend`: scan, textures, camera and rig of each input, each in its own collection."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import SapiensError
+from .console import Console
+from .inputs import check_writable, focal_from_exif, predictions_of
+
+if TYPE_CHECKING:
+    from ..core.avatar import AvatarSettings
+
+EXPORTS = (".glb", ".gltf", ".fbx", ".usd", ".usdc", ".usda", ".obj", ".ply")
+
+
+def run(options: Namespace, console: Console) -> None:
+    output = Path(options.output)
+    exports = [Path(path) for path in options.export]
+    if output.suffix.lower() != ".blend":
+        raise SapiensError(f"The output must end in .blend, {output.name} does not.", "Exports to other formats go to --export.")
+    for path in exports:
+        if path.suffix.lower() not in EXPORTS:
+            raise SapiensError(f"{path.name} has no known format.", f"Choose one of {', '.join(EXPORTS)}.")
+    for path in [output, *exports, *([Path(options.preview)] if options.preview else [])]:
+        check_writable(path)
+    build(list(map(Path, options.inputs)), output, exports, Path(options.preview) if options.preview else None, options, console)
+
+
+def build(
+    inputs: list[Path], output: Path, exports: list[Path], preview: Path | None, options: Namespace, console: Console
+) -> None:
+    """Build every input into one new .blend, then the exports and the picture. Inputs that fail are reported, the rest are built."""
+    from ..core.avatar import make_avatars
+
+    scene = _scene()
+    scene.new_file()
+    collections = []
+    for path in inputs:
+        try:
+            predictions = predictions_of(path, options, console)
+            settings = avatar_settings(options, focal_from_exif(path))
+            avatars = make_avatars(
+                predictions, path.stem, settings, lambda stage, part, name=path.name: console.progress(name, stage, part)
+            )
+            collections.append(scene.write_avatars(avatars, path.stem))
+            for note in dict.fromkeys(note for avatar in avatars for note in avatar.notes):
+                console.note(f"{path.name}: {note}")
+        except SapiensError as error:
+            console.failed(path, error)
+    if not collections:
+        return
+    console.result(scene.save_blend(output))
+    for path in exports:
+        console.result(scene.export(path, collections))
+    if preview is not None:
+        console.result(scene.render_preview(preview, collections[0]))
+
+
+def avatar_settings(options: Namespace, focal_35mm: float | None = None) -> AvatarSettings:
+    """The settings that the build options of the command line ask for."""
+    from ..core.avatar import AvatarSettings
+
+    default = AvatarSettings()
+    scan = replace(
+        default.scan,
+        resolution=options.resolution,
+        stature=options.stature,
+        distance=options.distance,
+        keep_camera_frame=options.keep_camera_frame,
+    )
+    if options.detail is not None:
+        scan = replace(scan, detail=options.detail)
+    return replace(
+        default,
+        scan=scan,
+        texture=replace(default.texture, colour=options.colour),
+        rig=replace(default.rig, rest=options.rest),
+        with_rig=not options.no_rig,
+        focal_35mm=options.focal or focal_35mm,
+    )
+
+
+def _scene():
+    """The part that writes Blender files, if there is a Blender in this process."""
+    try:
+        import bpy  # noqa: F401
+    except ImportError as error:
+        raise SapiensError(
+            "Writing a .blend file needs Blender's Python module.",
+            "Install sapiens2-avatar[blender], or run it with blender --command sapiens2.",
+        ) from error
+    from .. import scene
+
+    return scene

@@ -1,0 +1,150 @@
+"""Predictions to everything that Blender needs for one person: the order of the stages, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .data import Avatar, Camera, Pose, Predictions
+from .errors import SapiensError
+from .scan import ScanSettings
+from .texture import TextureSettings
+
+if TYPE_CHECKING:
+    from .pose import PoseSettings
+    from .rig import RigSettings
+
+Progress = Callable[[str, float], None]
+
+
+def _default_pose_settings() -> PoseSettings:
+    from .pose import PoseSettings
+
+    return PoseSettings()
+
+
+def _default_rig_settings() -> RigSettings:
+    from .rig import RigSettings
+
+    return RigSettings()
+
+
+@dataclass(frozen=True)
+class AvatarSettings:
+    """What to make and how. Each stage documents its own settings.
+
+    with_rig      make the skeleton and the skin weights (needs keypoints)
+    focal_35mm    focal length of the lens in millimetres for 35 mm film, where the photo's EXIF states it
+    """
+
+    scan: ScanSettings = field(default_factory=ScanSettings)
+    texture: TextureSettings = field(default_factory=TextureSettings)
+    pose: PoseSettings = field(default_factory=_default_pose_settings)
+    rig: RigSettings = field(default_factory=_default_rig_settings)
+    with_rig: bool = True
+    focal_35mm: float | None = None
+
+
+def make_avatars(
+    predictions: Predictions, name: str = "person", settings: AvatarSettings | None = None, progress: Progress | None = None
+) -> list[Avatar]:
+    """One Avatar per person, left to right in the photo, all in the same camera and world.
+
+    Needs `predictions.pointmap`. Raises SapiensError when there is no pointmap, no person or no surface.
+    `progress(stage, fraction)` is called before each stage with the share of the work that is done.
+    """
+    from .camera import estimate_camera, world_from_camera
+    from .people import find_people
+    from .scan import make_mesh
+    from .texture import make_textures
+
+    settings = settings or AvatarSettings()
+    report = progress or (lambda stage, fraction: None)
+    if predictions.pointmap is None:
+        raise SapiensError(
+            f"{name} has no pointmap, so there is no surface to build.", "Run the pointmap task on the photo first."
+        )
+
+    report("camera", 0.0)
+    estimate = estimate_camera(predictions, focal_35mm=settings.focal_35mm)
+    people = find_people(_labels(predictions), predictions.boxes)
+    if not people:
+        raise SapiensError(f"No person was found in {name}.", "Choose a photo of a person, or draw a box around them.")
+
+    made, poses = [], []
+    for i, person in enumerate(people):
+        share = (i + np.arange(4) / 4) / len(people)
+        report("scan", share[0])
+        surface = make_mesh(predictions, estimate.camera, person.mask, settings.scan)
+        report("texture", share[1])
+        textures = make_textures(predictions, surface, settings.texture)
+        report("pose", share[2])
+        pose, notes = _pose(predictions, i, estimate.camera, settings) if settings.with_rig else (None, ())
+        report("rig", share[3])
+        rig, weights = _rig(pose, surface.mesh, settings)
+        label = name if len(people) == 1 else f"{name} {i + 1}"
+        made.append(
+            Avatar(
+                name=label,
+                camera=estimate.camera,
+                world_from_camera=np.eye(4),
+                mesh=surface.mesh,
+                textures=textures,
+                image=predictions.image,
+                rig=rig,
+                weights=weights,
+                notes=(*estimate.notes, *surface.notes, *notes),
+            )
+        )
+        poses.append(pose)
+
+    # One world for all: the person with the largest surface says where the ground is and what is up.
+    lead = max(range(len(made)), key=lambda k: len(made[k].mesh.vertices))
+    placement = world_from_camera(poses[lead], made[lead].mesh.vertices, keep_camera_frame=settings.scan.keep_camera_frame)
+    report("done", 1.0)
+    return [replace(avatar, world_from_camera=placement) for avatar in made]
+
+
+def make_scan(predictions: Predictions, name: str = "person", settings: AvatarSettings | None = None) -> Avatar:
+    """The scan of the largest person, without a rig: mesh, textures and camera as numpy arrays. Errors as `make_avatars`."""
+    made = make_avatars(predictions, name, replace(settings or AvatarSettings(), with_rig=False))
+    return max(made, key=lambda avatar: len(avatar.mesh.vertices))
+
+
+def _labels(predictions: Predictions) -> np.ndarray:
+    """(H, W) uint8 body parts; without a segmentation, everything that has a depth (and opacity) counts as one part."""
+    if predictions.seg is not None:
+        return predictions.seg
+    assert predictions.pointmap is not None
+    with np.errstate(invalid="ignore"):
+        solid = np.isfinite(predictions.pointmap).all(-1) & (predictions.pointmap[..., 2] > 0)
+    if predictions.alpha is not None:
+        solid &= predictions.alpha > 127
+    return np.where(solid, np.uint8(1), np.uint8(0))
+
+
+def _pose(predictions: Predictions, person: int, camera: Camera, settings: AvatarSettings) -> tuple[Pose | None, tuple[str, ...]]:
+    """The pose, or None and the reason why there is none: a scan without a rig is still worth having."""
+    from .pose import lift_pose
+
+    if predictions.keypoints is None:
+        return None, ("No rig: the predictions hold no keypoints.",)
+    if person >= len(predictions.keypoints):
+        return None, (f"No rig: the predictions hold keypoints of {len(predictions.keypoints)} people only.",)
+    try:
+        return lift_pose(predictions, person=person, camera=camera, settings=settings.pose), ()
+    except SapiensError as error:
+        return None, (f"No rig: {error}",)
+
+
+def _rig(pose: Pose | None, mesh, settings: AvatarSettings):
+    from .rig import make_rig
+    from .skinning import skin_weights
+
+    if pose is None:
+        return None, None
+    rig = make_rig(pose, settings.rig)
+    return rig, skin_weights(mesh, rig)

@@ -1,0 +1,78 @@
+"""Avatars on disk: how the worker hands its arrays to Blender. One safetensors file, read with numpy alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import numpy as np
+
+from .data import Avatar, Camera, MeshData, RigData, SkinWeights, Textures
+from .errors import SapiensError
+
+FORMAT = "sapiens2-avatars"
+GROUPS = {"mesh": MeshData, "textures": Textures, "rig": RigData, "weights": SkinWeights}
+
+
+def save_avatars(avatars: list[Avatar], path: str | Path) -> Path:
+    """Write all avatars of one photo to `path`; images that they share are stored once."""
+    from safetensors.numpy import save_file
+
+    tensors: dict[str, np.ndarray] = {}
+    records = []
+    for i, avatar in enumerate(avatars):
+        tensors[f"{i}.world_from_camera"] = np.ascontiguousarray(avatar.world_from_camera, np.float64)
+        record: dict = {"name": avatar.name, "camera": asdict(avatar.camera), "notes": list(avatar.notes), "groups": {}}
+        for group in GROUPS:
+            value = getattr(avatar, group)
+            if value is None:
+                continue
+            record["groups"][group] = {}
+            for f in fields(value):
+                item = getattr(value, f.name)
+                if isinstance(item, np.ndarray):
+                    tensors[f"{i}.{group}.{f.name}"] = np.ascontiguousarray(item)
+                elif item is not None:
+                    record["groups"][group][f.name] = item
+        records.append(record)
+    if avatars:
+        tensors["image"] = np.ascontiguousarray(avatars[0].image)
+    path = Path(path)
+    save_file(tensors, path, {"format": FORMAT, "avatars": json.dumps(records)})
+    return path
+
+
+def load_avatars(path: str | Path) -> list[Avatar]:
+    """Read what `save_avatars` wrote. Raises SapiensError for any other file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise SapiensError(
+                    f"{Path(path).name} does not hold avatars.", "Build them again from the photo or its predictions."
+                )
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no dict)
+    except (SafetensorError, OSError) as error:
+        raise SapiensError(f"{Path(path).name} could not be read: {error}.", "Build the avatar again.") from error
+    avatars = []
+    for i, record in enumerate(json.loads(metadata["avatars"])):
+        groups = {}
+        for group, values in record["groups"].items():
+            prefix = f"{i}.{group}."
+            arrays = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            scalars = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+            groups[group] = GROUPS[group](**arrays, **scalars)
+        avatars.append(
+            Avatar(
+                name=record["name"],
+                camera=Camera(**record["camera"]),
+                world_from_camera=tensors[f"{i}.world_from_camera"],
+                image=tensors["image"],
+                notes=tuple(record["notes"]),
+                **groups,
+            )
+        )
+    return avatars
