@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from argparse import Namespace
 from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,28 +38,32 @@ def build(
     """Build every input into one new .blend, then the exports and the picture. Inputs that fail are reported, the rest are built."""
     from ..core.avatar import make_avatars
 
-    scene = _scene()
-    scene.new_file()
-    collections = []
+    _require_blender()
+    from ..scene.build import write_avatars
+    from ..scene.export import export
+    from ..scene.files import new_file, save_blend
+    from .picture import write_picture
+
+    new_file()
+    collections, photos = [], []
     for path in inputs:
         try:
             predictions = predictions_of(path, options, console)
             settings = avatar_settings(options, focal_from_exif(path))
-            avatars = make_avatars(
-                predictions, path.stem, settings, lambda stage, part, name=path.name: console.progress(name, stage, part)
-            )
-            collections.append(scene.write_avatars(avatars, path.stem))
+            avatars = make_avatars(predictions, path.stem, settings, partial(console.progress, path.name))
+            collections.append(write_avatars(avatars, path.stem))
+            photos.append(predictions.image)
             for note in dict.fromkeys(note for avatar in avatars for note in avatar.notes):
                 console.note(f"{path.name}: {note}")
         except SapiensError as error:
             console.failed(path, error)
     if not collections:
         return
-    console.result(scene.save_blend(output))
+    console.result(save_blend(output))
     for path in exports:
-        console.result(scene.export(path, collections))
+        console.result(export(path, collections))
     if preview is not None:
-        console.result(scene.render_preview(preview, collections[0]))
+        console.result(write_picture(preview, photos[0], collections[0]))
 
 
 def avatar_settings(options: Namespace, focal_35mm: float | None = None) -> AvatarSettings:
@@ -84,15 +90,9 @@ def avatar_settings(options: Namespace, focal_35mm: float | None = None) -> Avat
     )
 
 
-def _scene():
-    """The part that writes Blender files, if there is a Blender in this process."""
-    try:
-        import bpy  # noqa: F401
-    except ImportError as error:
+def _require_blender() -> None:
+    if find_spec("bpy") is None:
         raise SapiensError(
             "Writing a .blend file needs Blender's Python module.",
             "Install sapiens2-avatar[blender], or run it with blender --command sapiens2.",
-        ) from error
-    from .. import scene
-
-    return scene
+        )

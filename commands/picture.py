@@ -1,0 +1,56 @@
+"""The picture of a result: the photo, the scan from a three-quarter view, and the same with its skeleton."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+BACKDROP = np.array([46, 48, 52], np.float32)
+BONE = (255, 176, 46)
+
+
+def write_picture(path: Path, photo: np.ndarray, collection, height: int = 768) -> Path:
+    """Render the collection (needs bpy) and write photo and renders side by side as a PNG.
+
+    photo is (H, W, 3) uint8 sRGB; the picture is `height` pixels high.
+    """
+    from PIL import Image
+
+    from ..scene.render import render_view
+
+    size = (height * 3 // 4, height)
+    with tempfile.TemporaryDirectory() as folder:
+        view = render_view(collection, Path(folder) / "view.png", size)
+        with Image.open(view.path) as image:
+            render = _over_backdrop(np.asarray(image.convert("RGBA"), np.float32))
+    width = max(1, round(photo.shape[1] * height / photo.shape[0]))
+    shown = np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.LANCZOS))
+    gap = np.broadcast_to(BACKDROP.astype(np.uint8), (height, 8, 3))
+    panels = [shown, gap, render] + ([gap, _with_bones(render, view.bones)] if len(view.bones) else [])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    Image.fromarray(np.concatenate(panels, axis=1)).save(temporary, format="PNG")
+    return temporary.replace(path)
+
+
+def _over_backdrop(rgba: np.ndarray) -> np.ndarray:
+    alpha = rgba[..., 3:] / 255
+    shade = np.linspace(1.35, 0.7, len(rgba), dtype=np.float32)[:, None, None]
+    return (rgba[..., :3] * alpha + BACKDROP * shade * (1 - alpha)).round().clip(0, 255).astype(np.uint8)
+
+
+def _with_bones(image: np.ndarray, bones: np.ndarray) -> np.ndarray:
+    """The image, dimmed, with each bone as a tapered stroke from its head (wide) to its tail."""
+    import cv2
+
+    canvas = (image * 0.55).astype(np.uint8)
+    for head, tail in bones:
+        along = tail - head
+        length = np.linalg.norm(along)
+        across = np.array([-along[1], along[0]]) / max(length, 1e-6) * np.clip(length * 0.09, 1.0, 7.0)
+        shape = np.array([head, head + along * 0.15 + across, tail, head + along * 0.15 - across])
+        cv2.fillPoly(canvas, [np.round(shape * 16).astype(np.int32)], BONE, cv2.LINE_AA, shift=4)
+        cv2.circle(canvas, tuple(np.round(head * 16).astype(int)), 2 * 16, (255, 255, 255), -1, cv2.LINE_AA, shift=4)
+    return canvas

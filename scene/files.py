@@ -1,0 +1,56 @@
+"""Blender files: an empty one to build in, and a safe save."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import bpy
+
+from ..core.errors import SapiensError
+
+
+def new_file() -> None:
+    """Start from an empty scene in metres: no cube, no lamp, no camera. For scripts; an artist's open file is never replaced."""
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    bpy.context.scene.unit_settings.system = "METRIC"
+
+
+def save_blend(path: str | Path) -> Path:
+    """Save the open file at `path`, compressed, whole or not at all. Raises SapiensError when it cannot be written."""
+    return write_whole(
+        Path(path), lambda temporary: bpy.ops.wm.save_as_mainfile(filepath=str(temporary), copy=True, compress=True)
+    )
+
+
+def write_whole(path: Path, write) -> Path:
+    """Call write(temporary path with the same suffix), then put what it wrote in the place of `path` in one step.
+
+    Files that the writer put beside it (textures, an .mtl) move along. Raises SapiensError for what the system or Blender refuses.
+    """
+    path = path.absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".sapiens2-", dir=path.parent) as folder:
+            temporary = Path(folder) / path.name
+            write(temporary)
+            if not temporary.exists() or temporary.stat().st_size == 0:
+                raise SapiensError(f"Blender wrote nothing to {path}.", "Check the free space and the permissions of the folder.")
+            for made in sorted(Path(folder).iterdir(), key=lambda p: p == temporary):  # the file itself last
+                target = path.parent / made.name
+                if made.is_dir():
+                    target.mkdir(exist_ok=True)
+                    for inner in made.iterdir():
+                        os.replace(inner, target / inner.name)  # noqa: PTH105
+                else:
+                    os.replace(made, target)  # noqa: PTH105
+    except OSError as error:
+        raise SapiensError(
+            f"{path} could not be written: {error.strerror or error}.", "Check the free space and the permissions."
+        ) from error
+    except RuntimeError as error:  # how operators report
+        raise SapiensError(
+            f"{path} could not be written: {str(error).strip()}", "Check the free space and the permissions."
+        ) from error
+    return path

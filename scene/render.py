@@ -1,0 +1,122 @@
+"""A picture of what was built: the scan from a three-quarter view, and where its bones are in that picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Vector
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A rendered picture and the skeleton in its pixels.
+
+    path   PNG with a transparent background
+    bones  (B, 2, 2) float64: head and tail of each deforming bone, pixels; the unseen ones are left out
+    """
+
+    path: Path
+    bones: np.ndarray
+
+
+def render_view(
+    collection: bpy.types.Collection,
+    path: str | Path,
+    size: tuple[int, int] = (576, 768),
+    azimuth_degrees: float = 35.0,
+    samples: int = 24,
+) -> View:
+    """Render the scans of a collection from `azimuth_degrees` to the side of the matched camera, in a scene of its own.
+
+    size is (width, height) in pixels. The artist's scene, its render settings and its world stay as they are.
+    """
+    scans = [ob for ob in collection.all_objects if ob.get("sapiens2_role") == "scan"]
+    made: list[bpy.types.ID] = []
+    scene = bpy.data.scenes.new("sapiens2 preview")
+    try:
+        for ob in scans:
+            scene.collection.objects.link(ob)
+        low, high = _bounds(scans)
+        camera = _camera(scene, collection, low, high, size, math.radians(azimuth_degrees), made)
+        _lights(scene, (low + high) / 2, camera, made)
+        _settings(scene, size, samples, path)
+        bpy.ops.render.render(write_still=True, scene=scene.name)
+        bones = _bones(scene, camera, collection, size)
+    finally:
+        bpy.data.scenes.remove(scene)
+        bpy.data.batch_remove(made)
+    return View(Path(path), bones)
+
+
+def _bounds(objects: list[bpy.types.Object]) -> tuple[Vector, Vector]:
+    corners = np.array([ob.matrix_world @ Vector(corner) for ob in objects for corner in ob.bound_box])
+    return Vector(corners.min(0)), Vector(corners.max(0))
+
+
+def _camera(scene, collection, low: Vector, high: Vector, size, azimuth: float, made: list) -> bpy.types.Object:
+    """A long lens that sees the whole box, turned about the vertical from where the photo was taken."""
+    centre, radius = (low + high) / 2, (high - low).length / 2
+    matched = next((ob for ob in collection.all_objects if ob.get("sapiens2_role") == "camera"), None)
+    front = (matched.matrix_world.translation - centre) if matched else Vector((0, -1, 0))
+    angle = math.atan2(front.y, front.x) + azimuth
+    data = bpy.data.cameras.new("sapiens2 preview")
+    data.lens, data.sensor_fit = 70, "VERTICAL"
+    camera = bpy.data.objects.new("sapiens2 preview", data)
+    scene.collection.objects.link(camera)
+    extent = max((high.z - low.z) / 2, radius * 0.8 * size[1] / size[0] * 0.75)
+    distance = 1.08 * extent / math.tan(data.angle_y / 2) + radius * 0.3
+    camera.location = centre + Vector((math.cos(angle), math.sin(angle), 0.12)).normalized() * distance
+    camera.rotation_euler = (centre - camera.location).to_track_quat("-Z", "Y").to_euler()
+    scene.camera = camera
+    made += [camera, data]
+    return camera
+
+
+def _lights(scene, centre: Vector, camera: bpy.types.Object, made: list) -> None:
+    """A soft key from the camera's left, a rim from behind, and a dim even surround."""
+    world = bpy.data.worlds.new("sapiens2 preview")
+    if bpy.app.version < (5, 0):
+        world.use_nodes = True
+    background = next(node for node in world.node_tree.nodes if node.type == "BACKGROUND")
+    background.inputs["Color"].default_value, background.inputs["Strength"].default_value = (1, 1, 1, 1), 0.55
+    scene.world = world
+    made.append(world)
+    for turn, height, energy in ((-0.7, 0.6, 2.2), (2.4, 0.5, 1.0)):
+        data = bpy.data.lights.new("sapiens2 preview", "SUN")
+        data.energy, data.angle = energy, 0.5
+        ob = bpy.data.objects.new("sapiens2 preview", data)
+        offset = camera.location - centre
+        angle = math.atan2(offset.y, offset.x) + turn
+        ob.rotation_euler = Vector((-math.cos(angle), -math.sin(angle), -height)).to_track_quat("-Z", "Y").to_euler()
+        scene.collection.objects.link(ob)
+        made += [ob, data]
+
+
+def _settings(scene, size: tuple[int, int], samples: int, path: str | Path) -> None:
+    scene.render.engine = "CYCLES"
+    scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", samples, False
+    scene.cycles.max_bounces, scene.cycles.transparent_max_bounces = 2, 8
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = *size, 100
+    scene.render.film_transparent = True
+    scene.view_settings.view_transform = "Standard"
+    if hasattr(scene.render.image_settings, "media_type"):
+        scene.render.image_settings.media_type = "IMAGE"
+    scene.render.image_settings.file_format, scene.render.image_settings.color_mode = "PNG", "RGBA"
+    scene.render.filepath, scene.render.use_file_extension = str(path), False
+
+
+def _bones(scene, camera, collection, size: tuple[int, int]) -> np.ndarray:
+    from bpy_extras.object_utils import world_to_camera_view
+
+    ends = []
+    for rig in (ob for ob in collection.all_objects if ob.get("sapiens2_role") == "rig"):
+        for bone in rig.pose.bones:
+            if bone.get("sapiens2_unseen") or not bone.bone.use_deform:
+                continue
+            seen = [world_to_camera_view(scene, camera, rig.matrix_world @ end) for end in (bone.head, bone.tail)]
+            ends.append([(p.x * size[0], (1 - p.y) * size[1]) for p in seen])
+    return np.array(ends, np.float64).reshape(-1, 2, 2)
