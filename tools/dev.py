@@ -174,7 +174,8 @@ def setup() -> None:
 def lint() -> None:
     ensure("lint")
     run(python_of("lint").parent / "ruff", "check", ".")
-    run(python_of("lint").parent / "basedpyright")
+    run(python_of("lint").parent / "ruff", "format", "--check", ".")
+    run(python_of("lint").parent / "basedpyright", "--level", "error")
 
 
 def build() -> Path:
