@@ -1,0 +1,189 @@
+"""The Sapiens2 backbone: a pre-norm vision transformer with grouped-query attention, query/key norm, register tokens, rotary
+position embedding and SwiGLU. Attribute names are the names in the checkpoints.
+
+Shapes: B images, N tokens (1 class + R registers + h*w patches), D width, H query heads, Hk key/value heads, dh head width.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name torch's own documentation uses
+from timm.layers import RotaryEmbeddingDinoV3, apply_rot_embed_cat
+from torch import Tensor, nn
+
+from ...core.errors import SapiensError
+from .config import BackboneConfig
+
+EPS = 1e-6
+TOKENIZER_WINDOWS_AT_ONCE = 1024
+"""Windows of the 4K tokenizer that go through its blocks together; more cost memory, the result is the same."""
+
+
+class LayerScale(nn.Module):
+    """One learned factor per channel."""
+
+    def __init__(self, width: int, initial: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((width,), initial))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight
+
+
+class Attention(nn.Module):
+    """gamma * softmax(q k^T / sqrt(dh)) v, where each key/value head serves H / Hk consecutive query heads.
+
+    The 4K tokenizer's blocks are plain: no query/key norm, no rotary embedding, no layer scale.
+    """
+
+    def __init__(self, config: BackboneConfig, kv_heads: int, plain: bool = False):
+        super().__init__()
+        self.heads, self.kv_heads, self.head_width = config.heads, kv_heads, config.head_width
+        self.wq = nn.Linear(config.width, config.width)
+        self.wk = nn.Linear(config.width, kv_heads * config.head_width)
+        self.wv = nn.Linear(config.width, kv_heads * config.head_width)
+        self.q_norm = nn.Identity() if plain else nn.RMSNorm(config.head_width, EPS)
+        self.k_norm = nn.Identity() if plain else nn.RMSNorm(config.head_width, EPS)
+        self.proj = nn.Linear(config.width, config.width)
+        self.gamma = nn.Identity() if plain else LayerScale(config.width, config.layer_scale)
+
+    def forward(self, x: Tensor, rotary: Tensor | None) -> Tensor:
+        """x (B, N, D), rotary (N, 2 dh) sines and cosines or None -> (B, N, D)"""
+        q, k, v = (y.unflatten(2, (-1, self.head_width)) for y in (self.wq(x), self.wk(x), self.wv(x)))  # (B, N, H or Hk, dh)
+        q, k = self.q_norm(q), self.k_norm(k)
+        q, k, v = (y.transpose(1, 2) for y in (q, k, v))  # (B, H or Hk, N, dh)
+        if rotary is not None:
+            q, k = apply_rot_embed_cat(q, rotary, half=True), apply_rot_embed_cat(k, rotary, half=True)
+        if self.kv_heads < self.heads:
+            # Repeating here keeps the fused kernels, which not every device has for grouped heads.
+            k, v = (y.repeat_interleave(self.heads // self.kv_heads, dim=1) for y in (k, v))  # (B, H, N, dh)
+        y = F.scaled_dot_product_attention(q, k, v)  # (B, H, N, dh)
+        return self.gamma(self.proj(y.transpose(1, 2).flatten(2)))  # (B, N, D)
+
+
+class SwiGLU(nn.Module):
+    """w3(silu(gate) * value), gate and value being the halves of w12(x)."""
+
+    def __init__(self, width: int, hidden: int):
+        super().__init__()
+        self.w12 = nn.Linear(width, 2 * hidden)
+        self.w3 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, value = self.w12(x).chunk(2, dim=-1)
+        return self.w3(F.silu(gate) * value)
+
+
+class Block(nn.Module):
+    """x + Attention(norm(x)), then x + SwiGLU(norm(x))."""
+
+    def __init__(self, config: BackboneConfig, kv_heads: int, plain: bool = False):
+        super().__init__()
+        self.ln1 = nn.RMSNorm(config.width, EPS)
+        self.attn = Attention(config, kv_heads, plain)
+        self.ln2 = nn.RMSNorm(config.width, EPS)
+        self.ffn = SwiGLU(config.width, config.ffn_width)
+
+    def forward(self, x: Tensor, rotary: Tensor | None) -> Tensor:
+        x = x + self.attn(self.ln1(x), rotary)
+        return x + self.ffn(self.ln2(x))
+
+
+class PatchEmbed(nn.Module):
+    """One token per patch."""
+
+    def __init__(self, width: int, patch: int):
+        super().__init__()
+        self.projection = nn.Conv2d(3, width, patch, stride=patch)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, P h, P w) -> (B, D, h, w)"""
+        return self.projection(image)
+
+
+class Tokenizer(nn.Module):
+    """4K variant: each window of 4 x 4 patches becomes one token, the window token after a few plain blocks."""
+
+    def __init__(self, config: BackboneConfig):
+        super().__init__()
+        self.window = config.window
+        self.w_cls = nn.Parameter(torch.empty(1, 1, config.width))
+        self.local_pos_embed = nn.Parameter(torch.empty(1, 1 + config.window**2, config.width))
+        self.blocks = nn.ModuleList(Block(config, config.heads, plain=True) for _ in range(config.tokenizer_depth))
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """(B, D, 4 h, 4 w) -> (B, D, h, w)"""
+        batch, width, rows, columns = patches.shape
+        s = self.window
+        windows = patches.reshape(batch, width, rows // s, s, columns // s, s)  # (B, D, h, 4, w, 4)
+        windows = windows.permute(0, 2, 4, 3, 5, 1).reshape(-1, s * s, width)  # (B h w, 16, D)
+        tokens = torch.cat([self._summarise(part) for part in windows.split(TOKENIZER_WINDOWS_AT_ONCE)])  # (B h w, D)
+        return tokens.reshape(batch, rows // s, columns // s, width).permute(0, 3, 1, 2)  # (B, D, h, w)
+
+    def _summarise(self, windows: Tensor) -> Tensor:
+        """(n, 16, D) -> (n, D)"""
+        x = torch.cat([self.w_cls.expand(len(windows), -1, -1), windows], dim=1) + self.local_pos_embed  # (n, 17, D)
+        for block in self.blocks:
+            x = block(x, None)
+        return x[:, 0]
+
+
+class Backbone(nn.Module):
+    """Image -> tokens after the last block and the final norm."""
+
+    def __init__(self, config: BackboneConfig):
+        super().__init__()
+        self.config = config
+        self.patch_embed = PatchEmbed(config.width, config.patch)
+        if config.tokenizer_depth:
+            self.tokenizer = Tokenizer(config)
+        self.cls_token = nn.Parameter(torch.empty(1, 1, config.width))
+        self.storage_tokens = nn.Parameter(torch.empty(1, config.registers, config.width))
+        self.blocks = nn.ModuleList(Block(config, kv_heads) for kv_heads in config.kv_heads)
+        self.ln1 = nn.RMSNorm(config.width, EPS)
+        # The DINOv3 embedding, which is Sapiens2's. Its periods follow from the base: float32 on every device, never loaded.
+        self.rope_embed = RotaryEmbeddingDinoV3(
+            config.head_width, temperature=config.rope_base, rescale_coords=config.rope_rescale, device="cpu"
+        )
+        self.init_weights()
+
+    def init_weights(self) -> None:
+        """Fill the parameters with random numbers that training can start from."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+        for name, parameter in self.named_parameters():
+            if name.split(".")[-1] in ("cls_token", "storage_tokens", "w_cls", "local_pos_embed"):
+                nn.init.trunc_normal_(parameter, std=0.02)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised RGB (B, 3, height, width), sides multiples of the patch (4K variant: of 64).
+
+        Returns all tokens (B, N, D) and the patch tokens among them as a feature map (B, D, h, w).
+        """
+        side = self.config.token_side
+        if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[2:]) < side or image.shape[2] % side or image.shape[3] % side:
+            raise SapiensError(
+                f"The network got an input of shape {tuple(image.shape)}.",
+                f"Pass images as (batch, 3, height, width) with sides that are multiples of {side}.",
+            )
+        patches = self.patch_embed(image)  # (B, D, h, w)
+        if self.config.tokenizer_depth:
+            patches = self.tokenizer(patches)
+        grid = patches.shape[2:]
+        prefix = torch.cat([self.cls_token, self.storage_tokens], dim=1)  # (1, 1 + R, D)
+        x = torch.cat([prefix.expand(len(image), -1, -1), patches.flatten(2).transpose(1, 2)], dim=1)  # (B, N, D)
+        rotary = self._rotary(grid, prefix.shape[1], x.device)
+        for block in self.blocks:
+            x = block(x, rotary)
+        x = self.ln1(x)
+        features = x[:, prefix.shape[1] :].transpose(1, 2).unflatten(2, grid)  # (B, D, h, w)
+        return x, features
+
+    def _rotary(self, grid: tuple[int, int], prefix: int, device: torch.device) -> Tensor:
+        """(N, 2 dh) float32: sines and cosines of every token. The prefix tokens have no place: sine 0, cosine 1."""
+        patches = self.rope_embed.get_embed(list(grid)).to(device)  # (h w, 2 dh)
+        dh = self.config.head_width
+        still = torch.cat([patches.new_zeros(prefix, dh), patches.new_ones(prefix, dh)], dim=1)
+        return torch.cat([still, patches])

@@ -1,0 +1,169 @@
+"""The heads of Sapiens2: from the backbone's feature map (B, D, h, w) to the map of a task. Attribute names are those in the checkpoints.
+
+Two families. Pose and seg upsample with transposed convolutions and refine with 1 x 1 convolutions; the others shuffle pixels
+and refine with 3 x 3 convolutions. Every stage ends with a norm without running statistics and SiLU.
+
+At inference, norms and activations work in place: the largest map of the pointmap head is 0.8 GB at 1024 x 768.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name torch's own documentation uses
+from torch import Tensor, nn
+
+from ...core.errors import SapiensError
+from .config import DECONV_TASKS, HeadConfig
+
+INSTANCE_NORM_EPS = 1e-5
+RMS_NORM_EPS = 1e-6
+
+
+class InstanceNorm(nn.Module):
+    """Zero mean and unit variance of each channel over the whole map, nothing learned; in place when nothing is being trained."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or x.dtype != torch.float32:
+            return F.instance_norm(x, eps=INSTANCE_NORM_EPS)
+        variance, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)  # (B, C, 1, 1)
+        return x.sub_(mean).mul_(variance.add_(INSTANCE_NORM_EPS).rsqrt_())
+
+
+class ChannelNorm(nn.Module):
+    """RMSNorm over the channels of each pixel, statistics in float32; in place when nothing is being trained."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.norm = nn.RMSNorm(channels, RMS_NORM_EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or x.dtype != torch.float32:
+            return self.norm(x.movedim(1, -1)).movedim(-1, 1)
+        mean_square = torch.linalg.vector_norm(x, dim=1, keepdim=True).square_().div_(x.shape[1])  # (B, 1, H, W)
+        return x.mul_(mean_square.add_(RMS_NORM_EPS).rsqrt_()).mul_(self.norm.weight[:, None, None])
+
+
+class SiLU(nn.Module):
+    """x * sigmoid(x); in place when nothing is being trained."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.silu(x, inplace=not torch.is_grad_enabled())
+
+
+def convolutions(channels: int, plan: tuple[int, ...], kernel: int, norm: type[nn.Module], stride: int = 1) -> nn.Sequential:
+    """Convolution, norm and SiLU for each number of output channels in the plan; every third child is a convolution."""
+    layers: list[nn.Module] = []
+    for out in plan:
+        layers += [nn.Conv2d(channels, out, kernel, stride, padding=kernel // 2), make_norm(norm, out), SiLU()]
+        channels = out
+    return nn.Sequential(*layers)
+
+
+def make_norm(norm: type[nn.Module], channels: int) -> nn.Module:
+    return norm(channels) if norm is ChannelNorm else norm()
+
+
+class DeconvHead(nn.Module):
+    """Pose and seg: (B, D, h, w) -> (B, outputs, h 2^n, w 2^n) after n = len(upsample) transposed convolutions."""
+
+    def __init__(self, width: int, config: HeadConfig):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for out in config.upsample:
+            layers += [nn.ConvTranspose2d(width, out, 4, stride=2, padding=1, bias=False), InstanceNorm(), SiLU()]
+            width = out
+        self.deconv_layers = nn.Sequential(*layers)
+        self.conv_layers = convolutions(width, config.refine, config.refine_kernel, InstanceNorm)
+        self.predictor_name = f"conv_{config.task}"
+        self.add_module(self.predictor_name, nn.Conv2d((width, *config.refine)[-1], config.outputs, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.get_submodule(self.predictor_name)(self.conv_layers(self.deconv_layers(features)))
+
+
+class ShuffleHead(nn.Module):
+    """Normal, pointmap, albedo and matting: (B, D, h, w) -> (B, outputs, h 2^n, w 2^n) after n = len(upsample) pixel shuffles."""
+
+    def __init__(self, width: int, config: HeadConfig):
+        super().__init__()
+        norm = ChannelNorm if config.task == "albedo" else InstanceNorm
+        self.input_conv = convolutions(width, (width,), 3, norm)
+        blocks = []
+        for out in config.upsample:
+            blocks.append(nn.Sequential(nn.Conv2d(width, 4 * out, 3, padding=1), nn.PixelShuffle(2), make_norm(norm, out), SiLU()))
+            width = out
+        self.upsample_blocks = nn.Sequential(*blocks)
+        self.conv_layers = convolutions(width, config.refine, config.refine_kernel, norm)
+        self.predictor_name = f"conv_{config.task}"
+        self.add_module(self.predictor_name, nn.Conv2d((width, *config.refine)[-1], config.outputs, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        x = self.upsample_blocks(self.input_conv(features))
+        return self.get_submodule(self.predictor_name)(self.conv_layers(x))
+
+
+class PointmapHead(ShuffleHead):
+    """Points, and the focal scale of the whole image, which a second branch reads from the backbone's features.
+
+    The first linear layer of that branch fixes the size of the feature map, hence of the input image.
+    """
+
+    def __init__(self, width: int, config: HeadConfig, token_grid: tuple[int, int]):
+        super().__init__(width, config)
+        self.has_scale = bool(config.scale_convs)
+        if not self.has_scale:
+            return
+        self.scale_conv_layers = convolutions(width, config.scale_convs, 1, InstanceNorm, stride=2)
+        shrink = 2 ** len(config.scale_convs)
+        inputs = config.scale_inputs or config.scale_convs[-1] * math.prod(-(-side // shrink) for side in token_grid)
+        layers: list[nn.Module] = [nn.Flatten()]
+        for out in config.scale_hidden:
+            layers += [nn.Linear(inputs, out), SiLU()]
+            inputs = out
+        self.scale_final_layer = nn.Sequential(*layers, nn.Linear(inputs, 1))
+
+    def scale(self, features: Tensor) -> Tensor:
+        """(B, D, h, w) -> (B, 1)"""
+        x = self.scale_conv_layers(features)  # (B, C, h / 8, w / 8), rounded up
+        wanted, got = self.scale_final_layer[1].in_features, x[0].numel()
+        if wanted != got:
+            raise SapiensError(
+                f"The scale branch of this pointmap network reads {wanted} numbers and this image size gives {got}.",
+                "Use the input size that the network was trained with.",
+            )
+        return self.scale_final_layer(x)
+
+
+def make_head(width: int, config: HeadConfig, token_grid: tuple[int, int]) -> nn.Module:
+    """The head of a task for feature maps (B, width, h, w), with random weights that training can start from."""
+    if config.task in DECONV_TASKS:
+        head: nn.Module = DeconvHead(width, config)
+    elif config.task == "pointmap":
+        head = PointmapHead(width, config, token_grid)
+    else:
+        head = ShuffleHead(width, config)
+    for module in head.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    nn.init.normal_(head.get_submodule(f"conv_{config.task}").weight, std=0.01)
+    return head
+
+
+def named_outputs(task: str, head: nn.Module, features: Tensor) -> dict[str, Tensor]:
+    """Run a head; its raw outputs by name, as the network predicts them (no resizing, no normalisation).
+
+    pose heatmaps (B, 308, H/4, W/4) · seg logits (B, 29, H, W) · normal normals (B, 3, H, W) · pointmap pointmap (B, 3, H, W) and
+    scale (B, 1) · albedo albedo (B, 3, H, W) · matting foreground (B, 3, H, W) and alpha (B, 1, H, W), both after the sigmoid
+    """
+    if task == "pointmap":
+        # Before the head: the branch is small, and the head's maps are not in memory yet.
+        scale = {"scale": head.scale(features)} if head.has_scale else {}
+        return {"pointmap": head(features), **scale}
+    if task == "matting":
+        foreground, alpha = head(features).sigmoid().split([3, 1], dim=1)
+        return {"foreground": foreground, "alpha": alpha}
+    return {{"pose": "heatmaps", "seg": "logits", "normal": "normals", "albedo": "albedo"}[task]: head(features)}
