@@ -1,0 +1,76 @@
+"""RigData into an armature with the names, rolls and types that Rigify generates from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import bpy
+import numpy as np
+from mathutils import Vector
+
+from ..core.data import RigData
+from ..core.frames import transform_points, transform_vectors
+
+UNSEEN = "sapiens2_unseen"
+
+
+@contextmanager
+def edit_bones(obj: bpy.types.Object) -> Iterator[bpy.types.ArmatureEditBones]:
+    """The edit bones of an armature object, without touching the artist's scene, selection or mode.
+
+    Blender gives edit bones only to the active object of a view layer in edit mode. A scene of our own with this one object
+    lends us that; the artist may even be in the edit mode of another object meanwhile.
+    """
+    scene = bpy.data.scenes.new(".sapiens2")
+    try:
+        scene.collection.objects.link(obj)
+        layer = scene.view_layers[0]
+        layer.objects.active = obj
+        override = {"scene": scene, "view_layer": layer, "active_object": obj, "object": obj, "edit_object": None}
+        with bpy.context.temp_override(**override):
+            bpy.ops.object.mode_set(mode="EDIT")
+        yield obj.data.edit_bones
+        with bpy.context.temp_override(**override):
+            bpy.ops.object.mode_set(mode="OBJECT")
+    finally:
+        bpy.data.scenes.remove(scene)
+
+
+def write_armature(rig: RigData, world_from_camera: np.ndarray, name: str, collection: bpy.types.Collection) -> bpy.types.Object:
+    """A new armature object in `collection`; its rest pose is the rig, in world space, with the identity as its transform.
+
+    Pose bones that the photo does not show carry the custom property `sapiens2_unseen`.
+    """
+    heads = transform_points(world_from_camera, rig.heads).tolist()
+    tails = transform_points(world_from_camera, rig.tails).tolist()
+    z_axes = transform_vectors(world_from_camera, rig.z_axes).tolist()
+    data = bpy.data.armatures.new(name)
+    data.display_type = "OCTAHEDRAL"
+    obj = bpy.data.objects.new(name, data)
+    obj.show_in_front = True
+    collection.objects.link(obj)
+    with edit_bones(obj) as bones:
+        made = []
+        for index, bone_name in enumerate(rig.names):
+            bone = bones.new(bone_name)
+            bone.head, bone.tail = heads[index], tails[index]
+            bone.align_roll(Vector(z_axes[index]))
+            if rig.parents[index] >= 0:
+                bone.parent = made[rig.parents[index]]
+                bone.use_connect = bool(rig.connected[index])
+            made.append(bone)
+    for bone_name, unseen in zip(rig.names, rig.unseen.tolist(), strict=True):
+        if unseen:
+            obj.pose.bones[bone_name][UNSEEN] = True
+    return obj
+
+
+def bind(scan: bpy.types.Object, rig: bpy.types.Object) -> None:
+    """Let the scan follow the rig: parented to it, deformed by an Armature modifier through the groups named after bones."""
+    scan.parent = rig
+    scan.matrix_parent_inverse = rig.matrix_world.inverted()
+    modifier = scan.modifiers.new("Rig", "ARMATURE")
+    modifier.object = rig
+    modifier.use_vertex_groups = True
+    modifier.use_bone_envelopes = False

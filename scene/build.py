@@ -1,0 +1,106 @@
+"""Avatars into the scene: one collection per photo with the scan, the rig and the matched camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import bpy
+
+from ..core.data import Avatar, Predictions
+from .armature import bind, write_armature
+from .camera import match_render_size, write_camera
+from .material import write_images, write_materials
+from .mesh import write_mesh, write_skin_weights
+
+if TYPE_CHECKING:
+    from ..core.avatar import AvatarSettings
+
+ROLE = "sapiens2_role"
+SOURCE = "sapiens2_predictions"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one avatar became: Blender objects, None where the avatar has no such part."""
+
+    scan: bpy.types.Object
+    camera: bpy.types.Object
+    rig: bpy.types.Object | None = None
+
+
+def build(
+    predictions: Predictions,
+    name: str = "Person",
+    settings: AvatarSettings | None = None,
+    *,
+    scene: bpy.types.Scene | None = None,
+    match_render: bool = False,
+    progress: Callable[[str, float], None] | None = None,
+) -> bpy.types.Collection:
+    """Predictions to objects in `scene` (the context's scene without one), in a new collection named `name`.
+
+    settings      `core.avatar.AvatarSettings`
+    match_render  also set the scene's render size and camera to the photo's
+    progress      called with (stage, fraction of the whole) before each stage
+
+    Needs scipy and OpenCV, which Blender's own Python does not have: inside Blender the operators let the worker process
+    make the avatars and call `write_avatars`. Raises SapiensError when there is no person or no surface.
+    """
+    from ..core.avatar import make_avatars
+
+    return write_avatars(make_avatars(predictions, name, settings, progress), name, scene=scene, match_render=match_render)
+
+
+def write_avatars(
+    avatars: Iterable[Avatar],
+    name: str,
+    *,
+    scene: bpy.types.Scene | None = None,
+    source: str = "",
+    match_render: bool = False,
+) -> bpy.types.Collection:
+    """The avatars of one photo into a new collection of `scene`. People share the camera and the photo.
+
+    `source`: path of the predictions, kept on the collection so that it can be rebuilt. Nothing else in the file changes,
+    unless `match_render` asks for the render size.
+    """
+    scene = scene or bpy.context.scene
+    collection = bpy.data.collections.new(name)
+    scene.collection.children.link(collection)
+    if source:
+        collection[SOURCE] = source
+    camera = photo = None
+    for avatar in avatars:
+        images = write_images(avatar, photo)
+        photo = images.photo
+        written = write_avatar(avatar, collection, images=images, camera=camera)
+        camera = written.camera
+        if match_render:
+            match_render_size(scene, avatar.camera, camera)
+    return collection
+
+
+def write_avatar(avatar: Avatar, collection: bpy.types.Collection, *, images=None, camera: bpy.types.Object | None = None) -> Written:
+    """One avatar into `collection`: new objects with the custom property `sapiens2_role`, images packed.
+
+    `images` and `camera`: those that another person of the same photo has written already.
+    """
+    images = images or write_images(avatar)
+    scan = write_mesh(avatar.mesh, f"{avatar.name} Scan", avatar.world_from_camera, collection)
+    scan[ROLE] = "scan"
+    if avatar.notes:
+        scan["sapiens2_notes"] = "\n".join(avatar.notes)
+    write_materials(scan, avatar, images)
+    if camera is None:
+        camera = write_camera(avatar.camera, avatar.world_from_camera, images.photo, f"{avatar.name} Camera", collection)
+        camera[ROLE] = "camera"
+    if avatar.rig is None:
+        return Written(scan, camera)
+    rig = write_armature(avatar.rig, avatar.world_from_camera, f"{avatar.name} Rig", collection)
+    rig[ROLE] = "rig"
+    if avatar.weights is not None:
+        write_skin_weights(scan, avatar.weights, avatar.rig)
+    bind(scan, rig)
+    return Written(scan, camera, rig)

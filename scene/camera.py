@@ -1,0 +1,65 @@
+"""The matched camera: projects every point of the scan onto the pixel that it came from, with the photo behind it."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from ..core.data import Camera
+from ..core.frames import world_from_blender_camera
+
+SENSOR_WIDTH = 36.0
+"""Millimetres; full frame, so that the lens reads as photographers say it."""
+
+
+def write_camera(
+    camera: Camera, world_from_camera: np.ndarray, photo: bpy.types.Image, name: str, collection: bpy.types.Collection
+) -> bpy.types.Object:
+    """A new camera object in `collection` (reference: a pinhole with `SENSOR_WIDTH` across the width of the photo).
+
+    The sensor fits horizontally: the width of the render is the width of the photo whatever the scene's render size is, so
+    an artist's render settings can stay. Edge-based principal point: cx + 0.5, cy + 0.5. For pixels that are not square the
+    scene's pixel aspect must be fx : fy, see `match_render_size`.
+    """
+    data = bpy.data.cameras.new(name)
+    data.sensor_fit = "HORIZONTAL"
+    data.sensor_width = SENSOR_WIDTH
+    data.sensor_height = SENSOR_WIDTH * camera.height / camera.width
+    data.lens = camera.fx * SENSOR_WIDTH / camera.width
+    data.shift_x = (camera.width / 2 - (camera.cx + 0.5)) / camera.width
+    data.shift_y = ((camera.cy + 0.5) - camera.height / 2) * (camera.fx / camera.fy) / camera.width
+    data.clip_start, data.clip_end = 0.01, 1000.0
+    data.display_size = 0.2
+    _write_background(data, camera, photo)
+    obj = bpy.data.objects.new(name, data)
+    obj.matrix_world = Matrix(world_from_blender_camera(world_from_camera).tolist())
+    collection.objects.link(obj)
+    return obj
+
+
+def _write_background(data: bpy.types.Camera, camera: Camera, photo: bpy.types.Image) -> None:
+    """The photo as the camera's background, as wide as the camera frame."""
+    data.show_background_images = True
+    background = data.background_images.new()
+    background.image = photo
+    background.alpha = 1.0
+    background.display_depth = "BACK"
+    render = bpy.context.scene.render
+    frame_aspect = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
+    wider = frame_aspect > camera.width * camera.fy / (camera.height * camera.fx)
+    background.frame_method = "CROP" if wider else "FIT"
+
+
+def match_render_size(scene: bpy.types.Scene, camera: Camera, obj: bpy.types.Object) -> None:
+    """Make `scene` render through `obj` at the size of the photo: only when the artist, or a headless build, asked for it."""
+    render = scene.render
+    render.resolution_x, render.resolution_y, render.resolution_percentage = camera.width, camera.height, 100
+    aspect = camera.fx / camera.fy
+    if abs(aspect - 1) < 1e-6:
+        render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+    else:  # Blender's smallest value is 1
+        render.pixel_aspect_x, render.pixel_aspect_y = (1.0, aspect) if aspect > 1 else (1 / aspect, 1.0)
+    scene.camera = obj
+    for background in obj.data.background_images:
+        background.frame_method = "FIT"
