@@ -41,9 +41,13 @@ def read_header(path: str | Path) -> CheckpointHeader:
         with path.open("rb") as file:
             start = file.read(8)
     except FileNotFoundError:
-        raise SapiensError(f"There is no weights file at {path}.", "Check the path, or list what is installed with: models list.") from None
+        raise SapiensError(
+            f"There is no weights file at {path}.", "Check the path, or list what is installed with: models list."
+        ) from None
     except OSError as error:
-        raise SapiensError(f"The weights file {path} cannot be read: {error.strerror}.", "Check the path and its permissions.") from error
+        raise SapiensError(
+            f"The weights file {path} cannot be read: {error.strerror}.", "Check the path and its permissions."
+        ) from error
     if start[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"):
         raise SapiensError(
             f"{path.name} is a pickled PyTorch file, which can run any code when it is opened; it was not opened.",

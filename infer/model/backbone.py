@@ -163,7 +163,7 @@ class Backbone(nn.Module):
         Returns all tokens (B, N, D) and the patch tokens among them as a feature map (B, D, h, w).
         """
         side = self.config.token_side
-        if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[2:]) < side or image.shape[2] % side or image.shape[3] % side:
+        if image.ndim != 4 or image.shape[1] != 3 or any(n < side or n % side for n in image.shape[2:]):
             raise SapiensError(
                 f"The network got an input of shape {tuple(image.shape)}.",
                 f"Pass images as (batch, 3, height, width) with sides that are multiples of {side}.",

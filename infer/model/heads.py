@@ -92,7 +92,9 @@ class ShuffleHead(nn.Module):
         self.input_conv = convolutions(width, (width,), 3, norm)
         blocks = []
         for out in config.upsample:
-            blocks.append(nn.Sequential(nn.Conv2d(width, 4 * out, 3, padding=1), nn.PixelShuffle(2), make_norm(norm, out), SiLU()))
+            blocks.append(
+                nn.Sequential(nn.Conv2d(width, 4 * out, 3, padding=1), nn.PixelShuffle(2), make_norm(norm, out), SiLU())
+            )
             width = out
         self.upsample_blocks = nn.Sequential(*blocks)
         self.conv_layers = convolutions(width, config.refine, config.refine_kernel, norm)

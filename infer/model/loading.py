@@ -37,7 +37,9 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", dtype: torc
     """
     header = read_header(path)
     names = parameter_names(header.shapes)
-    config = config_from_shapes({name: header.shapes[stored] for name, stored in names.items()}, header.metadata, header.path.name)
+    config = config_from_shapes(
+        {name: header.shapes[stored] for name, stored in names.items()}, header.metadata, header.path.name
+    )
     with torch.device("meta"):
         model = Sapiens2(config)
     stored_periods = names.pop(f"backbone.{PERIODS}", None)
@@ -53,7 +55,9 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", dtype: torc
     return model.requires_grad_(False).to(device).eval()
 
 
-def save_model(model: Sapiens2, path: str | Path, dtype: torch.dtype = torch.float32, metadata: Mapping[str, str] | None = None) -> Path:
+def save_model(
+    model: Sapiens2, path: str | Path, dtype: torch.dtype = torch.float32, metadata: Mapping[str, str] | None = None
+) -> Path:
     """Write a network in the names of the original files, with its input size in the metadata. The file is whole or not there.
 
     Several heads are written as ``decode_heads.<task>.*``, none as a bare backbone without prefix. Returns the path.
@@ -71,7 +75,9 @@ def save_model(model: Sapiens2, path: str | Path, dtype: torch.dtype = torch.flo
         save_file(state, unfinished, metadata=notes)
         unfinished.replace(path)
     except (SafetensorError, OSError) as error:
-        raise SapiensError(f"The weights could not be written to {path} ({error}).", "Check the free space and the permissions.") from error
+        raise SapiensError(
+            f"The weights could not be written to {path} ({error}).", "Check the free space and the permissions."
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)
     return path
@@ -166,7 +172,9 @@ def check_shapes(model: Sapiens2, shapes: Shapes, source: str) -> None:
         if names
     ]
     if problems:
-        raise SapiensError(f"{source} does not fit the Sapiens2 network that its shapes describe. Parameters {'; '.join(problems)}.", HINT)
+        raise SapiensError(
+            f"{source} does not fit the Sapiens2 network that its shapes describe. Parameters {'; '.join(problems)}.", HINT
+        )
 
 
 def check_periods(model: Sapiens2, stored: Tensor, header: CheckpointHeader) -> None:
@@ -174,7 +182,9 @@ def check_periods(model: Sapiens2, stored: Tensor, header: CheckpointHeader) -> 
     periods = model.backbone.rope_embed.periods
     stored = stored.to(periods)
     if stored.shape != periods.shape or not torch.allclose(stored, periods, rtol=2**-7, atol=0):
-        raise SapiensError(f"{header.path.name} was trained with another rotary embedding than Sapiens2's (periods differ).", HINT)
+        raise SapiensError(
+            f"{header.path.name} was trained with another rotary embedding than Sapiens2's (periods differ).", HINT
+        )
 
 
 def _part(shapes: Shapes, prefix: str) -> dict[str, tuple[int, ...]]:
