@@ -1,0 +1,209 @@
+"""Reading photographs: any format and colour space becomes upright 8-bit sRGB. Files are untrusted input."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import SapiensError
+
+if TYPE_CHECKING:
+    from PIL.Image import Exif, Image
+
+MAX_PIXELS = 170_000_000
+"""The largest photo that is decoded. Medium format backs reach 151 megapixels; Pillow itself refuses above 179."""
+MIN_SIDE = 32
+"""The smallest side, pixels, on which a person can be told from anything else."""
+NEUTRAL_GREY = 128
+"""What stands behind transparent pixels, so that the network sees no coloured or black frame."""
+
+# EXIF tags (CIPA DC-008): the Exif directory and what it says about the lens.
+EXIF_DIRECTORY, FOCAL_LENGTH_35MM, FOCAL_LENGTH, PIXEL_WIDTH, PLANE_X_RESOLUTION, PLANE_UNIT = (
+    0x8769, 0xA405, 0x920A, 0xA002, 0xA20E, 0xA210)  # fmt: skip
+MILLIMETRES_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photograph as the network and the artist see it.
+
+    image       (H, W, 3) uint8 sRGB, upright
+    alpha       (H, W) uint8 opacity; None = the photo has no transparent pixel
+    sha256      of the file's bytes (of the pixels when the photo came as an array)
+    path        where it was read from; None for an array
+    focal_35mm  focal length in millimetres for a frame 36 mm wide, from EXIF; None = not recorded
+    """
+
+    image: np.ndarray
+    alpha: np.ndarray | None
+    sha256: str
+    path: Path | None
+    focal_35mm: float | None
+
+    @property
+    def name(self) -> str:
+        """The file's name, for sentences."""
+        return self.path.name if self.path else "the image"
+
+
+def read_photo(source: str | Path | np.ndarray) -> Photo:
+    """Read an image file, or take an array (H, W, 3 or 4) or (H, W) uint8 sRGB.
+
+    EXIF orientation is applied, an embedded colour profile is converted to sRGB, 16-bit and floating point values are scaled to
+    8 bits, the first frame of an animation is taken, transparent pixels are laid over neutral grey and returned as `alpha`.
+    Raises SapiensError for a file that is missing, unreadable, truncated, no image, too small or too large; the size is read
+    from the header, before any pixel is decoded.
+    """
+    if isinstance(source, np.ndarray):
+        return _photo_from_array(source)
+    path = Path(source)
+    data = _read_bytes(path)
+    image, focal = _decode(path.name, data)
+    rgb, alpha = _over_grey(np.asarray(image))
+    return Photo(rgb, alpha, hashlib.sha256(data).hexdigest(), path, focal)
+
+
+def _photo_from_array(array: np.ndarray) -> Photo:
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise SapiensError(
+            f"An image array must be uint8 (H, W, 3), not {array.dtype} {array.shape}.", "Convert it to 8-bit RGB."
+        )
+    _check_size("the image", array.shape[1], array.shape[0])
+    if array.ndim == 2 or array.shape[2] == 1:
+        array = np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2)
+    rgb, alpha = _over_grey(array)
+    return Photo(np.ascontiguousarray(rgb), alpha, hashlib.sha256(np.ascontiguousarray(array)).hexdigest(), None, None)
+
+
+def _read_bytes(path: Path) -> bytes:
+    if path.is_dir():
+        raise SapiensError(f"{path} is a folder, not a photo.", "Choose an image in it, or process the folder with `batch`.")
+    if path.exists() and not path.is_file():
+        raise SapiensError(f"{path} is not a file.", "Choose an image file.")
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise SapiensError(f"{path} does not exist.", "Check the name.") from error
+    except PermissionError as error:
+        raise SapiensError(f"No permission to read {path}.", "Change the rights of the file.") from error
+    except OSError as error:
+        raise SapiensError(f"{path.name} could not be read: {error.strerror or error}.", "Copy it to another disk.") from error
+
+
+def _check_size(name: str, width: int, height: int) -> None:
+    if min(width, height) < MIN_SIDE:
+        raise SapiensError(
+            f"{name} is {width} x {height} pixels, too small to show a person.",
+            f"Use a photo with sides of at least {MIN_SIDE} pixels.",
+        )
+    if width * height > MAX_PIXELS:
+        raise SapiensError(
+            f"{name} is {width} x {height} pixels, more than {MAX_PIXELS // 1_000_000} megapixels.",
+            "Reduce or crop the photo first.",
+        )
+
+
+def _decode(name: str, data: bytes) -> tuple[Image, float | None]:
+    """The upright image in mode RGB or RGBA, sRGB, and its focal length."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    whole = "Open it in an image editor and save it as PNG or JPEG."
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large images and odd EXIF; both are dealt with here
+            with Image.open(io.BytesIO(data)) as image:
+                _check_size(name, *image.size)
+                exif = image.getexif()
+                focal = _focal_35mm(exif)
+                image.load()
+                upright = ImageOps.exif_transpose(image)
+                return _as_srgb(upright), focal
+    except SapiensError:
+        raise
+    except UnidentifiedImageError as error:
+        raise SapiensError(f"{name} is not an image that can be read.", whole) from error
+    except Image.DecompressionBombError as error:
+        raise SapiensError(
+            f"{name} has more than {MAX_PIXELS // 1_000_000} megapixels.", "Reduce or crop the photo first."
+        ) from error
+    except MemoryError as error:
+        raise SapiensError(f"{name} does not fit into memory.", "Reduce the photo or close other programs.") from error
+    except Exception as error:
+        # Pillow's decoders meet damaged files with errors of many types (OSError, SyntaxError, struct.error, EOFError, ...).
+        raise SapiensError(f"{name} is damaged or not complete: it could not be decoded.", whole) from error
+
+
+def _as_srgb(image: Image) -> Image:
+    """An image of any mode as RGB or RGBA in sRGB, 8 bits."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_wide(image)
+    profile = image.info.get("icc_profile")
+    transparent = "transparency" in image.info or "A" in image.getbands() or "a" in image.getbands()
+    if image.mode in ("P", "PA", "La", "LA", "1") or (image.mode in ("L", "RGB") and transparent):
+        image = image.convert("RGBA" if transparent else "RGB")
+    if profile:
+        image = _from_profile(image, profile)
+    return image if image.mode in ("RGB", "RGBA") else image.convert("RGBA" if transparent else "RGB")
+
+
+def _from_wide(image: Image) -> Image:
+    """Grey of 16 or 32 bits or floating point -> RGB of 8 bits. Integers span 16 bits unless they exceed them; floats span 0..1."""
+    from PIL import Image
+
+    values = np.nan_to_num(np.asarray(image, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    top = max(float(values.max()), 0.0)
+    if image.mode == "F":
+        span = 1.0 if top <= 1 else 255.0 if top <= 255 else 65535.0 if top <= 65535 else top
+    else:
+        span = 65535.0 if top <= 65535 else top
+    grey = np.clip(values * (255 / span) + 0.5, 0, 255).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _from_profile(image: Image, profile: bytes) -> Image:
+    """Convert from the embedded ICC profile to sRGB; an unusable profile counts as none, as in every viewer."""
+    from PIL import ImageCms
+
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    colours = image.convert("RGB") if alpha else image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(colours, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return image
+    if converted is None:
+        return image
+    if alpha:
+        converted.putalpha(alpha)
+    return converted
+
+
+def _over_grey(image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """(H, W, 3 or 4) uint8 -> RGB over neutral grey, and the opacity or None when all is opaque."""
+    if image.shape[2] == 3:
+        return np.ascontiguousarray(image), None
+    alpha = np.ascontiguousarray(image[..., 3])
+    if alpha.min() == 255:
+        return np.ascontiguousarray(image[..., :3]), None
+    weight = alpha[..., None].astype(np.uint16)
+    rgb = (image[..., :3] * weight + NEUTRAL_GREY * (255 - weight) + 127) // 255
+    return rgb.astype(np.uint8), alpha
+
+
+def _focal_35mm(exif: Exif) -> float | None:
+    """Focal length for a frame 36 mm wide (the longer side), from the tag of that name or from the sensor's resolution."""
+    try:
+        tags = exif.get_ifd(EXIF_DIRECTORY)
+        equivalent = float(tags.get(FOCAL_LENGTH_35MM) or 0)
+        if not equivalent and tags.get(PLANE_UNIT) in MILLIMETRES_PER_UNIT:
+            width = float(tags[PIXEL_WIDTH]) / float(tags[PLANE_X_RESOLUTION]) * MILLIMETRES_PER_UNIT[tags[PLANE_UNIT]]
+            equivalent = float(tags[FOCAL_LENGTH]) * 36 / width
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError, SyntaxError, AttributeError):
+        return None  # missing or damaged tags say nothing about the lens
+    return equivalent if 4 <= equivalent <= 2000 else None

@@ -1,0 +1,158 @@
+"""The predictions file: one safetensors file per photo. It is untrusted input: every flaw ends in a SapiensError.
+
+Written byte for byte the same for the same predictions: keys sorted, no clock. safetensors' own writer orders the metadata
+at random, so the header is written here (8 bytes little-endian length, JSON padded with spaces to a multiple of 8, data).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from .data import Predictions
+from .errors import SapiensError
+from .files import atomic_write
+
+FORMAT = "sapiens2-predictions"
+VERSION = 1
+SAFETENSORS_TYPES = {"uint8": "U8", "float16": "F16", "float32": "F32"}
+
+# key -> types that the file may hold; an array of another type is written as the first
+TYPES = {
+    "image": ("uint8",),
+    "pointmap": ("float32", "float16"),
+    "normal": ("float16",),
+    "albedo": ("uint8",),
+    "seg": ("uint8",),
+    "alpha": ("uint8",),
+    "keypoints": ("float32",),
+    "boxes": ("float32",),
+    "intrinsics": ("float32",),
+}
+CLASSES = 29
+AGAIN = "Run the photo again, or check that the whole file was copied."
+
+
+def save_predictions(predictions: Predictions, path: str | Path) -> Path:
+    """Write `predictions` to `path` (.safetensors), whole or not at all; the same predictions give the same bytes.
+
+    Keys, shapes and types are those of the design's contract; `normal` is stored as float16.
+    Raises SapiensError when the file cannot be written (no permission, full disk, missing folder).
+    """
+    path = Path(path)
+    arrays = {}
+    for key, types in TYPES.items():
+        array = getattr(predictions, key)
+        if array is not None:
+            wanted = array.dtype.name if array.dtype.name in types else types[0]
+            little = np.dtype(wanted).newbyteorder("<")
+            arrays[key] = np.ascontiguousarray(array, little)
+    metadata = {"format": FORMAT, "version": str(VERSION)} | {str(k): str(v) for k, v in predictions.metadata.items()}
+    header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
+    offset = 0
+    # Wide types first keep every tensor aligned to its own size, which readers that map the file rely on.
+    order = sorted(arrays, key=lambda key: (-arrays[key].itemsize, key))
+    for key in order:
+        array = arrays[key]
+        header[key] = {
+            "dtype": SAFETENSORS_TYPES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [offset, offset + array.nbytes],
+        }
+        offset += array.nbytes
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    with atomic_write(path) as file:
+        file.write(len(text).to_bytes(8, "little"))
+        file.write(text)
+        for key in order:
+            file.write(arrays[key].data)
+    return path
+
+
+def load_predictions(path: str | Path) -> Predictions:
+    """Read a predictions file. Metadata may be missing, and keypoints may be those of one person, (308, 3).
+
+    Raises SapiensError for a file that is missing, truncated, not safetensors, not predictions, of wrong shapes or types,
+    or whose maps hold no value at all.
+    """
+    path = Path(path)
+    arrays, metadata = _read(path)
+    name = path.name
+    if metadata.get("format", FORMAT) != FORMAT:
+        raise SapiensError(f"{name} is a {metadata['format']} file, not predictions.", "Choose a file that `predict` wrote.")
+    version = metadata.get("version", str(VERSION))
+    if version.split(".")[0].isdigit() and int(version.split(".")[0]) > VERSION:
+        raise SapiensError(f"{name} was written by a newer version (format {version[:20]}).", "Update Sapiens2 Avatar.")
+    if "image" not in arrays:
+        raise SapiensError(f"{name} holds no predictions: it has no image.", "Choose a file that `predict` wrote, or a photo.")
+    for key in arrays:
+        arrays[key] = _converted(name, key, arrays[key])
+    keypoints = arrays.get("keypoints")
+    if keypoints is not None and keypoints.ndim == 2:
+        arrays["keypoints"] = keypoints[None]
+    try:
+        predictions = Predictions(**arrays, metadata=metadata)
+    except SapiensError as error:
+        raise SapiensError(f"{name} does not fit together: {error.message}", AGAIN) from error
+    _check_values(name, predictions)
+    return predictions
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The contract's arrays in a safetensors file and its metadata; other keys are left alone."""
+    from safetensors import SafetensorError, safe_open
+
+    if path.is_dir():
+        raise SapiensError(f"{path} is a folder, not a predictions file.", "Choose a .safetensors file in it.")
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            return {key: file.get_tensor(key) for key in file.keys() if key in TYPES}, metadata  # noqa: SIM118 (no dict)
+    except FileNotFoundError as error:
+        raise SapiensError(f"{path} does not exist.", "Check the name.") from error
+    except PermissionError as error:
+        raise SapiensError(f"No permission to read {path}.", "Change the rights of the file.") from error
+    except (SafetensorError, OSError, TypeError, ValueError, KeyError, AttributeError) as error:
+        # TypeError, KeyError, AttributeError: numpy has no such type (bfloat16, float8), depending on the version.
+        raise SapiensError(f"{path.name} is not a whole safetensors file ({_short(error)}).", AGAIN) from error
+    except MemoryError as error:
+        raise SapiensError(f"{path.name} does not fit into memory.", "Close other programs or use a smaller photo.") from error
+
+
+def _short(error: Exception) -> str:
+    """The first line of an error of another library, for use inside a sentence."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120].rstrip(".")
+
+
+def _converted(name: str, key: str, array: np.ndarray) -> np.ndarray:
+    """The array in a type that Predictions takes; conversions that could change the meaning of a value are refused."""
+    types = TYPES[key]
+    if array.dtype.name in types:
+        return array
+    if array.dtype.kind == "f" and "uint8" not in types:
+        return array.astype(np.float32, copy=False)
+    if array.dtype.kind in "iu" and key in ("seg", "alpha") and array.size and array.min() >= 0 and array.max() <= 255:
+        return array.astype(np.uint8)
+    raise SapiensError(f"{name}: {key} has the type {array.dtype.name}, expected {' or '.join(types)}.", AGAIN)
+
+
+def _check_values(name: str, predictions: Predictions) -> None:
+    """Raise when the values cannot be used: no pixel, labels beyond the classes, maps without one finite value."""
+    if predictions.image.size == 0:
+        raise SapiensError(f"{name}: the image has no pixels.", AGAIN)
+    if predictions.seg is not None and predictions.seg.max() >= CLASSES:
+        raise SapiensError(f"{name}: seg has the label {predictions.seg.max()}, the highest is {CLASSES - 1}.", AGAIN)
+    for key in ("pointmap", "normal", "keypoints", "boxes"):
+        array = getattr(predictions, key)
+        if array is not None and array.size and not np.isfinite(array).any():
+            raise SapiensError(f"{name}: {key} has no finite value.", AGAIN)
+    pointmap = predictions.pointmap
+    if pointmap is not None and not (np.isfinite(pointmap).all(axis=-1) & (pointmap[..., 2] > 0)).any():
+        raise SapiensError(f"{name}: the pointmap has no point in front of the camera.", AGAIN)
+    k = predictions.intrinsics
+    if k is not None and not (np.isfinite(k).all() and k[0, 0] > 0 and k[1, 1] > 0 and math.isclose(k[2, 2], 1, abs_tol=1e-3)):
+        raise SapiensError(f"{name}: the intrinsics are no camera matrix.", AGAIN)
