@@ -7,6 +7,7 @@ results to stdout; with --json one JSON object on stdout says all of it. Each su
 from __future__ import annotations
 
 import argparse
+import os
 from importlib import import_module
 
 TASKS = ("pose", "seg", "normal", "pointmap", "albedo", "matting")
@@ -102,6 +103,36 @@ def parser() -> argparse.ArgumentParser:
     _add_model_options(build)
     _add_build_options(build)
 
+    batch = add("batch", "Many inputs: a folder, a list in a text file, or a pattern. Start it again to go on where it stopped.")
+    batch.add_argument("source", metavar="FOLDER|LIST|PATTERN")
+    batch.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="a folder of results for each input, and reports over all"
+    )
+    batch.add_argument(
+        "--export", action="append", default=[], metavar="glb|fbx|usdc|obj|ply", help="also write this format; repeatable"
+    )
+    batch.add_argument("--no-blend", dest="blend", action="store_false", help="predictions and exports only")
+    batch.add_argument("--no-picture", dest="picture", action="store_false", help="no preview picture of each result")
+    batch.add_argument("--people", type=int, default=0, metavar="N", help="keep the N largest people of a photo (default: all)")
+    batch.add_argument(
+        "--name", default="{stem}", metavar="PATTERN", help="of the results: {stem}, {parent}, {index}, {sha8} (default: {stem})"
+    )
+    batch.add_argument(
+        "--jobs", type=int, default=max(1, (os.cpu_count() or 2) - 1), metavar="N", help="processes beside the network's"
+    )
+    batch.add_argument(
+        "--group", type=int, default=8, metavar="N", help="photos per loading of a checkpoint (default: %(default)s)"
+    )
+    batch.add_argument("--resume", action="store_true", help="accepted for clarity: a batch always goes on where it stopped")
+    batch.add_argument("--retry-failed", action="store_true", help="try inputs again that failed before")
+    batch.add_argument(
+        "--chunk", type=_chunk, default=(1, 1), metavar="I/N", help="do only the I-th of N shares, for a render farm"
+    )
+    batch.add_argument("--engine", choices=("local", "ray"), default="local", help="processes of this machine, or a Ray cluster")
+    batch.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one that Ray finds)")
+    _add_model_options(batch)
+    _add_build_options(batch)
+
     models = add("models", "The network's weights: list, download, import, verify.")
     actions = models.add_subparsers(dest="action", metavar="ACTION", required=True)
     actions.add_parser("list", help="what exists and what is installed", parents=[common])
@@ -185,3 +216,10 @@ def _unit(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
     return value
+
+
+def _chunk(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share: write 3/8 for the third of eight")
+    return int(part), int(parts)

@@ -39,10 +39,10 @@ def build(
     from ..core.avatar import make_avatars
 
     _require_blender()
+    from ..batch.picture import write_picture
     from ..scene.build import write_avatars
     from ..scene.export import export
     from ..scene.files import new_file, save_blend
-    from .picture import write_picture
 
     new_file()
     collections, photos = [], []
@@ -51,7 +51,7 @@ def build(
             predictions = predictions_of(path, options, console)
             settings = avatar_settings(options, focal_from_exif(path))
             avatars = make_avatars(predictions, path.stem, settings, partial(console.progress, path.name))
-            collections.append(write_avatars(avatars, path.stem))
+            collections.append(write_avatars(avatars, path.stem, match_render=not collections))
             photos.append(predictions.image)
             for note in dict.fromkeys(note for avatar in avatars for note in avatar.notes):
                 console.note(f"{path.name}: {note}")

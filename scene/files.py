@@ -17,6 +17,16 @@ def new_file() -> None:
     bpy.context.scene.unit_settings.system = "METRIC"
 
 
+def open_blend(path: str | Path) -> None:
+    """Open a .blend in the place of the current one. For scripts. Raises SapiensError when it cannot be read."""
+    try:
+        bpy.ops.wm.open_mainfile(filepath=str(Path(path).absolute()), load_ui=False)
+    except RuntimeError as error:
+        raise SapiensError(
+            f"{path} could not be opened: {str(error).strip()}", "Check that it is a whole .blend file."
+        ) from error
+
+
 def save_blend(path: str | Path) -> Path:
     """Save the open file at `path`, compressed, whole or not at all. Raises SapiensError when it cannot be written."""
     return write_whole(

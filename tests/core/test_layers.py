@@ -16,7 +16,8 @@ ARROWS = {
     "scene": ({"core"}, {"torch", "timm", "scipy", "cv2"}),
     "jobs": ({"core", "preferences"}, {"torch", "timm", "scipy", "cv2"}),
     "operators": ({"core", "scene", "jobs", "properties", "preferences"}, {"torch", "timm"}),
-    "commands": ({"core", "infer", "scene", "jobs", "_version", "data"}, {"torch", "timm"}),
+    "batch": ({"core", "infer", "scene"}, {"torch", "timm"}),
+    "commands": ({"core", "batch", "infer", "scene", "jobs", "_version", "data"}, {"torch", "timm"}),
     "cli": ({"core", "commands", "_version"}, {"torch", "timm", "bpy", "scipy", "cv2"}),
     "panels": ({"core", "jobs", "properties", "preferences"}, {"torch", "timm", "scipy", "cv2"}),
 }
@@ -56,7 +57,7 @@ def test_imports_follow_the_arrows(part):
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("part", ["core", "scene", "operators", "panels", "jobs", "commands", "cli"])
+@pytest.mark.parametrize("part", ["core", "scene", "operators", "panels", "jobs", "batch", "commands", "cli"])
 def test_heavy_libraries_are_imported_by_the_functions_that_use_them(part):
     wrong = [f"{p.relative_to(ROOT)}: {x}" for p in sources(part) for x in sorted(imports(p)[2] & HEAVY_AT_MODULE_LEVEL)]
     assert not wrong, "\n".join(wrong)

@@ -11,7 +11,7 @@ BACKDROP = np.array([46, 48, 52], np.float32)
 BONE = (255, 176, 46)
 
 
-def write_picture(path: Path, photo: np.ndarray, collection, height: int = 768) -> Path:
+def write_picture(path: Path, photo: np.ndarray, collection, height: int = 768, samples: int = 24) -> Path:
     """Render the collection (needs bpy) and write photo and renders side by side as a PNG.
 
     photo is (H, W, 3) uint8 sRGB; the picture is `height` pixels high.
@@ -22,7 +22,7 @@ def write_picture(path: Path, photo: np.ndarray, collection, height: int = 768) 
 
     size = (height * 3 // 4, height)
     with tempfile.TemporaryDirectory() as folder:
-        view = render_view(collection, Path(folder) / "view.png", size)
+        view = render_view(collection, Path(folder) / "view.png", size, samples=samples)
         with Image.open(view.path) as image:
             render = _over_backdrop(np.asarray(image.convert("RGBA"), np.float32))
     width = max(1, round(photo.shape[1] * height / photo.shape[0]))

@@ -1,0 +1,152 @@
+"""Processes of this machine: one for the network, some for what comes after it, so that a crash costs one input and not the batch.
+
+Each process is an executor of its own, because a dead worker breaks a whole `ProcessPoolExecutor`. The network works on the next
+group while the others finish the last one. Workers end with the process that started them, however it ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+
+from ..core.errors import SapiensError
+from .plan import PREDICT, Plan
+from .stages import Job, fail, finish, predict_group
+
+Outcome = tuple[Job, SapiensError | None]
+DIED = SapiensError(
+    "The worker process died twice on this input.", "It may need more memory than there is: try a smaller model or fewer workers."
+)
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """One process that takes one call at a time and is replaced when it dies."""
+
+    def __init__(self) -> None:
+        self._executor: ProcessPoolExecutor | None = None
+
+    def submit(self, function: Callable, *arguments: object) -> Future:
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_start_worker)
+        return self._executor.submit(function, *arguments)
+
+    def replace(self) -> None:
+        """Forget a dead process; the next call starts another."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None
+
+    def close(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+            self._executor = None
+
+
+@dataclass
+class _Task:
+    """A call that is running or waits: a group for the network, or one job for the rest."""
+
+    jobs: list[Job]
+    tries: int = 0
+
+
+@dataclass
+class _Lane:
+    """Workers of one kind and the queue before them."""
+
+    function: Callable
+    workers: list[Worker]
+    queue: deque[_Task] = field(default_factory=deque)
+    running: dict[Future, tuple[_Task, Worker]] = field(default_factory=dict)
+
+    def start(self, plan: Plan) -> None:
+        busy = {id(worker) for _, worker in self.running.values()}
+        for worker in (w for w in self.workers if id(w) not in busy):
+            if not self.queue:
+                return
+            task = self.queue.popleft()
+            self.running[worker.submit(self.function, task.jobs, plan)] = (task, worker)
+
+
+def run_local(jobs: Iterable[Job], plan: Plan, workers: int = 1, group: int = 8) -> Iterator[Outcome]:
+    """Do all jobs and yield each with None or the reason of its failure, as they end.
+
+    workers  processes for the stages after the network
+    group    photos that share one loading of each checkpoint
+    """
+    jobs = list(jobs)
+    network = _Lane(predict_all, [Worker()])
+    rest = _Lane(finish_all, [Worker() for _ in range(max(1, workers))])
+    predicting = [job for job in jobs if PREDICT in job.todo]
+    network.queue.extend(_Task(predicting[i : i + group]) for i in range(0, len(predicting), group))
+    rest.queue.extend(_Task([job]) for job in jobs if PREDICT not in job.todo)
+    try:
+        while network.queue or network.running or rest.queue or rest.running:
+            network.start(plan)
+            rest.start(plan)
+            done, _ = wait([*network.running, *rest.running], return_when=FIRST_COMPLETED)
+            for future in done:
+                lane = network if future in network.running else rest
+                task, worker = lane.running.pop(future)
+                for job, error in _result(future, task, worker, lane):
+                    if error is None and lane is network and set(job.todo) != {PREDICT}:
+                        rest.queue.append(_Task([job]))
+                    else:
+                        yield job, error
+        for worker in (*network.workers, *rest.workers):
+            worker.close()
+    finally:
+        for child in multiprocessing.active_children():
+            child.terminate()
+
+
+def predict_all(jobs: list[Job], plan: Plan) -> list[Outcome]:
+    """`predict_group` as one call of a worker process."""
+    return list(predict_group(jobs, plan))
+
+
+def finish_all(jobs: list[Job], plan: Plan) -> list[Outcome]:
+    """`finish` as one call of a worker process."""
+    return [(job, finish(job, plan)) for job in jobs]
+
+
+def _result(future: Future, task: _Task, worker: Worker, lane: _Lane) -> list[Outcome]:
+    """What a call gave. A process that died gives its inputs one more try, each on its own; then a reason."""
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        worker.replace()
+        if task.tries == 0:
+            lane.queue.extendleft(_Task([job], tries=1) for job in reversed(task.jobs))
+            return []
+        error = DIED
+    except Exception as problem:
+        log.exception("%s", ", ".join(job.item.name for job in task.jobs))
+        error = SapiensError(f"An unexpected error: {type(problem).__name__}: {problem}.", "Please report it with the log.")
+    stage = PREDICT if lane.function is predict_all else next((s for s in task.jobs[0].todo if s != PREDICT), PREDICT)
+    for job in task.jobs:
+        fail(job, stage, error)
+    return [(job, error) for job in task.jobs]
+
+
+def _start_worker() -> None:
+    """In the new process: leave signals to the parent, and leave with the parent."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def _leave_with(parent) -> None:
+    parent.join()
+    os._exit(1)

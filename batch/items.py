@@ -1,0 +1,141 @@
+"""What a batch is asked to do: inputs in a fixed order, each with its content hash and the folder of its results."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import re
+import stat
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import SapiensError
+
+PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".avif"}
+PREDICTIONS = ".safetensors"
+MAX_NAME_BYTES = 96  # of a result folder: file systems allow 255, and suffixes, temporary names and clones need room
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input.
+
+    path    where it is
+    name    of its result folder and files; unique within the batch
+    sha256  of its bytes; "" when it could not be read, and then
+    error   and hint say why
+    """
+
+    path: Path
+    name: str
+    sha256: str = ""
+    error: str = ""
+    hint: str = ""
+
+
+def find_inputs(source: str) -> list[Path]:
+    """Photos and predictions that `source` names: a folder (searched deeply), a text file with a path per line, a pattern, or one file.
+
+    A folder gives every file and every folder that has the suffix of a photo, so that odd ones are reported instead of missed.
+    Raises SapiensError when nothing is found.
+    """
+    path = Path(source)
+    if path.is_dir():
+        found = sorted(_walk(path), key=lambda p: p.relative_to(path).as_posix())
+    elif path.is_file() and path.suffix.lower() in (".txt", ".lst", ".list"):
+        lines = (line.strip() for line in path.read_text("utf-8-sig", errors="surrogateescape").splitlines())
+        found = [path.parent / line for line in lines if line and not line.startswith("#")]
+    elif path.exists() or path.is_symlink():
+        found = [path]
+    else:
+        found = [Path(p) for p in sorted(glob.glob(source, recursive=True)) if _wanted(Path(p))]  # noqa: PTH207
+    found = list(dict.fromkeys(found))
+    if not found:
+        raise SapiensError(
+            f"No photo was found in {source}.", f"Photos end in {', '.join(sorted(PHOTOS))}, stored predictions in {PREDICTIONS}."
+        )
+    return found
+
+
+def make_items(paths: Iterable[Path], pattern: str = "{stem}", known: dict[str, str] | None = None) -> list[Item]:
+    """Hash the inputs and name their results.
+
+    pattern  may use {stem}, {parent}, {index} (from 1) and {sha8}
+    known    content hash -> folder name of an earlier run: the same content keeps its folder whatever the file is called now
+    """
+    known = known or {}
+    taken: set[str] = set()
+    rows = []
+    for index, path in enumerate(paths, 1):
+        sha256, error, hint = _content_hash(path)
+        try:
+            wanted = pattern.format(stem=path.stem, parent=path.parent.name, index=index, sha8=sha256[:8] or "unread")
+        except (KeyError, IndexError, ValueError) as problem:
+            raise SapiensError(
+                f"The name pattern {pattern!r} is wrong: {problem}.", "It may use {stem}, {parent}, {index} and {sha8}."
+            ) from problem
+        rows.append((path, safe_name(wanted), sha256, error, hint))
+    # Names that an earlier run gave away come first, so that a new input cannot take the folder of an old one.
+    names = {sha: known[sha] for _, _, sha, _, _ in rows if sha in known}
+    taken |= {name.casefold() for name in names.values()}
+    items = []
+    seen: set[str] = set()
+    for path, wanted, sha256, error, hint in rows:
+        if sha256 in names and sha256 not in seen:
+            name = names[sha256]
+        else:
+            name, n = wanted, 2
+            while name.casefold() in taken:
+                name, n = f"{wanted}-{n}", n + 1
+        taken.add(name.casefold())
+        seen.add(sha256)
+        items.append(Item(path, name, sha256, error, hint))
+    return items
+
+
+def chunk(items: list[Item], part: int, parts: int) -> list[Item]:
+    """The part-th (from 1) of `parts` shares. Copies of one content fall into one share, whoever computes the split."""
+    return [item for item in items if int(item.sha256[:8] or _path_hash(item)[:8], 16) % parts == part - 1]
+
+
+def safe_name(text: str) -> str:
+    """A file name that every system accepts, with the letters of all scripts; long ones are cut and end in a hash."""
+    name = re.sub(r'[\x00-\x1f<>:"/\\|?*\udc80-\udcff]+', "_", unicodedata.normalize("NFC", text)).strip(" .") or "photo"
+    encoded = name.encode("utf-8")
+    if len(encoded) <= MAX_NAME_BYTES:
+        return name
+    return encoded[: MAX_NAME_BYTES - 9].decode("utf-8", errors="ignore") + "-" + hashlib.sha256(encoded).hexdigest()[:8]
+
+
+def _walk(folder: Path) -> Iterable[Path]:
+    for path in folder.rglob("*"):
+        if _wanted(path) and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
+
+
+def _wanted(path: Path) -> bool:
+    return path.suffix.lower() in PHOTOS or path.suffix.lower() == PREDICTIONS
+
+
+def _content_hash(path: Path) -> tuple[str, str, str]:
+    """(sha256, "", "") or ("", error, hint)."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return "", f"{path.name} is a folder.", "Give the photos in it."
+        if not stat.S_ISREG(mode):
+            return "", f"{path.name} is not a file.", ""
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest(), "", ""
+    except OSError as problem:
+        return (
+            "",
+            f"{path.name} could not be read: {problem.strerror or problem}.",
+            "Check that the file exists and that you may read it.",
+        )
+
+
+def _path_hash(item: Item) -> str:
+    return hashlib.sha256(str(item.path).encode("utf-8", "surrogateescape")).hexdigest()

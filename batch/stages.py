@@ -1,0 +1,158 @@
+"""The work of a batch on one input or one group of photos, as functions that a worker process calls.
+
+Every function writes whole files only and updates the report of its input; what it raises ends in that report, not in the batch.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..core.data import Predictions
+from ..core.errors import SapiensError
+from ..core.files import atomic_write
+from .items import PREDICTIONS, Item
+from .plan import PREDICT, PREVIEW, SCENE, Plan
+from .record import Record, load, save
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and what is still to do for it: stage -> key."""
+
+    item: Item
+    folder: Path
+    todo: dict[str, str]
+
+    def file(self, suffix: str) -> Path:
+        return self.folder / f"{self.item.name}{suffix}"
+
+    def record(self) -> Record:
+        """The report of this input as it stands, without a former failure."""
+        found = load(self.folder)
+        if found is None or found.sha256 != self.item.sha256:
+            return Record(str(self.item.path), self.item.sha256)
+        return replace(found, input=str(self.item.path), error="", hint="", failed_key="", copy_of="")
+
+
+def fail(job: Job, stage: str, error: SapiensError) -> None:
+    """Write the reason why a stage failed into the input's report."""
+    record = replace(job.record(), error=error.message, hint=error.hint, failed_key=job.todo.get(stage, ""))
+    save(job.folder, record)
+
+
+def predict_group(jobs: list[Job], plan: Plan) -> Iterator[tuple[Job, SapiensError | None]]:
+    """Run the network on a group of photos, each checkpoint loaded once; yields each job when its file is written or has failed."""
+    ready = [job for job in jobs if PREDICT in job.todo]
+    for job in (job for job in ready if job.item.path.suffix.lower() == PREDICTIONS):
+        yield job, _attempt(job, PREDICT, _copy_predictions)
+    photos = [job for job in ready if job.item.path.suffix.lower() != PREDICTIONS]
+    if not photos:
+        return
+    from ..infer.many import predict_many
+
+    options = plan.network
+    results = predict_many(
+        [job.item.path for job in photos],
+        model=options.model,
+        tasks=options.tasks,
+        device=options.device,
+        precision=options.precision,
+        flip_test=options.flip_test,
+    )
+    for job, result in zip(photos, results, strict=True):
+        if isinstance(result, SapiensError):
+            fail(job, PREDICT, result)
+            yield job, result
+        else:
+            yield job, _attempt(job, PREDICT, lambda job, made=result: [made.save(job.file(PREDICTIONS))])
+
+
+def finish(job: Job, plan: Plan) -> SapiensError | None:
+    """Scene, exports and picture of one input whose predictions are written; None = all done."""
+    if not set(job.todo) - {PREDICT}:
+        return None
+    from ..scene.files import new_file, open_blend
+
+    made: dict = {}
+
+    def build(job: Job) -> list[Path]:
+        new_file()
+        made["collections"], notes = _build(job, plan)
+        path = _save(job)
+        record = job.record()
+        save(job.folder, replace(record, notes=notes))
+        return [path]
+
+    if SCENE in job.todo:
+        error = _attempt(job, SCENE, build)
+        if error:
+            return error
+    else:
+        open_blend(job.file(".blend"))
+        import bpy
+
+        made["collections"] = [bpy.data.collections[job.item.name]]
+    for stage in [s for s in job.todo if s not in (PREDICT, SCENE)]:
+        error = _attempt(job, stage, lambda job, stage=stage: [_output(job, stage, made["collections"])])
+        if error:
+            return error
+    return None
+
+
+def _attempt(job: Job, stage: str, work) -> SapiensError | None:
+    """Run work(job) -> files it made, and write into the report that the stage is done, or why not."""
+    try:
+        job.folder.mkdir(parents=True, exist_ok=True)
+        files = work(job)
+        record = job.record()
+        record.done(stage, job.todo[stage], files)
+        save(job.folder, record)
+    except SapiensError as error:
+        fail(job, stage, error)
+        return error
+    return None
+
+
+def _copy_predictions(job: Job) -> list[Path]:
+    """Stored predictions are an input like any other: checked, then kept beside what is made of them."""
+    Predictions.load(job.item.path)
+    target = job.file(PREDICTIONS)
+    with job.item.path.open("rb") as source, atomic_write(target) as file:
+        shutil.copyfileobj(source, file)
+    return [target]
+
+
+def _build(job: Job, plan: Plan) -> tuple[list, list[str]]:
+    from ..core.avatar import make_avatars
+    from ..core.photo import read_photo
+    from ..scene.build import write_avatars
+
+    settings = plan.avatar
+    if settings.focal_35mm is None and job.item.path.suffix.lower() != PREDICTIONS:
+        settings = replace(settings, focal_35mm=read_photo(job.item.path).focal_35mm)
+    avatars = make_avatars(Predictions.load(job.file(PREDICTIONS)), job.item.name, settings)
+    if plan.people:
+        largest = sorted(avatars, key=lambda avatar: -len(avatar.mesh.vertices))[: plan.people]
+        avatars = [avatar for avatar in avatars if any(avatar is kept for kept in largest)]
+    notes = list(dict.fromkeys(note for avatar in avatars for note in avatar.notes))
+    return [write_avatars(avatars, job.item.name, match_render=True)], notes
+
+
+def _save(job: Job) -> Path:
+    from ..scene.files import save_blend
+
+    return save_blend(job.file(".blend"))
+
+
+def _output(job: Job, stage: str, collections: list) -> Path:
+    if stage == PREVIEW:
+        from .picture import write_picture
+
+        image = Predictions.load(job.file(PREDICTIONS)).image
+        return write_picture(job.file(".png"), image, collections[0], height=384, samples=8)
+    from ..scene.export import export
+
+    return export(job.file(stage), collections)

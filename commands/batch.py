@@ -1,0 +1,149 @@
+"""`batch FOLDER|LIST|PATTERN -o DIR`: many inputs, each with a result or a reason."""
+
+from __future__ import annotations
+
+import signal
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..batch import record as records
+from ..batch.items import Item, chunk, find_inputs, make_items
+from ..batch.plan import NetworkOptions, Plan
+from ..batch.report import Journal, line_of, write_contact_sheet, write_reports
+from ..batch.stages import Job
+from ..core.errors import SapiensError
+from .build import avatar_settings
+from .console import Console
+
+
+def run(options: Namespace, console: Console) -> None:
+    output = Path(options.output)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SapiensError(
+            f"The folder {output} cannot be made: {error.strerror}.", "Choose another place for the results."
+        ) from error
+    part, parts = options.chunk
+    suffix = f"-{part}of{parts}" if parts > 1 else ""
+    with _alone(output, suffix), _signals():
+        _run(options, console, output, suffix)
+
+
+def _run(options: Namespace, console: Console, output: Path, suffix: str) -> None:
+    items = make_items(find_inputs(options.source), options.name, records.known_names(output))
+    items = chunk(items, *options.chunk)
+    plan = make_plan(options)
+    lines: dict[Path, dict] = {}
+    jobs: list[Job] = []
+    copies: list[tuple[Item, str]] = []
+    journal = Journal(output / f"report{suffix}.jsonl")
+
+    def ended(item: Item, record: records.Record) -> None:
+        lines[item.path] = line_of(item.name, record)
+        journal.write(lines[item.path])
+        if record.error:
+            console.failed(item.path, SapiensError(record.error, record.hint))
+        elif not record.copy_of:
+            console.result(output / item.name)
+        console.progress("batch", f"{len(lines)} of {len(items)}", len(lines) / len(items))
+
+    first: dict[str, Item] = {}
+    for item in items:
+        folder = output / item.name
+        if item.error:
+            ended(item, records.Record(str(item.path), "", error=item.error, hint=item.hint))
+        elif item.sha256 in first:
+            copies.append((item, first[item.sha256].name))
+        else:
+            first[item.sha256] = item
+            found = records.load(folder)
+            todo = plan.todo(item, found, folder, options.retry_failed)
+            if todo:
+                _remove_leftovers(folder)
+                jobs.append(Job(item, folder, todo))
+            else:
+                assert found is not None
+                ended(item, found)
+    try:
+        for job, error in _engine(options)(jobs, plan):
+            record = records.load(job.folder) or records.Record(str(job.item.path), job.item.sha256)
+            if error is not None and not record.error:
+                record.error, record.hint = error.message, error.hint
+            ended(job.item, record)
+        for item, name in copies:
+            record = records.load(output / name) or records.Record(str(item.path), item.sha256)
+            record.input, record.copy_of = str(item.path), name
+            ended(item, record)
+    finally:
+        journal.close()
+    ordered = [lines[item.path] for item in items]
+    write_reports(output, suffix, ordered)
+    console.result(write_contact_sheet(output / f"contact{suffix}.png", ordered, output))
+
+
+def make_plan(options: Namespace) -> Plan:
+    """What the options ask for, with the identity of the weights in it."""
+    from ..core.weights import fingerprint
+
+    make = ["predictions", *(["blend"] if options.blend else []), *(["preview"] if options.picture else [])]
+    make += [f".{kind.lstrip('.').lower()}" for kind in options.export]
+    network = NetworkOptions(
+        options.model, options.tasks, options.device, options.precision, options.flip, fingerprint(options.model)
+    )
+    return Plan(network, avatar_settings(options), tuple(dict.fromkeys(make)), options.people)
+
+
+def _engine(options: Namespace):
+    from functools import partial
+
+    if options.engine == "ray":
+        from ..batch.cluster import run_ray
+
+        return partial(run_ray, address=options.address, group=options.group)
+    from ..batch.engine import run_local
+
+    return partial(run_local, workers=options.jobs, group=options.group)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Temporary files of a run that was killed: everything of ours that begins with a dot."""
+    import shutil
+
+    if folder.is_dir():
+        for path in folder.glob(".*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextmanager
+def _alone(output: Path, suffix: str) -> Iterator[None]:
+    """One batch at a time in a folder; the lock goes with the process, however it ends."""
+    with (output / f".batch{suffix}.lock").open("w") as file:
+        try:
+            try:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except ImportError:
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            raise SapiensError(f"Another batch is writing to {output}.", "Wait for it, or choose another folder.") from error
+        yield
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM stops a batch like Ctrl+C does: what is finished stays finished."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
