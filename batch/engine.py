@@ -97,7 +97,7 @@ def run_local(jobs: Iterable[Job], plan: Plan, workers: int = 1, group: int = 8)
                 lane = network if future in network.running else rest
                 task, worker = lane.running.pop(future)
                 for job, error in _result(future, task, worker, lane):
-                    if error is None and lane is network and set(job.todo) != {PREDICT}:
+                    if error is None and lane is network and set(job.todo) - {PREDICT}:
                         rest.queue.append(_Task([job]))
                     else:
                         yield job, error
