@@ -1,8 +1,8 @@
 """The only writers of Blender's data: arrays in, data blocks out. Needs bpy.
 
-    build(predictions, name)         the whole of one photo into a new collection
-    write_avatars(avatars, name)     the same for avatars that are made already
-    retarget(pose, armature)         a pose onto any armature
+build(predictions, name)         the whole of one photo into a new collection
+write_avatars(avatars, name)     the same for avatars that are made already
+retarget(pose, armature)         a pose onto any armature
 """
 
 _PUBLIC = {"build": "build", "write_avatar": "build", "write_avatars": "build", "retarget": "retarget"}

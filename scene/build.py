@@ -82,7 +82,9 @@ def write_avatars(
     return collection
 
 
-def write_avatar(avatar: Avatar, collection: bpy.types.Collection, *, images=None, camera: bpy.types.Object | None = None) -> Written:
+def write_avatar(
+    avatar: Avatar, collection: bpy.types.Collection, *, images=None, camera: bpy.types.Object | None = None
+) -> Written:
     """One avatar into `collection`: new objects with the custom property `sapiens2_role`, images packed.
 
     `images` and `camera`: those that another person of the same photo has written already.

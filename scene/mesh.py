@@ -51,7 +51,9 @@ def _write_surface(mesh: bpy.types.Mesh, data: MeshData, world_from_camera: np.n
 def write_normals(mesh: bpy.types.Mesh, normals: np.ndarray) -> None:
     """Custom normals (V, 3) float32, unit, in the object's space. Before Blender 4.5 they are quantised to 16 bits."""
     if bpy.app.version >= (4, 5, 0):
-        mesh.attributes.new("custom_normal", "FLOAT_VECTOR", "POINT").data.foreach_set("vector", np.ascontiguousarray(normals).ravel())
+        mesh.attributes.new("custom_normal", "FLOAT_VECTOR", "POINT").data.foreach_set(
+            "vector", np.ascontiguousarray(normals).ravel()
+        )
     else:
         mesh.normals_split_custom_set_from_vertices(normals)
 

@@ -1,0 +1,113 @@
+"""The worker process: takes jobs on stdin, answers on stdout (`core.protocol`), and keeps libraries away from both.
+
+Started as ``python -I -u worker_main.py``. One job at a time; the process leaves when it has been idle for long, when it is told
+to, and at once when the program that started it is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+
+from ..core.errors import Cancelled, SapiensError
+from ..core.protocol import decode, encode
+
+Progress = Callable[[str, float], None]
+Job = Callable[..., dict]
+"""A job is called with its arguments by name and `progress`, and returns what goes into the `done` message."""
+
+
+class Channel:
+    """The pipe to the program that started us. Claims stdin and stdout, so that nobody else can read or write them."""
+
+    def __init__(self):
+        self._input = os.fdopen(os.dup(0), "rb")
+        self._output = os.fdopen(os.dup(1), "wb", buffering=0)
+        self._lock = threading.Lock()
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.close(null)
+        os.dup2(2, 1)  # what a library prints, from Python or from C, goes to the log
+        sys.stdout = sys.stderr
+
+    def __iter__(self):
+        return iter(self._input)
+
+    def send(self, kind: str, **values: object) -> None:
+        with self._lock:
+            self._output.write(encode(kind, **values))
+
+
+def serve(jobs: dict[str, Job], idle_seconds: float = 300.0) -> None:
+    """Answer requests until told to quit, idle for `idle_seconds`, or orphaned."""
+    channel = Channel()
+    requests: queue.SimpleQueue[dict] = queue.SimpleQueue()
+    cancelled: set[int] = set()
+
+    def listen() -> None:
+        for line in channel:
+            message = decode(line)
+            if message["kind"] == "cancel":
+                cancelled.add(message["id"])
+            else:
+                requests.put(message)
+        os._exit(0)  # our parent is gone; whatever the main thread does, nobody waits for it
+
+    threading.Thread(target=listen, name="listen", daemon=True).start()
+    channel.send("ready", pid=os.getpid(), python=sys.version.split()[0])
+    while True:
+        try:
+            message = requests.get(timeout=idle_seconds)
+        except queue.Empty:
+            return
+        if message["kind"] == "quit":
+            return
+        _answer(channel, jobs, message, cancelled)
+
+
+def _answer(channel: Channel, jobs: dict[str, Job], message: dict, cancelled: set[int]) -> None:
+    """Run one job and send exactly one end."""
+    number = message["id"]
+
+    def progress(stage: str, fraction: float) -> None:
+        if number in cancelled:
+            raise Cancelled
+        channel.send("progress", id=number, stage=stage, fraction=min(max(float(fraction), 0.0), 1.0))
+
+    try:
+        job = jobs.get(message["job"])
+        if job is None:
+            raise SapiensError(f"The worker has no job named {message['job']!r}.", "Restart Blender after an update.")
+        progress("starting", 0.0)
+        channel.send("done", id=number, result=job(progress=progress, **message["arguments"]))
+    except Cancelled:
+        channel.send("cancelled", id=number)
+    except SapiensError as error:
+        channel.send("error", id=number, message=error.message, hint=error.hint, detail="")
+    except Exception as error:  # noqa: BLE001 (the boundary of the process: a bug ends the job, not the worker)
+        text, hint = _explain(error)
+        sys.stderr.write(traceback.format_exc())
+        channel.send("error", id=number, message=text, hint=hint, detail=traceback.format_exc())
+
+
+def _explain(error: Exception) -> tuple[str, str]:
+    """One sentence and the next step for an exception that nobody expected."""
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError":
+        return "There is not enough memory for this.", "Choose a smaller model or the CPU, or close other programs."
+    if isinstance(error, ImportError):
+        return f"The worker's Python cannot import {error.name or error}.", "Repair the runtime in the preferences."
+    if isinstance(error, OSError) and error.errno == 28:  # ENOSPC
+        return "The disk is full.", "Free some space, then run again."
+    return f"Something unexpected went wrong: {name}: {error}.", "Copy the report from the preferences and file a bug."
+
+
+def main() -> None:
+    from .jobs import JOBS
+
+    idle = float(sys.argv[1]) if len(sys.argv) > 1 else 300.0
+    serve(JOBS, idle)
