@@ -51,7 +51,7 @@ def quads_from_grid(mask: np.ndarray, right_cut: np.ndarray, down_cut: np.ndarra
 
     mask, right_cut, down_cut: (H, W) bool as in `links`; points (H, W, 3) camera space.
     """
-    height, width = mask.shape
+    _height, width = mask.shape
     right, down = links(mask, right_cut, down_cut)
     whole = right[:-1] & right[1:] & down[:, :-1] & down[:, 1:]
     y, x = np.nonzero(whole)
