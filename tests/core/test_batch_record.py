@@ -1,0 +1,72 @@
+"""Resume: a stage is done when its key and its files are as recorded, and a setting redoes only what it touches."""
+
+from dataclasses import replace
+
+import pytest
+from sapiens2_avatar.batch import record as records
+from sapiens2_avatar.batch.items import Item
+from sapiens2_avatar.batch.plan import PREDICT, PREVIEW, SCENE, NetworkOptions, Plan
+from sapiens2_avatar.batch.stages import Job, fail
+from sapiens2_avatar.core.errors import SapiensError
+
+PLAN = Plan(make=("predictions", "blend", "preview", ".glb"))
+
+
+@pytest.fixture
+def item(tmp_path):
+    return Item(tmp_path / "photo.jpg", "photo", "ab" * 32)
+
+
+def finished(item, folder, plan):
+    """A folder in which everything that the plan asks for is done."""
+    folder.mkdir(exist_ok=True)
+    record = records.Record(str(item.path), item.sha256)
+    for stage, key in plan.stages(item).items():
+        path = folder / f"photo.{stage.strip('.')}"
+        path.write_bytes(b"result")
+        record.done(stage, key, [path])
+    records.save(folder, record)
+
+
+def left(item, folder, plan, retry=False):
+    return list(plan.todo(item, records.load(folder), folder, retry))
+
+
+def test_finished_work_is_left_alone_and_new_content_is_not(item, tmp_path):
+    assert left(item, tmp_path / "out", PLAN) == [PREDICT, SCENE, ".glb", PREVIEW]
+    finished(item, tmp_path / "out", PLAN)
+    assert left(item, tmp_path / "out", PLAN) == []
+    assert left(replace(item, sha256="cd" * 32), tmp_path / "out", PLAN) == [PREDICT, SCENE, ".glb", PREVIEW]
+
+
+def test_a_changed_setting_redoes_what_it_touches(item, tmp_path):
+    finished(item, tmp_path / "out", PLAN)
+    more = replace(PLAN, make=(*PLAN.make, ".fbx"))
+    assert left(item, tmp_path / "out", more) == [".fbx"]
+    detail = replace(PLAN, avatar=replace(PLAN.avatar, with_rig=False))
+    assert left(item, tmp_path / "out", detail) == [SCENE, ".glb", PREVIEW]
+    network = replace(PLAN, network=NetworkOptions(weights="other"))
+    assert left(item, tmp_path / "out", network) == [PREDICT, SCENE, ".glb", PREVIEW]
+    device = replace(PLAN, network=NetworkOptions(device="cuda"))
+    assert left(item, tmp_path / "out", device) == []
+
+
+def test_a_missing_or_cut_file_is_made_again(item, tmp_path):
+    finished(item, tmp_path / "out", PLAN)
+    (tmp_path / "out" / "photo.glb").write_bytes(b"res")
+    (tmp_path / "out" / "photo.preview").unlink()
+    assert left(item, tmp_path / "out", PLAN) == [".glb", PREVIEW]
+
+
+def test_a_known_failure_waits_for_retry_or_for_another_setting(item, tmp_path):
+    folder = tmp_path / "out"
+    fail(Job(item, folder, PLAN.stages(item)), PREDICT, SapiensError("No person was found.", "Another photo."))
+    assert left(item, folder, PLAN) == []
+    assert left(item, folder, PLAN, retry=True) == list(PLAN.stages(item))
+    assert left(item, folder, replace(PLAN, network=NetworkOptions(model="1b"))) == list(PLAN.stages(item))
+
+
+def test_a_report_that_cannot_be_read_counts_as_none(item, tmp_path):
+    finished(item, tmp_path / "out", PLAN)
+    (tmp_path / "out" / "report.json").write_text('{"input": "photo.jpg", "sha')
+    assert left(item, tmp_path / "out", PLAN) == list(PLAN.stages(item))
