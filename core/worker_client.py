@@ -12,13 +12,14 @@ import queue
 import subprocess
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from .errors import SapiensError
+from .errors import Cancelled, SapiensError
 from .protocol import ENDS, decode, encode
 
 GRACE_SECONDS = 1.0
@@ -71,6 +72,44 @@ class Job:
         if self.state is not State.RUNNING or self.fraction < 0.05 or elapsed < 1.0:
             return None
         return elapsed * (1 - self.fraction) / self.fraction
+
+
+@dataclass(eq=False)
+class Task(Job):
+    """Work that needs no worker process: `run(progress, stopped)` in a thread. It may raise SapiensError or Cancelled."""
+
+    run: Callable[[Callable[[str, float], None], Callable[[], bool]], object] | None = None
+    _outcome: tuple[State, SapiensError | None] | None = None
+
+    def start(self) -> None:
+        self.state, self.started = State.RUNNING, time.monotonic()
+        threading.Thread(target=self._work, name=self.title, daemon=True).start()
+
+    def cancel(self) -> None:
+        self.cancel_at = time.monotonic()
+
+    def pump(self) -> None:
+        """Take in the outcome, in the caller's thread."""
+        if self._outcome is not None and not self.ended:
+            self.state, self.error = self._outcome
+            if self.on_end is not None:
+                self.on_end(self)
+
+    def _work(self) -> None:
+        def progress(stage: str, fraction: float) -> None:
+            self.stage, self.fraction = stage, fraction
+
+        try:
+            self.run(progress, lambda: self.cancel_at is not None)
+            self._outcome = State.DONE, None
+        except Cancelled:
+            self._outcome = State.CANCELLED, None
+        except SapiensError as error:
+            self._outcome = State.FAILED, error
+        except Exception as error:  # noqa: BLE001 (the end of a thread: nobody above could catch it)
+            self.detail = traceback.format_exc()
+            hint = "Copy the report from the preferences and file a bug."
+            self._outcome = State.FAILED, SapiensError(f"Something unexpected went wrong: {error}.", hint)
 
 
 class Worker:

@@ -21,6 +21,24 @@ ROLE = "sapiens2_role"
 SOURCE = "sapiens2_predictions"
 
 
+def find_collection(scene: bpy.types.Scene, source: str) -> bpy.types.Collection | None:
+    """The collection of `scene` that was last built from the predictions at `source`."""
+    found = [collection for collection in scene.collection.children_recursive if collection.get(SOURCE) == source]
+    return found[-1] if found else None
+
+
+def clear(collection: bpy.types.Collection) -> None:
+    """Delete what a build has put into `collection`, with the data that nothing else uses any more."""
+    objects = [obj for obj in collection.objects if ROLE in obj]
+    data = {obj.data for obj in objects if obj.data is not None}
+    materials = {slot.material for obj in objects for slot in obj.material_slots if slot.material is not None}
+    images = {node.image for m in materials if m.node_tree for node in m.node_tree.nodes if node.type == "TEX_IMAGE"}
+    images |= {bg.image for block in data if isinstance(block, bpy.types.Camera) for bg in block.background_images}
+    bpy.data.batch_remove(objects)
+    for group in (data, materials, images - {None}):
+        bpy.data.batch_remove([block for block in group if block.users == 0])
+
+
 @dataclass(frozen=True)
 class Written:
     """What one avatar became: Blender objects, None where the avatar has no such part."""
@@ -60,15 +78,23 @@ def write_avatars(
     scene: bpy.types.Scene | None = None,
     source: str = "",
     match_render: bool = False,
+    replace: bpy.types.Collection | None = None,
 ) -> bpy.types.Collection:
     """The avatars of one photo into a new collection of `scene`. People share the camera and the photo.
 
-    `source`: path of the predictions, kept on the collection so that it can be rebuilt. Nothing else in the file changes,
-    unless `match_render` asks for the render size.
+    source        path of the predictions, kept on the collection so that it can be built again
+    match_render  also set the scene's render size and camera to the photo's
+    replace       a collection of an earlier build: what was built goes, what the artist put into it stays
+
+    Nothing else in the file changes.
     """
     scene = scene or bpy.context.scene
-    collection = bpy.data.collections.new(name)
-    scene.collection.children.link(collection)
+    if replace is None:
+        collection = bpy.data.collections.new(name)
+        scene.collection.children.link(collection)
+    else:
+        collection = replace
+        clear(collection)
     if source:
         collection[SOURCE] = source
     camera = photo = None

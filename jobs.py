@@ -1,0 +1,237 @@
+"""Owns the worker process inside Blender: which Python runs it, one timer that looks after it, and what the panel may say about it.
+
+Everything here is called from the main thread. `pump` may be called at any time; without a window, where timers never fire,
+`wait` calls it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from . import preferences
+from .core import runtime
+from .core.errors import SapiensError
+from .core.worker_client import Job, State, Task, Worker
+
+TICK_SECONDS = 0.1
+WORKER = Path(__file__).with_name("worker_main.py")
+
+
+@dataclass
+class Status:
+    """What the panels draw, besides the running job.
+
+    error, detail  of the last job that failed, until the next one starts
+    notes          sentences about the last result
+    python         the Python of the worker, None = the runtime has to be installed first; kept by `refresh`
+    outdated       there is a runtime, but of an older version of the extension
+    """
+
+    error: SapiensError | None = None
+    detail: str = ""
+    notes: tuple[str, ...] = ()
+    python: Path | None = None
+    outdated: bool = False
+
+
+status = Status()
+_worker: Worker | None = None
+_task: Task | None = None
+
+
+def refresh() -> None:
+    """Look again for the runtime: at the start, and after anything that may have changed it."""
+    status.python = interpreter()
+    status.outdated = status.python is None and runtime.outdated(runtime_folder())
+
+
+def interpreter() -> Path | None:
+    """The Python that runs the worker: the one chosen in the preferences, $SAPIENS2_PYTHON, or the extension's own runtime."""
+    for chosen in (bpy.path.abspath(preferences.current().python_path), os.environ.get("SAPIENS2_PYTHON", "")):
+        if chosen:
+            return Path(chosen) if Path(chosen).is_file() else None
+    return runtime.installed_python(runtime_folder())
+
+
+def runtime_folder() -> Path:
+    return preferences.user_folder("runtime")
+
+
+def log_file() -> Path:
+    """What the worker and its libraries print. Each running Blender has its own."""
+    return preferences.user_folder("logs") / f"worker-{os.getpid()}.log"
+
+
+def install_log() -> Path:
+    """What uv said while it made the runtime."""
+    return preferences.user_folder("logs") / "install.log"
+
+
+def worker() -> Worker:
+    """The worker of this Blender. Raises SapiensError when there is no Python to run it."""
+    global _worker
+    if _worker is None:
+        python = interpreter()
+        if python is None:
+            raise SapiensError("There is no Python environment for the network yet.", "Install the runtime in the sidebar.")
+        idle = 60 * preferences.current().idle_minutes
+        _worker = Worker([str(python), "-I", "-u", str(WORKER), f"{idle:g}"], log_file())
+    return _worker
+
+
+def submit(job: Job) -> Job:
+    """Queue a job; in a window, the timer takes it from here. Raises SapiensError when there is no runtime."""
+    status.error, status.detail = None, ""
+    worker().submit(_remembering(job))
+    worker().pump()
+    _keep_ticking()
+    return job
+
+
+def submit_task(task: Task) -> Task:
+    """Start work in a thread; there is one at a time. Raises SapiensError while another one runs."""
+    global _task
+    if _task is not None and not _task.ended:
+        raise SapiensError(f"{_task.title} is still being worked on.", "Wait for it, or cancel it.")
+    status.error, status.detail = None, ""
+    _task = _remembering(task)
+    _task.start()
+    _keep_ticking()
+    return task
+
+
+def pump() -> None:
+    """Take in what the worker has said and what the thread has done."""
+    if _worker is not None:
+        _worker.pump()
+    if _task is not None:
+        _task.pump()
+
+
+def wait(job: Job, timeout: float | None = None, on_progress: Callable[[Job], None] | None = None) -> Job:
+    """Block until the job has ended: background, scripts and the redo panel."""
+    return worker().wait(job, timeout, on_progress)
+
+
+def wait_task(task: Task) -> Task:
+    """Block until the task has ended."""
+    while not task.ended:
+        pump()
+        time.sleep(0.02)
+    return task
+
+
+def cancel(job: Job) -> None:
+    if isinstance(job, Task):
+        job.cancel()
+    elif _worker is not None:
+        _worker.cancel(job)
+
+
+def current() -> Job | None:
+    """The job that runs or is next, None when there is nothing to do."""
+    if _task is not None and not _task.ended:
+        return _task
+    if _worker is None:
+        return None
+    return _worker.current or (_worker.waiting[0] if _worker.waiting else None)
+
+
+def waiting() -> int:
+    """Jobs in the queue behind the current one."""
+    return len(_worker.waiting) if _worker is not None and _worker.current is not None else 0
+
+
+def restart() -> None:
+    """End the worker; the next job starts one with the preferences as they are then."""
+    global _worker
+    old, _worker = _worker, None
+    if old is not None:
+        old.shut_down()
+    refresh()
+
+
+def scratch() -> Path:
+    """A new folder for the files of one job. Those of a Blender that is gone are removed on the way."""
+    folder = preferences.user_folder("scratch")
+    for left in folder.iterdir():
+        owner = left.name.split("-")[0]
+        if owner.isdigit() and int(owner) != os.getpid() and not _alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=folder))
+
+
+def redraw() -> None:
+    """Ask for a new drawing of every sidebar that could show our panels."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
+
+
+def stop() -> None:
+    """Called by `unregister`: no process, timer or scratch folder of this Blender is left."""
+    if _task is not None and not _task.ended:
+        _task.cancel()
+        wait_task(_task)
+    restart()
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    status.error, status.detail, status.notes = None, "", ()
+
+
+def _tick() -> float | None:
+    pump()
+    redraw()
+    return TICK_SECONDS if current() is not None else None
+
+
+def _keep_ticking() -> None:
+    """In a window, a timer looks after the job; without one, `wait` does."""
+    if not bpy.app.background and not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=TICK_SECONDS, persistent=True)
+
+
+def _remembering(job: Job) -> Job:
+    """The same job; when it fails, the panel knows."""
+    then = job.on_end
+
+    def on_end(ended: Job) -> None:
+        if ended.state is State.FAILED:
+            status.error, status.detail = ended.error, ended.detail
+        refresh()
+        if then is not None:
+            then(ended)
+        if not bpy.app.background:
+            redraw()
+
+    job.on_end = on_end
+    return job
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process of this number exists."""
+    if os.name == "nt":
+        import ctypes
+
+        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
+        if handle:
+            ctypes.windll.kernel32.CloseHandle(handle)
+        return bool(handle)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

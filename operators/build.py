@@ -1,0 +1,203 @@
+"""Photo to scene, and stored predictions to scene."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+from bpy.types import Context, Event, Operator
+from bpy_extras.io_utils import ImportHelper
+
+from .. import jobs, preferences
+from ..core.avatar_file import load_avatars
+from ..core.errors import SapiensError
+from ..core.worker_client import Job
+from ..properties import avatar_settings, photo_path
+from ..scene.build import find_collection, write_avatars
+from .job import JobOperator
+
+
+def predictions_path(photo: Path, options: dict) -> Path:
+    """Where the predictions of this photo, by content, and these options of the network are kept. Raises SapiensError."""
+    try:
+        digest = hashlib.sha256(photo.read_bytes() + json.dumps(options, sort_keys=True).encode()).hexdigest()
+    except OSError as error:
+        raise SapiensError(f"{photo.name} could not be read: {error.strerror}.", "Choose another photo.") from error
+    return preferences.cache_folder() / f"{photo.stem[:80]}-{digest[:16]}.safetensors"
+
+
+def network_options(context: Context) -> dict:
+    """The options of `infer.predict.predict` that the sidebar asks for."""
+    settings = context.scene.sapiens2
+    device = preferences.current().device if settings.device == "default" else settings.device
+    boxes = [[box.x1, box.y1, box.x2, box.y2] for box in settings.boxes if box.use]
+    return {
+        "model": settings.model,
+        "device": device,
+        "precision": settings.precision,
+        "flip_test": settings.flip,
+        "boxes": boxes or None,
+    }
+
+
+def write_result(context: Context, job: Job, name: str) -> bpy.types.Collection:
+    """Read what the worker has made and write it into the scene, in the place that the settings say."""
+    settings = context.scene.sapiens2
+    source = job.result["predictions"]
+    old = find_collection(context.scene, source) if settings.place == "REPLACE" else None
+    collection = write_avatars(
+        load_avatars(job.result["avatars"]),
+        name,
+        scene=context.scene,
+        source=source,
+        match_render=settings.match_render,
+        replace=old,
+    )
+    settings.predictions = source
+    jobs.status.notes = tuple(job.result["notes"])
+    return collection
+
+
+class SAPIENS2_OT_run(JobOperator, Operator):
+    """Turn the photo into a textured scan with a matched camera and a rig"""
+
+    bl_idname = "sapiens2.run"
+    bl_label = "Make Avatar"
+    bl_options = {"UNDO"}
+
+    photo: StringProperty(
+        name="Photo", description="The photograph; empty: the one in the sidebar", subtype="FILE_PATH", options={"SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if jobs.current() is not None:
+            cls.poll_message_set("Another job is running")
+            return False
+        return True
+
+    def make_job(self, context: Context, scratch: Path) -> Job:
+        settings = context.scene.sapiens2
+        photo = Path(bpy.path.abspath(self.photo)) if self.photo else photo_path(settings)
+        if photo is None:
+            raise SapiensError("No photo is chosen.", "Choose the photo of a person.")
+        if not photo.is_file():
+            raise SapiensError(f"{photo.name} does not exist.", "Choose another photo.")
+        self._name = photo.stem
+        options = network_options(context)
+        predictions = predictions_path(photo, options)
+        common = {"name": photo.stem, "output": str(scratch / "avatars.safetensors"), "settings": avatar_settings(settings)}
+        if predictions.is_file():
+            return Job("build", photo.stem, {**common, "predictions": str(predictions)})
+        return Job("run", photo.stem, {**common, "photo": str(photo), "predictions": str(predictions), **options})
+
+    def finish(self, context: Context, job: Job) -> None:
+        write_result(context, job, self._name)
+
+
+class SAPIENS2_OT_build_scan(JobOperator, Operator):
+    """Build scan, textures and rig again from the stored predictions, without the network"""
+
+    bl_idname = "sapiens2.build_scan"
+    bl_label = "Rebuild"
+    bl_options = {"REGISTER", "UNDO"}
+
+    predictions: StringProperty(
+        name="Predictions", description="The predictions; empty: those of the sidebar", subtype="FILE_PATH", options={"SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if jobs.current() is not None:
+            cls.poll_message_set("Another job is running")
+            return False
+        return True
+
+    def make_job(self, context: Context, scratch: Path) -> Job:
+        settings = context.scene.sapiens2
+        chosen = self.predictions or settings.predictions
+        if not chosen:
+            raise SapiensError("There are no predictions yet.", "Make an avatar from a photo first, or import predictions.")
+        path = Path(bpy.path.abspath(chosen))
+        if not path.is_file():
+            raise SapiensError(f"{path.name} does not exist any more.", "Make the avatar from the photo again.")
+        collection = find_collection(context.scene, str(path))
+        self._name = collection.name if collection is not None else path.stem
+        return Job(
+            "build",
+            self._name,
+            {
+                "predictions": str(path),
+                "name": self._name,
+                "output": str(scratch / "avatars.safetensors"),
+                "settings": avatar_settings(settings),
+            },
+        )
+
+    def finish(self, context: Context, job: Job) -> None:
+        write_result(context, job, self._name)
+
+
+class SAPIENS2_OT_import_predictions(JobOperator, ImportHelper, Operator):
+    """Build an avatar from a predictions file that the network wrote elsewhere"""
+
+    bl_idname = "sapiens2.import_predictions"
+    bl_label = "Import Sapiens2 Predictions"
+    bl_options = {"UNDO"}
+
+    _asked = False
+    filename_ext = ".safetensors"
+    filter_glob: StringProperty(default="*.safetensors", options={"HIDDEN"})
+
+    def invoke(self, context: Context, event: Event) -> set[str]:
+        """With a path (a file that was dropped) build at once, else ask for it."""
+        if self.filepath:
+            return JobOperator.invoke(self, context, event)
+        self._asked = True
+        return ImportHelper.invoke(self, context, event)
+
+    def execute(self, context: Context) -> set[str]:
+        """Blocking, except after the file browser, where there is a window to wait in."""
+        if self._asked:
+            return JobOperator.invoke(self, context, None)
+        return JobOperator.execute(self, context)
+
+    def make_job(self, context: Context, scratch: Path) -> Job:
+        path = Path(bpy.path.abspath(self.filepath))
+        if not path.is_file():
+            raise SapiensError(f"{path.name or 'The file'} does not exist.", "Choose a predictions file.")
+        self._name = path.stem
+        arguments = {
+            "predictions": str(path),
+            "name": path.stem,
+            "output": str(scratch / "avatars.safetensors"),
+            "settings": avatar_settings(context.scene.sapiens2),
+        }
+        return Job("build", path.stem, arguments)
+
+    def finish(self, context: Context, job: Job) -> None:
+        write_result(context, job, self._name)
+
+
+class SAPIENS2_OT_cancel(Operator):
+    """Stop the running job; the scene stays as it is"""
+
+    bl_idname = "sapiens2.cancel"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, _context: Context) -> bool:
+        if jobs.current() is None:
+            cls.poll_message_set("Nothing is running")
+            return False
+        return True
+
+    def execute(self, _context: Context) -> set[str]:
+        jobs.cancel(jobs.current())
+        return {"FINISHED"}
+
+
+CLASSES = (SAPIENS2_OT_run, SAPIENS2_OT_build_scan, SAPIENS2_OT_import_predictions, SAPIENS2_OT_cancel)

@@ -1,0 +1,127 @@
+"""Settings that are saved with the file: `Scene.sapiens2`. What the artist sees in the sidebar is what is here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.types import PropertyGroup
+
+from .preferences import DEVICES
+
+MODELS = (
+    ("preview", "Preview", "Built in, runs anywhere in seconds, rough: for a first look"),
+    ("0.4b", "Sapiens2 0.4B", "The smallest of the released networks"),
+    ("0.8b", "Sapiens2 0.8B", "Better faces and hands, twice the time"),
+    ("1b", "Sapiens2 1B", "Also has soft outlines (matting)"),
+    ("5b", "Sapiens2 5B", "The best and the slowest: needs a graphics card with much memory"),
+)
+RESOLUTIONS = (
+    ("FULL", "Full", "A vertex for every pixel"),
+    ("HALF", "Half", "A vertex for every second pixel, four times fewer faces"),
+    ("FACES", "Face Count", "Decimated to about this number of triangles"),
+)
+COLOURS = (
+    ("auto", "Best Available", "Albedo where the network has it, else the photo without its light, else the photo"),
+    ("albedo", "Albedo", "The base color that the network sees"),
+    ("delighted", "Delighted Photo", "The photo with its light taken out by means of the normals"),
+    ("photo", "Photo", "The photo as it is"),
+)
+RESTS = (
+    ("photo", "As in the Photo", "The rest pose is the pose in the photo"),
+    ("a-pose", "A-Pose", "Arms down at 45 degrees, the scan is un-posed with it"),
+    ("t-pose", "T-Pose", "Arms straight out, the scan is un-posed with it"),
+)
+PLACES = (
+    ("REPLACE", "Update", "The result takes the place of the one made from the same photo before"),
+    ("NEW", "Add", "The result goes into another new collection"),
+)
+
+
+class SapiensBox(PropertyGroup):
+    """A person's place in the photo, pixels from the upper left corner."""
+
+    use: BoolProperty(name="Use", description="Make this person", default=True)
+    x1: FloatProperty(name="Left", description="Left edge in pixels", min=0.0)
+    y1: FloatProperty(name="Top", description="Upper edge in pixels", min=0.0)
+    x2: FloatProperty(name="Right", description="Right edge in pixels", min=0.0)
+    y2: FloatProperty(name="Bottom", description="Lower edge in pixels", min=0.0)
+
+
+class SapiensSettings(PropertyGroup):
+    photo: StringProperty(name="Photo", description="The photograph of a person", subtype="FILE_PATH")
+    image: PointerProperty(name="Image", description="An image of this file instead of one from disk", type=bpy.types.Image)
+    predictions: StringProperty(
+        name="Predictions", description="The stored predictions that the sliders rebuild from", subtype="FILE_PATH"
+    )
+    boxes: CollectionProperty(type=SapiensBox)
+
+    model: EnumProperty(name="Model", description="The network that looks at the photo", items=MODELS)
+    device: EnumProperty(name="Device", description="What the network runs on", items=(("default", "Preferences", "As set in the preferences"), *DEVICES))  # fmt: skip
+    precision: EnumProperty(
+        name="Precision",
+        description="Number format of the network",
+        items=(
+            ("auto", "Automatic", "The fastest that is exact enough on the device"),
+            ("float32", "Full", "32 bits: exact and slow"),
+            ("bfloat16", "Half", "16 bits: half the memory; depth stays in 32 bits"),
+        ),
+    )
+    flip: BoolProperty(
+        name="Look Twice", description="Also look at the mirrored photo and average the keypoints: slower, steadier"
+    )
+
+    resolution: EnumProperty(name="Resolution", description="How fine the mesh is", items=RESOLUTIONS)
+    faces: IntProperty(name="Faces", description="Triangles to aim for", default=50_000, min=100, soft_max=1_000_000)
+    refine: FloatProperty(
+        name="Detail", description="0: the shape of the pointmap alone; 1: the normal map leads", default=0.5, min=0.0, max=1.0
+    )
+    stature: FloatProperty(
+        name="Height of Person",
+        description="Scale the person to this height; 0: as the network measures it",
+        min=0.0,
+        soft_max=2.2,
+        unit="LENGTH",
+    )
+    focal: FloatProperty(
+        name="Lens", description="Focal length for 35 mm film where you know it; 0: estimated", min=0.0, soft_max=200.0
+    )
+    keep_camera_frame: BoolProperty(
+        name="Keep Camera at Origin", description="Leave the scan where the camera saw it instead of standing it on the ground"
+    )
+    colour: EnumProperty(name="Base Color", description="What the color texture is made of", items=COLOURS)
+    with_rig: BoolProperty(name="Rig", description="Make a skeleton and skin weights", default=True)
+    rest: EnumProperty(name="Rest Pose", description="The pose that the skeleton has at rest", items=RESTS)
+    place: EnumProperty(name="Result", description="Where the result goes", items=PLACES)
+    match_render: BoolProperty(
+        name="Match Render to Photo", description="Also set the render size and the scene's camera to those of the photo"
+    )
+
+
+def avatar_settings(settings: SapiensSettings) -> dict:
+    """The nested dict that the worker turns into `core.avatar.AvatarSettings`; the defaults are left out."""
+    scan: dict = {
+        "resolution": settings.faces if settings.resolution == "FACES" else settings.resolution.lower(),
+        "refine": settings.refine,
+        "keep_camera_frame": settings.keep_camera_frame,
+    }
+    if settings.stature > 0:
+        scan["stature"] = settings.stature
+    made: dict = {
+        "scan": scan,
+        "texture": {"colour": settings.colour},
+        "rig": {"rest": settings.rest},
+        "with_rig": settings.with_rig,
+    }
+    if settings.focal > 0:
+        made["focal_35mm"] = settings.focal
+    return made
+
+
+def photo_path(settings: SapiensSettings) -> Path | None:
+    """The photo on disk as an absolute path, None where none is chosen."""
+    return Path(bpy.path.abspath(settings.photo)) if settings.photo else None
+
+
+CLASSES = (SapiensBox, SapiensSettings)

@@ -1,0 +1,54 @@
+"""Every class, property, menu entry and command of the extension: the only file that knows them all."""
+
+from __future__ import annotations
+
+from bpy.props import PointerProperty
+from bpy.types import Context, FileHandler, Menu, Scene, TOPBAR_MT_file_import
+from bpy.utils import register_class, register_cli_command, unregister_class, unregister_cli_command
+
+from . import jobs, preferences, properties
+from .operators import build, setup
+from .panels import sidebar
+
+
+class SAPIENS2_FH_predictions(FileHandler):
+    bl_idname = "SAPIENS2_FH_predictions"
+    bl_label = "Sapiens2 Predictions"
+    bl_import_operator = "sapiens2.import_predictions"
+    bl_file_extensions = ".safetensors"
+
+    @classmethod
+    def poll_drop(cls, context: Context) -> bool:
+        return context.area is not None and context.area.type in {"VIEW_3D", "OUTLINER"}
+
+
+CLASSES = (*preferences.CLASSES, *properties.CLASSES, *build.CLASSES, *setup.CLASSES, *sidebar.CLASSES, SAPIENS2_FH_predictions)
+_commands: list[object] = []
+
+
+def _draw_import(menu: Menu, _context: Context) -> None:
+    menu.layout.operator("sapiens2.import_predictions", text="Sapiens2 Predictions (.safetensors)")
+
+
+def _command(arguments: list[str]) -> int:
+    from .cli import main
+
+    return main(arguments)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        register_class(cls)
+    Scene.sapiens2 = PointerProperty(type=properties.SapiensSettings)
+    TOPBAR_MT_file_import.append(_draw_import)
+    _commands.append(register_cli_command("sapiens2", _command))
+    jobs.refresh()
+
+
+def unregister() -> None:
+    jobs.stop()
+    unregister_cli_command(_commands.pop())
+    TOPBAR_MT_file_import.remove(_draw_import)
+    del Scene.sapiens2
+    for cls in reversed(CLASSES):
+        unregister_class(cls)
