@@ -1,0 +1,74 @@
+"""The grammar of the command line and its exit statuses: 0 all done, 1 some inputs failed, 2 wrong usage."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from sapiens2_avatar.cli import main, parser
+from sapiens2_avatar.commands.console import Console
+from sapiens2_avatar.core.errors import SapiensError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["build", "photo.jpg"],
+        ["predict", "photo.jpg", "--tasks", "pose,dance"],
+        ["predict", "photo.jpg", "--box", "5,5,1,9"],
+        ["build", "photo.jpg", "-o", "x.blend", "--resolution", "tiny"],
+        ["build", "photo.jpg", "-o", "x.blend", "--detail", "2"],
+        ["batch", "in", "-o", "out", "--chunk", "4/3"],
+        ["models"],
+    ],
+)
+def test_wrong_usage_leaves_with_2(arguments, capsys):
+    assert main(arguments) == 2
+    assert "usage" in "".join(capsys.readouterr())
+
+
+def test_version_is_the_manifest_s(capsys):
+    assert main(["--version"]) == 0
+    manifest = (ROOT / "blender_manifest.toml").read_text("utf-8")
+    assert capsys.readouterr().out.strip() == re.search(r'^version = "(.+)"', manifest, re.MULTILINE)[1]
+
+
+def test_every_command_of_the_readme_exists():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    table = readme[readme.index("## The command line") : readme.index("## Python")]
+    documented = {name for name in re.findall(r"^\| `(\w+)", table, re.MULTILINE)}
+    known = set(next(a for a in parser()._actions if a.dest == "command").choices)
+    assert documented == known
+
+
+def test_results_and_failures_go_where_scripts_look(capsys):
+    console = Console(quiet=True)
+    console.result("a.blend")
+    console.failed("b.jpg", SapiensError("b.jpg is empty.", "Choose a photo."))
+    assert console.close() == 1
+    out, err = capsys.readouterr()
+    assert out == "a.blend\n"
+    assert err == "Error: b.jpg: b.jpg is empty. Choose a photo.\n"
+
+
+def test_json_says_all_of_it_at_once(capsys):
+    console = Console(as_json=True, quiet=True)
+    console.result("a.blend")
+    console.failed(None, SapiensError("Stopped."))
+    assert console.close() == 1
+    assert json.loads(capsys.readouterr().out) == {
+        "results": ["a.blend"],
+        "failures": [{"input": "", "error": "Stopped.", "hint": ""}],
+    }
+
+
+def test_a_log_gets_a_line_per_stage_not_per_step(capsys):
+    console = Console()
+    for step in range(10):
+        console.progress("photo.jpg", "maps", step / 20)
+    console.progress("photo.jpg", "scan", 0.6)
+    assert capsys.readouterr().err == "photo.jpg: maps (0%)\nphoto.jpg: scan (60%)\n"
