@@ -3,7 +3,8 @@
 Two families. Pose and seg upsample with transposed convolutions and refine with 1 x 1 convolutions; the others shuffle pixels
 and refine with 3 x 3 convolutions. Every stage ends with a norm without running statistics and SiLU.
 
-At inference, norms and activations work in place: the largest map of the pointmap head is 0.8 GB at 1024 x 768.
+At inference, norms and activations work in place, and the largest map of all, 256 to 768 channels at full resolution (0.8 GB
+and more), is never whole in memory: see `ShuffleHead.refine`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from .config import DECONV_TASKS, HeadConfig
 
 INSTANCE_NORM_EPS = 1e-5
 RMS_NORM_EPS = 1e-6
+CHANNELS_AT_ONCE = 32
+"""Channels of the last upsampling stage that exist at the same time; fewer save memory, the result is the same."""
 
 
 class InstanceNorm(nn.Module):
@@ -102,8 +105,28 @@ class ShuffleHead(nn.Module):
         self.add_module(self.predictor_name, nn.Conv2d((width, *config.refine)[-1], config.outputs, 1))
 
     def forward(self, features: Tensor) -> Tensor:
-        x = self.upsample_blocks(self.input_conv(features))
-        return self.get_submodule(self.predictor_name)(self.conv_layers(x))
+        x = self.upsample_blocks[:-1](self.input_conv(features))
+        return self.get_submodule(self.predictor_name)(self.refine(x))
+
+    def refine(self, x: Tensor) -> Tensor:
+        """The last upsampling stage and the refinement: (B, C, H / 2, W / 2) -> (B, refine[-1], H, W).
+
+        Instance norm treats channels apart, and a convolution is a sum over its input channels: a group of channels can
+        go through the stage and be added to the first refinement's output before the next group is made.
+        """
+        stage, first = self.upsample_blocks[-1], self.conv_layers[0] if self.conv_layers else None
+        if first is None or not isinstance(stage[2], InstanceNorm):
+            return self.conv_layers(stage(x))
+        convolution, shuffle, norm, activation = stage
+        total = None
+        for start in range(0, first.in_channels, CHANNELS_AT_ONCE):
+            group = slice(start, start + CHANNELS_AT_ONCE)
+            rows = slice(4 * start, 4 * (start + CHANNELS_AT_ONCE))  # the shuffle makes one channel of four
+            y = F.conv2d(x, convolution.weight[rows], convolution.bias[rows], padding=convolution.padding)
+            y = activation(norm(shuffle(y)))  # (B, group, H, W)
+            y = F.conv2d(y, first.weight[:, group], first.bias if total is None else None, padding=first.padding)
+            total = y if total is None else total + y if torch.is_grad_enabled() else total.add_(y)  # (B, refine[0], H, W)
+        return self.conv_layers[1:](total)
 
 
 class PointmapHead(ShuffleHead):
