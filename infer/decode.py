@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from .processing import Letterbox, PoseWindow, upsample, upsampled_strips
+from .processing import Letterbox, PoseWindow, upsample, upsample_inside, upsampled_strips
 
 CANONICAL_FOCAL = 768.0
 """Focal length, network pixels, of the camera in which the pointmap head measures."""
@@ -28,21 +28,30 @@ def decode_seg(logits: torch.Tensor, height: int, width: int) -> tuple[np.ndarra
     return labels, foreground
 
 
-def decode_normal(raw: torch.Tensor, frame: Letterbox) -> torch.Tensor:
+def _to_photo(maps: torch.Tensor, frame: Letterbox, inside: torch.Tensor | None) -> torch.Tensor:
+    """(1, C, h, w) on the network grid -> (C, H, W). `inside` (1, 1, h', w') bool: the cells between the bars that count."""
+    maps = frame.crop(maps)
+    if inside is None:
+        return upsample(maps, frame.height, frame.width)[0]
+    return upsample_inside(maps, inside & maps.isfinite().all(1, keepdim=True), frame.height, frame.width)[0]
+
+
+def decode_normal(raw: torch.Tensor, frame: Letterbox, inside: torch.Tensor | None = None) -> torch.Tensor:
     """Raw normals (1, 3, h, w) -> (3, H, W) float32 in the axes of the normal head; unit on the network grid only."""
     unit = raw.float() / raw.float().norm(dim=1, keepdim=True).clamp_min(1e-8)
-    return upsample(frame.crop(unit), frame.height, frame.width)[0]
+    return _to_photo(unit, frame, inside)
 
 
-def decode_pointmap(raw: torch.Tensor, focal_scale: torch.Tensor | float, frame: Letterbox) -> torch.Tensor:
+def decode_pointmap(
+    raw: torch.Tensor, focal_scale: torch.Tensor | float, frame: Letterbox, inside: torch.Tensor | None = None
+) -> torch.Tensor:
     """Canonical points (1, 3, h, w) and focal_scale = 768 / fx -> metric points (3, H, W) float32, camera space."""
-    scale = float(focal_scale)
-    return upsample(frame.crop(raw.float() / scale), frame.height, frame.width)[0]
+    return _to_photo(raw.float() / float(focal_scale), frame, inside)
 
 
-def decode_albedo(raw: torch.Tensor, frame: Letterbox) -> torch.Tensor:
+def decode_albedo(raw: torch.Tensor, frame: Letterbox, inside: torch.Tensor | None = None) -> torch.Tensor:
     """Raw albedo (1, 3, h, w) -> (3, H, W) float32 sRGB in [0, 1]."""
-    return upsample(frame.crop(raw.float().clamp(0, 1)), frame.height, frame.width)[0]
+    return _to_photo(raw.float().clamp(0, 1), frame, inside)
 
 
 def decode_matting(foreground: torch.Tensor, alpha: torch.Tensor, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -167,6 +167,16 @@ def upsample(maps: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return functional.interpolate(maps.float(), size=(height, width), mode="bilinear", align_corners=False)
 
 
+def upsample_inside(maps: torch.Tensor, inside: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """`upsample` of (1, C, h, w) from the cells of `inside` (1, 1, h, w) bool alone; 0 where no such cell is near.
+
+    The heads are trained on people only: what they say of the background must not bleed over the silhouette.
+    """
+    sums = upsample(torch.where(inside, maps.float(), 0.0), height, width)
+    share = upsample(inside.float(), height, width)
+    return sums.div_(share.clamp_min_(1e-6))
+
+
 def upsampled_strips(maps: torch.Tensor, height: int, width: int):
     """`upsample` of (1, C, h, w), a strip of rows at a time: yields (first row, (C, rows, width)).
 

@@ -1,0 +1,211 @@
+"""Looking at regions of a photo with the dense heads: passes shared between heads, maps put together in the photo's pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ..core.people import Person
+from . import decode
+from .focal import Focal, choose_focal, region_focal
+from .network import Checkpoint, Network
+from .processing import Letterbox, letterbox, stretch
+from .regions import Region
+
+FEW = 0.3
+"""A close look that finds less of a person than this share of the first look's mask has failed; the first one stays."""
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """What one head said about a region: its raw outputs by name, and where the region lay in the input (None = stretched)."""
+
+    outputs: dict[str, torch.Tensor]
+    frame: Letterbox | None
+
+    def between_bars(self, name: str) -> torch.Tensor:
+        """An output without the bars of the letterbox."""
+        return self.outputs[name] if self.frame is None else self.frame.crop(self.outputs[name])
+
+
+class Looks:
+    """Raw outputs of dense heads for regions of one photo. Heads of one file that see the same input share one pass.
+
+    image        (H, W, 3) uint8
+    checkpoints  task -> checkpoint of every dense task that will be asked for
+    """
+
+    def __init__(self, image: np.ndarray, checkpoints: dict[str, Checkpoint], network: Network):
+        self.image, self.checkpoints, self.network = image, checkpoints, network
+        self._kept: dict[tuple[str, Region], Raw] = {}
+
+    def sharing(self, task: str) -> tuple[str, ...]:
+        """The tasks that come out of the pass of `task`."""
+        checkpoint = self.checkpoints[task]
+        return tuple(
+            other
+            for other, theirs in self.checkpoints.items()
+            if theirs.path == checkpoint.path and checkpoint.geometry(other) == checkpoint.geometry(task)
+        )
+
+    def passes(self, regions: list[Region]) -> list[tuple[str, ...]]:
+        """The passes that all tasks need on these regions, but for those whose outputs are waiting."""
+        groups = dict.fromkeys(self.sharing(task) for task in self.checkpoints)
+        return [group for group in groups for region in regions if not any((task, region) in self._kept for task in group)]
+
+    def raw(self, task: str, region: Region) -> Raw:
+        """Outputs of the head of `task` for a region. Each is given out once, and forgotten."""
+        if (task, region) not in self._kept:
+            checkpoint, tasks = self.checkpoints[task], self.sharing(task)
+            image, size = region.of(self.image), self.network.input_size(checkpoint)
+            if checkpoint.geometry(task) == "letterbox":
+                tensor, frame = letterbox(image, *size)
+            else:
+                tensor, frame = stretch(image, *size), None
+            outputs = self.network.run(checkpoint, tensor, tasks)
+            for other in tasks:
+                named = {name: outputs[name] for name in OUTPUTS[other] if name in outputs}
+                self._kept[other, region] = Raw(named, frame)
+        return self._kept.pop((task, region))
+
+
+OUTPUTS = {
+    "seg": ("logits",),
+    "normal": ("normals",),
+    "pointmap": ("pointmap", "scale"),
+    "albedo": ("albedo",),
+    "matting": ("foreground", "alpha"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Who is where: what is needed to put the maps of regions together.
+
+    people   P persons
+    regions  P regions: the one through which each person is seen
+    owner    (H, W) int16: the person to whom each pixel may belong, -1 = nobody
+    seg      (H, W) uint8, 0 where nobody is; None = not known
+    alpha    (H, W) uint8; None = not known
+    """
+
+    people: list[Person]
+    regions: list[Region]
+    owner: np.ndarray
+    seg: np.ndarray | None
+    alpha: np.ndarray | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.owner.shape
+
+    @property
+    def distinct(self) -> list[Region]:
+        """The regions, each once, in the order of the people."""
+        return list(dict.fromkeys(self.regions))
+
+    def seen_through(self, region: Region) -> np.ndarray:
+        """(h, w) bool: the pixels of the region that belong to people seen through it and are not quite transparent."""
+        mine = np.array([theirs == region for theirs in self.regions] + [False])  # the last is for owner -1
+        mask = mine[region.of(self.owner)]
+        return mask if self.alpha is None else mask & (region.of(self.alpha) > 0)
+
+    def inside(self, region: Region, frame: Letterbox, like: torch.Tensor) -> torch.Tensor | None:
+        """(1, 1, h', w') bool: the cells of a head's map between the bars in which its people are; None = not known."""
+        if self.seg is None:
+            return None
+        mask = self.seen_through(region) & (region.of(self.seg) > 0)
+        size = frame.crop(like).shape[-2:]
+        tensor = torch.from_numpy(mask.astype(np.float32))[None, None]
+        return functional.interpolate(tensor, size=size, mode="bilinear", antialias=True) >= 0.5
+
+
+def look_for_parts(looks: Looks, region: Region) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and foreground probability of a region, both (h, w) uint8."""
+    return decode.decode_seg(looks.raw("seg", region).between_bars("logits"), *region.size)
+
+
+def look_closer(looks: Looks, layout: Layout) -> None:
+    """Replace seg and alpha of the people who have a window of their own by what the head sees through it, in place."""
+    whole = Region.whole(*layout.shape)
+    for region in layout.distinct:
+        if region == whole:
+            continue
+        labels, foreground = look_for_parts(looks, region)
+        for i, person in enumerate(layout.people):
+            mine = region.of(layout.owner) == i
+            if layout.regions[i] != region or np.count_nonzero(labels[mine]) < FEW * np.count_nonzero(person.mask):
+                continue
+            region.of(layout.seg)[mine] = labels[mine]
+            region.of(layout.alpha)[mine] = foreground[mine]
+
+
+def merged_normal(looks: Looks, layout: Layout) -> np.ndarray:
+    """(H, W, 3) float16, unit where there is a value, 0 elsewhere."""
+    canvas = np.zeros((*layout.shape, 3), np.float16)
+    for region in layout.distinct:
+        raw = looks.raw("normal", region)
+        normals = raw.outputs["normals"]
+        normal = decode.decode_normal(normals, raw.frame, layout.inside(region, raw.frame, normals))
+        normal = normal.div_(normal.norm(dim=0, keepdim=True).clamp_min_(1e-6))
+        _paste(canvas, normal.permute(1, 2, 0), region, layout)
+    return canvas
+
+
+def merged_albedo(looks: Looks, layout: Layout) -> np.ndarray:
+    """(H, W, 3) uint8 sRGB, 0 where there is nobody."""
+    canvas = np.zeros((*layout.shape, 3), np.uint8)
+    for region in layout.distinct:
+        raw = looks.raw("albedo", region)
+        albedo = decode.decode_albedo(raw.outputs["albedo"], raw.frame, layout.inside(region, raw.frame, raw.outputs["albedo"]))
+        _paste(canvas, albedo.mul_(255).add_(0.5).clamp_(0, 255).to(torch.uint8).permute(1, 2, 0), region, layout)
+    return canvas
+
+
+def merged_matting(looks: Looks, layout: Layout) -> np.ndarray:
+    """(H, W) uint8 opacity, 0 away from people."""
+    canvas = np.zeros((*layout.shape, 1), np.uint8)
+    for region in layout.distinct:
+        raw = looks.raw("matting", region)
+        _, alpha = decode.decode_matting(raw.between_bars("foreground"), raw.between_bars("alpha"), *region.size)
+        _paste(canvas, alpha.mul_(255).add_(0.5).to(torch.uint8)[..., None], region, layout)
+    return canvas[..., 0]
+
+
+def merged_pointmap(looks: Looks, layout: Layout, focal_35mm: float | None) -> tuple[np.ndarray, Focal]:
+    """(H, W, 3) float32 metres in camera space, 0 = no value; and the focal length of the photo.
+
+    Seen as a whole, a person's points stay as predicted: raw / focal_scale. Through a window the head cannot know where the
+    principal point is, and judges the focal length by the window alone. So depth is converted to the photo's focal length f,
+    z = raw z * (f in network pixels) / 768, which keeps the size of the person, and x and y follow from the photo's rays:
+    all people stand in one camera.
+    """
+    height, width = layout.shape
+    whole = Region.whole(height, width)
+    raws = {region: looks.raw("pointmap", region) for region in layout.distinct}
+    insides = {region: layout.inside(region, raw.frame, raw.outputs["pointmap"]) for region, raw in raws.items()}
+    estimates = {region: region_focal(raw.outputs, raw.frame, insides[region]) for region, raw in raws.items()}
+    focal = choose_focal(estimates, [layout.regions.count(region) for region in estimates], height, width, focal_35mm)
+    canvas = np.zeros((height, width, 3), np.float32)
+    for region, raw in raws.items():
+        pixels = estimates[region].pixels if region == whole else focal.pixels
+        focal_scale = decode.CANONICAL_FOCAL / (pixels * raw.frame.scale)
+        points = decode.decode_pointmap(raw.outputs["pointmap"], focal_scale, raw.frame, insides[region])
+        if region != whole:
+            x = torch.arange(region.x1, region.x2, dtype=torch.float32) - (width - 1) / 2
+            y = torch.arange(region.y1, region.y2, dtype=torch.float32) - (height - 1) / 2
+            torch.mul(points[2], x[None, :] / focal.pixels, out=points[0])
+            torch.mul(points[2], y[:, None] / focal.pixels, out=points[1])
+        points.mul_(points[2:] > 0)
+        _paste(canvas, points.permute(1, 2, 0), region, layout)
+    return canvas, focal
+
+
+def _paste(canvas: np.ndarray, values: torch.Tensor, region: Region, layout: Layout) -> None:
+    """Write the values (h, w, C) of a region where its people are; NaN and infinity become 0."""
+    mine = layout.seen_through(region)
+    picked = values.numpy()[mine]
+    region.of(canvas)[mine] = np.nan_to_num(picked, nan=0, posinf=0, neginf=0)

@@ -1,0 +1,200 @@
+"""From a photo to predictions: find the people, look at each closely enough, bring all maps into the photo's pixels."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..core.data import Predictions
+from ..core.errors import SapiensError
+from ..core.people import Person, box_of, check_boxes, find_people
+from ..core.photo import Photo, read_photo
+from ..core.skeleton import keypoint_swap
+from ..core.store import FORMAT, VERSION
+from .decode import decode_heatmaps, mirrored_heatmaps
+from .focal import Focal
+from .looks import Layout, Looks, look_closer, look_for_parts, merged_albedo, merged_matting, merged_normal, merged_pointmap
+from .network import Checkpoint, Network, find_checkpoints
+from .processing import PoseWindow, pose_crop
+from .regions import Region, owners, plan_regions
+
+
+def predict(
+    image: str | Path | np.ndarray,
+    model: str | Path = "preview",
+    tasks: Iterable[str] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    boxes: np.ndarray | None = None,
+    flip_test: bool = True,
+    progress: Callable[[str, float], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> Predictions:
+    """Run Sapiens2 on a photo.
+
+    image      path, or (H, W, 3) uint8 sRGB; see `core.photo.read_photo` for what is understood
+    model      "preview", "0.4b", "0.8b", "1b", "5b", or the path of a safetensors file
+    tasks      of seg, normal, pointmap, albedo, matting, pose; None = all that the model has
+    device     "auto", "cpu", "cuda", "cuda:1", "mps"
+    precision  "auto", "float32", "bfloat16", "float16"
+    boxes      (P, 4) x1, y1, x2, y2 in pixels of the upright photo, instead of looking for people
+    flip_test  also run pose on the mirrored person and average
+    progress   called with (stage, share of the work that is done); an exception that it raises ends the job
+    cancel     asked often; True ends the job with `core.errors.Cancelled`
+
+    The maps have the photo's size and hold 0 away from the people. The parts are always looked for when the model can, because
+    they tell where the people are. Without parts and boxes the whole photo is taken for one person.
+    The same input, settings and device give the same bytes; `created` is SOURCE_DATE_EPOCH or the file's modification time.
+    Raises SapiensError: unreadable photo, nobody in it, missing weights, no such device, not enough memory.
+    """
+    photo = read_photo(image)
+    checkpoints = find_checkpoints(model, tasks)
+    finder = checkpoints.get("seg") or find_checkpoints(model, None).get("seg")
+    dense = {task: checkpoint for task, checkpoint in checkpoints.items() if task != "pose"}
+    if finder is not None:
+        dense = {"seg": finder} | dense
+    network = Network(device, precision, progress, cancel)
+    looks = Looks(photo.image, dense, network)
+    try:
+        poses = (("pose",),) * (1 + flip_test) if "pose" in checkpoints else ()
+        network.expect((*looks.passes([Region.whole(*photo.image.shape[:2])]), *poses))
+        layout = _layout(photo, looks, boxes)
+        network.expect((*looks.passes(layout.distinct), *poses * len(layout.people)))
+        layout = _closer(photo, looks, layout, boxes)
+        maps, focal = _maps(photo, looks, layout)
+        keypoints = None
+        if poses:
+            keypoints = _keypoints(photo.image, layout.people, checkpoints["pose"], network, flip_test)
+    finally:
+        network.close()
+    network.finish()
+    if "seg" not in checkpoints:
+        maps.pop("seg", None)
+    return Predictions(
+        image=photo.image,
+        keypoints=keypoints,
+        boxes=np.stack([person.box for person in layout.people]).astype(np.float32),
+        intrinsics=None if focal is None else _intrinsics(focal, *layout.shape),
+        metadata=_metadata(photo, checkpoints, focal),
+        **maps,
+    )
+
+
+def _layout(photo: Photo, looks: Looks, boxes: np.ndarray | None) -> Layout:
+    """Find the people in the whole photo, and the region through which to look at each."""
+    height, width = photo.image.shape[:2]
+    boxes = None if boxes is None or len(boxes) == 0 else check_boxes(boxes, height, width)
+    if "seg" in looks.checkpoints:
+        seg, alpha = look_for_parts(looks, Region.whole(height, width))
+        if photo.alpha is not None:
+            seg[photo.alpha == 0] = 0
+        looks.network.report("people")
+        people = find_people(seg, boxes)
+    else:
+        seg = alpha = None
+        people = [Person(_rectangle(box, height, width), box) for box in _whole_box(height, width, boxes)]
+    if not people:
+        raise SapiensError(
+            f"No person was found in {photo.name}.", "Choose a photo that shows a person, or give a box around them."
+        )
+    first = next(iter(looks.checkpoints.values()), None)
+    size = looks.network.input_size(first) if first else (1024, 768)
+    return Layout(people, plan_regions(people, height, width, size), owners(people, height, width), seg, alpha)
+
+
+def _whole_box(height: int, width: int, boxes: np.ndarray | None) -> np.ndarray:
+    return np.array([[0, 0, width - 1, height - 1]], np.float32) if boxes is None else boxes
+
+
+def _rectangle(box: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(H, W) bool: the pixels whose centres are in the box."""
+    x, y = np.arange(width), np.arange(height)
+    return ((y >= box[1]) & (y <= box[3]))[:, None] & ((x >= box[0]) & (x <= box[2]))[None, :]
+
+
+def _closer(photo: Photo, looks: Looks, layout: Layout, boxes: np.ndarray | None) -> Layout:
+    """The layout with parts as seen through the windows, nothing away from people, and the people's final masks and boxes."""
+    if layout.seg is None:
+        return replace(layout, alpha=photo.alpha)
+    look_closer(looks, layout)
+    nobody = layout.owner < 0
+    layout.seg[nobody], layout.alpha[nobody] = 0, 0
+    if photo.alpha is not None:
+        layout.seg[photo.alpha == 0] = 0
+        layout = replace(layout, alpha=np.where(nobody, 0, photo.alpha).astype(np.uint8))
+    people = []
+    for i, person in enumerate(layout.people):
+        mask = (layout.owner == i) & (layout.seg > 0)
+        box = person.box if boxes is not None and len(boxes) else box_of(mask if mask.any() else person.mask)
+        people.append(Person(mask, box))
+    return replace(layout, people=people)
+
+
+def _maps(photo: Photo, looks: Looks, layout: Layout) -> tuple[dict[str, np.ndarray], Focal | None]:
+    """The maps of all dense tasks by the key of Predictions, and the focal length if there is a pointmap."""
+    maps: dict[str, np.ndarray] = {}
+    focal = None
+    if "normal" in looks.checkpoints:
+        maps["normal"] = merged_normal(looks, layout)
+    if "pointmap" in looks.checkpoints:
+        maps["pointmap"], focal = merged_pointmap(looks, layout, photo.focal_35mm)
+    if "albedo" in looks.checkpoints:
+        maps["albedo"] = merged_albedo(looks, layout)
+    if "matting" in looks.checkpoints:
+        matte = merged_matting(looks, layout)
+        layout = layout if photo.alpha is not None else replace(layout, alpha=matte)
+    if layout.seg is not None:
+        maps["seg"] = layout.seg
+    if layout.alpha is not None:
+        maps["alpha"] = layout.alpha
+    return maps, focal
+
+
+def _keypoints(image: np.ndarray, people: list[Person], checkpoint: Checkpoint, network: Network, flip_test: bool) -> np.ndarray:
+    """(P, 308, 3) float32: x, y in photo pixels, score in 0..1."""
+    height, width = network.input_size(checkpoint)
+    found = []
+    for person in people:
+        window = PoseWindow.around(person.box, height, width)
+        crop = pose_crop(image, window, height, width)
+        heatmaps = network.run(checkpoint, crop, ("pose",))["heatmaps"]
+        if flip_test:
+            mirrored = network.run(checkpoint, crop.flip(-1), ("pose",))["heatmaps"]
+            heatmaps = (heatmaps + mirrored_heatmaps(mirrored, keypoint_swap())) / 2
+        keypoints = decode_heatmaps(torch.nan_to_num(heatmaps[0]), window)
+        keypoints[:, 2] = keypoints[:, 2].clip(0, 1)
+        found.append(keypoints)
+    return np.stack(found)
+
+
+def _intrinsics(focal: Focal, height: int, width: int) -> np.ndarray:
+    """(3, 3) float32 with the principal point in the middle of the photo."""
+    return np.array([[focal.pixels, 0, (width - 1) / 2], [0, focal.pixels, (height - 1) / 2], [0, 0, 1]], np.float32)
+
+
+def _metadata(photo: Photo, checkpoints: dict[str, Checkpoint], focal: Focal | None) -> dict[str, str]:
+    """The strings of the predictions file. No clock: what it says of time comes from the input."""
+    models = {task: {"id": c.model, "revision": c.revision} for task, c in checkpoints.items()}
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "source": photo.path.name if photo.path else "array",
+        "sha256": photo.sha256,
+        "models": json.dumps(models, sort_keys=True),
+    }
+    seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if seconds.isdigit() or photo.path:
+        moment = int(seconds) if seconds.isdigit() else int(photo.path.stat().st_mtime)
+        metadata["created"] = datetime.fromtimestamp(moment, UTC).isoformat()
+    if focal:
+        metadata["focal_source"] = focal.source
+    if photo.focal_35mm:
+        metadata["focal_35mm"] = f"{photo.focal_35mm:g}"
+    return metadata
