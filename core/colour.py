@@ -1,0 +1,29 @@
+"""sRGB and linear light (IEC 61966-2-1). Light adds up in linear values only: convert, compute, convert back."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+
+def linear_from_srgb(image: np.ndarray) -> np.ndarray:
+    """(...) uint8 sRGB -> (...) float32 in 0..1, linear."""
+    return _linear_of_byte()[image]
+
+
+def srgb_from_linear(linear: np.ndarray) -> np.ndarray:
+    """(...) float linear -> (...) float32 sRGB in 0..255, not rounded; clipped to what sRGB can show, NaN becomes 0."""
+    value = np.clip(np.nan_to_num(np.asarray(linear, np.float32)), 0, 1)
+    return 255 * np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** np.float32(1 / 2.4) - 0.055)
+
+
+def byte_image(values: np.ndarray) -> np.ndarray:
+    """(...) float in 0..255 -> (...) uint8, rounded and clipped."""
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+@cache
+def _linear_of_byte() -> np.ndarray:
+    value = np.arange(256) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)

@@ -1,0 +1,249 @@
+"""Take the light out of a photo: what is left is the colour of the surface.
+
+The photo is modelled as  I = albedo · S + G  with S the light that reaches a matt surface and G what the surface mirrors. Both are
+linear in the radiance of a sphere of directions (`core.lighting`), with the shadows that the person casts on themself. The
+radiance is fitted per colour channel under the assumption that each material of the person has a few colours only; then what is
+left of smooth differences inside of a material counts as light as well. Fine detail always counts as albedo.
+
+The fit runs on a few thousand cells, whatever the size of the photo; only the last step, albedo = (I - G) / S, visits every pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .clusters import split_colours
+from .colour import linear_from_srgb
+from .data import Camera
+from .fill import push_pull
+from .lighting import Cells, diffuse_transfer, directions, fit_radiance, glossy_transfer, make_cells, visibility
+from .materials import MATERIALS, material_of_label
+
+FEWEST_CELLS = 60
+"""Below this nothing can be told about the light."""
+DARKEST = 0.004
+"""Linear values below this are noise of the camera and of 8 bits."""
+
+
+@dataclass(frozen=True)
+class DelightSettings:
+    """How the light is taken out.
+
+    strength     0..1 share of the smooth differences inside of a material that count as light; 0 = only what the model explains
+    directions   of the light sphere
+    cells        on which the light is fitted
+    rounds       of fitting light and materials in turn
+    """
+
+    strength: float = 0.8
+    directions: int = 64
+    cells: int = 5000
+    rounds: int = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Delighted:
+    """albedo_linear (H, W, 3) float32, 0 outside of the person; gloss (H, W) float32 0..1: share of the light that was mirrored."""
+
+    albedo_linear: np.ndarray
+    gloss: np.ndarray
+
+
+def delight(
+    image: np.ndarray,
+    labels: np.ndarray,
+    normal: np.ndarray,
+    depth: np.ndarray,
+    camera: Camera,
+    settings: DelightSettings | None = None,
+) -> Delighted | None:
+    """The albedo of a person in a photo.
+
+    image   (H, W, 3) uint8 sRGB
+    labels  (H, W) uint8: body parts, 0 = not the person
+    normal  (H, W, 3) float32 camera space, unit, towards the camera
+    depth   (H, W) float32 metres, 0 = none
+
+    Returns None if too little of the person is seen to tell light from colour.
+    """
+    settings = settings or DelightSettings()
+    normal, depth = np.nan_to_num(normal), np.nan_to_num(depth, posinf=0, neginf=0)
+    known = (labels > 0) & (depth > 0) & (np.square(normal).sum(-1) > 0.25)
+    linear = linear_from_srgb(image)
+    cells = make_cells(linear, np.where(known, labels, 0).astype(np.uint8), normal, depth, camera, settings.cells)
+    if np.count_nonzero(cells.valid) < FEWEST_CELLS:
+        return None
+    light = _fit(cells, camera, settings)
+    return _apply(linear, labels, normal, depth, cells, light)
+
+
+@dataclass(frozen=True, eq=False)
+class _Light:
+    """occlusion (h, w, 3): S over the light without shadows; mirrored (h, w, 3); radiance (D, 3) of towards (D, 3)."""
+
+    occlusion: np.ndarray
+    mirrored: np.ndarray
+    radiance: np.ndarray
+    towards: np.ndarray
+
+
+def _fit(cells: Cells, camera: Camera, settings: DelightSettings) -> _Light:
+    """Light and the albedo of the materials in turn, on the cells."""
+    towards = directions(settings.directions)
+    colour, normal, points = (x[cells.valid] for x in (cells.colour, cells.normal, cells.points))
+    material = material_of_label()[cells.part[cells.valid]]
+    free = visibility(cells, camera, towards)
+    matt = diffuse_transfer(normal, free, towards)
+    roughness, ior = (np.array([getattr(m, name) for m in MATERIALS], np.float32)[material] for name in ("roughness", "ior"))
+    gloss = glossy_transfer(normal, points, free, towards, np.maximum(roughness, 0.5), ior)
+
+    albedo = colour
+    shading, mirrored = np.ones_like(colour), np.zeros_like(colour)
+    for turn in range(settings.rounds):
+        albedo = albedo * (0.6 / np.percentile(albedo.max(axis=1), 95))
+        constant = _material_albedo(albedo, material, lightness=0.3 if turn == 0 else 0.5)
+        shading, mirrored, radiance = _fit_channels(matt, gloss, constant, colour)
+        albedo = _unlit(colour, shading, mirrored)
+    constant = _material_albedo(albedo, material, lightness=0.5)
+    shading = shading * np.exp(settings.strength * _smooth_residual(cells, albedo, constant))[:, None]
+    open_sky = _irradiance(normal, towards, radiance)
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        out = np.zeros((*cells.part.shape, 3), np.float32)
+        out[cells.valid] = values
+        return push_pull(out, cells.valid.astype(np.float32))
+
+    return _Light(spread(shading / open_sky), spread(mirrored), radiance, towards)
+
+
+def _unlit(colour: np.ndarray, shading: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    """Albedo of (..., 3) linear colours. At most 85 % of a colour counts as mirrored: the model of the gloss is a rough one."""
+    return np.maximum(colour - mirrored, 0.15 * colour) / shading
+
+
+def _material_albedo(albedo: np.ndarray, material: np.ndarray, lightness: float) -> np.ndarray:
+    """(N, 3) each cell's albedo replaced by the robust mean, in logarithms, of its cluster of colours in its material."""
+    log = np.log(np.maximum(albedo, DARKEST))
+    cluster = split_colours(log, material, lightness, whole=[i for i, m in enumerate(MATERIALS) if m.name in ("Skin", "Hair")])
+    out = np.zeros_like(albedo)
+    for index in range(cluster.max() + 1):
+        member = cluster == index
+        centre = np.median(log[member], axis=0)
+        for _ in range(3):
+            weight = 1 / (1 + np.square((log[member] - centre).mean(axis=1) / 0.3))
+            centre = (log[member] * weight[:, None]).sum(axis=0) / weight.sum()
+        out[member] = np.exp(centre)
+    return out
+
+
+def _fit_channels(
+    matt: np.ndarray, gloss: np.ndarray, albedo: np.ndarray, colour: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Radiance per channel that explains `colour` with the given albedo: shading (N, 3), mirrored (N, 3), radiance (D, 3).
+
+    Relative errors are minimised (weights 1 / prediction), robustly (Cauchy weights of the error in luminance).
+    """
+    radiance = np.zeros((matt.shape[1], 3))
+    expected, robust = np.maximum(colour, 0.01), np.ones(len(colour), np.float32)
+    for _ in range(3):
+        for channel in range(3):
+            transfer = matt * albedo[:, channel, None] + gloss
+            radiance[:, channel] = fit_radiance(transfer, colour[:, channel], robust / expected[:, channel])
+        shading, mirrored = (matt @ radiance).astype(np.float32), (gloss @ radiance).astype(np.float32)
+        # No place on a person is darker than a tenth of the usual: light comes back from clothes and walls.
+        shading = np.maximum(shading, 0.1 * np.median(shading, axis=0) + 1e-6)
+        expected = np.maximum(shading * albedo + mirrored, DARKEST)
+        error = np.log(np.maximum(colour, DARKEST) / expected).mean(axis=1)
+        robust = 1 / (1 + np.square(error / (2 * (1.48 * np.median(np.abs(error)) + 0.02))))
+    return shading, mirrored, radiance
+
+
+def _smooth_residual(cells: Cells, albedo: np.ndarray, constant: np.ndarray, radius: int = 4) -> np.ndarray:
+    """(N,) smooth part of log(albedo / constant): light that the model missed. Bilateral in place, depth and normal."""
+    error = np.log(np.maximum(albedo, DARKEST) / np.maximum(constant, DARKEST)).mean(axis=1)
+    h, w = cells.part.shape
+    maps = np.zeros((h, w, 6), np.float32)
+    maps[cells.valid, 0] = error
+    # What differs much is another colour (a print, an eyebrow), not light.
+    maps[cells.valid, 1] = 1 / np.square(1 + np.square(error / 0.5))
+    maps[cells.valid, 2] = cells.depth[cells.valid]
+    maps[cells.valid, 3:] = cells.normal[cells.valid]
+    framed = np.pad(maps, ((radius, radius), (radius, radius), (0, 0)))
+    total, mass = np.zeros((h, w), np.float32), np.full((h, w), 1e-3, np.float32)
+    sigma = radius / 2.5
+    for dy in range(-radius, radius + 1):
+        for dx in range(-radius, radius + 1):
+            near = framed[radius + dy : radius + dy + h, radius + dx : radius + dx + w]
+            facing = np.clip((near[..., 3:] * maps[..., 3:]).sum(axis=-1), 0, 1) ** 4
+            weight = near[..., 1] * facing * np.float32(np.exp(-(dx * dx + dy * dy) / (2 * sigma * sigma)))
+            weight *= np.abs(near[..., 2] - maps[..., 2]) < 0.05
+            total += weight * near[..., 0]
+            mass += weight
+    return np.clip((total / mass)[cells.valid], -0.7, 0.7)
+
+
+def _irradiance(normal: np.ndarray, towards: np.ndarray, radiance: np.ndarray) -> np.ndarray:
+    """(..., 3) float32 light on a surface with normal (..., 3) that nothing shadows.
+
+    Order-2 spherical harmonics hold 99 % of it (Ramamoorthi and Hanrahan, "An Efficient Representation for Irradiance Environment
+    Maps", 2001); the factors pi, 2 pi / 3 and pi / 4 of the cosine lobe over pi are inside the constants.
+    """
+    basis = _harmonics(towards)
+    lobe = np.repeat([1, 2 / 3, 1 / 4], [1, 3, 5])
+    coefficients = (basis.T @ radiance[: len(towards)]) * (4 * np.pi / len(towards)) * lobe[:, None]
+    light = _harmonics(normal) @ coefficients.astype(np.float32)
+    return np.maximum(light, 0.05 * 0.282095 * coefficients[0] + 1e-6).astype(np.float32)
+
+
+def _harmonics(n: np.ndarray) -> np.ndarray:
+    """(..., 9) float32 real spherical harmonics of orders 0 to 2 at unit vectors (..., 3)."""
+    x, y, z = n[..., 0], n[..., 1], n[..., 2]
+    parts = [np.full_like(x, 0.282095), 0.488603 * y, 0.488603 * z, 0.488603 * x, 1.092548 * x * y, 1.092548 * y * z,
+             0.315392 * (3 * z * z - 1), 1.092548 * x * z, 0.546274 * (x * x - y * y)]  # fmt: skip
+    return np.stack(parts, axis=-1).astype(np.float32)
+
+
+def _apply(
+    linear: np.ndarray, labels: np.ndarray, normal: np.ndarray, depth: np.ndarray, cells: Cells, light: _Light, band: int = 256
+) -> Delighted:
+    """albedo = (I - G) / S at every pixel of the person, in bands of rows so that memory stays flat."""
+    albedo, gloss = np.zeros_like(linear), np.zeros(labels.shape, np.float32)
+    for top in range(0, len(labels), band):
+        rows = slice(top, top + band)
+        y, x = np.nonzero(labels[rows])
+        if not len(y):
+            continue
+        colour, n = linear[rows][y, x], normal[rows][y, x]
+        occlusion, mirrored = _upsample(cells, light, x, y + top, labels[rows][y, x], n, depth[rows][y, x])
+        shading = occlusion * _irradiance(n, light.towards, light.radiance)
+        albedo[rows][y, x] = _unlit(colour, np.maximum(shading, 1e-4), mirrored)
+        gloss[rows][y, x] = np.clip((mirrored / np.maximum(colour, DARKEST)).mean(axis=1), 0, 1)
+    return Delighted(albedo, gloss)
+
+
+def _upsample(
+    cells: Cells, light: _Light, x: np.ndarray, y: np.ndarray, label: np.ndarray, normal: np.ndarray, depth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Occlusion (N, 3) and mirrored light (N, 3) at pixels, from those of the four cells around that lie on the same surface.
+
+    Joint bilateral upsampling (Kopf et al. 2007): bilinear weights times likeness in part, depth and normal.
+    """
+    h, w = cells.part.shape
+    u, v = (x + 0.5) / cells.step - 0.5, (y + 0.5) / cells.step - 0.5
+    left, top = np.floor(u).astype(np.int64), np.floor(v).astype(np.int64)
+    total, mass = np.zeros((len(x), 6), np.float32), np.zeros((len(x), 1), np.float32)
+    values = np.concatenate([light.occlusion, light.mirrored], axis=-1).reshape(-1, 6)
+    valid, part, z, n = cells.valid.ravel(), cells.part.ravel(), cells.depth.ravel(), cells.normal.reshape(-1, 3)
+    for dy in (0, 1):
+        for dx in (0, 1):
+            near = np.clip(top + dy, 0, h - 1) * w + np.clip(left + dx, 0, w - 1)
+            linear = (1 - np.abs(u - left - dx)) * (1 - np.abs(v - top - dy))
+            alike = valid[near] & (part[near] == label) & (np.abs(z[near] - depth) < 0.05)
+            facing = np.clip(np.einsum("ij,ij->i", n[near], normal), 0.05, 1) ** 2
+            weight = (linear * np.where(alike, facing, 1e-3)).astype(np.float32)[:, None]
+            total += weight * values[near]
+            mass += weight
+    total /= np.maximum(mass, 1e-8)
+    return total[:, :3], total[:, 3:]
