@@ -48,3 +48,47 @@ def part_colours() -> np.ndarray:
 def part_labels(*names: str) -> np.ndarray:
     """(n,) uint8 labels of the named classes."""
     return np.array([part_names().index(n) for n in names], np.uint8)
+
+
+SIDES = ("left", "right")
+FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
+
+
+def finger_joints(side: str, finger: str) -> tuple[str, str, str, str]:
+    """Keypoint names of a finger from its base to its tip: thumb CMC MCP IP tip, others MCP PIP DIP tip."""
+    return (f"{side}_{finger}_third_joint", f"{side}_{finger}2", f"{side}_{finger}3", f"{side}_{finger}4")
+
+
+def _joint_names() -> tuple[str, ...]:
+    limbs = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe", "small_toe", "heel", "eye", "clavicle")
+    sided = tuple(
+        name
+        for side in SIDES
+        for name in (*(f"{side}_{limb}" for limb in limbs), *(j for finger in FINGERS for j in finger_joints(side, finger)))
+    )
+    return ("pelvis", "spine", "chest", "neck", "head", "head_top", *sided)
+
+
+JOINT_NAMES: tuple[str, ...] = _joint_names()
+"""The 68 joints of a `Pose`. All but pelvis, spine, chest, head, head_top and the clavicles are keypoints of the same name."""
+
+
+@cache
+def joint_index(name: str) -> int:
+    """Index in JOINT_NAMES; ValueError for an unknown one."""
+    return JOINT_NAMES.index(name)
+
+
+@cache
+def joint_keypoints() -> np.ndarray:
+    """(68,) int64: the keypoint that shows each joint, -1 for a joint that no keypoint shows."""
+    return np.array([keypoint_names().index(n) if n in keypoint_names() else -1 for n in JOINT_NAMES])
+
+
+@cache
+def joint_swap() -> np.ndarray:
+    """(68,) int64: the index that each joint has in the mirrored photo."""
+    swapped = {"left": "right", "right": "left"}
+    other = [n.replace(n.split("_")[0], swapped.get(n.split("_")[0], n.split("_")[0]), 1) for n in JOINT_NAMES]
+    return np.array([JOINT_NAMES.index(n) for n in other])
+

@@ -1,0 +1,135 @@
+"""First guesses for joints without a surface, so that every joint has a position: the trunk as one rigid body, then each limb
+outwards by bone length, on the keypoint's ray where there is one and in the mean person's direction where there is none.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from .bone_frames import template_joints
+from .rotations import shortest_arc, two_axis_frame, unit
+from .skeleton import FINGERS, SIDES, finger_joints, joint_index
+
+TRUNK = ("pelvis", "neck", "left_hip", "right_hip", "left_shoulder", "right_shoulder")
+CAMERA_UP = np.array([0.0, -1.0, 0.0])
+MIN_TRUST = 0.02
+
+
+def fill_joints(
+    positions: np.ndarray, trust: np.ndarray, ray: np.ndarray, front: np.ndarray, stature: float,
+    head: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+) -> np.ndarray:  # fmt: skip
+    """(68, 3) finite positions.
+
+    positions  (68, 3) metres, NaN = no surface
+    trust      (68,) 0..1; joints below MIN_TRUST are placed anew
+    ray        (68, 3) depth-1 rays, NaN = no keypoint
+    front      (68,) metres: depth of what covers the joint, NaN = nothing
+    head       from `core.bone_frames.fit_head`
+    """
+    out = np.where((trust > MIN_TRUST)[:, None], positions, np.nan)
+    T = template_joints() * stature
+    frame = _trunk(out, T, ray, head, stature)
+    for parent, child, grandparent in _chains():
+        if np.isfinite(out[child]).all():
+            continue
+        turn = frame
+        if grandparent >= 0:
+            bone, rest = out[parent] - out[grandparent], frame @ (T[parent] - T[grandparent])
+            turn = shortest_arc(rest, bone) @ frame
+        offset = turn @ (T[child] - T[parent])
+        out[child] = out[parent] + offset
+        if np.isfinite(ray[child]).all():
+            out[child] = on_ray(out[parent], float(np.linalg.norm(offset)), ray[child], out[child], front[child])
+    for i in range(len(out)):
+        if not np.isfinite(out[i]).all():
+            out[i] = out[0] + frame @ T[i]
+    return out
+
+
+def on_ray(parent: np.ndarray, length: float, ray: np.ndarray, guess: np.ndarray, front: float) -> np.ndarray:
+    """The point at `length` from (3,) parent on the (3,) ray; of two, the one nearer to (3,) guess that is not in front of `front`.
+
+    If the ray passes at a greater distance, the nearest point of the ray, pulled to the right length.
+    """
+    d = unit(ray)
+    along = float(d @ parent)
+    inside = along**2 - float(parent @ parent) + length**2
+    if inside <= 0:
+        return parent + length * unit(along * d - parent)
+    roots = along + np.array([-1.0, 1.0]) * np.sqrt(inside)
+    points = roots[:, None] * d
+    cost = np.linalg.norm(points - guess, axis=1)
+    if np.isfinite(front):
+        cost += 5 * np.maximum(front - points[:, 2], 0)
+    return points[np.argmin(cost)]
+
+
+def _trunk(out: np.ndarray, T: np.ndarray, ray: np.ndarray, head: tuple, stature: float) -> np.ndarray:
+    """Place the joints of the trunk in `out` and return the trunk's (3, 3) frame."""
+    at = {n: joint_index(n) for n in TRUNK}
+    known = lambda *names: all(np.isfinite(out[at[n]]).all() for n in names)  # noqa: E731
+    head_frame, _, head_origin, support = head
+    has_head = bool(support >= 4)
+    hips, shoulders = known("left_hip", "right_hip"), known("left_shoulder", "right_shoulder")
+    lower = np.nanmean(out[[at["left_hip"], at["right_hip"]]], axis=0) if known("left_hip") or known("right_hip") else None
+    tops = [out[at[n]] for n in ("neck", "left_shoulder", "right_shoulder") if known(n)]
+    upper = out[at["neck"]] if known("neck") else (np.mean(tops, axis=0) if tops else None)
+
+    across = np.zeros(3)
+    if hips:
+        across += unit(out[at["left_hip"]] - out[at["right_hip"]])
+    if shoulders:
+        across += unit(out[at["left_shoulder"]] - out[at["right_shoulder"]])
+    if not across.any():
+        across = head_frame[:, 0] if has_head else np.array([1.0, 0.0, 0.0])
+    if lower is not None and upper is not None:
+        up = upper - lower
+    elif upper is not None and has_head:
+        up = unit(head_origin - upper) + CAMERA_UP
+    else:
+        up = CAMERA_UP + (0.5 * head_frame[:, 2] if has_head else 0.0)
+    frame = two_axis_frame(up, across, "zx")
+
+    anchors = [(i, out[i]) for i in at.values() if np.isfinite(out[i]).all()]
+    if anchors:
+        origin = np.mean([p - frame @ T[i] for i, p in anchors], axis=0)
+    elif has_head:
+        origin = head_origin - frame @ T[joint_index("head")]
+    else:
+        rest = [(p - frame @ t) for p, t in zip(out, T, strict=True) if np.isfinite(p).all()]
+        origin = np.mean(rest, axis=0) if rest else np.array([0.0, 0.0, 2.5 * stature])
+    for name, i in at.items():
+        if np.isfinite(out[i]).all():
+            continue
+        mirror = name.replace("left", "*").replace("right", "left").replace("*", "right")
+        if mirror != name and known(mirror):
+            out[i] = out[at[mirror]] + frame @ (T[i] - T[at[mirror]])
+        elif name == "pelvis" and (known("left_hip") or known("right_hip")):
+            out[i] = np.nanmean([out[at[n]] - frame @ T[at[n]] for n in ("left_hip", "right_hip")], axis=0)
+        else:
+            out[i] = origin + frame @ T[i]
+        if np.isfinite(ray[i]).all() and ray[i][2] > 0:
+            out[i] = ray[i] * max(out[i][2], 0.1)
+    return frame
+
+
+def _chains() -> list[tuple[int, int, int]]:
+    """(parent, child, grandparent or -1) from the trunk outwards."""
+    at = joint_index
+    out = []
+    for side in SIDES:
+        s = lambda n: at(f"{side}_{n}")  # noqa: B023, E731
+        out += [(s("shoulder"), s("elbow"), -1), (s("elbow"), s("wrist"), s("shoulder"))]
+        out += [(s("hip"), s("knee"), -1), (s("knee"), s("ankle"), s("hip"))]
+        out += [(s("ankle"), s(n), s("knee")) for n in ("heel", "big_toe", "small_toe")]
+        for finger in FINGERS:
+            chain = [at(n) for n in finger_joints(side, finger)]
+            out.append((s("wrist"), chain[0], s("elbow")))
+            before = s("wrist")
+            for a, b in itertools.pairwise(chain):
+                out.append((a, b, before))
+                before = a
+    return out
