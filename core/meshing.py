@@ -1,12 +1,17 @@
-"""From a depth map whose neighbours are linked or cut to a valid triangle mesh. Pixels are named by their flat index y * W + x.
+"""From a depth map whose neighbours are linked or cut to a valid mesh: every pixel is a small quad on its surface.
 
-The four corners of a grid cell are a b over d c; a face never uses a cut pair, so an edge belongs to at most two faces by
-construction, all faces turn the same way, and no vertex is used twice in a face.
+The vertices are the corners of the pixels. Pixels that meet in a corner share its vertex if a chain of links around the corner
+joins them; on the two sides of a tear the corner is two vertices at different depths. So the camera sees no crack along a tear, a strand of hair
+one pixel wide is a surface, and the mesh is valid by construction: an edge lies between two pixels, hence has one or two
+faces, all of which turn the same way.
 """
 
 from __future__ import annotations
 
 import numpy as np
+
+CORNERS = ((0, 0), (1, 0), (1, 1), (0, 1))
+"""Of a pixel, (row, column), counter-clockwise seen from the camera: upper left, lower left, lower right, upper right."""
 
 
 def links(mask: np.ndarray, right_cut: np.ndarray, down_cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -15,52 +20,84 @@ def links(mask: np.ndarray, right_cut: np.ndarray, down_cut: np.ndarray) -> tupl
     mask, right_cut, down_cut: (H, W) bool, a cut belongs to the pixel and its right or lower neighbour.
     Returns right (H, W-1) and down (H-1, W) bool.
     """
-    right = mask[:, :-1] & mask[:, 1:] & ~right_cut[:, :-1]
-    down = mask[:-1] & mask[1:] & ~down_cut[:-1]
-    return right, down
+    return mask[:, :-1] & mask[:, 1:] & ~right_cut[:, :-1], mask[:-1] & mask[1:] & ~down_cut[:-1]
 
 
-def corner_triangles(right: np.ndarray, down: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The faces of the grid: two per whole cell along its shorter diagonal, one where three corners hang together.
+def corner_quads(mask: np.ndarray, right: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A quad for every pixel of the mask, over shared corners.
 
-    right (H, W-1), down (H-1, W) bool links; points (H, W, 3) camera space, metres.
-    Returns (F, 3) int64 flat pixel indices, counter-clockwise seen from the camera.
+    mask (H, W) bool, N pixels in it; right (H, W-1), down (H-1, W) bool links.
+    Returns quads (N, 4) int32 vertex indices, counter-clockwise seen from the camera, in the order of the pixels, and
+    corners (V,) int64: row * (W + 1) + column of the lattice corner of each vertex; corner (0, 0) is the upper left one of pixel (0, 0).
     """
-    height, width = points.shape[:2]
-    if height < 2 or width < 2:
-        return np.zeros((0, 3), np.int64)
-    top, bottom, left, rite = right[:-1], right[1:], down[:, :-1], down[:, 1:]
-    cells = np.flatnonzero((top.view(np.uint8) + bottom + left + rite >= 2).ravel())
-    y, x = np.divmod(cells, width - 1)
-    a = y * width + x
-    b, d = a + 1, a + width
-    c = d + 1
-    top, bottom, left, rite = (side.ravel()[cells] for side in (top, bottom, left, rite))
-    flat = points.reshape(-1, 3)
-    first = np.square(flat[b] - flat[d]).sum(1) <= np.square(flat[a] - flat[c]).sum(1)
-    # Three links leave two candidates that overlap, four leave four: the shorter diagonal decides.
-    at_a, at_c, at_b, at_d = top & left, bottom & rite, top & rite, left & bottom
-    both = (at_a | at_c) & (at_b | at_d)
-    use_bd = np.where(both, first, at_a | at_c)
-    return np.concatenate([np.stack(corner, 1)[use] for corner, use in (
-        ((a, d, b), at_a & use_bd), ((b, d, c), at_c & use_bd), ((a, c, b), at_b & ~use_bd), ((a, d, c), at_d & ~use_bd))])  # fmt: skip
+    height, width = mask.shape
+    # Around a corner lie the pixels a b over d c. Each starts as its own surface; links in turn pass the name on.
+    across = np.zeros((height + 2, width + 1), bool)
+    across[1:-1, 1:-1] = right
+    along = np.zeros((height + 1, width + 2), bool)
+    along[1:-1, 1:-1] = down
+    ab, dc, ad, bc = across[:-1], across[1:], along[:, :-1], along[:, 1:]
+    b = np.where(ab, 0, 1).astype(np.uint8)
+    c = np.where(bc, b, 2).astype(np.uint8)
+    d = np.where(dc, c, 3).astype(np.uint8)
+    names = [np.zeros_like(b), *(np.where(ad & (name == d), 0, name).astype(np.uint8) for name in (b, c, d))]
+    # A pixel is c to its upper left corner, b to its lower left, a to its lower right, d to its upper right one.
+    row, column = np.nonzero(mask)
+    keys = np.empty((len(row), 4), np.int64)
+    for k, ((dy, dx), name) in enumerate(zip(CORNERS, (2, 1, 0, 3), strict=True)):
+        corner = (row + dy) * (width + 1) + column + dx
+        keys[:, k] = corner * 4 + names[name].ravel()[corner]
+    used = np.zeros(4 * (height + 1) * (width + 1), bool)
+    used[keys.ravel()] = True
+    vertex = np.flatnonzero(used)
+    index = np.zeros(len(used), np.int32)
+    index[vertex] = np.arange(len(vertex), dtype=np.int32)
+    return index[keys], vertex >> 2
 
 
-def quads_from_grid(mask: np.ndarray, right_cut: np.ndarray, down_cut: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same surface with a quad for every whole cell: (Q, 4) and (F, 3) int64 flat pixel indices, counter-clockwise from the camera.
+def gather(quads: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """Mean over the pixels that meet in each vertex of (N,) or (N, 4) values of pixels (or of their corners): (V,) float64."""
+    values = np.broadcast_to(values if values.ndim == 2 else values[:, None], quads.shape)
+    return np.bincount(quads.ravel(), values.ravel(), count) / np.maximum(np.bincount(quads.ravel(), minlength=count), 1)
 
-    mask, right_cut, down_cut: (H, W) bool as in `links`; points (H, W, 3) camera space.
+
+def triangles(quads: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+    """(2N, 3) int32 faces of (N, 4) quads, split along the shorter diagonal; faces 2k and 2k + 1 are those of quad k."""
+    corner = [vertices[quads[:, k]] for k in range(4)]
+    first = np.square(corner[0] - corner[2]).sum(1) <= np.square(corner[1] - corner[3]).sum(1)
+    q = np.where(first[:, None], quads, np.roll(quads, -1, axis=1))
+    return np.stack([q[:, [0, 1, 2]], q[:, [0, 2, 3]]], axis=1).reshape(-1, 3)
+
+
+def boundary_edges(quads: np.ndarray) -> np.ndarray:
+    """(E, 2) int32 edges with a face on one side only, in the direction of that face."""
+    edges = np.stack([quads, np.roll(quads, -1, axis=1)], axis=2).reshape(-1, 2).astype(np.int64)
+    low, high = edges.min(1), edges.max(1)
+    _, first, count = np.unique(low << 32 | high, return_index=True, return_counts=True)
+    return edges[first[count == 1]].astype(np.int32)
+
+
+def smooth_outline(pixel: np.ndarray, quads: np.ndarray, limit: float = 0.3, rounds: int = 3) -> np.ndarray:
+    """Vertex positions (V, 2) in the image with the stairs of the outline smoothed.
+
+    Each vertex of an outline moves towards the middle of its two neighbours on it, in all at most `limit` pixels: under 0.35 no face of a
+    unit grid can turn over. Vertices where outlines cross stay. Both sides of a tear move alike, so no gap opens between.
     """
-    _height, width = mask.shape
-    right, down = links(mask, right_cut, down_cut)
-    whole = right[:-1] & right[1:] & down[:, :-1] & down[:, 1:]
-    y, x = np.nonzero(whole)
-    a = y * width + x
-    quads = np.stack([a, a + width, a + width + 1, a + 1], 1)
-    triangles = corner_triangles(right, down, points)
-    # A triangle lies in the cell of its smallest row and column.
-    cell = (triangles // width).min(1) * (width - 1) + (triangles % width).min(1)
-    return quads, triangles[~whole.ravel()[cell]]
+    edges = boundary_edges(quads)
+    if not len(edges):
+        return pixel
+    count = len(pixel)
+    degree = np.bincount(edges.ravel(), minlength=count)
+    simple = np.flatnonzero(degree == 2)
+    before, after = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    after[edges[:, 0]], before[edges[:, 1]] = edges[:, 1], edges[:, 0]
+    moved = pixel.astype(np.float64)
+    for _ in range(rounds):
+        middle = (moved[before[simple]] + moved[after[simple]]) / 2
+        moved[simple] += 0.5 * (middle - moved[simple])
+    shift = moved - pixel
+    length = np.linalg.norm(shift, axis=1, keepdims=True)
+    return pixel + shift * np.minimum(1, limit / np.maximum(length, 1e-9))
 
 
 def components(mask: np.ndarray, right: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,16 +112,6 @@ def components(mask: np.ndarray, right: np.ndarray, down: np.ndarray) -> tuple[n
     drawn[::2, ::2], drawn[::2, 1::2], drawn[1::2, ::2] = mask, right, down
     label = np.ascontiguousarray(cv2.connectedComponents(drawn, connectivity=4, ltype=cv2.CV_32S)[1][::2, ::2])
     return label, np.bincount(label.ravel())
-
-
-def compact(faces: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Leave out pixels that no face uses: (F, 3) int32 faces over vertices, and (V,) int64 flat pixel of each vertex, ascending."""
-    used = np.zeros(pixels, bool)
-    used[faces.ravel()] = True
-    vertex_pixel = np.flatnonzero(used)
-    index = np.full(pixels, -1, np.int32)
-    index[vertex_pixel] = np.arange(len(vertex_pixel), dtype=np.int32)
-    return index[faces], vertex_pixel
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -12,8 +12,8 @@ import numpy as np
 
 from .data import Camera
 
-LENGTH = 14.0
-"""Pixels of a 1024 x 768 map over which the normal map outweighs the pointmap at refine 0.5: 1 / sqrt(lambda)."""
+LENGTH = 0.1
+"""Metres over which the normal map outweighs the pointmap at refine 0.5: error of the depth over error of the normals."""
 
 DAMPING = 0.7
 """Of the Jacobi sweeps."""
@@ -25,14 +25,14 @@ GRAZING = 0.08
 """Cosine of the view angle under which a normal says nothing about depth."""
 
 
-def data_weight(refine: float, pixel_scale: float = 1.0) -> float:
-    """The weight lambda of the pointmap against the normals: 1 / (correlation length in pixels)^2.
+def data_weight(z: np.ndarray, camera: Camera, refine: float) -> np.ndarray:
+    """The weight lambda of the pointmap against the normals, (H, W) float32: (error of a slope / error of log z)^2.
 
-    refine       0..1 (exclusive 0); 0.5 gives the length `LENGTH`, which grows as refine / (1 - refine) to 100 times that
-    pixel_scale  pixels of this grid per pixel of a 1024 x 768 map
+    A normal that is off by an angle s moves the next pixel by s z / f, so lambda = (z / (f L))^2 with L = error of z / s, a length.
+    z (H, W) float32 metres; refine 0..1 (exclusive 0) scales L by refine / (1 - refine), at most 100.
     """
-    length = LENGTH * pixel_scale * min(refine / max(1 - refine, 1e-3), 100.0)
-    return 1.0 / length**2
+    length = LENGTH * min(refine / max(1 - refine, 1e-3), 100.0)
+    return np.square(z * np.float32(1 / (length * camera.fx)))
 
 
 def slopes(normal: np.ndarray, rays: np.ndarray, camera: Camera, step: int = 1) -> tuple[np.ndarray, ...]:
@@ -61,7 +61,7 @@ def slopes(normal: np.ndarray, rays: np.ndarray, camera: Camera, step: int = 1) 
 
 
 def fuse(
-    z: np.ndarray, confidence: np.ndarray, right: np.ndarray, down: np.ndarray, right_weight: np.ndarray, down_weight: np.ndarray, weight: float
+    z: np.ndarray, confidence: np.ndarray, right: np.ndarray, down: np.ndarray, right_weight: np.ndarray, down_weight: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
     """The depth that has the slopes `right` and `down` and stays near z.
 
@@ -69,7 +69,7 @@ def fuse(
     confidence                 (H, W) float32 0..1 of z
     right, down                ln(z_next / z), (H, W-1) and (H-1, W)
     right_weight, down_weight  of those equations, 0 = no equation
-    weight                     lambda of `data_weight`
+    weight                     (H, W) lambda of `data_weight`
     Returns (H, W) float32.
     """
     # Solve for the correction to z: it is small, so float32 carries it, and z itself keeps all its digits.

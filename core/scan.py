@@ -12,6 +12,7 @@ from .data import Camera, MeshData, Predictions
 from .errors import SapiensError
 from .frames import camera_from_normal_head, uv_from_pixel
 
+SOFT, SOFTPX, HAIR = 0.003, 1.0, 0.05
 NEAREST, FARTHEST = 0.01, 1000.0
 """Metres between which a predicted depth is believed at all."""
 
@@ -90,19 +91,38 @@ def make_mesh(
     if settings.refine > 0 and predictions.normal is not None:
         right, down, rw, dw = refine.slopes(normal, rays, camera)
         lr, ld = meshing.links(domain, right_cut, down_cut)
-        z = refine.fuse(z, np.where(measured, 1, np.float32(0.1)), right, down, rw * lr, dw * ld, refine.data_weight(settings.refine, px))
-    points = rays * z[..., None]
+        if SOFT:
+            planes = edges.plane_gradients(z, normal, rays, camera)
+            for axis, w in ((1, rw), (0, dw)):
+                f = (slice(None), slice(None, -1)) if axis else (slice(None, -1), slice(None))
+                s_ = np.maximum(SOFT, SOFTPX * z[f] / camera.fx)
+                w /= 1 + np.square(edges.pair_gap(planes, axis) / s_)
+            hair = labels == 4
+            rw *= np.where(hair[:, 1:] & hair[:, :-1], np.float32(HAIR), 1)
+            dw *= np.where(hair[1:] & hair[:-1], np.float32(HAIR), 1)
+        z = refine.fuse(z, np.where(measured, 1, np.float32(0.1)), right, down, rw * lr, dw * ld, refine.data_weight(z, camera, settings.refine))
     lr, ld = meshing.links(domain, right_cut, down_cut)
     comp, size = meshing.components(domain, lr, ld)
-    domain &= size[comp] > 100
+    domain &= size[comp] > settings.min_component // 2
     lr, ld = meshing.links(domain, right_cut, down_cut)
-    faces, pixel = meshing.compact(meshing.corner_triangles(lr, ld, points), z.size)
-    if not len(faces):
+    if not domain.any():
         raise SapiensError("No surface was found in the pointmap.", "Check that a person is visible in the photo.")
-    vertices = points.reshape(-1, 3)[pixel]
-    normals = normal.reshape(-1, 3)[pixel]
+    quads, corner = meshing.corner_quads(domain, lr, ld)
+    count = len(corner)
+    row, column = np.divmod(corner, camera.width + 1)
+    xy = meshing.smooth_outline(np.stack([column, row], 1) - 0.5, quads)
+    inv, gx, gy = edges.plane_gradients(z, normal, rays, camera)
+    y, x = np.nonzero(domain)
+    guess = inv[domain][:, None] + gx[domain][:, None] * (xy[quads, 0] - x[:, None]) + gy[domain][:, None] * (xy[quads, 1] - y[:, None])
+    vz = 1 / meshing.gather(quads, guess, count)
+    xy = xy.astype(np.float32)
+    vertices = camera.rays(xy) * vz[:, None].astype(np.float32)
+    normals = np.stack([meshing.gather(quads, normal[domain][:, k], count) for k in range(3)], 1)
+    normals = (normals / np.linalg.norm(normals, axis=1, keepdims=True)).astype(np.float32)
+    faces = meshing.triangles(quads, vertices)
     labels = np.where(domain, labels, 0).astype(np.uint8)
-    xy = np.stack([pixel % camera.width, pixel // camera.width], 1).astype(np.float32)
+    vl = np.zeros(count, np.uint8)
+    vl[quads] = labels[domain][:, None]
     uvs = uv_from_pixel(xy, camera.width, camera.height).astype(np.float32)
-    mesh = MeshData(vertices, faces, uvs, normals, labels.ravel()[pixel])
+    mesh = MeshData(vertices, faces, uvs, normals, vl)
     return Surface(mesh, camera, z, domain, normal, labels, right_cut, down_cut, xy)

@@ -10,10 +10,16 @@ from __future__ import annotations
 import numpy as np
 
 from .data import Camera
-from .edges import gap_limit, pair_gap, plane_gradients
+from .edges import gap_limit, pair_gap, parts_apart, plane_gradients
 
 STRIDE = 3
 """Pixels (of a 1024 x 768 map) across which the edge test is made: a blended edge is wider than one pixel."""
+
+ZONE_GAP, ZONE_PIXELS = 0.010, 4.0
+"""How far the ends of the stride may lie off each other's planes: metres, footprints of a pixel; the larger counts."""
+
+ON_PLANE = 0.3
+"""Share of that gap by which a pixel on a plane may be off it."""
 
 RADIUS = 5
 """Pixels (of a 1024 x 768 map) around a pixel from which it is predicted."""
@@ -43,7 +49,7 @@ def snap(
     scale = max(1, round(pixel_scale))
     known = domain & (z > 0)
     planes = plane_gradients(np.where(known, z, 0), normal, rays, camera)
-    doubtful = _between_surfaces(planes, z, known, camera, max(1, round(STRIDE * pixel_scale)))
+    doubtful = _between_surfaces(planes, z, labels, known, camera, max(1, round(STRIDE * pixel_scale)))
     rim = _rim(domain, max(1, round(STRIDE * pixel_scale))) & known & ~doubtful
     trusted = known & ~doubtful & ~rim
     if not trusted.any():
@@ -63,23 +69,36 @@ def snap(
     return out, measured
 
 
-def _between_surfaces(planes: tuple[np.ndarray, ...], z: np.ndarray, known: np.ndarray, camera: Camera, stride: int) -> np.ndarray:
-    """(H, W) bool: pixels that lie between two that are on different surfaces."""
-    zone = np.zeros(z.shape, bool)
-    limit = gap_limit(z, camera, stride)
-    limit *= np.float32(2 / (1 + 1))
+def _between_surfaces(
+    planes: tuple[np.ndarray, ...], z: np.ndarray, labels: np.ndarray, known: np.ndarray, camera: Camera, stride: int
+) -> np.ndarray:
+    """(H, W) bool: pixels that lie between two that are on different surfaces, in the image and in depth, and on neither of them."""
+    zone = np.zeros(z.size, bool)
+    limit = np.maximum(np.float32(ZONE_GAP), z * np.float32(ZONE_PIXELS / camera.fx))
+    apart = parts_apart()
+    inverse, *gradients = (plane.ravel() for plane in planes)
+    width = z.shape[1]
     for axis in (1, 0):
         if z.shape[axis] <= stride:
             continue
         first = (slice(None), slice(None, -stride)) if axis else (slice(None, -stride), slice(None))
         second = (slice(None), slice(stride, None)) if axis else (slice(stride, None), slice(None))
-        both = known[first] & known[second]
-        fails = both & (pair_gap(planes, axis, stride) > np.maximum(np.minimum(limit[first], limit[second]), 0.02))
-        for k in range(stride + 1):
-            inside = [slice(None), slice(None)]
-            inside[axis] = slice(k, z.shape[axis] - stride + k)
-            zone[tuple(inside)] |= fails
-    return zone & known
+        allowed = np.minimum(limit[first], limit[second])
+        allowed *= np.where(apart[labels[first], labels[second]], np.float32(0.5), 1)
+        fails = known[first] & known[second] & (pair_gap(planes, axis, stride) > allowed)
+        y, x = np.nonzero(fails)
+        a, allowed = y * width + x, allowed[fails]
+        next_pixel = 1 if axis else width
+        b, gradient = a + stride * next_pixel, gradients[1 - axis]
+        for k in range(1, stride):
+            pixel = a + k * next_pixel
+            here = inverse[pixel]
+            off_a = here - inverse[a] - gradient[a] * k
+            off_b = here - inverse[b] + gradient[b] * (stride - k)
+            tolerance = ON_PLANE * allowed * here**2
+            hangs = (off_a * off_b < 0) & (np.minimum(np.abs(off_a), np.abs(off_b)) > tolerance)
+            zone[pixel[hangs]] = True
+    return zone.reshape(z.shape) & known
 
 
 def _rim(domain: np.ndarray, width: int) -> np.ndarray:
