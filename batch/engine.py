@@ -17,6 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
 from ..core.errors import SapiensError
+from ..core.streams import silence_stdout
 from .plan import PREDICT, Plan
 from .stages import Job, fail, finish, predict_group
 
@@ -138,8 +139,10 @@ def _result(future: Future, task: _Task, worker: Worker, lane: _Lane) -> list[Ou
 
 
 def _start_worker() -> None:
-    """In the new process: leave signals to the parent, and leave with the parent."""
+    """In the new process: leave signals to the parent, print nothing where results go, and leave with the parent."""
     import signal
+
+    silence_stdout()
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

@@ -11,7 +11,7 @@ BACKDROP = np.array([46, 48, 52], np.float32)
 BONE = (255, 176, 46)
 
 
-def write_picture(path: Path, photo: np.ndarray, collection, height: int = 768, samples: int = 24) -> Path:
+def write_picture(path: Path, photo: np.ndarray, collection, height: int = 768, samples: int = 16) -> Path:
     """Render the collection (needs bpy) and write photo and renders side by side as a PNG.
 
     photo is (H, W, 3) uint8 sRGB; the picture is `height` pixels high.

@@ -39,6 +39,7 @@ def build(
     from ..core.avatar import make_avatars
 
     _require_blender()
+    console.claim_stdout()
     from ..batch.picture import write_picture
     from ..scene.build import write_avatars
     from ..scene.export import export

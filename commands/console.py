@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
 from ..core.errors import SapiensError
+from ..core.streams import silence_stdout
 
 
 class Console:
@@ -21,8 +23,20 @@ class Console:
         self.results: list[str] = []
         self.failures: list[dict[str, str]] = []
         self.records: dict = {}
+        self._out = sys.stdout
         self._bar = None
         self._last = ("", "")
+
+    def claim_stdout(self) -> None:
+        """From here on only results reach stdout. Blender prints there from C, and scripts want nothing but paths."""
+        try:
+            real = sys.stdout.fileno() == 1
+        except (AttributeError, OSError):  # a stream of Python's own, as in tests
+            real = False
+        if real and self._out is sys.stdout:
+            sys.stdout.flush()
+            self._out = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors="surrogateescape")
+            silence_stdout()
 
     def progress(self, label: str, stage: str, fraction: float) -> None:
         """The share of the work on `label` that is done: a bar on a terminal, a line per stage in a log."""
@@ -50,8 +64,8 @@ class Console:
         self._clear()
         self.results.append(str(value))
         if not self.as_json:
-            sys.stdout.write(f"{value}\n")
-            sys.stdout.flush()
+            self._out.write(f"{value}\n")
+            self._out.flush()
 
     def record(self, **values: object) -> None:
         """More to say with --json."""
@@ -67,10 +81,11 @@ class Console:
         """Write the JSON if asked, and return the exit status."""
         self._clear()
         if self.as_json:
-            sys.stdout.write(
+            self._out.write(
                 json.dumps({"results": self.results, "failures": self.failures, **self.records}, indent=1, ensure_ascii=False)
                 + "\n"
             )
+        self._out.flush()
         return 1 if self.failures else 0
 
     def _clear(self) -> None:

@@ -28,12 +28,13 @@ def render_view(
     path: str | Path,
     size: tuple[int, int] = (576, 768),
     azimuth_degrees: float = 35.0,
-    samples: int = 24,
+    samples: int = 16,
 ) -> View:
     """Render the scans of a collection from `azimuth_degrees` to the side of the matched camera, in a scene of its own.
 
     size is (width, height) in pixels. The artist's scene, its render settings and its world stay as they are.
     """
+    bpy.context.view_layer.update()  # new bones have no pose until the scene was evaluated
     scans = [ob for ob in collection.all_objects if ob.get("sapiens2_role") == "scan"]
     made: list[bpy.types.ID] = []
     scene = bpy.data.scenes.new("sapiens2 preview")

@@ -40,7 +40,7 @@ def test_version_is_the_manifest_s(capsys):
 def test_every_command_of_the_readme_exists():
     readme = (ROOT / "README.md").read_text("utf-8")
     table = readme[readme.index("## The command line") : readme.index("## Python")]
-    documented = {name for name in re.findall(r"^\| `(\w+)", table, re.MULTILINE)}
+    documented = set(re.findall(r"^\| `(\w+)", table, re.MULTILINE))
     known = set(next(a for a in parser()._actions if a.dest == "command").choices)
     assert documented == known
 
