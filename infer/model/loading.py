@@ -72,14 +72,15 @@ def save_model(
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(state, unfinished, metadata=notes)
-        unfinished.replace(path)
+        try:
+            save_file(state, unfinished, metadata=notes)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
     except (SafetensorError, OSError) as error:
         raise SapiensError(
             f"The weights could not be written to {path} ({error}).", "Check the free space and the permissions."
         ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
     return path
 
 
