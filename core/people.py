@@ -71,9 +71,9 @@ def find_people(seg: np.ndarray, boxes: np.ndarray | None = None) -> list[Person
     beyond a table edge, legs below it); speckle is left out. People who touch are one person: boxes tell them apart.
     Returns an empty list when there is nobody. Raises SapiensError for boxes that are no boxes or have nobody in them.
     """
-    foreground = seg > 0
     if boxes is not None:
-        return _people_in_boxes(foreground, check_boxes(boxes, *seg.shape))
+        return _people_in_boxes(seg, check_boxes(boxes, *seg.shape))
+    foreground = seg > 0
     step = -(-max(seg.shape) // GRID)
     people = _assembled(_islands(foreground, seg, step))
     if not people:
@@ -188,21 +188,61 @@ def nearest_owner(masks: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return owner[rows, columns], distance.astype(np.float32)
 
 
-def _people_in_boxes(foreground: np.ndarray, boxes: np.ndarray) -> list[Person]:
-    """The foreground in each box; where boxes overlap, a pixel belongs to the box whose centre is nearer in box sizes."""
-    height, width = foreground.shape
-    y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)[None, :]
-    nearest = np.full((height, width), np.inf, np.float32)
-    owner = np.full((height, width), -1, np.int16)
-    for i, (x1, y1, x2, y2) in enumerate(boxes):
-        inside = (x >= x1) & (x <= x2) & (y >= y1) & (y <= y2)
-        off_x, off_y = (2 * x - x1 - x2) / (x2 - x1), (2 * y - y1 - y2) / (y2 - y1)
-        offset = np.where(inside, off_x * off_x + off_y * off_y, np.inf).astype(np.float32)
-        closer = offset < nearest
-        nearest[closer], owner[closer] = offset[closer], i
+def _people_in_boxes(seg: np.ndarray, boxes: np.ndarray) -> list[Person]:
+    """The foreground of each box. A person whom a box fits is taken whole; people who touch are divided between their boxes."""
+    foreground = seg > 0
+    owner = np.full(seg.shape, -1, np.int16)
+    fitting = _fitting(find_people(seg), boxes)
+    for i, person in fitting.items():
+        owner[person.mask] = i
+    rest = [i for i in range(len(boxes)) if i not in fitting]
+    if rest:
+        nearest = _nearest_box(boxes[rest], *seg.shape)
+        free = (owner < 0) & (nearest >= 0)
+        owner[free] = np.array(rest, np.int16)[nearest[free]]
     people = [Person(foreground & (owner == i), box) for i, box in enumerate(boxes)]
     for person in people:
         if not person.mask.any():
             box = ", ".join(f"{v:.0f}" for v in person.box)
             raise SapiensError(f"No person was found in the box ({box}).", "Draw the box around a whole person.")
     return people
+
+
+def _fitting(people: list[Person], boxes: np.ndarray) -> dict[int, Person]:
+    """Box index -> the person whom that box fits (intersection over union 0.8), unless a box that fits nobody claims a part of them."""
+    if not people:
+        return {}
+    theirs = np.stack([person.box for person in people])
+    low = np.maximum(boxes[:, None, :2], theirs[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], theirs[None, :, 2:])
+    common = np.prod(np.maximum(high - low + 1, 0), axis=-1)
+    union = _areas(boxes)[:, None] + _areas(theirs)[None, :] - common
+    fits = common / union >= 0.8
+    pairs = {i: int(np.argmax(row)) for i, row in enumerate(fits) if row.sum() == 1}
+    pairs = {i: j for i, j in pairs.items() if fits[:, j].sum() == 1}
+    others = np.array([box for i, box in enumerate(boxes) if i not in pairs]).reshape(-1, 4)
+    return {i: people[j] for i, j in pairs.items() if not any(_share_inside(people[j].mask, box) > 0.05 for box in others)}
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    return np.prod(boxes[:, 2:] - boxes[:, :2] + 1, axis=-1)
+
+
+def _share_inside(mask: np.ndarray, box: np.ndarray) -> float:
+    """The share of a mask's pixels that lies in a box."""
+    x1, y1, x2, y2 = np.round(box).astype(int)
+    return np.count_nonzero(mask[y1 : y2 + 1, x1 : x2 + 1]) / max(np.count_nonzero(mask), 1)
+
+
+def _nearest_box(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(H, W) int16: the box that each pixel is in, -1 = none; of several, the one whose centre is nearer in box sizes."""
+    y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)[None, :]
+    best = np.full((height, width), np.inf, np.float32)
+    owner = np.full((height, width), -1, np.int16)
+    for i, (x1, y1, x2, y2) in enumerate(boxes):
+        inside = (x >= x1) & (x <= x2) & (y >= y1) & (y <= y2)
+        off_x, off_y = (2 * x - x1 - x2) / (x2 - x1), (2 * y - y1 - y2) / (y2 - y1)
+        offset = np.where(inside, off_x * off_x + off_y * off_y, np.inf).astype(np.float32)
+        closer = offset < best
+        best[closer], owner[closer] = offset[closer], i
+    return owner
