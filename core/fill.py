@@ -54,36 +54,35 @@ def nearest_index(known: np.ndarray) -> np.ndarray:
     return of_number[number]
 
 
-def fill_texture(image: np.ndarray, known: np.ndarray, labels: np.ndarray, gutter: int) -> np.ndarray:
+def fill_texture(image: np.ndarray, belief: np.ndarray, labels: np.ndarray, gutter: int) -> np.ndarray:
     """Continue a texture beyond what is known, each part from its own texels.
 
     image   (H, W, C) float32
-    known   (H, W) bool: texels to keep
-    labels  (H, W) uint8: parts; 0 is outside of the person
+    belief  (H, W) bool, or float in 0..1: how far a texel is to be believed; what lacks is mixed in from the continuation
+    labels  (H, W) uint8: parts; 0 is outside of the person and never believed
     gutter  width in texels of the band around the person that carries the colour of the nearest part
 
-    A part without any known texel, and what lies beyond the gutter, continues all known texels alike. Returns (H, W, C) float32.
+    A part without any believed texel, and what lies beyond the gutter, continues all texels alike. Returns (H, W, C) float32; it is
+    0 if nothing is believed.
     """
     import cv2
 
-    known = known & np.isfinite(image).all(axis=-1)
     person = labels > 0
-    if not known.any():
-        return np.where(known[..., None], image, 0).astype(np.float32)
-    part = labels
-    near = person
-    if not person.all() and person.any():
+    belief = np.where(person & np.isfinite(image).all(axis=-1), belief, 0).astype(np.float32)
+    image = np.where(belief[..., None] > 0, image, 0).astype(np.float32)
+    out = push_pull(image, belief)
+    if not belief.any():
+        return out
+    part, near = labels, person
+    if gutter > 0 and not person.all():
         part = labels.ravel()[nearest_index(person)]
         size = 2 * int(gutter) + 1
         near = cv2.dilate(person.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))) > 0
-    out = push_pull(image, known.astype(np.float32))
-    out[known] = image[known]
-    for label in np.flatnonzero(np.bincount(part[near & ~known], minlength=1)):
+    for label in np.flatnonzero(np.bincount(part[near & (belief < 1)], minlength=1)):
         wanted = near & (part == label)
         rows, columns = np.flatnonzero(wanted.any(axis=1)), np.flatnonzero(wanted.any(axis=0))
         box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        source = known[box] & wanted[box]
-        if source.any():
-            missing = wanted[box] & ~known[box]
-            out[box][missing] = push_pull(image[box], source.astype(np.float32))[missing]
+        own = np.where(labels[box] == label, belief[box], 0)
+        if own.any():
+            out[box][wanted[box]] = push_pull(image[box], own)[wanted[box]]
     return out

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .colour import byte_image, linear_from_srgb, srgb_from_linear
 from .data import Predictions, Textures
+from .detail import add_detail
 from .errors import SapiensError
-from .fill import fill_texture
+from .matte import foreground
 
 if TYPE_CHECKING:
     from .scan import Surface
@@ -43,15 +45,18 @@ def make_textures(predictions: Predictions, surface: Surface, settings: TextureS
     """
     settings = settings or TextureSettings()
     mask = surface.mask
-    source = colour_source(predictions, settings.colour)
-    colour = predictions.albedo if source == "albedo" else predictions.image
-    gutter = settings.gutter or max(4, max(mask.shape) // 256)
     labels = np.where(mask, np.maximum(surface.labels, 1), 0).astype(np.uint8)
-    filled = fill_texture(colour.astype(np.float32), mask, labels, gutter)
+    source = colour_source(predictions, settings.colour)
+    gutter = settings.gutter or max(4, max(mask.shape) // 256)
+    if source == "albedo":
+        sharp = add_detail(predictions.albedo, predictions.image, mask)
+        colour = foreground(sharp, None, labels, gutter)
+    else:
+        colour = srgb_from_linear(foreground(linear_from_srgb(predictions.image), predictions.alpha, labels, gutter))
     alpha = mask * np.uint8(255)
     if predictions.alpha is not None:
         alpha = np.where(mask, predictions.alpha, 0).astype(np.uint8)
-    return Textures(np.clip(np.rint(filled), 0, 255).astype(np.uint8), source, alpha)
+    return Textures(byte_image(colour), source, alpha)
 
 
 def colour_source(predictions: Predictions, wanted: str = "auto") -> str:
