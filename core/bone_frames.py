@@ -12,8 +12,8 @@ from functools import cache
 
 import numpy as np
 
-from .rotations import angle_between, any_perpendicular, dot, fit_rigid, perpendicular, shortest_arc, two_axis_frame, unit
-from .skeleton import DATA, JOINT_NAMES, joint_index, keypoint_index, keypoint_names
+from .rotations import angle_between, any_perpendicular, dot, fit_rigid, perpendicular, swing, two_axis_frame, unit
+from .skeleton import DATA, JOINT_NAMES, SIDES, joint_index, keypoint_index, keypoint_names
 
 
 @cache
@@ -103,6 +103,11 @@ def smoothstep(low: float, high: float, values: np.ndarray) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
+def _pairs(positions: np.ndarray, name: str) -> np.ndarray:
+    """(..., 2, 3) the left and the right joint."""
+    return positions[..., [joint_index(f"left_{name}"), joint_index(f"right_{name}")], :]
+
+
 def flexion_sides(positions: np.ndarray, surface: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """The side to which each limb bone's outer joint bends: (..., 3) unit, perpendicular to the bone.
 
@@ -113,47 +118,38 @@ def flexion_sides(positions: np.ndarray, surface: np.ndarray | None = None) -> d
     plane of its two bones tells; where it is straight, the landmarks of elbow, palm and foot; and last the trunk.
     """
     out: dict[str, np.ndarray] = {}
-    hips, chest = hips_frame(positions), chest_frame(positions)
-    T = template_joints()
-    for side, suffix in (("left", "L"), ("right", "R")):
-        shoulder, elbow, wrist = (_of(positions, f"{side}_{n}") for n in ("shoulder", "elbow", "wrist"))
-        hip, knee, ankle = (_of(positions, f"{side}_{n}") for n in ("hip", "knee", "ankle"))
-        upper, fore = unit(elbow - shoulder), unit(wrist - elbow)
-        rest = T[joint_index(f"{side}_elbow")] - T[joint_index(f"{side}_shoulder")]
-        guess = _carried(chest, rest, upper, np.array([0.0, -1.0, 0.0]))
-        if surface is not None:
-            front = surface[..., keypoint_index(f"{side}_cubital_fossa"), :] - surface[..., keypoint_index(f"{side}_olecranon"), :]
-            front = perpendicular(np.nan_to_num(front), upper)
-            guess = unit(guess + 3.0 * smoothstep(0.02, 0.05, np.linalg.norm(front, axis=-1))[..., None] * unit(front))
-        out[f"upper_arm.{suffix}"] = _blend(guess, fore, upper, 10.0, 30.0)
-        out[f"forearm.{suffix}"] = unit(perpendicular(shortest_arc_apply(upper, fore, out[f"upper_arm.{suffix}"]), fore))
-        index_base = _of(positions, f"{side}_forefinger_third_joint")
-        pinky_base = _of(positions, f"{side}_pinky_finger_third_joint")
-        middle = _of(positions, f"{side}_middle_finger_third_joint")
-        out[f"hand.{suffix}"] = _perpendicular_unit(index_base - pinky_base, unit(middle - wrist), out[f"forearm.{suffix}"])
+    hips, chest = hips_frame(positions)[..., None, :, :], chest_frame(positions)[..., None, :, :]
+    rest = template_joints()
+    shoulder, elbow, wrist = (_pairs(positions, n) for n in ("shoulder", "elbow", "wrist"))
+    upper, fore = unit(elbow - shoulder), unit(wrist - elbow)
+    guess = _carried(chest, _pairs(rest, "elbow") - _pairs(rest, "shoulder"), upper, np.array([0.0, -1.0, 0.0]))
+    if surface is not None:
+        fossa, olecranon = ([keypoint_index(f"{s}_{n}") for s in SIDES] for n in ("cubital_fossa", "olecranon"))
+        front = perpendicular(np.nan_to_num(surface[..., fossa, :] - surface[..., olecranon, :]), upper)
+        guess = unit(guess + 3.0 * smoothstep(0.02, 0.05, np.linalg.norm(front, axis=-1))[..., None] * unit(front))
+    out["upper_arm"] = _blend(guess, fore, upper, 10.0, 30.0)
+    out["forearm"] = unit(perpendicular(swing(out["upper_arm"], upper, fore), fore))
+    across = _pairs(positions, "forefinger_third_joint") - _pairs(positions, "pinky_finger_third_joint")
+    palm = unit(_pairs(positions, "middle_finger_third_joint") - wrist)
+    out["hand"] = _perpendicular_unit(across, palm, out["forearm"])
 
-        thigh, shin = unit(knee - hip), unit(ankle - knee)
-        toes = (_of(positions, f"{side}_big_toe") + _of(positions, f"{side}_small_toe")) / 2
-        forward = toes - _of(positions, f"{side}_heel")
-        rest = T[joint_index(f"{side}_knee")] - T[joint_index(f"{side}_hip")]
-        trunk = _carried(hips, rest, thigh, np.array([0.0, 1.0, 0.0]))
-        feet = unit(perpendicular(-shortest_arc_apply(shin, thigh, perpendicular(forward, shin)), thigh))
-        feet = np.where((dot(feet, trunk) > 0.5)[..., None], feet, 0.0)
-        out[f"thigh.{suffix}"] = _blend(unit(trunk + feet), shin, thigh, 15.0, 35.0)
-        out[f"shin.{suffix}"] = unit(perpendicular(shortest_arc_apply(thigh, shin, out[f"thigh.{suffix}"]), shin))
-        foot = unit(toes - ankle)
-        out[f"foot.{suffix}"] = _perpendicular_unit(-(knee - ankle), foot, out[f"shin.{suffix}"])
-    return out
+    hip, knee, ankle = (_pairs(positions, n) for n in ("hip", "knee", "ankle"))
+    thigh, shin = unit(knee - hip), unit(ankle - knee)
+    toes = (_pairs(positions, "big_toe") + _pairs(positions, "small_toe")) / 2
+    forward = perpendicular(toes - _pairs(positions, "heel"), shin)
+    trunk = _carried(hips, _pairs(rest, "knee") - _pairs(rest, "hip"), thigh, np.array([0.0, 1.0, 0.0]))
+    feet = unit(perpendicular(-swing(forward, shin, thigh), thigh))
+    feet = np.where((dot(feet, trunk) > 0.5)[..., None], feet, 0.0)
+    out["thigh"] = _blend(unit(trunk + feet), shin, thigh, 15.0, 35.0)
+    out["shin"] = unit(perpendicular(swing(out["thigh"], thigh, shin), shin))
+    out["foot"] = _perpendicular_unit(-(knee - ankle), unit(toes - ankle), out["shin"])
+    return {f"{name}.{s}": values[..., i, :] for name, values in out.items() for i, s in enumerate("LR")}
 
 
 def _carried(frame: np.ndarray, rest: np.ndarray, bone: np.ndarray, side: np.ndarray) -> np.ndarray:
-    """(..., 3) where the body direction `side` points after the (3,) rest bone was swung to the (..., 3) bone."""
-    return _perpendicular_unit(shortest_arc_apply(unit(frame @ rest), bone, frame @ side), bone, frame[..., :, 0])
-
-
-def shortest_arc_apply(source: np.ndarray, target: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """(..., 3) vectors turned by the shortest arc that takes (..., 3) source to target."""
-    return (shortest_arc(source, target) @ vectors[..., None])[..., 0]
+    """(..., 3) where the body direction `side` points after the rest bone was swung to the (..., 3) bone."""
+    turned = swing((frame @ side[:, None])[..., 0], (frame @ rest[..., None])[..., 0], bone)
+    return _perpendicular_unit(turned, bone, frame[..., :, 0])
 
 
 def _perpendicular_unit(vectors: np.ndarray, axis: np.ndarray, fallback: np.ndarray) -> np.ndarray:
@@ -169,3 +165,52 @@ def _blend(guess: np.ndarray, outer: np.ndarray, inner: np.ndarray, low: float, 
     bend = perpendicular(outer, inner)
     weight = smoothstep(low, high, np.degrees(angle_between(inner, outer)))[..., None]
     return _perpendicular_unit((1 - weight) * guess + weight * unit(bend), inner, guess)
+
+
+SKIN_AZIMUTHS = np.arange(0.0, 360.0, 15.0)
+SKIN_ELEVATIONS = np.arange(-60.0, 61.0, 20.0)
+
+
+def joint_frames(positions: np.ndarray) -> np.ndarray:
+    """(..., 68, 3, 3) a frame at each joint of (..., 68, 3): z up the bone to the trunk, y to its back, x to the person's left.
+
+    Neck, shoulders and hips take the frame of the chest or the pelvis. Joints of fingers and of the head stay the identity.
+    """
+    out = np.broadcast_to(np.eye(3), (*positions.shape, 3)).copy()
+    hips, chest, sides = hips_frame(positions), chest_frame(positions), flexion_sides(positions)
+    out[..., joint_index("neck"), :, :] = chest
+    fore, shin = (np.stack([sides[f"{n}.L"], sides[f"{n}.R"]], axis=-2) for n in ("forearm", "shin"))
+    at = {n: _pairs(positions, n) for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")}
+    up = np.stack([at["shoulder"] - at["wrist"], at["elbow"] - at["wrist"], at["hip"] - at["ankle"], at["knee"] - at["ankle"]], -2)
+    frames = two_axis_frame(up, np.stack([-fore, -fore, shin, shin], axis=-2), "zy")  # (..., side, joint, 3, 3)
+    for i, side in enumerate(SIDES):
+        out[..., joint_index(f"{side}_shoulder"), :, :] = chest
+        out[..., joint_index(f"{side}_hip"), :, :] = hips
+        for j, name in enumerate(("elbow", "wrist", "knee", "ankle")):
+            out[..., joint_index(f"{side}_{name}"), :, :] = frames[..., i, j, :, :]
+    return out
+
+
+@cache
+def _skin_tables() -> dict[str, np.ndarray]:
+    table = json.loads((DATA / "body_template.json").read_text("utf-8"))["skin_distance"]
+    return {name: np.array(grid) for name, grid in table.items()}
+
+
+def skin_distance(name: str, frames: np.ndarray, view: np.ndarray) -> np.ndarray:
+    """(...,) share of stature: from the joint to the skin that a camera sees in direction (..., 3) `view` from the joint.
+
+    name    neck, or left_ / right_ shoulder, elbow, wrist, hip, knee, ankle
+    frames  (..., 3, 3) of the joint, from `joint_frames`
+    Bilinear in azimuth and elevation about the bone; elevations beyond 60 degrees count as 60.
+    """
+    grid = _skin_tables()[name.removeprefix("left_").removeprefix("right_")]
+    local = (np.swapaxes(frames, -1, -2) @ unit(view)[..., None])[..., 0]
+    mirror = -1.0 if name.startswith("right_") else 1.0
+    azimuth = np.degrees(np.arctan2(mirror * local[..., 0], -local[..., 1])) % 360
+    elevation = np.clip(np.degrees(np.arcsin(np.clip(local[..., 2], -1, 1))), SKIN_ELEVATIONS[0], SKIN_ELEVATIONS[-1])
+    a, e = azimuth / 15.0, (elevation - SKIN_ELEVATIONS[0]) / 20.0
+    i, j = np.floor(a).astype(int), np.minimum(np.floor(e).astype(int), len(SKIN_ELEVATIONS) - 2)
+    s, t = a - i, e - j
+    i, k = i % len(grid), (i + 1) % len(grid)
+    return (1 - s) * ((1 - t) * grid[i, j] + t * grid[i, j + 1]) + s * ((1 - t) * grid[k, j] + t * grid[k, j + 1])

@@ -191,10 +191,9 @@ def _read_windows(
 
 def _trimmed_median(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Median of each row's finite values without its outer quarters (equal to the median), and median absolute deviation."""
-    empty = ~np.isfinite(values).any(axis=1)
-    filled = values.copy()
-    filled[empty] = 0
-    centre = np.nanmedian(filled, axis=1)
-    spread = np.nanmedian(np.abs(filled - centre[:, None]), axis=1)
-    centre[empty] = np.nan
-    return centre, np.where(empty, np.inf, spread)
+    ordered = np.sort(values, axis=1)  # NaN last
+    count = np.isfinite(values).sum(axis=1)
+    row, middle = np.arange(len(values)), np.maximum(count - 1, 0)
+    centre = (ordered[row, middle // 2] + ordered[row, (middle + 1) // 2]) / 2
+    off = np.sort(np.abs(values - centre[:, None]), axis=1)
+    return centre, np.where(count > 0, off[row, middle // 2], np.inf)

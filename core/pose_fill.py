@@ -8,11 +8,22 @@ import itertools
 
 import numpy as np
 
+from .anthropometry import small_radii
 from .bone_frames import template_joints
 from .rotations import shortest_arc, two_axis_frame, unit
-from .skeleton import FINGERS, SIDES, finger_joints, joint_index
+from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
+
+
+
+def _mean_radius(name: str) -> float:
+    bare = name.split("_", 1)[-1]
+    table = {"neck": 0.039, "shoulder": 0.036, "elbow": 0.022, "wrist": 0.014, "hip": 0.06, "knee": 0.032, "ankle": 0.026}
+    return table.get(bare, float(small_radii()[joint_index(name)]))
+
 
 TRUNK = ("pelvis", "neck", "left_hip", "right_hip", "left_shoulder", "right_shoulder")
+MEAN_RADIUS = np.array([_mean_radius(name) for name in JOINT_NAMES])
+"""(68,) share of stature: distance from joint to skin, before the pose is known."""
 CAMERA_UP = np.array([0.0, -1.0, 0.0])
 MIN_TRUST = 0.02
 

@@ -15,7 +15,7 @@ With B problems of one size solved side by side, everything is a numpy batch: th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,120 +85,101 @@ def _robust(residual: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + (residual / ROBUST) ** 2) ** 2
 
 
-def _system(e: Evidence, x: np.ndarray, logs: np.ndarray, robust: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _system(e: Evidence, x: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Normal matrix (B, P, P), right side (B, P) and cost (B,) at positions x and logs (lengths, then stature)."""
     B, N, _ = x.shape
     G = logs.shape[1] - 1
     P = 3 * N + G + 1
-    rows_j: list[np.ndarray] = []
-    rows_r: list[np.ndarray] = []
-    cost = np.zeros(B)
-
-    def add(jacobian: np.ndarray, residual: np.ndarray, influence: np.ndarray | None = None) -> None:
-        if influence is not None:
-            scale = np.sqrt(influence)
-            cost[:] += ((residual**2) / (1 + (residual / ROBUST) ** 2)).sum(axis=1)
-            rows_j.append(jacobian * scale[..., None])
-            rows_r.append(residual * scale)
-        else:
-            cost[:] += (residual**2).sum(axis=1)
-            rows_j.append(jacobian)
-            rows_r.append(residual)
+    S, T = len(e.pairs), 0 if e.forms is None else e.forms.shape[1]
+    starts = np.cumsum([0, N, N, N, N, 3 * N, S, G, 1, T])
+    J, r = np.zeros((B, starts[-1], P)), np.zeros((B, starts[-1]))
+    n, s, g = np.arange(N), np.arange(S), np.arange(G)
 
     z = np.maximum(x[..., 2], 0.05)
-    n = np.arange(N)
     for axis in (0, 1):
-        r = (x[..., axis] / z - e.ray[..., axis]) * e.ray_weight
-        J = np.zeros((B, N, P))
-        J[:, n, 3 * n + axis] = e.ray_weight / z
-        J[:, n, 3 * n + 2] = -e.ray_weight * x[..., axis] / z**2
-        add(J, r, _robust(r) if robust else np.ones_like(r))
+        row = starts[axis] + n
+        J[:, row, 3 * n + axis] = e.ray_weight / z
+        J[:, row, 3 * n + 2] = -e.ray_weight * x[..., axis] / z**2
+        r[:, row] = (x[..., axis] / z - e.ray[..., axis]) * e.ray_weight
+    J[:, starts[2] + n, 3 * n + 2] = e.depth_weight
+    r[:, starts[2] : starts[3]] = (x[..., 2] - e.depth) * e.depth_weight
 
-    r = (x[..., 2] - e.depth) * e.depth_weight
-    J = np.zeros((B, N, P))
-    J[:, n, 3 * n + 2] = e.depth_weight
-    add(J, r, _robust(r) if robust else np.ones_like(r))
+    cost = (r[:, : starts[3]] ** 2 / (1 + (r[:, : starts[3]] / ROBUST) ** 2)).sum(axis=1)
+    influence = np.sqrt(_robust(r[:, : starts[3]]))
+    J[:, : starts[3]] *= influence[..., None]
+    r[:, : starts[3]] *= influence
 
-    short = x[..., 2] < e.behind
-    r = np.where(short, x[..., 2] - e.behind, 0.0) * e.behind_weight
-    J = np.zeros((B, N, P))
-    J[:, n, 3 * n + 2] = np.where(short, e.behind_weight, 0.0)
-    add(J, r)
-
+    short = np.where(x[..., 2] < e.behind, e.behind_weight, 0.0)
+    J[:, starts[3] + n, 3 * n + 2] = short
+    r[:, starts[3] : starts[4]] = (x[..., 2] - e.behind) * short
     for axis in range(3):
-        r = (x[..., axis] - e.start[..., axis]) * e.anchor_weight
-        J = np.zeros((B, N, P))
-        J[:, n, 3 * n + axis] = e.anchor_weight
-        add(J, r)
+        J[:, starts[4] + axis * N + n, 3 * n + axis] = e.anchor_weight
+        r[:, starts[4] + axis * N + n] = (x[..., axis] - e.start[..., axis]) * e.anchor_weight
 
-    S = len(e.pairs)
-    s = np.arange(S)
     a, b = e.pairs[:, 0], e.pairs[:, 1]
     difference = x[:, a] - x[:, b]
-    distance = np.maximum(np.linalg.norm(difference, axis=-1), 1e-6)
-    direction = difference / distance[..., None]
+    distance = np.maximum(np.sqrt((difference**2).sum(axis=-1)), 1e-6)
     length = np.exp(logs[:, e.groups])
     weight = e.length_weight / length
-    J = np.zeros((B, S, P))
     for axis in range(3):
-        J[:, s, 3 * a + axis] = direction[..., axis] * weight
-        J[:, s, 3 * b + axis] = -direction[..., axis] * weight
-    J[:, s, 3 * N + e.groups] = -distance * weight
-    add(J, (distance - length) * weight)
+        slope = difference[..., axis] / distance * weight
+        J[:, starts[5] + s, 3 * a + axis] = slope
+        J[:, starts[5] + s, 3 * b + axis] = -slope
+    J[:, starts[5] + s, 3 * N + e.groups] = -distance * weight
+    r[:, starts[5] : starts[6]] = (distance - length) * weight
 
-    g = np.arange(G)
-    J = np.zeros((B, G, P))
-    J[:, g, 3 * N + g] = e.share_weight
-    J[:, :, 3 * N + G] = -e.share_weight
-    add(J, (logs[:, :G] - e.log_share - logs[:, G:]) * e.share_weight)
-
-    J = np.zeros((B, 1, P))
-    J[:, 0, 3 * N + G] = e.stature_weight
-    add(J, ((logs[:, G] - e.log_stature) * e.stature_weight)[:, None])
+    J[:, starts[6] + g, 3 * N + g] = e.share_weight
+    J[:, starts[6] + g, 3 * N + G] = -e.share_weight
+    r[:, starts[6] : starts[7]] = (logs[:, :G] - e.log_share - logs[:, G:]) * e.share_weight
+    J[:, starts[7], 3 * N + G] = e.stature_weight
+    r[:, starts[7]] = (logs[:, G] - e.log_stature) * e.stature_weight
 
     if e.forms is not None:
         assert e.form_weight is not None and e.form_target is not None and e.one_sided is not None
-        value = np.einsum("btnk,bnk->bt", e.forms, x) - e.form_target
-        active = ~e.one_sided[None, :] | (value < 0)
-        weight = e.form_weight * active
-        J = np.zeros((B, e.forms.shape[1], P))
-        J[..., : 3 * N] = e.forms.reshape(B, -1, 3 * N) * weight[..., None]
-        add(J, value * weight)
+        value = (e.forms.reshape(B, T, -1) @ x.reshape(B, -1, 1))[..., 0] - e.form_target
+        weight = e.form_weight * (~e.one_sided[None, :] | (value < 0))
+        J[:, starts[8] :, : 3 * N] = e.forms.reshape(B, T, 3 * N) * weight[..., None]
+        r[:, starts[8] :] = value * weight
 
-    J, r = np.concatenate(rows_j, axis=1), np.concatenate(rows_r, axis=1)
+    cost += (r[:, starts[3] :] ** 2).sum(axis=1)
     Jt = np.swapaxes(J, 1, 2)
     return Jt @ J, -(Jt @ r[..., None])[..., 0], cost
 
 
-def refine(evidence: Evidence, iterations: int = 10, robust: bool = True) -> Refined:
-    """The most likely positions. Damping is adapted per problem; a step that does not lower the cost is not taken."""
-    e = evidence
-    B, N, _ = e.start.shape
-    G = len(e.log_share)
-    x = e.start.astype(np.float64)
-    logs = np.concatenate([e.log_share + e.log_stature[:, None], e.log_stature[:, None]], axis=1)
-    damping = np.full(B, 1e-3)
-    H, rhs, cost = _system(e, x, logs, robust)
-    eye = np.arange(H.shape[1])
-    for _ in range(iterations):
-        damped = H.copy()
-        damped[:, eye, eye] += damping[:, None] * np.maximum(H[:, eye, eye], 1e-6)
-        step = np.linalg.solve(damped, rhs[..., None])[..., 0]
-        move = step[:, : 3 * N].reshape(B, N, 3)
-        # A joint moves at most 0.3 m and a length at most 30 % per step: the model is linear only nearby.
-        limit = np.minimum(1.0, 0.3 / np.maximum(np.abs(move).max(axis=(1, 2)), 1e-9))
-        limit = np.minimum(limit, 0.3 / np.maximum(np.abs(step[:, 3 * N :]).max(axis=1), 1e-9))
-        x_new = x + move * limit[:, None, None]
-        logs_new = logs + step[:, 3 * N :] * limit[:, None]
-        H_new, rhs_new, cost_new = _system(e, x_new, logs_new, robust)
-        better = cost_new <= cost
-        x, logs = np.where(better[:, None, None], x_new, x), np.where(better[:, None], logs_new, logs)
-        H, rhs = np.where(better[:, None, None], H_new, H), np.where(better[:, None], rhs_new, rhs)
-        gain = (cost - cost_new) / np.maximum(cost, 1e-9)
-        cost = np.where(better, cost_new, cost)
-        damping = np.where(better, damping * 0.3, damping * 8)
-        if np.all(better & (gain < 1e-5)):
-            break
+ANNEALING = (8.0, 3.0, 1.0)
+"""Depths are first taken at this many times their standard deviation, so that lengths and rays show which depth is wrong."""
+
+
+def refine(evidence: Evidence, iterations: int = 3, annealing: tuple[float, ...] = ANNEALING) -> Refined:
+    """The most likely positions after `iterations` steps at each level of annealing. Damping is adapted per problem; a step that does not lower the cost is not taken."""
+    B, N, _ = evidence.start.shape
+    G = len(evidence.log_share)
+    x = evidence.start.astype(np.float64)
+    logs = np.concatenate([evidence.log_share + evidence.log_stature[:, None], evidence.log_stature[:, None]], axis=1)
+    for factor in annealing:
+        e = replace(evidence, depth_weight=evidence.depth_weight / factor)
+        damping = np.full(B, 1e-3)
+        H, rhs, cost = _system(e, x, logs)
+        eye = np.arange(H.shape[1])
+        for _ in range(iterations):
+            damped = H.copy()
+            damped[:, eye, eye] += damping[:, None] * np.maximum(H[:, eye, eye], 1e-6)
+            step = np.linalg.solve(damped, rhs[..., None])[..., 0]
+            move = step[:, : 3 * N].reshape(B, N, 3)
+            # A joint moves at most 0.3 m and a length at most 30 % per step: the model is linear only nearby.
+            limit = np.minimum(1.0, 0.3 / np.maximum(np.abs(move).max(axis=(1, 2)), 1e-9))
+            limit = np.minimum(limit, 0.3 / np.maximum(np.abs(step[:, 3 * N :]).max(axis=1), 1e-9))
+            x_new = x + move * limit[:, None, None]
+            logs_new = logs + step[:, 3 * N :] * limit[:, None]
+            H_new, rhs_new, cost_new = _system(e, x_new, logs_new)
+            better = cost_new <= cost
+            x, logs = np.where(better[:, None, None], x_new, x), np.where(better[:, None], logs_new, logs)
+            H, rhs = np.where(better[:, None, None], H_new, H), np.where(better[:, None], rhs_new, rhs)
+            gain = (cost - cost_new) / np.maximum(cost, 1e-9)
+            cost = np.where(better, cost_new, cost)
+            damping = np.where(better, damping * 0.3, damping * 8)
+            if np.all(better & (gain < 1e-4)):
+                break
     H[:, eye, eye] += 1e-6
     blocks = np.linalg.inv(H)[:, : 3 * N, : 3 * N].reshape(B, N, 3, N, 3)
     own = np.moveaxis(np.diagonal(blocks, axis1=1, axis2=3), -1, 1)

@@ -1,0 +1,194 @@
+"""What a photo says about the joints, written as the residuals that `core.refine_pose` minimises: one problem for the body, one
+for each hand. All arrays have a leading axis B: the frames of a video, or 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .anthropometry import segments, small_radii
+from .bone_frames import joint_frames, skin_distance
+from .refine_pose import Evidence
+from .rotations import cross, dot, perpendicular, unit
+from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
+
+LIMB_JOINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe", "small_toe", "heel")
+BODY = np.array([joint_index(n) for n in ("pelvis", "neck", *(f"{s}_{j}" for s in SIDES for j in LIMB_JOINTS))])
+HANDS = np.array(
+    [[joint_index(f"{s}_wrist"), *(joint_index(n) for f in FINGERS for n in finger_joints(s, f))] for s in SIDES]
+)
+LENGTH_ERROR = 0.02  # relative: how exactly two joints keep their distance
+BEHIND_ERROR = 0.02  # metres: how far a covered joint may be in front of its cover
+UNSEEN_ERROR = 0.15  # metres: how far a joint without any evidence may leave its first guess
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """The 68 joints of B poses as the photo shows them.
+
+    ray     (B, 68, 3) depth-1 rays, NaN = no keypoint
+    score   (B, 68) 0..1
+    trust   (B, 68) 0..1 how likely the depth is that of the joint's own skin; 0 = no depth
+    depth   (B, 68) metres (z) of the skin, NaN = none
+    front   (B, 68) metres (z) of what covers the joint, NaN = nothing
+    sigma   (B,) standard deviation of a keypoint in units of ray (pixels / focal length)
+    """
+
+    ray: np.ndarray
+    score: np.ndarray
+    trust: np.ndarray
+    depth: np.ndarray
+    front: np.ndarray
+    sigma: np.ndarray
+
+
+def skin_to_joint(frames: np.ndarray, ray: np.ndarray, stature: np.ndarray) -> np.ndarray:
+    """(B, 68) metres from the skin to each joint along its (B, 68, 3) ray; frames (B, 68, 3, 3) from `joint_frames`."""
+    out = np.broadcast_to(small_radii(), ray.shape[:-1]).copy()
+    view = -np.nan_to_num(ray, nan=1.0)
+    for i, name in enumerate(JOINT_NAMES):
+        if name == "neck" or name.split("_", 1)[-1] in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"):
+            out[..., i] = skin_distance(name, frames[..., i, :, :], view[..., i, :])
+    return out * stature[..., None]
+
+
+def _evidence(start, index, seen: Observation, push, log_stature, stature_error, depth_error, wrist_error) -> Evidence:
+    """Residuals that body and hands have in common. start (B, N, 3), index (N,) into the joints, push (B, 68) metres."""
+    pairs, shares, deviations, groups = segments()
+    local = np.full(len(JOINT_NAMES), -1)
+    local[index] = np.arange(len(index))
+    keep = (local[pairs] >= 0).all(axis=1)
+    numbers, first, group = np.unique(groups[keep], return_index=True, return_inverse=True)
+    ray, score, trust = seen.ray[:, index], seen.score[:, index], seen.trust[:, index]
+    has_ray = np.isfinite(ray[..., 0]) & (score > 0)
+    slant = 1 / np.linalg.norm(np.nan_to_num(ray, nan=1.0), axis=-1)
+    depth = seen.depth[:, index] + push[:, index] * slant
+    depth_weight = np.where(np.isfinite(depth), np.sqrt(trust) / depth_error, 0.0)
+    anchor = np.where(has_ray, np.where(depth_weight > 0, 0.0, 0.2), 1.0) / UNSEEN_ERROR
+    for side in SIDES:
+        wrist = local[joint_index(f"{side}_wrist")]
+        if wrist >= 0 and wrist_error:
+            anchor[:, wrist] = 1 / wrist_error
+    front = seen.front[:, index]
+    return Evidence(
+        start=start,
+        ray=np.nan_to_num(ray[..., :2]),
+        ray_weight=np.where(has_ray, np.clip(score, 0.3, 1.0) / seen.sigma[:, None], 0.0),
+        depth=np.nan_to_num(depth),
+        depth_weight=depth_weight,
+        behind=np.nan_to_num(front),
+        behind_weight=np.where(np.isfinite(front) & has_ray, 1 / BEHIND_ERROR, 0.0),
+        anchor_weight=anchor,
+        pairs=local[pairs[keep]],
+        groups=group,
+        length_weight=np.full(keep.sum(), 1 / LENGTH_ERROR),
+        log_share=np.log(shares[keep][first]),
+        share_weight=1 / deviations[keep][first],
+        log_stature=log_stature,
+        stature_weight=np.full(len(start), 1 / stature_error),
+    )
+
+
+class _Forms:
+    """Collects linear forms over the joints of one problem: sum of coefficient * position = target."""
+
+    def __init__(self, batch: int, index: np.ndarray) -> None:
+        self.local = {j: i for i, j in enumerate(index.tolist())}
+        self.batch, self.rows, self.weights, self.one_sided = batch, [], [], []
+
+    def add(self, joints: list[int], coefficients: list[np.ndarray], sigma: float | np.ndarray, one_sided: bool = False) -> None:
+        """One form: joints (k), their (B, 3) coefficients, standard deviation in metres."""
+        row = np.zeros((self.batch, len(self.local), 3))
+        for joint, coefficient in zip(joints, coefficients, strict=True):
+            row[:, self.local[joint]] += coefficient
+        self.rows.append(row)
+        self.weights.append(np.broadcast_to(1.0 / np.asarray(sigma), (self.batch,)))
+        self.one_sided.append(one_sided)
+
+    def into(self, evidence: Evidence) -> Evidence:
+        weights = np.stack(self.weights, axis=1)
+        fields = {name: getattr(evidence, name) for name in Evidence.__dataclass_fields__}
+        fields |= {"forms": np.stack(self.rows, axis=1), "form_weight": weights, "form_target": np.zeros_like(weights),
+                   "one_sided": np.array(self.one_sided)}  # fmt: skip
+        return Evidence(**fields)
+
+
+def body_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray, depth_error: float, scale: float) -> Evidence:
+    """The trunk, arms and legs of (B, 68, 3) joints; (B,) stature in metres; depth_error metres; scale of the limb radii.
+
+    Besides the common residuals: the pelvis is the middle of the hip joints, and knees do not bend backwards.
+    """
+    frames = joint_frames(positions)
+    push = scale * skin_to_joint(frames, seen.ray, stature)
+    error = np.hypot(depth_error, 0.15 * push)[:, BODY]
+    evidence = _evidence(positions[:, BODY], BODY, seen, push, np.log(stature), 0.1, error, 0.0)
+    forms = _Forms(len(positions), BODY)
+    for axis in np.eye(3):
+        hips = [joint_index(n) for n in ("pelvis", "left_hip", "right_hip")]
+        forms.add(hips, [axis[None], -0.5 * axis[None], -0.5 * axis[None]], 0.002)
+    for side in SIDES:
+        hip, knee, ankle = (joint_index(f"{side}_{n}") for n in ("hip", "knee", "ankle"))
+        front = -frames[:, knee, :, 1]
+        # The knee lies in front of the line from hip to ankle.
+        forms.add([knee, hip, ankle], [front, -0.5 * front, -0.5 * front], 0.01, one_sided=True)
+    return forms.into(evidence)
+
+
+def hand_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray, depth_error: float, scale: float) -> Evidence:
+    """Both hands of (B, 68, 3) joints as 2 B problems: all left hands, then all right ones. The wrist is held where it is.
+
+    Besides the common residuals: fingers bend in their own plane, to the palm, and much like their neighbours.
+    """
+    push = scale * small_radii() * stature[:, None]
+    parts = [_one_hand(positions, seen, stature, depth_error, push, i) for i in range(2)]
+    shared = ("pairs", "groups", "length_weight", "log_share", "share_weight", "one_sided")
+    return Evidence(
+        **{
+            name: getattr(parts[0], name) if name in shared else np.concatenate([getattr(p, name) for p in parts])
+            for name in Evidence.__dataclass_fields__
+        }
+    )
+
+
+PLANE_ERROR = 0.15  # share of a phalanx: how far it leaves the plane of its finger
+BACK_ERROR = 0.1  # share of a phalanx: how far it bends backwards
+FELLOW_ERROR = 0.45  # difference of unit directions of the same phalanx of neighbouring fingers
+
+
+def _one_hand(positions, seen: Observation, stature, depth_error: float, push, which: int) -> Evidence:
+    index, side = HANDS[which], SIDES[which]
+    error = np.full((len(positions), len(index)), depth_error)
+    evidence = _evidence(positions[:, index], index, seen, push, np.log(stature), 0.03, error, 0.01)
+    forms = _Forms(len(positions), index)
+    at = lambda n: positions[:, joint_index(n)]  # noqa: E731
+    wrist = at(f"{side}_wrist")
+    knuckles = unit(at(f"{side}_forefinger_third_joint") - at(f"{side}_pinky_finger_third_joint"))
+    palm = cross(at(f"{side}_pinky_finger_third_joint") - wrist, at(f"{side}_forefinger_third_joint") - wrist)
+    palm = unit(palm) * (1.0 if side == "left" else -1.0)
+    chains = [[joint_index(n) for n in finger_joints(side, finger)] for finger in FINGERS]
+    shares = [np.linalg.norm(np.diff(positions[:, chain], axis=1), axis=2) for chain in chains]  # (B, 3) metres each
+    for number, chain in enumerate(chains):
+        base = unit(positions[:, chain[1]] - positions[:, chain[0]])
+        if number == 0:
+            continue
+        hinge = unit(perpendicular(knuckles, base))
+        inward = cross(hinge, base)
+        inward = inward * np.where(dot(inward, palm) < 0, -1.0, 1.0)[:, None]
+        for k in range(3):
+            length = np.maximum(shares[number][:, k], 0.005)
+            spread = 0.35 if k == 0 else PLANE_ERROR
+            axis = unit(perpendicular(knuckles, unit(at(f"{side}_{FINGERS[number]}_third_joint") - wrist))) if k == 0 else hinge
+            forms.add([chain[k + 1], chain[k]], [axis, -axis], spread * length)
+            if k > 0:
+                ratio = (length / np.maximum(shares[number][:, k - 1], 0.005))[:, None]
+                forms.add([chain[k + 1], chain[k], chain[k - 1]], [inward, -inward - ratio * inward, ratio * inward],
+                          BACK_ERROR * length, one_sided=True)  # fmt: skip
+            if number > 1:
+                own, fellow = 1 / length[:, None], 1 / np.maximum(shares[number - 1][:, k], 0.005)[:, None]
+                other = chains[number - 1]
+                for axis in np.eye(3):
+                    forms.add([chain[k + 1], chain[k], other[k + 1], other[k]],
+                              [own * axis, -own * axis, -fellow * axis, fellow * axis], FELLOW_ERROR)  # fmt: skip
+    return forms.into(evidence)
