@@ -1,0 +1,158 @@
+"""`build` from end to end: the contract of the scene, the same result twice, and what bad input says."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+bpy = pytest.importorskip("bpy")
+pytest.importorskip("scipy", reason="building needs SciPy and OpenCV, which Blender's own Python does not have")
+pytest.importorskip("cv2", reason="building needs SciPy and OpenCV, which Blender's own Python does not have")
+
+from sapiens2_avatar.cli import main  # noqa: E402
+from sapiens2_avatar.core.frames import pixel_from_uv  # noqa: E402
+
+SAMPLES = ["body_apose", "body_crossed", "body_walk", "body_sit", "face_a", "face_b"]
+
+
+def by_role(role):
+    return next(ob for ob in bpy.data.objects if ob.get("sapiens2_role") == role)
+
+
+def projected(scan, camera, width, height):
+    """(V, 2) pixels of the scan's vertices through the Blender camera, by Blender's own formula."""
+    from bpy_extras.object_utils import world_to_camera_view
+
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = width, height, 100
+    step = max(1, len(scan.data.vertices) // 2000)
+    seen = [world_to_camera_view(scene, camera, scan.matrix_world @ v.co) for v in scan.data.vertices[::step]]
+    return pixel_from_uv(np.array([(p.x, p.y) for p in seen]), width, height)
+
+
+def uvs_of_vertices(mesh):
+    uv = np.empty(2 * len(mesh.loops), np.float32)
+    mesh.uv_layers[0].data.foreach_get("uv", uv)
+    corner = np.empty(len(mesh.loops), np.int32)
+    mesh.loops.foreach_get("vertex_index", corner)
+    out = np.zeros((len(mesh.vertices), 2), np.float32)
+    out[corner] = uv.reshape(-1, 2)
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_the_file_keeps_the_contract_of_the_scene(sample, studio, tmp_path):
+    assert main(["build", str(studio(sample)), "-o", str(tmp_path / "out.blend"), "--quiet"]) == 0
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "out.blend"))
+    scan, camera, rig = by_role("scan"), by_role("camera"), by_role("rig")
+    assert {ob.users_collection[0].name for ob in (scan, camera, rig)} == {sample}
+    image = camera.data.background_images[0].image
+    width, height = image.size
+    step = max(1, len(scan.data.vertices) // 2000)
+    wanted = pixel_from_uv(uvs_of_vertices(scan.data)[::step], width, height)
+    assert np.percentile(np.linalg.norm(projected(scan, camera, width, height) - wanted, axis=1), 95) < 0.5
+    assert scan.data.validate() is False, "the mesh needed a repair"
+    material = scan.material_slots[0].material
+    assert any(node.type == "BSDF_PRINCIPLED" for node in material.node_tree.nodes)
+    assert all(node.image.packed_file for node in material.node_tree.nodes if node.type == "TEX_IMAGE")
+    assert any(modifier.type == "ARMATURE" and modifier.object == rig for modifier in scan.modifiers)
+    assert {"Face_Neck", "spine", "upper_arm.L"} <= {g.name for g in scan.vertex_groups}
+    assert {"spine", "spine.004", "upper_arm.L", "forearm.R", "f_index.01.L"} <= set(rig.data.bones.keys())
+
+
+def test_the_same_input_gives_the_same_mesh(studio, tmp_path):
+    def mesh(name):
+        assert main(["build", str(studio("body_sit.degraded")), "-o", str(tmp_path / name), "--quiet", "--json"]) == 0
+        data = by_role("scan").data
+        vertices = np.empty(3 * len(data.vertices), np.float32)
+        data.vertices.foreach_get("co", vertices)
+        return vertices.tobytes(), len(data.polygons)
+
+    assert mesh("a.blend") == mesh("b.blend")
+
+
+def test_every_input_gets_a_collection_and_every_failure_a_line(studio, tmp_path, capsys):
+    (tmp_path / "none.safetensors").write_bytes(b"\x80\x04not a tensor")
+    arguments = ["build", str(studio("body_sit")), str(tmp_path / "none.safetensors"), str(studio("face_b"))]
+    assert main([*arguments, "-o", str(tmp_path / "both.blend"), "--quiet", "--json", "--no-rig"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["results"] == [str(tmp_path / "both.blend")] and [f["input"] for f in said["failures"]] == [arguments[2]]
+    assert {c.name for c in bpy.data.collections} >= {"body_sit", "face_b"}
+
+
+def _truncated(studio, folder):
+    path = folder / "cut.safetensors"
+    path.write_bytes(studio("body_sit").read_bytes()[:-1000])
+    return path
+
+
+def _nan(studio, folder):
+    from dataclasses import replace
+
+    from sapiens2_avatar.core.data import Predictions
+
+    good = Predictions.load(studio("body_sit"))
+    empty = replace(good, pointmap=np.full_like(good.pointmap, np.nan))
+    from safetensors.numpy import save_file
+
+    arrays = {k: getattr(empty, k) for k in ("image", "pointmap", "seg", "normal")}
+    save_file(arrays, folder / "nan.safetensors")
+    return folder / "nan.safetensors"
+
+
+def _shapes(studio, folder):
+    from safetensors.numpy import save_file
+
+    save_file(
+        {"image": np.zeros((20, 30, 3), np.uint8), "pointmap": np.ones((30, 20, 3), np.float32)}, folder / "shapes.safetensors"
+    )
+    return folder / "shapes.safetensors"
+
+
+def _pickle(studio, folder):
+    import pickle
+
+    path = folder / "pickle.safetensors"
+    path.write_bytes(pickle.dumps({"weights": [1, 2, 3]}))
+    return path
+
+
+def _missing(studio, folder):
+    return folder / "not here.safetensors"
+
+
+@pytest.mark.parametrize("make", [_truncated, _nan, _shapes, _pickle, _missing])
+def test_bad_predictions_give_one_sentence_and_no_file(make, studio, tmp_path, capsys):
+    path = make(studio, tmp_path)
+    assert main(["build", str(path), "-o", str(tmp_path / "out" / "x.blend"), "--quiet", "--json"]) == 1
+    failure = json.loads(capsys.readouterr().out)["failures"][0]
+    assert failure["error"].endswith(".") and "\n" not in failure["error"] and failure["hint"]
+    assert not any((tmp_path / "out").iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_named_before_the_work(studio, tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    try:
+        assert main(["build", str(studio("body_sit")), "-o", str(tmp_path / "x.blend"), "--json"]) == 1
+    finally:
+        tmp_path.chmod(0o700)
+    assert "permission" in json.loads(capsys.readouterr().out)["failures"][0]["error"]
+
+
+@pytest.mark.skipif(shutil.which("mount") is None or not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs a small disk")
+def test_a_full_disk_leaves_nothing_half_written(studio, tmp_path, capsys):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.system(f"mount -t tmpfs -o size=64k tmpfs '{disk}' 2>/dev/null"):
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        assert main(["build", str(studio("body_sit")), "-o", str(disk / "x.blend"), "--json", "--quiet"]) == 1
+        failure = json.loads(capsys.readouterr().out)["failures"][0]
+        assert "could not be written" in failure["error"] and "space" in failure["hint"]
+        assert not any(disk.iterdir())
+    finally:
+        os.system(f"umount '{disk}'")
