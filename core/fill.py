@@ -13,29 +13,40 @@ def push_pull(image: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Replace texels of weight 0 by a smooth continuation of the others.
 
     image   (H, W, C) float32
-    weight  (H, W) float32 in 0..1: how far a texel is to be believed; between 0 and 1 it is mixed with the continuation
+    weight  (H, W) float32 in 0..1: how far a texel is to be believed; what lacks to 1 is mixed in from the continuation
 
     Returns (H, W, C) float32. With no weight at all the result is 0.
     """
+    return _push_pull(_premultiplied(image, weight))[..., :-1]
+
+
+def _premultiplied(image: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(H, W, C + 1) float32: colours times weight, and the weight; texels that are not finite weigh nothing."""
+    out = np.empty((*weight.shape, image.shape[-1] + 1), np.float32)
+    out[..., -1] = weight
+    for channel in range(image.shape[-1]):
+        np.multiply(image[..., channel], weight, out=out[..., channel], where=weight > 0)
+        out[..., channel][~(weight > 0)] = 0
+        out[~np.isfinite(out[..., channel])] = 0
+    return out
+
+
+def _push_pull(level: np.ndarray) -> np.ndarray:
+    """(H, W, C + 1) float32: colours times their weight, and the weight; the same filled, so that the weight is 1."""
     import cv2
 
-    height, width = weight.shape
-    weight = np.where(np.isfinite(image).all(axis=-1), weight, 0).astype(np.float32)
-    image = np.where(weight[..., None] > 0, image, 0).astype(np.float32)
+    height, width = level.shape[:2]
     if height == 1 and width == 1:
-        return image * (weight > 0)[..., None]
-    # Push: sums of 2 x 2 texels, the colour weighted; a level keeps at most full belief, so that one known texel suffices.
-    padded = np.pad(np.concatenate([image * weight[..., None], weight[..., None]], axis=-1),
-                    ((0, height % 2), (0, width % 2), (0, 0)))  # fmt: skip
-    total = padded[0::2, 0::2] + padded[1::2, 0::2]
-    total += padded[0::2, 1::2]
-    total += padded[1::2, 1::2]
-    belief = total[..., -1]
-    coarse = push_pull(total[..., :-1] / np.maximum(belief, 1e-8)[..., None], np.minimum(belief, 1))
+        return level / max(float(level[0, 0, -1]), 1e-12)
+    # Push: sums of 2 x 2 texels. A weight of 1 is full belief, so one known texel of four suffices.
+    even = cv2.copyMakeBorder(level, 0, height % 2, 0, width % 2, cv2.BORDER_CONSTANT) if height % 2 or width % 2 else level
+    coarse = 4 * cv2.resize(even, (even.shape[1] // 2, even.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    coarse /= np.maximum(coarse[..., -1:], 1)
     # Pull: bilinear, with the half-texel shift between the levels.
-    finer = cv2.resize(coarse, (padded.shape[1], padded.shape[0]), interpolation=cv2.INTER_LINEAR)
-    finer = finer.reshape(padded.shape[0], padded.shape[1], -1)[:height, :width]
-    return finer + weight[..., None] * (image - finer)
+    finer = cv2.resize(_push_pull(coarse), (even.shape[1], even.shape[0]), interpolation=cv2.INTER_LINEAR)[:height, :width]
+    finer *= 1 - level[..., -1:]
+    finer += level
+    return finer
 
 
 def nearest_index(known: np.ndarray) -> np.ndarray:
@@ -67,22 +78,34 @@ def fill_texture(image: np.ndarray, belief: np.ndarray, labels: np.ndarray, gutt
     """
     import cv2
 
-    person = labels > 0
-    belief = np.where(person & np.isfinite(image).all(axis=-1), belief, 0).astype(np.float32)
-    image = np.where(belief[..., None] > 0, image, 0).astype(np.float32)
-    out = push_pull(image, belief)
+    belief = np.where(labels > 0, belief, 0).astype(np.float32)
+    known = _premultiplied(image, belief)
+    belief = known[..., -1]
+    out = _push_pull_far(known)
     if not belief.any():
         return out
-    part, near = labels, person
-    if gutter > 0 and not person.all():
-        part = labels.ravel()[nearest_index(person)]
+    part, near = labels, labels > 0
+    if gutter > 0 and not near.all():
+        part = labels.ravel()[nearest_index(near)]
         size = 2 * int(gutter) + 1
-        near = cv2.dilate(person.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))) > 0
-    for label in np.flatnonzero(np.bincount(part[near & (belief < 1)], minlength=1)):
-        wanted = near & (part == label)
+        near = cv2.dilate(near.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))) > 0
+    part = np.where(near, part, 0)
+    for label in np.flatnonzero(np.bincount(part[belief < 1], minlength=1)[1:]) + 1:
+        wanted = part == label
         rows, columns = np.flatnonzero(wanted.any(axis=1)), np.flatnonzero(wanted.any(axis=0))
         box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        own = np.where(labels[box] == label, belief[box], 0)
-        if own.any():
-            out[box][wanted[box]] = push_pull(image[box], own)[wanted[box]]
+        own = np.where((labels[box] == label)[..., None], known[box], 0)
+        if own[..., -1].any():
+            out[box][wanted[box]] = _push_pull(own)[..., :-1][wanted[box]]
     return out
+
+
+def _push_pull_far(known: np.ndarray, step: int = 4) -> np.ndarray:
+    """(H, W, C) float32: push-pull of premultiplied texels at a quarter of the resolution, for what no eye goes to."""
+    import cv2
+
+    height, width = known.shape[:2]
+    small = cv2.resize(known, (max(1, width // step), max(1, height // step)), interpolation=cv2.INTER_AREA)
+    small /= np.maximum(small[..., -1:], 1e-6)
+    small[..., -1] = small[..., -1] > 0.5
+    return cv2.resize(_push_pull(small)[..., :-1], (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, -1)
