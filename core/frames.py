@@ -56,3 +56,7 @@ def world_from_blender_camera(world_from_camera: np.ndarray) -> np.ndarray:
     flip = np.eye(4)
     flip[:3, :3] = CAMERA_FROM_BLENDER_CAMERA
     return np.asarray(world_from_camera, np.float64) @ flip
+
+
+WORLD_FROM_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+"""(3, 3) rotation from files with y up in which a person faces +z (BVH, glTF) to world."""

@@ -5,12 +5,8 @@ write_avatars(avatars, name)     the same for avatars that are made already
 retarget(pose, armature)         a pose onto any armature
 """
 
-_PUBLIC = {"build": "build", "write_avatar": "build", "write_avatars": "build", "retarget": "retarget"}
+# Imported at once: the functions are named like their modules, and a module that is imported later would hide the function.
+from .build import build, write_avatar, write_avatars
+from .retarget import retarget
 
-
-def __getattr__(name: str):
-    from importlib import import_module
-
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+__all__ = ["build", "retarget", "write_avatar", "write_avatars"]

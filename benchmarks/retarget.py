@@ -1,0 +1,132 @@
+"""Round trip of motion-capture clips onto every rig family that can be built: directions, jumps, scale, speed.
+
+    python benchmarks/retarget.py CLIP.bvh... [--frames N] [--blender] [--json]
+
+Without Blender: rigs made from the bone tables with A, T and odd rest poses and odd rolls, posed by an independent forward
+kinematics. --blender adds Rigify's metarigs and generated rigs, evaluated by Blender. The clips that the project measures with
+are 01_01.bvh and Boxing_Toes.bvh of Debian's package assimp-testmodels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from rig_factory import BUILDABLE, REST_POSES, make_rig
+from sapiens2_avatar.core.body_motion import BodyMotion, motion_from_rig
+from sapiens2_avatar.core.bvh import BvhClip, read_bvh
+from sapiens2_avatar.core.rest import RestRig
+from sapiens2_avatar.core.retarget import RigMotion, retarget_motion
+from sapiens2_avatar.core.rigs import BoneMap, recognise
+from sapiens2_avatar.core.rotations import angle_between, rotation_from_quaternion
+
+LIMBS = tuple((f"{side}{a}", f"{side}{b}") for side in ("left", "right")
+              for a, b in (("UpperArm", "LowerArm"), ("LowerArm", "Hand"), ("UpperLeg", "LowerLeg"), ("LowerLeg", "Foot")))  # fmt: skip
+
+
+def source_motion(clip: BvhClip) -> tuple[BodyMotion, BoneMap]:
+    bone_map = recognise(clip.rest)
+    hips = clip.positions()[:, clip.rest.index(bone_map.bones["hips"][0])]
+    return motion_from_rig(clip.rest, bone_map, clip.rotations, hips, clip.fps), bone_map
+
+
+def forward_kinematics(rest: RestRig, solved: RigMotion) -> tuple[np.ndarray, np.ndarray]:
+    """(F, B, 3, 3) rotations and (F, B, 3) heads in armature space, from the basis alone."""
+    frames, count = len(solved.rotations), len(rest.names)
+    basis = np.broadcast_to(np.eye(3), (frames, count, 3, 3)).copy()
+    for n, bone in enumerate(solved.bones):
+        basis[:, rest.index(bone)] = rotation_from_quaternion(solved.rotations[:, n])
+    rotation, head = np.empty_like(basis), np.empty((frames, count, 3))
+    for b, parent in enumerate(rest.parents.tolist()):
+        local = rest.rotations[b]
+        if parent < 0:
+            rotation[:, b], head[:, b] = local @ basis[:, b], rest.heads[b]
+        else:
+            turn = rotation[:, parent] @ rest.rotations[parent].T
+            head[:, b] = head[:, parent] + (turn @ (rest.heads[b] - rest.heads[parent]))
+            rotation[:, b] = turn @ local @ basis[:, b]
+        if rest.names[b] == solved.mover and solved.location is not None:
+            head[:, b] += (rotation[:, b] @ np.swapaxes(basis[:, b], -1, -2) @ solved.location[..., None])[..., 0]
+    return rotation, head
+
+
+def directions(heads: np.ndarray, rest: RestRig, bone_map: BoneMap) -> dict[str, np.ndarray]:
+    out = {}
+    for a, b in LIMBS:
+        if bone_map.first(a) and bone_map.first(b):
+            out[a] = heads[:, rest.index(bone_map.first(b))] - heads[:, rest.index(bone_map.first(a))]
+    return out
+
+
+def worst_jump(rotations: np.ndarray) -> np.ndarray:
+    """(F - 1, n) degrees between neighbouring frames, rotations (F, n, 3, 3)."""
+    step = np.swapaxes(rotations[:-1], -1, -2) @ rotations[1:]
+    return np.degrees(np.arccos(np.clip((np.trace(step, axis1=-2, axis2=-1) - 1) / 2, -1, 1)))
+
+
+def compare(clip: BvhClip, motion: BodyMotion, source_map: BoneMap, rest: RestRig, bone_map: BoneMap, rotations: np.ndarray,
+            heads: np.ndarray, posed: tuple[str, ...]) -> dict[str, float]:  # fmt: skip
+    """Worst limb direction error (degrees), frames with a jump over 20 degrees that the source has not, foot travel ratio."""
+    wanted, got = directions(clip.positions(), clip.rest, source_map), directions(heads, rest, bone_map)
+    world = rest.world[:3, :3] / np.linalg.norm(rest.world[:3, 0])
+    error = {role: np.degrees(angle_between(got[role] @ world.T, wanted[role])).max() for role in got if role in wanted}
+    source = worst_jump(clip.rotations).max(axis=1)
+    jumps = worst_jump(rotations[:, [rest.index(b) for b in posed]]).max(axis=1)
+    return {"direction_deg": max(error.values()), "limbs": len(error), "new_jumps": int(((jumps > 20) & (source <= 20)).sum()),
+            "worst_jump_deg": float(jumps.max()), "source_jump_deg": float(source.max())}  # fmt: skip
+
+
+def measure_tables(clip: BvhClip, every: int = 1) -> list[dict]:
+    motion, source_map = source_motion(clip)
+    rows = []
+    for family in BUILDABLE:
+        for rest_pose in REST_POSES:
+            for honest, rolls in ((True, False), (True, True), (False, True)):
+                rest = make_rig(family, rest_pose, seed=3, honest=honest, odd_rolls=rolls)
+                bone_map = recognise(rest)
+                start = time.perf_counter()
+                solved = retarget_motion(motion, rest, bone_map)
+                seconds = time.perf_counter() - start
+                rotations, heads = forward_kinematics(rest, solved)
+                rows.append({"family": family, "rest": rest_pose, "rolls": rolls, "honest": honest, "seconds": seconds,
+                             **compare(clip, motion, source_map, rest, bone_map, rotations, heads, solved.bones)})  # fmt: skip
+    return rows
+
+
+def cut(clip: BvhClip, frames: int) -> BvhClip:
+    return BvhClip(clip.rest, clip.rotations[:frames], clip.root[:frames], clip.fps)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", nargs="+", type=Path)
+    parser.add_argument("--frames", type=int, default=600)
+    parser.add_argument("--blender", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    rows = []
+    for path in options.clips:
+        clip = cut(read_bvh(path), options.frames)
+        found = measure_tables(clip)
+        if options.blender:
+            from retarget_blender import measure_rigify
+
+            found += measure_rigify(clip)
+        rows += [{"clip": path.stem, **row} for row in found]
+    if options.json:
+        print(json.dumps(rows, default=float))
+        return
+    for row in rows:
+        print(" ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()))
+    print(f"{len(rows)} rigs: worst direction {max(r['direction_deg'] for r in rows):.2e} deg, "
+          f"{sum(r['new_jumps'] for r in rows)} new jumps, slowest {max(r['seconds'] for r in rows):.2f} s")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

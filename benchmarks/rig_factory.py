@@ -1,0 +1,131 @@
+"""Rigs of the families in data/bone_tables.json, made from the mean person's joints: any rest pose, any roll, honest tails or not."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+from sapiens2_avatar.core.bone_frames import template_joints
+from sapiens2_avatar.core.rest import RestRig
+from sapiens2_avatar.core.rigs import FINGERS, PHALANGES, SIDES, families
+from sapiens2_avatar.core.rotations import rotation_from_vector, unit
+from sapiens2_avatar.core.skeleton import DATA, JOINT_NAMES
+
+STATURE = 1.7
+REST_POSES = ("A", "T", "odd")
+FINGER_JOINTS = {"Thumb": "thumb", "Index": "forefinger", "Middle": "middle_finger", "Ring": "ring_finger", "Little": "pinky_finger"}
+BUILDABLE = tuple(k for k in families() if not families()[k]["controls"])
+
+
+def person(rest_pose: str, seed: int = 0) -> dict[str, np.ndarray]:
+    """Joints (3,) of the mean person, metres, z up, facing -y, feet on the ground; arms as in the rest pose."""
+    positions = template_joints() * STATURE
+    positions[:, 2] -= positions[:, 2].min()
+    joints = dict(zip(JOINT_NAMES, positions, strict=True))
+    rng = np.random.default_rng(seed)
+    for side in SIDES:
+        sign = 1.0 if side == "left" else -1.0
+        arm = [n for n in joints if n.startswith(side) and ("thumb" in n or "finger" in n or n.endswith(("elbow", "wrist")))]
+        upper = unit(joints[f"{side}_elbow"] - joints[f"{side}_shoulder"])
+        axis = np.array([0.0, sign, 0.0])
+        if rest_pose != "A":
+            _turn(joints, arm, joints[f"{side}_shoulder"], _arc(upper, np.array([sign, 0.0, 0.0])))
+            lower = unit(joints[f"{side}_wrist"] - joints[f"{side}_elbow"])
+            _turn(joints, [n for n in arm if not n.endswith("elbow")], joints[f"{side}_elbow"], _arc(lower, np.array([sign, 0.0, 0.0])))
+        if rest_pose == "odd":  # arms half raised to the front and bent, legs apart and one knee bent: nobody's convention
+            _turn(joints, arm, joints[f"{side}_shoulder"], rotation_from_vector(np.array([0.0, 0.0, -sign * 0.6])))
+            _turn(joints, arm, joints[f"{side}_shoulder"], rotation_from_vector(axis * rng.uniform(-0.5, 0.5)))
+            hinge = np.array([0.0, 0.0, -sign])
+            _turn(joints, [n for n in arm if not n.endswith("elbow")], joints[f"{side}_elbow"], rotation_from_vector(hinge * rng.uniform(0.6, 1.2)))
+            leg = [f"{side}_{n}" for n in ("knee", "ankle", "heel", "big_toe", "small_toe")]
+            _turn(joints, leg, joints[f"{side}_hip"], rotation_from_vector(np.array([rng.uniform(-0.4, 0.0), -sign * 0.25, 0.0])))
+            _turn(joints, leg[1:], joints[f"{side}_knee"], rotation_from_vector(np.array([rng.uniform(0.6, 0.9), 0.0, 0.0])))
+    return joints
+
+
+def _arc(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    axis = np.cross(a, b)
+    return rotation_from_vector(unit(axis) * np.arctan2(np.linalg.norm(axis), a @ b))
+
+
+def _turn(joints: dict[str, np.ndarray], names: list[str], pivot: np.ndarray, rotation: np.ndarray) -> None:
+    for name in names:
+        joints[name] = pivot + rotation @ (joints[name] - pivot)
+
+
+def role_heads(joints: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Where the bone of each role starts."""
+    trunk = [joints["pelvis"] + t * (joints["neck"] - joints["pelvis"]) for t in (0.0, 0.25, 0.5, 0.75)]
+    out = {"root": np.zeros(3), "hips": trunk[0], "spine": trunk[1], "chest": trunk[2], "upperChest": trunk[3], "neck": joints["neck"],
+           "head": joints["head"], "jaw": joints["head"] + [0, -0.02, 0.02], "leftEye": joints["left_eye"], "rightEye": joints["right_eye"]}  # fmt: skip
+    for side in SIDES:
+        for role, joint in (("Shoulder", "clavicle"), ("UpperArm", "shoulder"), ("LowerArm", "elbow"), ("Hand", "wrist"), ("UpperLeg", "hip"),
+                            ("LowerLeg", "knee"), ("Foot", "ankle")):  # fmt: skip
+            out[f"{side}{role}"] = joints[f"{side}_{joint}"]
+        toes = (joints[f"{side}_big_toe"] + joints[f"{side}_small_toe"]) / 2
+        out[f"{side}Toes"] = joints[f"{side}_heel"] + 0.7 * (toes - joints[f"{side}_heel"])
+        for finger in FINGERS:
+            base = FINGER_JOINTS[finger]
+            for phalanx, end in zip(PHALANGES[finger], ("_third_joint", "2", "3"), strict=True):
+                out[f"{side}{finger}{phalanx}"] = joints[f"{side}_{base}{end}"]
+    return out
+
+
+_CANONICAL = {role: entry["parent"] for role, entry in json.loads((DATA / "bone_tables.json").read_text("utf-8"))["canonical_roles"].items()}
+
+
+def make_rig(family: str, rest_pose: str = "T", seed: int = 0, honest: bool = True, odd_rolls: bool = False, mirrored: bool = False) -> RestRig:
+    """A rig with the names of a family. `mirrored` = the same rig reflected in x = 0 with left and right names exchanged."""
+    joints = person(rest_pose, seed)
+    if mirrored:
+        swap = {"left": "right", "right": "left"}
+        flipped = {n: p * [-1, 1, 1] for n, p in joints.items()}
+        joints = {n: flipped[n.replace(n.split("_")[0], swap.get(n.split("_")[0], n.split("_")[0]), 1)] for n in joints}
+    heads = role_heads(joints)
+    roles = {role: names[0] for role, names in families()[family]["roles"].items() if role in heads}
+    order = [r for r in ("root", "hips", "spine", "chest", "upperChest", "neck", "head", "jaw", "leftEye", "rightEye") if r in roles]
+    order += [r for r in heads if r in roles and r not in order]
+    taken: dict[str, str] = {}
+    for role in order:
+        taken.setdefault(roles[role], role)
+    order = [r for r in order if taken[roles[r]] == r]
+    index = {role: n for n, role in enumerate(order)}
+    parents = np.array([_parent(role, index) for role in order], np.int32)
+    points = np.array([heads[role] for role in order])
+    tails = np.array([_tail(role, n, order, parents, points, joints) for n, role in enumerate(order)])
+    if not honest:
+        tails = points + np.array([0.0, 0.0, 0.05])
+    rest = RestRig.from_joints(family, tuple(roles[r] for r in order), parents, points, tails)
+    if odd_rolls:
+        rng = np.random.default_rng(seed + 1)
+        rest.matrices[:, :3, :3] = rest.rotations @ rotation_from_vector(np.array([0.0, 1.0, 0.0]) * rng.uniform(-3, 3, (len(order), 1)))
+    return rest
+
+
+def _parent(role: str, index: dict[str, int]) -> int:
+    parent = _CANONICAL.get(role)
+    while parent is not None and parent not in index:
+        parent = _CANONICAL.get(parent)
+    if parent is None:
+        return index["root"] if role != "root" and "root" in index else -1
+    return index[parent]
+
+
+def _tail(role: str, n: int, order: list[str], parents: np.ndarray, points: np.ndarray, joints: dict[str, np.ndarray]) -> np.ndarray:
+    children = np.flatnonzero(parents == n)
+    named = [c for c in children if order[c].endswith(("LowerArm", "Hand", "LowerLeg", "Foot", "Toes", "MiddleProximal", "neck", "head"))
+             or order[c] in ("spine", "chest", "upperChest")]  # fmt: skip
+    if named and role != "head":
+        return points[named[0]]
+    if len(children) and role not in ("head", "hips", "root"):
+        return points[children[0]]
+    if role.endswith("Toes"):
+        return points[n] + [0.0, -0.06, 0.0]
+    if role == "head":
+        return joints["head_top"]
+    for finger in FINGERS:
+        if finger in role:
+            return joints[f"{'left' if role.startswith('left') else 'right'}_{FINGER_JOINTS[finger]}4"]
+    if parents[n] >= 0 and role.endswith(("Shoulder", "Hand")):
+        return points[n] + 0.3 * (points[n] - points[parents[n]])
+    return points[n] + [0.0, 0.0, 0.05]

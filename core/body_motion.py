@@ -1,0 +1,169 @@
+"""A person's motion as anatomical frames: what every source is turned into, and what every rig is posed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .body import Frames, anatomical_frames
+from .bone_frames import fit_head
+from .errors import SapiensError
+from .quaternions import slerp
+from .rest import RestRig
+from .rest_frames import ground_height, rest_frames, rest_points, trunk_heights
+from .rigs import FINGERS, PHALANGES, SIDES, BoneMap
+from .rotations import dot, quaternion_from_rotation, rotation_from_quaternion, unit
+from .skeleton import JOINT_NAMES, joint_index
+
+SPINE_BEND = 1.5  # the upper spine bends more than the lower: share of the turn at height u is u ** SPINE_BEND
+NECK_SHARE = 0.8  # the last of n neck bones makes NECK_SHARE * n / (n + 1) of the turn from chest to head
+FINGER_JOINTS = {"Thumb": "thumb", "Index": "forefinger", "Middle": "middle_finger", "Ring": "ring_finger", "Little": "pinky_finger"}
+
+
+@dataclass(frozen=True, eq=False)
+class BodyMotion:
+    """F frames of one person in a world with z up, metres.
+
+    frames         role -> (F, 3, 3) anatomical frames (`core.body`)
+    spine_heights  (S,) 0 = hips .. 1 = chest, ascending;  spine  (F, S, 3, 3) frames there
+    neck_heights   (N,) 0 = chest .. 1 = head, ascending;  neck   (F, N, 3, 3)
+    position       (F, 3) middle between the hip joints
+    leg            metres from hip to ankle along thigh and shank
+    ankle          metres from the ground to the ankle of a standing foot
+    fps            frames per second
+    forearms_turn  the forearms' own frames hold their twist; else it is only seen in the hands
+    unseen         roles that were guessed in every frame: their bones rest
+    """
+
+    frames: Frames
+    spine_heights: np.ndarray
+    spine: np.ndarray
+    neck_heights: np.ndarray
+    neck: np.ndarray
+    position: np.ndarray
+    leg: float
+    ankle: float
+    fps: float = 30.0
+    forearms_turn: bool = False
+    unseen: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def spine_at(self, height: float) -> np.ndarray:
+        """(F, 3, 3) frame of the spine at 0 = hips .. 1 = chest."""
+        return _between(self.spine_heights, self.spine, height)
+
+    def neck_at(self, height: float) -> np.ndarray:
+        """(F, 3, 3) frame of the neck at 0 = chest .. 1 = head."""
+        return _between(self.neck_heights, self.neck, height)
+
+
+def _between(heights: np.ndarray, frames: np.ndarray, height: float) -> np.ndarray:
+    upper = int(np.clip(np.searchsorted(heights, height), 1, len(heights) - 1))
+    low, high = heights[upper - 1], heights[upper]
+    t = float(np.clip((height - low) / max(high - low, 1e-9), 0.0, 1.0))
+    if t in (0.0, 1.0):
+        return frames[:, upper - 1 if t == 0.0 else upper]
+    a, b = (quaternion_from_rotation(frames[:, n]) for n in (upper - 1, upper))
+    return rotation_from_quaternion(slerp(a, b, t))
+
+
+def motion_from_joints(positions: np.ndarray, seen: np.ndarray | None = None, surface: np.ndarray | None = None,
+                       fps: float = 30.0, ankle: float | None = None) -> BodyMotion:  # fmt: skip
+    """Joint centres of a person to anatomical frames.
+
+    positions  (F, 68, 3) metres, world space with z up, order of `core.skeleton.JOINT_NAMES`
+    seen       (F, 68) bool; None = all. A limb none of whose own joints is ever seen is reported and rests
+    surface    (F, 308, 3) keypoints on the skin, NaN = none: they turn the head; None = the head from its joints
+    ankle      metres from the ground to the ankle; None = of an average foot for this leg
+    """
+    positions = np.asarray(positions, np.float64)
+    if positions.ndim != 3 or positions.shape[1:] != (len(JOINT_NAMES), 3) or not np.isfinite(positions).all():
+        raise SapiensError(f"Joints must be finite numbers of shape (frames, {len(JOINT_NAMES)}, 3), not {positions.shape}.")
+    points = {name: positions[:, joint_index(name)] for name in JOINT_NAMES}
+    for side in SIDES:
+        points[f"{side}_toe"] = (points[f"{side}_big_toe"] + points[f"{side}_small_toe"]) / 2
+    frames = anatomical_frames(points, _head_frames(points, surface))
+    leg = float(np.median([_leg_length(points, side) for side in SIDES]))
+    heights = np.linspace(0.0, 1.0, 6)
+    a, b, c = (quaternion_from_rotation(frames[role]) for role in ("hips", "chest", "head"))
+    spine = np.stack([rotation_from_quaternion(slerp(a, b, h**SPINE_BEND)) for h in heights], axis=1)
+    neck = np.stack([rotation_from_quaternion(slerp(b, c, h)) for h in (0.0, 1.0)], axis=1)
+    unseen = () if seen is None else unseen_roles(np.asarray(seen, bool))
+    return BodyMotion(frames, heights, spine, np.array([0.0, 1.0]), neck, (points["left_hip"] + points["right_hip"]) / 2, leg,
+                      0.095 * leg if ankle is None else ankle, fps, False, unseen)  # fmt: skip
+
+
+def _leg_length(points: dict[str, np.ndarray], side: str) -> float:
+    hip, knee, ankle = (points[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
+    return float(np.median(np.linalg.norm(knee - hip, axis=-1)) + np.median(np.linalg.norm(ankle - knee, axis=-1)))
+
+
+def _head_frames(points: dict[str, np.ndarray], surface: np.ndarray | None) -> np.ndarray:
+    """(F, 3, 3) from the points of the face; where there are fewer than four, from the neck, the crown and the eyes."""
+    up = points["head_top"] - points["head"]
+    across = points["left_eye"] - points["right_eye"]
+    from_joints = np.stack([x := unit(across), y := unit(up - dot(up, x)[:, None] * x), np.cross(x, y)], axis=-1)
+    if surface is None:
+        return from_joints
+    surface = np.asarray(surface, np.float64)
+    fitted, _, _, support = fit_head(surface, np.ones(surface.shape[:-1]))
+    turned = np.stack([fitted[..., 0], fitted[..., 2], -fitted[..., 1]], axis=-1)  # x left, y back, z up -> x left, y up, z forward
+    return np.where((support >= 4.0)[:, None, None], turned, from_joints)
+
+
+def unseen_roles(seen: np.ndarray) -> tuple[str, ...]:
+    """Roles whose bone has an end that no frame shows. seen (F, 68) bool."""
+    ever = seen.any(axis=0)
+    ends = {}
+    for side in SIDES:
+        ends |= {f"{side}UpperArm": ("shoulder", "elbow"), f"{side}LowerArm": ("elbow", "wrist"), f"{side}UpperLeg": ("hip", "knee"),
+                 f"{side}LowerLeg": ("knee", "ankle"), f"{side}Foot": ("ankle", "big_toe"),
+                 f"{side}Hand": ("wrist", "middle_finger_third_joint")}  # fmt: skip
+        for finger in FINGERS:
+            chain = (f"{FINGER_JOINTS[finger]}_third_joint", *(f"{FINGER_JOINTS[finger]}{n}" for n in (2, 3, 4)))
+            for n, phalanx in enumerate(PHALANGES[finger]):
+                ends[f"{side}{finger}{phalanx}"] = chain[n : n + 2]
+    out = []
+    for role, (head, tail) in ends.items():
+        side = "left" if role.startswith("left") else "right"
+        if not (ever[joint_index(f"{side}_{head}")] and ever[joint_index(f"{side}_{tail}")]):
+            out.append(role)
+    return tuple(out)
+
+
+def motion_from_rig(rest: RestRig, bone_map: BoneMap, rotations: np.ndarray, hips: np.ndarray, fps: float) -> BodyMotion:
+    """The motion of a rig whose bones carry it, such as a BVH file.
+
+    rotations  (F, B, 3, 3) pose of each bone in armature space
+    hips       (F, 3) head of the hips bone in armature space
+    """
+    points = rest_points(rest, bone_map)
+    own = rest_frames(rest, bone_map, points)
+    world, scale = unit(rest.world[:3, :3].T).T, float(np.linalg.norm(rest.world[:3, 0]))
+
+    def turn(bone: str) -> np.ndarray:
+        """(F, 3, 3) what the bone's pose adds to its rest, in armature space."""
+        index = rest.index(bone)
+        return rotations[:, index] @ rest.rotations[index].T
+
+    frames = {role: world @ turn(bone_map.bones[role][-1] if role == "hips" else bone_map.bones[role][0]) @ own[role]
+              for role in own if role in bone_map.bones and role not in ("spine", "neck", "chest")}  # fmt: skip
+    trunk, necks = trunk_heights(rest, bone_map)
+    spine = [world @ turn(bone_map.bones["hips"][-1]) @ own["chest"], *(world @ turn(bone) @ own["chest"] for bone in bone_map.bones.get("spine", ()))]
+    frames["chest"] = spine[-1]
+    if len(spine) == 1:
+        spine, trunk = spine * 2, np.array([0.0, 1.0])
+    neck = [frames["chest"], *(world @ turn(bone) @ own["head"] for bone in bone_map.bones.get("neck", ()))]
+    frames.setdefault("head", neck[-1])
+    neck.append(frames["head"])
+    first = rest.index(bone_map.bones["hips"][0])
+    middle = (points["left_hip"] + points["right_hip"])[0] / 2 - rest.heads[first]
+    position = hips + turn(bone_map.bones["hips"][0]) @ middle
+    leg = float(np.mean([_leg_length(points, side) for side in SIDES if {f"{side}_hip", f"{side}_knee", f"{side}_ankle"} <= points.keys()]))
+    ankle = min((float(points[f"{s}_ankle"][0] @ world[2]) for s in SIDES if f"{s}_ankle" in points), default=0.0)
+    return BodyMotion(frames, trunk, np.stack(spine, axis=1), necks, np.stack(neck, axis=1),
+                      position @ world.T * scale + rest.world[:3, 3], leg * scale,
+                      (ankle - ground_height(rest, world[2])) * scale, fps, True)  # fmt: skip

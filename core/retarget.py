@@ -1,0 +1,255 @@
+"""A person's motion onto a rig: bone rotations for any rest pose, as arrays.
+
+For every bone the pose rotation in armature space is ``D @ rest`` with ``D = body_frame @ rest_frame.T``: the turn that takes the
+rig's anatomical frame at rest to that of the person (`core.body`). The basis that Blender stores is what remains after the
+parent's turn: ``basis = rest.T @ D_parent.T @ D @ rest``. Nothing is stretched: no scale is ever written, and only the hips move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from .body_motion import NECK_SHARE, BodyMotion
+from .errors import SapiensError
+from .quaternions import continuous
+from .rest import RestRig
+from .rest_frames import rest_frames, rest_points, trunk_heights
+from .rigs import SIDES, BoneMap
+from .rotations import quaternion_from_rotation, rotation_from_vector, swing_twist, unit
+
+
+@dataclass(frozen=True)
+class RetargetSettings:
+    """How a motion is put on a rig.
+
+    location       "move": the hips travel, scaled by leg length · "height": only up and down · "none": rotations only
+    origin         "rig": the first frame stands where the rig stands · "person": where the person stands in the world
+    spine, hands, head   write these parts
+    forearm_twist  share of the turn of the hand that the forearm takes, so that the wrist does not wring (0..1)
+    """
+
+    location: str = "move"
+    origin: str = "rig"
+    spine: bool = True
+    hands: bool = True
+    head: bool = True
+    forearm_twist: float = 0.5
+
+    def __post_init__(self):
+        if self.location not in ("move", "height", "none") or self.origin not in ("rig", "person"):
+            raise SapiensError(f"There is no location {self.location!r} with origin {self.origin!r}.", "Use move, height or none; rig or person.")
+        if not 0.0 <= self.forearm_twist <= 1.0:
+            raise SapiensError(f"The forearm twist must lie between 0 and 1, not {self.forearm_twist}.")
+
+
+@dataclass(frozen=True, eq=False)
+class RigMotion:
+    """What to write on a rig.
+
+    bones      n names, parents before children
+    rotations  (F, n, 4) float64 w x y z: basis rotation of each bone, continuous over frames
+    location   (F, 3) float64 basis location of `mover`; None = not written
+    mover      name of the bone that carries the location
+    turns      bone -> (F, 3, 3) what its pose adds to its rest, armature space
+    unseen     roles that the source never saw: their bones are at rest
+    skipped    roles of the source for which the rig has no bone
+    """
+
+    bones: tuple[str, ...]
+    rotations: np.ndarray
+    location: np.ndarray | None
+    mover: str
+    turns: Mapping[str, np.ndarray]
+    unseen: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = field(default=())
+
+
+def retarget_motion(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, settings: RetargetSettings | None = None,
+                    follows: Mapping[str, str | None] | None = None, present: Mapping[str, np.ndarray] | None = None) -> RigMotion:  # fmt: skip
+    """Basis rotations and the location of the hips for every frame.
+
+    follows  bone -> the bone that its parent rigidly follows, where constraints make that another one than the hierarchy says;
+             None = it follows nothing that moves
+    present  bone -> (3, 3) basis rotation that unmapped bones have now and keep
+    """
+    settings = settings or RetargetSettings()
+    points = rest_points(rest, bone_map)
+    own = rest_frames(rest, bone_map, points)
+    armature_from_world = unit(rest.world[:3, :3].T)  # rows of a rotation with uniform scale
+    wanted = _wanted_turns(motion, rest, bone_map, own, armature_from_world, settings)
+    order = sorted(wanted, key=rest.index)
+    follows, present = follows or {}, present or {}
+    order = _leaders_first(order, rest, follows, wanted)
+    turns: dict[str, np.ndarray] = {}
+    basis = []
+    for bone in order:
+        local = rest.rotations[rest.index(bone)]
+        carried = _carried_turn(bone, rest, turns, follows, present, len(motion))
+        turn = wanted[bone]
+        if turn is None:  # unseen: at rest, that is with its parent
+            turn = carried
+        turns[bone] = turn
+        basis.append(local.T @ np.swapaxes(carried, -1, -2) @ turn @ local)
+    rotations = continuous(quaternion_from_rotation(np.stack(basis, axis=1)))
+    mover = bone_map.bones["hips"][0]
+    location = None
+    if settings.location != "none":
+        location = _location(motion, rest, bone_map, points, turns, follows, present, settings)
+    skipped = tuple(r for r in motion.frames if r != "chest" and not bone_map.bones.get(r) and r not in motion.unseen)
+    return RigMotion(tuple(order), rotations, location, mover, turns, motion.unseen, skipped)
+
+
+def _wanted_turns(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, own: dict[str, np.ndarray], armature_from_world: np.ndarray,
+                  settings: RetargetSettings) -> dict[str, np.ndarray | None]:  # fmt: skip
+    """Bone -> (F, 3, 3) turn from rest in armature space, None = rest. Only bones that the motion says something about."""
+    out: dict[str, np.ndarray | None] = {}
+    for role, bones in bone_map.bones.items():
+        frame = motion.frames.get(role)
+        hand = role.endswith(("Metacarpal", "Proximal", "Intermediate", "Distal", "Hand"))
+        head = role in ("neck", "head", "jaw", "leftEye", "rightEye")
+        if frame is None or role not in own or role in ("spine", "neck", "root") or (hand and not settings.hands) or (head and not settings.head):
+            continue
+        if role in motion.unseen:
+            out |= dict.fromkeys(bones)
+            continue
+        if role.endswith("LowerArm"):
+            frame = _pronated(motion, bone_map, role, frame, settings.forearm_twist)
+        out |= dict.fromkeys(bones, armature_from_world @ frame @ own[role].T)
+    spine_heights, neck_heights = trunk_heights(rest, bone_map)
+    if settings.spine:
+        for bone, height in zip(bone_map.bones.get("spine", ()), spine_heights[1:], strict=True):
+            out[bone] = armature_from_world @ motion.spine_at(float(height)) @ own["spine"].T
+    if settings.head and bone_map.bones.get("neck"):
+        direct = len(motion.neck_heights) == 2  # the source knows chest and head only
+        for n, (bone, height) in enumerate(zip(bone_map.bones["neck"], neck_heights[1:], strict=False)):
+            at = NECK_SHARE * (n + 1) / (len(bone_map.bones["neck"]) + 1) if direct else float(height)
+            out[bone] = armature_from_world @ motion.neck_at(at) @ own["neck"].T
+    for role, bones in bone_map.twist.items():
+        if role.endswith("LowerArm") and role in motion.frames and role not in motion.unseen and settings.hands:
+            for n, bone in enumerate(bones):
+                frame = _pronated(motion, bone_map, role, motion.frames[role], (n + 1) / (len(bones) + 1), twist_bone=True)
+                out[bone] = armature_from_world @ frame @ own[role].T
+    return out
+
+
+def _pronated(motion: BodyMotion, bone_map: BoneMap, role: str, frame: np.ndarray, share: float, twist_bone: bool = False) -> np.ndarray:
+    """(F, 3, 3) forearm frame turned about its axis by a share of the hand's turn; forearms with twist bones leave it to them."""
+    hand = motion.frames.get(role.replace("LowerArm", "Hand"))
+    if hand is None or motion.forearms_turn or (bone_map.twist.get(role) and not twist_bone) or role.replace("LowerArm", "Hand") in motion.unseen:
+        return frame
+    relative = np.swapaxes(frame, -1, -2) @ hand
+    axis = np.array([0.0, 1.0, 0.0])
+    _, angle = swing_twist(relative, axis)
+    # Past half a turn the sign is chosen by the frame before, or a hand held near it would flip the forearm from frame to frame.
+    angle = np.unwrap(angle)
+    return frame @ rotation_from_vector(axis * (share * angle)[:, None])
+
+
+def _leaders_first(order: list[str], rest: RestRig, follows: Mapping[str, str | None], wanted: Mapping[str, object]) -> list[str]:
+    """Bones so that each comes after the one its parent follows."""
+    out: list[str] = []
+    waiting = list(order)
+    while waiting:
+        ready = [b for b in waiting if (lead := _leader(b, rest, follows, wanted)) is None or lead in out]
+        if not ready:
+            raise SapiensError(f"Bones of '{rest.name}' follow each other in a circle: {', '.join(waiting[:3])}.", "Correct the bone table.")
+        out += ready
+        waiting = [b for b in waiting if b not in ready]
+    return out
+
+
+def _leader(bone: str, rest: RestRig, follows: Mapping[str, str | None], wanted: Mapping[str, object]) -> str | None:
+    """The mapped bone whose turn the bone's parent takes part in."""
+    if bone in follows:
+        return follows[bone] if follows[bone] in wanted else None
+    return next((rest.names[i] for i in rest.ancestors(rest.index(bone)) if rest.names[i] in wanted), None)
+
+
+def _carried_turn(bone: str, rest: RestRig, turns: Mapping[str, np.ndarray], follows: Mapping[str, str | None],
+                  present: Mapping[str, np.ndarray], count: int) -> np.ndarray:  # fmt: skip
+    """(F, 3, 3) the turn that a bone inherits: of the nearest bone that is posed, with what unmapped bones between add."""
+    still = np.broadcast_to(np.eye(3), (count, 3, 3))
+    if bone in follows:
+        return turns.get(follows[bone], still) if follows[bone] else still
+    index = rest.index(bone)
+    if not rest.inherit_rotation[index]:
+        return still
+    between = []
+    for i in rest.ancestors(index):
+        name = rest.names[i]
+        if name in turns:
+            still = turns[name]
+            break
+        if name in present:
+            local = rest.rotations[i]
+            between.append(local @ present[name] @ local.T)
+        if not rest.inherit_rotation[i]:
+            break
+    for extra in reversed(between):
+        still = still @ extra
+    return still
+
+
+def _location(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, points: dict[str, np.ndarray], turns: Mapping[str, np.ndarray],
+              follows: Mapping[str, str | None], present: Mapping[str, np.ndarray], settings: RetargetSettings) -> np.ndarray:  # fmt: skip
+    """(F, 3) basis location of the first hips bone that brings the middle of the hip joints where the motion wants it."""
+    scale = float(np.linalg.norm(rest.world[:3, 0]))
+    world_up = rest.world[2, :3] / np.linalg.norm(rest.world[2, :3])  # world z in armature space
+    size = _leg(points) * scale / motion.leg
+    middle = ((points["left_hip"] + points["right_hip"]) / 2)[0]
+    home = rest.world[:3, :3] @ middle + rest.world[:3, 3]
+    ankle = min(float(points[f"{s}_ankle"][0] @ world_up) for s in SIDES if f"{s}_ankle" in points) * scale + rest.world[2, 3]
+    world = np.array(motion.position)
+    # A person who stands on straight legs gives a rig that stands on straight legs, whatever the height of its ankles.
+    world[:, 2] = ankle + size * (motion.position[:, 2] - motion.ankle)
+    if settings.origin == "rig":
+        world[:, :2] = home[:2] + size * (motion.position[:, :2] - motion.position[:1, :2])
+    else:
+        world[:, :2] = motion.position[:, :2]
+    if settings.location == "height":
+        world[:, :2] = home[:2]
+    target = (world - rest.world[:3, 3]) @ (rest.world[:3, :3] / scale**2)
+    hips = [_posed_head(bone_map.first(f"{side}UpperLeg"), rest, bone_map, turns, follows, present, len(motion)) for side in SIDES]
+    known = [h for h in hips if h is not None]
+    mover = rest.index(bone_map.bones["hips"][0])
+    if len(known) == 2:
+        reached = (known[0] + known[1]) / 2
+    else:
+        reached = rest.heads[mover] + turns[bone_map.bones["hips"][0]] @ (middle - rest.heads[mover])
+    shift = target - reached
+    carried = _carried_turn(rest.names[mover], rest, turns, follows, present, len(motion))
+    axes = carried @ (rest.rotations[mover] if rest.local_location[mover] else np.eye(3))
+    return (np.swapaxes(axes, -1, -2) @ shift[..., None])[..., 0]
+
+
+def _leg(points: dict[str, np.ndarray]) -> float:
+    lengths = [np.linalg.norm(points[f"{s}_knee"] - points[f"{s}_hip"]) + np.linalg.norm(points[f"{s}_ankle"] - points[f"{s}_knee"])
+               for s in SIDES if {f"{s}_hip", f"{s}_knee", f"{s}_ankle"} <= points.keys()]  # fmt: skip
+    if not lengths:
+        raise SapiensError("The rig has no whole leg, so that its size cannot be compared with the person's.", 'Use location "none".')
+    return float(np.mean(lengths))
+
+
+def _posed_head(bone: str | None, rest: RestRig, bone_map: BoneMap, turns: Mapping[str, np.ndarray],
+                follows: Mapping[str, str | None], present: Mapping[str, np.ndarray], count: int) -> np.ndarray | None:  # fmt: skip
+    """(F, 3) head of a bone in the pose while the mover has no location; None if the mover is not among its ancestors."""
+    if bone is None:
+        return None
+    mover = rest.index(bone_map.bones["hips"][0])
+    path = [rest.index(bone), *rest.ancestors(rest.index(bone))]
+    if mover not in path:
+        return None
+    path = path[: path.index(mover) + 1][::-1]
+    position = np.broadcast_to(rest.heads[mover], (count, 3))
+    for parent, child in pairwise(path):
+        name = rest.names[parent]
+        turn = turns[name] if name in turns else _carried_turn(name, rest, turns, follows, present, count)
+        if name in present:
+            local = rest.rotations[parent]
+            turn = turn @ local @ present[name] @ local.T
+        position = position + turn @ (rest.heads[child] - rest.heads[parent])
+    return position

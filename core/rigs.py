@@ -1,0 +1,212 @@
+"""Rig families: which bone of an armature plays which role, by names, with the order of parents checked.
+
+Roles are those of the VRM 1.0 humanoid (`leftUpperArm`, `rightHand`, ...), with two changes: `spine` and `neck` name the whole
+chain between hips and head, bottom up, and a role may have several bones (all toes; the controls of a Rigify torso). The
+families live in data/bone_tables.json; `core.rig_structure` finds the roles of armatures whose names say nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from .rest import RestRig
+from .skeleton import DATA
+
+SIDES = ("left", "right")
+FINGERS = ("Thumb", "Index", "Middle", "Ring", "Little")
+LIMBS = ("Shoulder", "UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot", "Toes")
+PHALANGES = {f: ("Metacarpal", "Proximal", "Distal") if f == "Thumb" else ("Proximal", "Intermediate", "Distal") for f in FINGERS}
+FINGER_ROLES = tuple(f"{side}{f}{p}" for side in SIDES for f in FINGERS for p in PHALANGES[f])
+ROLES = ("root", "hips", "spine", "neck", "head", "jaw", "leftEye", "rightEye",
+         *(f"{side}{limb}" for side in SIDES for limb in LIMBS), *FINGER_ROLES)  # fmt: skip
+REQUIRED = ("hips", "head", *(f"{s}{limb}" for s in SIDES for limb in ("UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot")))
+ENOUGH = 9  # required roles that must be found before names count as recognised: a rig with a few bones deleted still is one
+
+_PARENT = {"neck": "spine", "head": "neck", "jaw": "head", "leftEye": "head", "rightEye": "head", "spine": "hips", "hips": "root"}
+for _side in SIDES:
+    for _limb, _parent in (("Shoulder", "spine"), ("UpperArm", f"{_side}Shoulder"), ("LowerArm", f"{_side}UpperArm"),
+                           ("Hand", f"{_side}LowerArm"), ("UpperLeg", "hips"), ("LowerLeg", f"{_side}UpperLeg"),
+                           ("Foot", f"{_side}LowerLeg"), ("Toes", f"{_side}Foot")):  # fmt: skip
+        _PARENT[f"{_side}{_limb}"] = _parent
+    for _finger in FINGERS:
+        for _phalanx, _parent in zip(PHALANGES[_finger], ("Hand", *(_finger + p for p in PHALANGES[_finger])), strict=False):
+            _PARENT[f"{_side}{_finger}{_phalanx}"] = f"{_side}{_parent}"
+
+
+@dataclass(frozen=True)
+class BoneMap:
+    """Which bones play which role in one armature.
+
+    family    id of the table, "structure" or "custom"
+    title     for people
+    bones     role -> bone names; `spine` and `neck` bottom up; the first bone of `hips` carries the location
+    twist     limb role -> bones that share its twist, from its start to its end
+    switches  (bone, custom property, value) that make the armature listen to these bones, as IK to FK
+    controls  the bones are animation controls: they do not deform, and their parents are not the bones of the parent roles
+    notes     sentences for the artist: what was not found
+    """
+
+    family: str
+    title: str
+    bones: dict[str, tuple[str, ...]]
+    twist: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    switches: tuple[tuple[str, str, float], ...] = ()
+    controls: bool = False
+    notes: tuple[str, ...] = ()
+
+    def first(self, role: str) -> str | None:
+        """The (lowest) bone of a role, None if the armature has none."""
+        found = self.bones.get(role, ())
+        return found[0] if found else None
+
+    def parent_role(self, role: str) -> str | None:
+        """The nearest role above that has a bone."""
+        parent = _PARENT.get(role)
+        while parent is not None and not self.bones.get(parent):
+            parent = _PARENT.get(parent)
+        return parent
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Required roles without a bone."""
+        return tuple(role for role in REQUIRED if not self.bones.get(role))
+
+
+@cache
+def families() -> dict[str, dict]:
+    """The rig families of data/bone_tables.json: id -> table with at least title, roles (role -> list of names)."""
+    out = {}
+    for key, table in json.loads((DATA / "bone_tables.json").read_text("utf-8"))["rigs"].items():
+        roles = {**table.get("roles", {}), **table.get("fk_controls", {})}
+        if not roles:
+            continue
+        listed = {role: [name] if isinstance(name, str) else list(name) for role, name in roles.items()}
+        out[key] = {"id": key, "title": table["display"].split(" (")[0], "roles": listed, "twist": table.get("twist", {}),
+                    "detect": [n for entry in table.get("detect_any", []) for n in entry.split("|")],
+                    "switches": _switches(table), "controls": "fk_controls" in table}  # fmt: skip
+        if "roles_symmetrised" in table:  # the same rig after a rename that Blender's mirror tools understand
+            out[f"{key}_symmetrised"] = {**out[key], "id": f"{key}_symmetrised",
+                                         "roles": {r: [n] for r, n in table["roles_symmetrised"].items()}}  # fmt: skip
+    generated = out["rigify_generated"]["roles"]
+    # The pelvis of a generated Rigify torso turns with `spine_fk`; `torso` moves and turns the whole.
+    generated |= {"hips": ["torso", "spine_fk"], "spine": ["spine_fk.001", "spine_fk.002", "spine_fk.003"]}
+    del generated["chest"], generated["upperChest"]
+    soma = json.loads((DATA / "bone_tables.json").read_text("utf-8"))["rigs"]["soma"]["bones"]
+    out["soma"] = {"id": "soma", "title": "SOMA-X", "roles": _soma_roles(soma), "twist": {}, "detect": ["LeftShin", "Neck2"],
+                   "switches": (), "controls": False}  # fmt: skip
+    return out
+
+
+def _switches(table: dict) -> tuple[tuple[str, str, float], ...]:
+    """What makes FK controls count: FK on every limb, and head and neck that turn with their parents."""
+    fk = [(bone, prop, 1.0) for bone, prop in table.get("ik_fk_switch", {}).values()]
+    limbs = [(bone, "FK_limb_follow", 0.0) for bone, prop in table.get("ik_fk_switch", {}).values() if prop == "IK_FK"]
+    follow = [(bone, prop, 1.0) for bone, props in table.get("other_props", {}).items() for prop in props if prop.endswith("_follow")
+              and not prop.startswith("FK")]  # fmt: skip
+    return tuple(fk + limbs + follow)
+
+
+def _soma_roles(bones: list[str]) -> dict[str, list[str]]:
+    """SOMA-X calls the thigh Leg and the shank Shin, and counts finger joints from the metacarpal."""
+    roles = {"root": "Root", "hips": "Hips", "spine": "Spine1", "chest": "Spine2", "upperChest": "Chest", "neck": "Neck1", "head": "Head",
+             "jaw": "Jaw", "leftEye": "LeftEye", "rightEye": "RightEye"}  # fmt: skip
+    names = ("Shoulder", "Arm", "ForeArm", "Hand", "Leg", "Shin", "Foot", "ToeBase")
+    for side in SIDES:
+        roles |= {f"{side}{limb}": f"{side.title()}{name}" for limb, name in zip(LIMBS, names, strict=True)}
+        for finger in FINGERS:
+            first = 1 if finger == "Thumb" else 2
+            for n, phalanx in enumerate(PHALANGES[finger]):
+                roles[f"{side}{finger}{phalanx}"] = f"{side.title()}Hand{finger.replace('Little', 'Pinky')}{first + n}"
+    return {role: [name] for role, name in roles.items() if name in bones}
+
+
+def simplified(name: str) -> str:
+    """A bone name without what exporters add: name spaces (`Armature|`, `rig:`), Mixamo's prefix, upper case, separators."""
+    name = re.sub(r"^mixamorig\d*[:_]", "", re.split(r"[|]", name)[-1], flags=re.IGNORECASE)
+    return re.sub(r"[^a-z0-9]", "", name.rsplit(":", 1)[-1].casefold())
+
+
+def recognise(rest: RestRig) -> BoneMap:
+    """The roles of an armature's bones: by the names of a known family, else by structure.
+
+    Bones whose parents contradict their role are left out and noted. SapiensError if neither names nor structure show a body.
+    """
+    exact = set(rest.names)
+    loose: dict[str, str] = {}
+    for name in rest.names:
+        loose.setdefault(simplified(name), name)
+    best: tuple[tuple[int, int, int, int], BoneMap] | None = None
+    for table in families().values():
+        found = {role: [n if n in exact else loose[simplified(n)] for n in names if n in exact or simplified(n) in loose]
+                 for role, names in table["roles"].items()}  # fmt: skip
+        bones, dropped = _checked(rest, found, table["controls"])
+        required = sum(role in bones for role in REQUIRED)
+        if required < ENOUGH or "hips" not in bones:
+            continue
+        spelled = sum(n in exact for names in table["roles"].values() for n in names)
+        score = (required, sum(n in exact for n in table["detect"]), len(bones), spelled)
+        if best is None or score > best[0]:
+            twist = {role: tuple(n for n in names if n in exact) for role, names in table["twist"].items()}
+            switches = tuple(s for s in table["switches"] if s[0] in exact)
+            best = score, BoneMap(table["id"], table["title"], bones, {r: n for r, n in twist.items() if n and not table["controls"]},
+                                  switches, table["controls"], dropped)  # fmt: skip
+    if best is None:
+        from .rig_structure import recognise_structure
+
+        return recognise_structure(rest)
+    found = best[1]
+    if found.missing:
+        found = replace(found, notes=(*found.notes, f"No bone was found for {', '.join(found.missing)}."))
+    return found
+
+
+def _checked(rest: RestRig, found: dict[str, list[str]], controls: bool) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """Roles whose bones hang under the bones of their parent roles, spine and neck filled to whole chains; and notes."""
+    bones = {role: tuple(names) for role, names in found.items() if names and role in ROLES}
+    if controls:
+        return bones, ()
+    trunk = [name for role in ("spine", "chest", "upperChest") for name in found.get(role, ())]
+    bones |= chains(rest, found.get("hips", ()), trunk, found.get("neck", ()), found.get("head", ()))
+    notes = []
+    order = BoneMap("", "", bones)
+    for role in ROLES:
+        parent = order.parent_role(role)
+        if role not in bones or parent is None or parent == "root" or role in ("spine", "neck"):
+            continue
+        above = {rest.names[i] for i in rest.ancestors(rest.names.index(bones[role][0]))}
+        if not above & set(bones[parent]):
+            notes.append(f"'{bones[role][0]}' is not under '{bones[parent][-1]}' and was left out as {role}.")
+            del bones[role]
+    return bones, tuple(notes)
+
+
+def chains(rest: RestRig, hips: Iterable[str], trunk: Iterable[str], neck: Iterable[str],
+           head: Iterable[str]) -> dict[str, tuple[str, ...]]:  # fmt: skip
+    """`spine` and `neck` as the whole paths between hips, neck and head, whatever bones a table left out between them."""
+
+    def path(top: str, stop: set[str]) -> list[str]:
+        out = [top]
+        for i in rest.ancestors(rest.names.index(top)):
+            if rest.names[i] in stop:
+                return out[::-1]
+            out.append(rest.names[i])
+        return []
+
+    hips, trunk, neck, head = set(hips), list(trunk), list(neck), list(head)
+    out: dict[str, tuple[str, ...]] = {}
+    top = neck[0] if neck else None
+    if top:
+        spine = path(top, hips)[:-1]
+    else:
+        spine = max((path(name, hips) for name in trunk), key=len, default=[])
+    if spine:
+        out["spine"] = tuple(spine)
+    if head and neck:
+        between = path(head[0], set(spine) | hips)[:-1]
+        if neck[0] in between:
+            out["neck"] = tuple(between)
+    return out

@@ -1,0 +1,198 @@
+"""A person's pose onto any armature of the scene, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from mathutils import Euler, Quaternion, Vector
+
+from ..core.body_motion import BodyMotion, motion_from_joints
+from ..core.data import Pose
+from ..core.errors import SapiensError
+from ..core.frames import transform_points
+from ..core.quaternions import euler_from_rotation, rotation_from_euler, unwrapped
+from ..core.rest import RestRig
+from ..core.retarget import RetargetSettings, RigMotion, retarget_motion
+from ..core.rig_presets import check_map
+from ..core.rigs import BoneMap, recognise
+from ..core.rotations import quaternion_from_rotation, rotation_from_quaternion, vector_from_rotation
+from .rig_state import check_controllable, find_armature, find_followed, read_rest, set_switches
+
+
+@dataclass(frozen=True)
+class Retargeted:
+    """What was done to an armature.
+
+    armature  the object
+    family    title of the rig family that was recognised
+    bones     names that were posed
+    unseen    roles that the photo does not show: their bones rest
+    notes     sentences for the artist
+    """
+
+    armature: bpy.types.Object
+    family: str
+    bones: tuple[str, ...]
+    unseen: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Channels:
+    """What to write on one bone, in its own rotation mode and with its locks kept.
+
+    path    "rotation_quaternion", "rotation_euler", "rotation_axis_angle" or "location"
+    values  (F, 4) or (F, 3) float64
+    free    indices of the components that may be written; locked ones keep their value
+    """
+
+    bone: str
+    path: str
+    values: np.ndarray
+    free: tuple[int, ...]
+
+
+def retarget(
+    pose: Pose | Sequence[Pose],
+    armature: bpy.types.Object | str | None = None,
+    *,
+    bone_map: BoneMap | None = None,
+    settings: RetargetSettings | None = None,
+    world_from_camera: np.ndarray | None = None,
+    mute_constraints: bool = False,
+    snap_ik: bool = True,
+) -> Retargeted:
+    """Pose an armature like the person. Only mapped bones change; scale never does; unseen bones go to rest.
+
+    pose               joint centres in camera space (`core.pose.lift_pose`); of several only the first is used: give a whole
+                       motion to `scene.action.write_take`
+    armature           object, its name, or None for the selected one
+    bone_map           None = recognised by names, then by structure
+    settings           None = the hips keep to the place of the rig and move up and down
+    world_from_camera  (4, 4) where the camera stands; None = found from the pose (feet on the ground)
+    mute_constraints   mute constraints that hold the mapped bones instead of refusing
+    snap_ik            bring the IK controls of a Rigify rig to the FK pose, so that the artist can go on in either
+
+    SapiensError with the reason if the armature cannot be posed.
+    """
+    poses = [pose] if isinstance(pose, Pose) else list(pose)
+    if not poses:
+        raise SapiensError("There is no person to take a pose from.", "Choose a photo in which a person was found.")
+    first = poses[0]
+    if world_from_camera is None:
+        world_from_camera = camera_of(first)
+    points = transform_points(world_from_camera, first.positions.astype(np.float64))
+    surface = transform_points(world_from_camera, first.surface.astype(np.float64))
+    motion = motion_from_joints(points[None], first.seen[None], surface[None])
+    obj = find_armature(armature)
+    notes = () if len(poses) == 1 else ("Several poses were given: the first was used.",)
+    rest, bone_map, solved, more = solve(obj, motion, bone_map, settings, mute_constraints)
+    for channels in channels_of(obj, rest, solved):
+        _write_first(obj, channels)
+    obj.update_tag()
+    if snap_ik:
+        more += snap(obj)
+    data = obj.animation_data
+    if data is not None and data.action is not None:
+        more += (f"'{obj.name}' has an action: insert keys, or the pose is lost when the frame changes.",)
+    return Retargeted(obj, bone_map.title, solved.bones, solved.unseen, (*notes, *more))
+
+
+def camera_of(pose: Pose) -> np.ndarray:
+    """(4, 4) world_from_camera that stands this person on the ground."""
+    from ..core.camera import world_from_camera
+
+    return np.asarray(world_from_camera(pose, pose.positions), np.float64)
+
+
+def solve(obj: bpy.types.Object, motion: BodyMotion, bone_map: BoneMap | None, settings: RetargetSettings | None,
+          mute_constraints: bool) -> tuple[RestRig, BoneMap, RigMotion, tuple[str, ...]]:  # fmt: skip
+    """Rest, bone map, rotations and notes: everything but the writing. Sets the switches of control rigs."""
+    rest = read_rest(obj)
+    bone_map = recognise(rest) if bone_map is None else check_map(bone_map, rest)
+    mapped = tuple(name for role, names in bone_map.bones.items() if role != "root" for name in names)
+    mapped += tuple(name for names in bone_map.twist.values() for name in names)
+    notes = (*bone_map.notes, *check_controllable(obj, mapped, mute_constraints))
+    set_switches(obj, bone_map.switches)
+    follows = find_followed(obj, rest, tuple(sorted(mapped, key=rest.index)))
+    solved = retarget_motion(motion, rest, bone_map, settings, follows, present_basis(obj, rest, mapped))
+    if solved.unseen:
+        notes += (f"Not seen, left at rest: {', '.join(solved.unseen)}.",)
+    if obj.data.pose_position == "REST":
+        notes += (f"'{obj.name}' shows its rest position: set it to Pose Position to see the result.",)
+    return rest, bone_map, solved, notes
+
+
+def present_basis(obj: bpy.types.Object, rest: RestRig, mapped: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Basis rotations of the unmapped bones above mapped ones, where the artist has posed them."""
+    chosen = set(mapped)
+    above = {rest.names[i] for name in mapped for i in rest.ancestors(rest.index(name))} - chosen
+    out = {}
+    for name in above:
+        basis = np.array(obj.pose.bones[name].matrix_basis.to_quaternion(), np.float64)
+        if abs(abs(basis[0]) - 1.0) > 1e-7:
+            out[name] = rotation_from_quaternion(basis)
+    return out
+
+
+def channels_of(obj: bpy.types.Object, rest: RestRig, solved: RigMotion) -> list[Channels]:
+    """Every channel to write, in each bone's own rotation mode.
+
+    A locked component keeps the value it has; the other components are those of the rotation as if nothing were locked.
+    """
+    out = []
+    for n, bone in enumerate(solved.bones):
+        pose_bone = obj.pose.bones[bone]
+        out += _rotation_channels(pose_bone, solved.rotations[:, n])
+    if solved.location is not None:
+        mover = obj.pose.bones[solved.mover]
+        free = tuple(i for i in range(3) if not mover.lock_location[i])
+        if free and not rest.connected[rest.index(solved.mover)]:
+            out.append(Channels(solved.mover, "location", solved.location, free))
+    return out
+
+
+def _rotation_channels(pose_bone: bpy.types.PoseBone, quaternions: np.ndarray) -> list[Channels]:
+    mode, locks = pose_bone.rotation_mode, list(pose_bone.lock_rotation)
+    if all(locks):
+        return []
+    if mode == "QUATERNION":
+        if any(locks) and not pose_bone.lock_rotations_4d:
+            # Blender's own tools read locks of a quaternion bone as locks of its XYZ Euler angles.
+            kept = np.array(pose_bone.rotation_quaternion.to_euler("XYZ"), np.float64)
+            angles = unwrapped(euler_from_rotation(rotation_from_quaternion(quaternions), "XYZ"), "XYZ")
+            angles[:, locks] = kept[locks]
+            quaternions = quaternion_from_rotation(rotation_from_euler(angles, "XYZ"))
+            quaternions *= np.where(np.cumsum(np.r_[0, (quaternions[1:] * quaternions[:-1]).sum(1) < 0]) % 2, -1.0, 1.0)[:, None]
+        free = range(4) if not pose_bone.lock_rotations_4d else [i for i, lock in enumerate([pose_bone.lock_rotation_w, *locks]) if not lock]
+        return [Channels(pose_bone.name, "rotation_quaternion", quaternions, tuple(free))]
+    if mode == "AXIS_ANGLE":
+        vectors = vector_from_rotation(rotation_from_quaternion(quaternions))
+        angle = np.linalg.norm(vectors, axis=1, keepdims=True)
+        axis = np.where(angle > 1e-9, vectors / np.maximum(angle, 1e-9), np.array([0.0, 1.0, 0.0]))
+        free = [0, *(i + 1 for i in range(3) if not locks[i])]
+        return [Channels(pose_bone.name, "rotation_axis_angle", np.concatenate([angle, axis], axis=1), tuple(free))]
+    angles = unwrapped(euler_from_rotation(rotation_from_quaternion(quaternions), mode), mode)
+    return [Channels(pose_bone.name, "rotation_euler", angles, tuple(i for i in range(3) if not locks[i]))]
+
+
+def _write_first(obj: bpy.types.Object, channels: Channels) -> None:
+    pose_bone = obj.pose.bones[channels.bone]
+    values = list(getattr(pose_bone, channels.path))
+    for i in channels.free:
+        values[i] = float(channels.values[0, i])
+    kind = {"rotation_quaternion": Quaternion, "location": Vector}.get(channels.path, tuple)
+    if channels.path == "rotation_euler":
+        setattr(pose_bone, channels.path, Euler(values, pose_bone.rotation_mode))
+    else:
+        setattr(pose_bone, channels.path, kind(values))
+
+
+def snap(obj: bpy.types.Object) -> tuple[str, ...]:
+    """Bring the IK controls of a generated Rigify rig to its FK pose. Notes on what kept it from that."""
+    from .rigify_snap import snap_rigify
+
+    return snap_rigify(obj) if "rig_id" in obj.data else ()
