@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+
+import bpy
 from bpy.props import PointerProperty
 from bpy.types import Context, FileHandler, Menu, Scene, TOPBAR_MT_file_import
 from bpy.utils import register_class, register_cli_command, unregister_class, unregister_cli_command
@@ -43,9 +46,12 @@ def register() -> None:
     TOPBAR_MT_file_import.append(_draw_import)
     _commands.append(register_cli_command("sapiens2", _command))
     jobs.refresh()
+    if bpy.app.module:  # Blender as a Python module crashes or hangs at exit when panels of ours are still registered (4.2, 4.5)
+        atexit.register(unregister)
 
 
 def unregister() -> None:
+    atexit.unregister(unregister)
     jobs.stop()
     unregister_cli_command(_commands.pop())
     TOPBAR_MT_file_import.remove(_draw_import)

@@ -66,7 +66,9 @@ def empty_scene(extension):
 @pytest.fixture(scope="session")
 def worker_python() -> Path:
     """A Python that can run the worker: the project's main environment."""
-    python = Path(os.environ.get("SAPIENS2_PYTHON") or ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+    python = Path(
+        os.environ.get("SAPIENS2_PYTHON") or ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    )
     if not python.exists():
         pytest.skip(f"no Python for the worker at {python}: run python3 tools/dev.py setup")
     os.environ["SAPIENS2_PYTHON"] = str(python)
@@ -136,5 +138,17 @@ def roles(collection) -> dict:
 
 def datablocks() -> dict[str, set[str]]:
     """Names of everything in the file, by kind."""
-    kinds = ("objects", "meshes", "materials", "images", "cameras", "armatures", "collections", "node_groups", "scenes", "actions", "texts")
+    kinds = (
+        "objects",
+        "meshes",
+        "materials",
+        "images",
+        "cameras",
+        "armatures",
+        "collections",
+        "node_groups",
+        "scenes",
+        "actions",
+        "texts",
+    )
     return {kind: {block.name for block in getattr(bpy.data, kind)} for kind in kinds}

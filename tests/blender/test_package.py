@@ -1,0 +1,118 @@
+"""The extension as a whole: it comes, it goes, and it leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import bpy
+import pytest
+
+EXT_ZIP = os.environ.get("EXT_ZIP", "")
+needs_zip = pytest.mark.skipif(not EXT_ZIP, reason="EXT_ZIP names no packaged extension")
+
+
+def traces(name: str) -> set[str]:
+    """Everything by which an enabled extension can be noticed."""
+    found = {f"class {kind}" for kind in dir(bpy.types) if "SAPIENS2" in kind or kind.startswith("Sapiens")}
+    found |= {f"scene property {key}" for key in ("sapiens2",) if hasattr(bpy.types.Scene, key)}
+    found |= {f"window manager property {key}" for key in dir(bpy.types.WindowManager) if "sapiens" in key.lower()}
+    found |= {f"operator {key}" for key in dir(bpy.ops.sapiens2)}
+    for handlers in (getattr(bpy.app.handlers, key) for key in dir(bpy.app.handlers) if not key.startswith("_")):
+        if isinstance(handlers, list):
+            found |= {f"handler {h}" for h in handlers if name in getattr(h, "__module__", "")}
+    draws = getattr(bpy.types.TOPBAR_MT_file_import.draw, "_draw_funcs", [])
+    found |= {f"menu {draw}" for draw in draws if name in draw.__module__}
+    return found
+
+
+def test_register_twice_and_leave_nothing(extension):
+    assert traces(extension.__name__)
+    for _ in range(2):
+        extension.unregister()
+        assert not traces(extension.__name__)
+        extension.register()
+    assert bpy.context.scene.sapiens2.model == "preview"
+
+
+@needs_zip
+def test_disabling_the_installed_zip_leaves_nothing(extension):
+    name = extension.__name__
+    import threading
+
+    bpy.ops.preferences.addon_disable(module=name)
+    try:
+        assert not traces(name)
+        assert name not in bpy.context.preferences.addons
+        assert not [thread.name for thread in threading.enumerate() if "sapiens2" in thread.name]
+    finally:
+        bpy.ops.preferences.addon_enable(module=name)
+    assert traces(name)
+
+
+SECOND_PROCESS = """
+import sys, bpy, addon_utils
+addon_utils.enable({name!r}, default_set=False)
+import numpy, safetensors
+module = sys.modules[{name!r}]
+assert bpy.context.scene.sapiens2.model == "preview"
+assert "numpy" not in module.__path__[0] and {user!r} not in numpy.__file__, numpy.__file__
+forbidden = {{"torch", "scipy", "cv2", "PIL"}} & set(sys.modules)
+assert not forbidden, forbidden
+print("second process", safetensors.__file__)
+"""
+
+
+@needs_zip
+def test_a_second_process_finds_it_and_blenders_own_modules(extension):
+    """After a restart the wheels of extensions come before Blender's own modules: ours must not hide one."""
+    user = os.environ["BLENDER_USER_RESOURCES"]
+    code = SECOND_PROCESS.format(name=extension.__name__, user=user)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "second process" in done.stdout
+
+
+def test_blenders_python_needs_nothing_but_numpy_and_safetensors(extension):
+    """Registering, drawing and writing load no library that Blender does not bring."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import bpy, conftest; m = conftest._checkout(); m.register();"
+        "import importlib; [importlib.import_module(f'sapiens2_avatar.{n}') for n in"
+        "('scene.build', 'scene.export', 'jobs', 'core.avatar_file', 'core.runtime')];"
+        "m.unregister(); print('loaded', sorted({'torch', 'scipy', 'cv2', 'PIL', 'timm', 'huggingface_hub'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "loaded []" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(sys.flags.isolated, reason="timing")
+def test_enabling_is_quick(extension):
+    """Under 0.1 s of processor time: an artist enables many extensions."""
+    import time
+
+    extension.unregister()
+    start = time.process_time()
+    extension.register()
+    assert time.process_time() - start < 0.1
+
+
+def test_every_property_operator_and_panel_explains_itself(extension, part):
+    registration = part("registration")
+    for cls in registration.CLASSES:
+        if issubclass(cls, bpy.types.Operator):
+            category, verb = cls.bl_idname.split(".")
+            description = getattr(getattr(bpy.ops, category), verb).get_rna_type().description
+            assert description and not description.endswith("."), cls
+        for prop in getattr(cls, "__annotations__", {}):
+            rna = cls.bl_rna.properties.get(prop)
+            if rna is not None and prop not in {"filter_glob", "boxes"}:
+                assert rna.description and not rna.description.endswith("."), (cls, prop)
+
+
+def test_the_command_is_there_and_tells_its_usage(extension, part):
+    registration = part("registration")
+    assert registration._command([]) == 2
+    assert registration._command(["--version"]) == 0
+    assert registration._command(["no-such-command"]) == 2
