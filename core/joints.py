@@ -18,6 +18,7 @@ from .skeleton import keypoint_index, keypoint_names, part_labels, part_names
 MIN_VALID = 0.3  # share of a window that must show the right part
 MAX_SPREAD = 0.15  # metres: median absolute deviation of a window that straddles a silhouette edge
 WINDOWS = (0.006, 0.014)  # window sides as a share of the person's height in the photo; the second is tried if the first fails
+THIN = 0.03  # metres: a finger's depth this far behind the nearest part of its hand nearby is that of what lies behind the finger
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class Samples:
     rays     (308, 3) float64  points at depth 1 through them
     score    (308,) float64    0..1
     depth    (308,) float64    metres (z) of the surface of the right body part, NaN = none
-    front    (308,) float64    metres (z) of whatever part of the person covers the keypoint, NaN = none
+    front    (308,) float64    metres (z) of the nearest part of the person around the keypoint, NaN = none
     visible  (308,) float64    0..1 how likely the keypoint's own part is what the camera sees there
     height   pixels spanned by the person
     """
@@ -151,18 +152,34 @@ def sample_surface(predictions: Predictions, keypoints: np.ndarray, camera: Came
 
     depth, front, visible = np.full(308, np.nan), np.full(308, np.nan), np.zeros(308)
     if predictions.pointmap is not None:
-        for side in WINDOWS:
-            found, cover, share = _read_windows(predictions, pixels, max(3, round(side * span)), mask)
-            depth = np.where(np.isnan(depth), found, depth)
-            front = np.where(np.isnan(front), cover, front)
-            visible = np.maximum(visible, share)
+        small, large = (_read_windows(predictions, pixels, max(3, round(side * span)), mask) for side in WINDOWS)
+        depth = np.where(np.isnan(small.depth), large.depth, small.depth)
+        # At the silhouette of a finger the map shows what is behind it; the finger is the nearest thing with its label there.
+        astray = thin_keypoints() & (depth > large.near + THIN)
+        depth = np.where(astray, large.near, depth)
+        front, visible = large.front, np.maximum(small.share, large.share)
     return Samples(pixels, rays, score, depth, front, visible * (score > 0), span)
 
 
-def _read_windows(
-    predictions: Predictions, pixels: np.ndarray, side: int, mask: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Depth of the right part, depth of any part, and share of the right part, (308,) each, in windows of side x side pixels."""
+@cache
+def thin_keypoints() -> np.ndarray:
+    """(308,) bool: keypoints of the fingers."""
+    return np.array(["thumb" in n or "finger" in n for n in keypoint_names()])
+
+
+@dataclass(frozen=True, eq=False)
+class _Windows:
+    """Per keypoint, (308,): depth of the right part (median), the same nearest to the camera (lower fifth), nearest depth of any
+    part, and share of the window that shows the right part."""
+
+    depth: np.ndarray
+    near: np.ndarray
+    front: np.ndarray
+    share: np.ndarray
+
+
+def _read_windows(predictions: Predictions, pixels: np.ndarray, side: int, mask: np.ndarray | None) -> _Windows:
+    """The pointmap in windows of side x side pixels around each keypoint."""
     assert predictions.pointmap is not None
     height, width = predictions.height, predictions.width
     reach = np.arange(side) - (side - 1) // 2
@@ -176,24 +193,24 @@ def _read_windows(
         valid = in_photo.reshape(308, -1) & np.isfinite(z) & (z > 0)
     if mask is not None:
         valid &= mask[y, x]
+    own = valid
     if predictions.seg is not None:
         label = np.minimum(predictions.seg[y, x], len(part_names()) - 1)
         own = valid & np.take_along_axis(allowed_parts(), label.astype(np.int64), axis=1)
         valid &= label > 0
-    else:
-        own = valid
     share = own.mean(axis=1)
-    depth, spread = _trimmed_median(np.where(own, z, np.nan))
-    depth[(share < MIN_VALID) | (spread > MAX_SPREAD)] = np.nan
-    front, _ = _trimmed_median(np.where(valid, z, np.nan))
-    return depth, front, share
+    ordered = np.sort(np.where(own, z, np.nan), axis=1)  # NaN last
+    depth = _ranked(ordered, 0.5)
+    spread = _ranked(np.sort(np.abs(ordered - depth[:, None]), axis=1), 0.5)
+    depth[(share < MIN_VALID) | ~(spread <= MAX_SPREAD)] = np.nan
+    front = _ranked(np.sort(np.where(valid, z, np.nan), axis=1), 0.2)
+    return _Windows(depth, _ranked(ordered, 0.2), front, share)
 
 
-def _trimmed_median(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Median of each row's finite values without its outer quarters (equal to the median), and median absolute deviation."""
-    ordered = np.sort(values, axis=1)  # NaN last
-    count = np.isfinite(values).sum(axis=1)
-    row, middle = np.arange(len(values)), np.maximum(count - 1, 0)
-    centre = (ordered[row, middle // 2] + ordered[row, (middle + 1) // 2]) / 2
-    off = np.sort(np.abs(values - centre[:, None]), axis=1)
-    return centre, np.where(count > 0, off[row, middle // 2], np.inf)
+def _ranked(ordered: np.ndarray, rank: float) -> np.ndarray:
+    """(n,) quantile of each ascending row whose NaN come last, interpolated; NaN for an empty row."""
+    last = np.maximum(np.isfinite(ordered).sum(axis=1) - 1, 0)
+    row, place = np.arange(len(ordered)), rank * last
+    low = np.floor(place).astype(np.int64)
+    high = np.minimum(low + 1, last)
+    return ordered[row, low] + (place - low) * (ordered[row, high] - ordered[row, low])

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,13 +19,17 @@ from .data import Camera, Pose, Predictions
 from .errors import SapiensError
 from .joints import Samples, check_keypoints, sample_surface
 from .pose_evidence import BODY, HANDS, Observation, body_evidence, hand_evidence
-from .pose_fill import MEAN_RADIUS, fill_joints
+from .pose_fill import MEAN_RADIUS, ambiguous_joints, behind_trunk, fill_joints
 from .refine_pose import ANNEALING, refine
 from .rotations import unit
 from .skeleton import JOINT_NAMES, SIDES, joint_index, joint_keypoints
 
 Head = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 HEAD_SUPPORT = 4.0  # face points that must agree before the head's fit is used
+DOUBTED = 0.005  # trust in the depth of a keypoint that is probably covered: enough to choose between two solutions
+TRUNK = np.array([not n.startswith(("left_", "right_")) or n.endswith(("hip", "shoulder")) for n in JOINT_NAMES])
+ARMS = np.array([any(word in n for word in ("elbow", "wrist", "thumb", "finger")) for n in JOINT_NAMES])
+HAND_REACH = 0.06  # share of stature: no joint of a hand is farther from the middle of it
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class PoseSettings:
     """
 
     min_score: float = 0.2
-    doubt: tuple[float, float] = (0.4, 0.62)
+    doubt: tuple[float, float] = (0.5, 0.68)
     keypoint_px: float = 2.5
     depth_m: float = 0.012
     hand_depth_m: float = 0.006
@@ -79,6 +83,14 @@ def lift_poses(
     positions, stature = np.stack([look.start for look in looks]), np.array([look.stature for look in looks])
     deviation = np.zeros(positions.shape[:2])
     for annealing in (ANNEALING, ANNEALING[-1:]) if settings.iterations else ():
+        if annealing is not ANNEALING:
+            # The trunk is known now: place again what it hides, and what hangs on that.
+            doubted = seen.trust <= 2 * DOUBTED
+            rows = list(zip(positions, seen.ray, seen.front, stature, strict=True))
+            hidden = np.stack([behind_trunk(*row) for row in rows])
+            seen = replace(seen, front=np.where(doubted & ARMS, hidden, seen.front))
+            rows = zip(positions, ~doubted | TRUNK, seen.ray, seen.front, stature, [look.head for look in looks], strict=True)
+            positions = np.stack([fill_joints(*row) for row in rows])
         evidence = body_evidence(positions, seen, stature, settings.depth_m, settings.radius_scale)
         body = refine(evidence, settings.iterations, annealing)
         positions[:, BODY], stature, deviation[:, BODY] = body.positions, body.stature, body.deviation
@@ -124,7 +136,8 @@ def _look(predictions: Predictions, person: int, camera: Camera, settings: PoseS
     depth = np.where(has, samples.depth[shown], np.nan)
     front = np.where(has, samples.front[shown], np.nan)
     trust = smoothstep(*settings.doubt, score) * np.where(has, samples.visible[shown], 0.0)
-    trust = np.where((score > 0) & np.isfinite(depth), np.maximum(trust, 1e-3), 0.0)
+    trust = np.where((score > 0) & np.isfinite(depth), np.maximum(trust, DOUBTED), 0.0)
+    trust[_out_of_reach(depth, trust)] = 0.0
     sigma = max(settings.keypoint_px * samples.height / 1000, 0.5) / camera.fx
 
     head = fit_head(samples.points, smoothstep(*settings.doubt, samples.score) * samples.visible)
@@ -133,8 +146,18 @@ def _look(predictions: Predictions, person: int, camera: Camera, settings: PoseS
     for _ in range(2):
         joints = ray * depth[:, None] + unit(ray) * (MEAN_RADIUS * stature * settings.radius_scale)[:, None]
         stature = estimate_stature(joints, np.where(trust > 0.3, trust, 0.0), head_stature)
-    start = fill_joints(joints, trust, ray, front, stature, head)
+    start = fill_joints(joints, trust > 2 * DOUBTED, ray, front, stature, head)
     return _Look(samples, Observation(ray, score, trust, depth, front, np.array(sigma)), start, stature, head)
+
+
+def _out_of_reach(depth: np.ndarray, trust: np.ndarray) -> np.ndarray:
+    """(68,) bool: joints of a hand whose (68,) depth is too far from the median of the hand to be the hand's."""
+    out = np.zeros(68, bool)
+    for hand in HANDS:
+        used = hand[(trust[hand] > 2 * DOUBTED) & np.isfinite(depth[hand])]
+        if len(used) >= 4:
+            out[used] = np.abs(depth[used] - np.median(depth[used])) > HAND_REACH * DEFAULT_STATURE
+    return out
 
 
 def _finish(look: _Look, positions: np.ndarray, stature: float, deviation: np.ndarray) -> Pose:
@@ -142,7 +165,8 @@ def _finish(look: _Look, positions: np.ndarray, stature: float, deviation: np.nd
     head = look.head if look.head[3] >= HEAD_SUPPORT else None
     positions = derive_joints(positions, float(stature), head)
     score, trust = look.seen.score, look.seen.trust
-    seen = score > 0
+    sure = trust > 2 * DOUBTED
+    seen = (score > 0) & ~ambiguous_joints(positions, sure, look.seen.ray, float(stature))
     confidence = np.where(seen, np.clip(score, 0, 1) * np.exp(-((deviation / (0.06 * stature)) ** 2)), 0.0)
     at = joint_index
     needs = {"pelvis": ("left_hip", "right_hip"), "spine": ("left_hip", "right_hip"), "chest": ("neck",)}

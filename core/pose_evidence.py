@@ -15,7 +15,8 @@ from .rotations import cross, dot, perpendicular, unit
 from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
 
 LIMB_JOINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe", "small_toe", "heel")
-BODY = np.array([joint_index(n) for n in ("pelvis", "neck", *(f"{s}_{j}" for s in SIDES for j in LIMB_JOINTS))])
+KNUCKLES = ("forefinger_third_joint", "middle_finger_third_joint", "pinky_finger_third_joint")
+BODY = np.array([joint_index(n) for n in ("pelvis", "neck", *(f"{s}_{j}" for s in SIDES for j in (*LIMB_JOINTS, *KNUCKLES)))])
 HANDS = np.array(
     [[joint_index(f"{s}_wrist"), *(joint_index(n) for f in FINGERS for n in finger_joints(s, f))] for s in SIDES]
 )
@@ -60,7 +61,7 @@ def _evidence(start, index, seen: Observation, push, log_stature, stature_error,
     local = np.full(len(JOINT_NAMES), -1)
     local[index] = np.arange(len(index))
     keep = (local[pairs] >= 0).all(axis=1)
-    numbers, first, group = np.unique(groups[keep], return_index=True, return_inverse=True)
+    _numbers, first, group = np.unique(groups[keep], return_index=True, return_inverse=True)
     ray, score, trust = seen.ray[:, index], seen.score[:, index], seen.trust[:, index]
     has_ray = np.isfinite(ray[..., 0]) & (score > 0)
     slant = 1 / np.linalg.norm(np.nan_to_num(ray, nan=1.0), axis=-1)
@@ -71,7 +72,7 @@ def _evidence(start, index, seen: Observation, push, log_stature, stature_error,
         wrist = local[joint_index(f"{side}_wrist")]
         if wrist >= 0 and wrist_error:
             anchor[:, wrist] = 1 / wrist_error
-    front = seen.front[:, index]
+    front = seen.front[:, index] + 0.5 * push[:, index] * slant
     return Evidence(
         start=start,
         ray=np.nan_to_num(ray[..., :2]),
@@ -118,7 +119,8 @@ class _Forms:
 def body_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray, depth_error: float, scale: float) -> Evidence:
     """The trunk, arms and legs of (B, 68, 3) joints; (B,) stature in metres; depth_error metres; scale of the limb radii.
 
-    Besides the common residuals: the pelvis is the middle of the hip joints, and knees do not bend backwards.
+    Besides the common residuals: the pelvis is the middle of the hip joints, knees do not bend backwards, and elbows rather bend
+    to the front. The knuckles take part because they show the wrist where a sleeve or a bad keypoint does not.
     """
     frames = joint_frames(positions)
     push = scale * skin_to_joint(frames, seen.ray, stature)
@@ -133,6 +135,9 @@ def body_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray,
         front = -frames[:, knee, :, 1]
         # The knee lies in front of the line from hip to ankle.
         forms.add([knee, hip, ankle], [front, -0.5 * front, -0.5 * front], 0.01, one_sided=True)
+        shoulder, elbow, wrist = (joint_index(f"{side}_{n}") for n in ("shoulder", "elbow", "wrist"))
+        front = -frames[:, shoulder, :, 1]
+        forms.add([wrist, elbow, shoulder], [front, -2 * front, front], 0.08, one_sided=True)
     return forms.into(evidence)
 
 

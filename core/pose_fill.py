@@ -5,14 +5,14 @@ outwards by bone length, on the keypoint's ray where there is one and in the mea
 from __future__ import annotations
 
 import itertools
+from functools import cache
 
 import numpy as np
 
 from .anthropometry import small_radii
-from .bone_frames import template_joints
+from .bone_frames import chest_frame, template_joints
 from .rotations import shortest_arc, two_axis_frame, unit
 from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
-
 
 
 def _mean_radius(name: str) -> float:
@@ -24,25 +24,26 @@ def _mean_radius(name: str) -> float:
 TRUNK = ("pelvis", "neck", "left_hip", "right_hip", "left_shoulder", "right_shoulder")
 MEAN_RADIUS = np.array([_mean_radius(name) for name in JOINT_NAMES])
 """(68,) share of stature: distance from joint to skin, before the pose is known."""
+ELBOW_CHILDREN = (joint_index("left_wrist"), joint_index("right_wrist"))
 CAMERA_UP = np.array([0.0, -1.0, 0.0])
-MIN_TRUST = 0.02
 
 
 def fill_joints(
-    positions: np.ndarray, trust: np.ndarray, ray: np.ndarray, front: np.ndarray, stature: float,
+    positions: np.ndarray, known: np.ndarray, ray: np.ndarray, front: np.ndarray, stature: float,
     head: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
 ) -> np.ndarray:  # fmt: skip
     """(68, 3) finite positions.
 
     positions  (68, 3) metres, NaN = no surface
-    trust      (68,) 0..1; joints below MIN_TRUST are placed anew
+    known      (68,) bool; all other joints are placed anew
     ray        (68, 3) depth-1 rays, NaN = no keypoint
     front      (68,) metres: depth of what covers the joint, NaN = nothing
     head       from `core.bone_frames.fit_head`
     """
-    out = np.where((trust > MIN_TRUST)[:, None], positions, np.nan)
+    out = np.where(known[:, None], positions, np.nan)
     T = template_joints() * stature
     frame = _trunk(out, T, ray, head, stature)
+    _wrists_from_knuckles(out, T, frame)
     for parent, child, grandparent in _chains():
         if np.isfinite(out[child]).all():
             continue
@@ -51,6 +52,9 @@ def fill_joints(
             bone, rest = out[parent] - out[grandparent], frame @ (T[parent] - T[grandparent])
             turn = shortest_arc(rest, bone) @ frame
         offset = turn @ (T[child] - T[parent])
+        if grandparent >= 0 and child in ELBOW_CHILDREN:
+            # The mean person stands with bent elbows; a hidden arm more likely hangs.
+            offset = np.linalg.norm(offset) * unit(unit(offset) + unit(bone))
         out[child] = out[parent] + offset
         if np.isfinite(ray[child]).all():
             out[child] = on_ray(out[parent], float(np.linalg.norm(offset)), ray[child], out[child], front[child])
@@ -58,6 +62,33 @@ def fill_joints(
         if not np.isfinite(out[i]).all():
             out[i] = out[0] + frame @ T[i]
     return out
+
+
+TRUNK_HALF = (0.1, 0.08)  # share of stature: half width and half depth of the trunk
+
+
+def behind_trunk(positions: np.ndarray, ray: np.ndarray, front: np.ndarray, stature: float) -> np.ndarray:
+    """(68,) `front`, moved to the trunk's far side for rays that meet the trunk first: nobody's arm is inside their body.
+
+    The trunk is an elliptic cylinder from below the pelvis to the neck. Where something else lies over it (another arm), the joint may
+    be between the two and `front` stays.
+    """
+    frame = chest_frame(positions)
+    low, high = positions[joint_index("pelvis")], positions[joint_index("neck")]
+    local = unit(np.nan_to_num(ray, nan=1.0)) @ frame
+    start = -low @ frame
+    inverse = 1 / (np.array(TRUNK_HALF) * stature) ** 2
+    a = (local[:, :2] ** 2 * inverse).sum(axis=1)
+    b = (local[:, :2] * start[:2] * inverse).sum(axis=1)
+    c = (start[:2] ** 2 * inverse).sum() - 1
+    inside = np.maximum(b**2 - a * c, 0.0)
+    near, far = (-b - np.sqrt(inside)) / a, (-b + np.sqrt(inside)) / a
+    height = start[2] + local[:, 2] * (near + far) / 2
+    z = unit(np.nan_to_num(ray, nan=1.0))[:, 2]
+    meets = (inside > 0) & (height > -0.05 * stature) & (height < np.linalg.norm(high - low))
+    with np.errstate(invalid="ignore"):
+        meets &= front > near * z - 0.03 * stature
+    return np.where(meets, np.maximum(front, far * z), front)
 
 
 def on_ray(parent: np.ndarray, length: float, ray: np.ndarray, guess: np.ndarray, front: float) -> np.ndarray:
@@ -127,6 +158,49 @@ def _trunk(out: np.ndarray, T: np.ndarray, ray: np.ndarray, head: tuple, stature
     return frame
 
 
+AMBIGUOUS = 0.035  # share of stature: half the distance of two solutions that the photo cannot tell apart
+
+
+def ambiguous_joints(positions: np.ndarray, sure: np.ndarray, ray: np.ndarray, stature: float) -> np.ndarray:
+    """(68,) bool: joints of limbs that hang on their bone's length alone, in front of or behind their parent.
+
+    sure  (68,) bool: joints whose depth was measured. A hidden joint with a sure one further out on its limb (an elbow whose wrist is
+    seen) counts as ambiguous only if both solutions have the right distance from that one, within 3 cm.
+    """
+    out = np.zeros(len(positions), bool)
+    for parent, child, _ in _chains():
+        if sure[child]:
+            continue
+        if out[parent]:
+            out[child] = True
+            continue
+        if not np.isfinite(ray[child]).all():
+            continue
+        d = unit(ray[child])
+        half = float(d @ positions[child] - d @ positions[parent])
+        other = positions[child] - 2 * half * d
+        ends = [i for p, i, _ in _chains() if p == child and sure[i]]
+        told = any(
+            abs(np.linalg.norm(other - positions[i]) - np.linalg.norm(positions[child] - positions[i])) > 0.03 for i in ends
+        )
+        out[child] = abs(half) > AMBIGUOUS * stature and not told
+    return out
+
+
+def _wrists_from_knuckles(out: np.ndarray, T: np.ndarray, frame: np.ndarray) -> None:
+    """Place a wrist that is not known on the elbow's side of the knuckles that are."""
+    for side in SIDES:
+        wrist, elbow = joint_index(f"{side}_wrist"), joint_index(f"{side}_elbow")
+        bases = [joint_index(finger_joints(side, finger)[0]) for finger in FINGERS[1:]]
+        seen = [i for i in bases if np.isfinite(out[i]).all()]
+        if np.isfinite(out[wrist]).all() or not seen:
+            continue
+        centre, rest = out[seen].mean(axis=0), T[wrist] - T[seen].mean(axis=0)
+        back = unit(out[elbow] - centre) if np.isfinite(out[elbow]).all() else unit(frame @ rest)
+        out[wrist] = centre + back * np.linalg.norm(rest)
+
+
+@cache
 def _chains() -> list[tuple[int, int, int]]:
     """(parent, child, grandparent or -1) from the trunk outwards."""
     at = joint_index
