@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,8 @@ NEUTRAL_GREY = 128
 """What stands behind transparent pixels, so that the network sees no coloured or black frame."""
 
 # EXIF tags (CIPA DC-008): the Exif directory and what it says about the lens.
-EXIF_DIRECTORY, FOCAL_LENGTH_35MM, FOCAL_LENGTH, PIXEL_WIDTH, PLANE_X_RESOLUTION, PLANE_UNIT = (
-    0x8769, 0xA405, 0x920A, 0xA002, 0xA20E, 0xA210)  # fmt: skip
+EXIF_DIRECTORY, FOCAL_LENGTH, FOCAL_LENGTH_35MM = 0x8769, 0x920A, 0xA405
+PIXEL_WIDTH, PIXEL_HEIGHT, PLANE_X_RESOLUTION, PLANE_Y_RESOLUTION, PLANE_UNIT = 0xA002, 0xA003, 0xA20E, 0xA20F, 0xA210
 MILLIMETRES_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0}
 
 
@@ -37,7 +38,7 @@ class Photo:
     alpha       (H, W) uint8 opacity; None = the photo has no transparent pixel
     sha256      of the file's bytes (of the pixels when the photo came as an array)
     path        where it was read from; None for an array
-    focal_35mm  focal length in millimetres for a frame 36 mm wide, from EXIF; None = not recorded
+    focal_35mm  35 mm equivalent focal length in millimetres (diagonals compared), from EXIF; None = not recorded
     """
 
     image: np.ndarray
@@ -197,13 +198,15 @@ def _over_grey(image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _focal_35mm(exif: Exif) -> float | None:
-    """Focal length for a frame 36 mm wide (the longer side), from the tag of that name or from the sensor's resolution."""
+    """35 mm equivalent focal length: the tag of that name, or focal length and sensor size."""
     try:
         tags = exif.get_ifd(EXIF_DIRECTORY)
         equivalent = float(tags.get(FOCAL_LENGTH_35MM) or 0)
         if not equivalent and tags.get(PLANE_UNIT) in MILLIMETRES_PER_UNIT:
-            width = float(tags[PIXEL_WIDTH]) / float(tags[PLANE_X_RESOLUTION]) * MILLIMETRES_PER_UNIT[tags[PLANE_UNIT]]
-            equivalent = float(tags[FOCAL_LENGTH]) * 36 / width
+            unit = MILLIMETRES_PER_UNIT[tags[PLANE_UNIT]]
+            width = float(tags[PIXEL_WIDTH]) / float(tags[PLANE_X_RESOLUTION]) * unit
+            height = float(tags[PIXEL_HEIGHT]) / float(tags.get(PLANE_Y_RESOLUTION) or tags[PLANE_X_RESOLUTION]) * unit
+            equivalent = float(tags[FOCAL_LENGTH]) * math.hypot(36, 24) / math.hypot(width, height)
     except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError, SyntaxError, AttributeError):
         return None  # missing or damaged tags say nothing about the lens
     return equivalent if 4 <= equivalent <= 2000 else None

@@ -8,8 +8,6 @@ from torch.nn import functional
 
 from .processing import Letterbox, PoseWindow, upsample, upsample_inside, upsampled_strips
 
-CANONICAL_FOCAL = 768.0
-"""Focal length, network pixels, of the camera in which the pointmap head measures."""
 BLUR_KERNEL = 11
 BLUR_SIGMA = 2.0
 

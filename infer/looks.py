@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ..core.camera import CANONICAL_FOCAL
 from ..core.people import Person
 from . import decode
 from .focal import Focal, choose_focal, region_focal
@@ -192,7 +193,7 @@ def merged_pointmap(looks: Looks, layout: Layout, focal_35mm: float | None) -> t
     canvas = np.zeros((height, width, 3), np.float32)
     for region, raw in raws.items():
         pixels = estimates[region].pixels if region == whole else focal.pixels
-        focal_scale = decode.CANONICAL_FOCAL / (pixels * raw.frame.scale)
+        focal_scale = CANONICAL_FOCAL / (pixels * raw.frame.scale)
         points = decode.decode_pointmap(raw.outputs["pointmap"], focal_scale, raw.frame, insides[region])
         if region != whole:
             x = torch.arange(region.x1, region.x2, dtype=torch.float32) - (width - 1) / 2

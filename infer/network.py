@@ -12,6 +12,7 @@ import torch
 
 from ..core.checkpoint import read_header
 from ..core.errors import Cancelled, SapiensError
+from ..core.weights import PREVIEW, find_checkpoint, fingerprint
 from .model.config import TASK_OUTPUTS
 from .model.loading import head_prefixes, load_model
 
@@ -33,7 +34,7 @@ class Checkpoint:
 
     path       safetensors file
     model      id of the model, "0.4b", or the name of the file
-    revision   what tells versions of the file apart; may be empty
+    revision   what tells versions of the file apart
     tasks      those that it has a head for
     letterbox  all its heads see the letterboxed image (metadata ``geometry`` = ``letterbox``: multi-task files that were trained so)
     """
@@ -63,10 +64,10 @@ class Checkpoint:
 
 
 def _revision(path: Path, metadata: dict[str, str]) -> str:
-    """The version in the metadata, or the commit of a Hugging Face cache (``snapshots/<commit>/file``), or nothing."""
+    """The commit in a Hugging Face cache (``snapshots/<commit>/file``), the version in the metadata, or a digest of the weights."""
     if path.parent.parent.name == "snapshots":
         return path.parent.name
-    return metadata.get("revision") or metadata.get("version") or ""
+    return metadata.get("revision") or metadata.get("version") or fingerprint(path)[:16]
 
 
 def find_checkpoints(model: str | Path, tasks: Iterable[str] | None) -> dict[str, Checkpoint]:
@@ -80,18 +81,17 @@ def find_checkpoints(model: str | Path, tasks: Iterable[str] | None) -> dict[str
         checkpoint = Checkpoint.read(Path(model), Path(model).stem)
         found = {task: checkpoint for task in TASKS if task in checkpoint.tasks}
     else:
-        from ..core.weights import find_checkpoint
-
         paths = {task: path for task in TASKS if (path := find_checkpoint(str(model), task)) is not None}
         read = {path: Checkpoint.read(path, str(model)) for path in dict.fromkeys(paths.values())}
         found = {task: read[path] for task, path in paths.items() if task in read[path].tasks}
+    fetch = "Reinstall Sapiens2 Avatar." if model == PREVIEW else f"Download them with: models download {Path(model).name}."
     if missing := [task for task in wanted or () if task not in found]:
         raise SapiensError(
             f"The model {Path(model).name} has no weights for {', '.join(missing)} on this machine.",
-            f"Download them with: models download {Path(model).name}, or leave these tasks out.",
+            f"{fetch} Or leave these tasks out.",
         )
     if not found:
-        raise SapiensError(f"The weights of {model} are not on this machine.", f"Download them with: models download {model}")
+        raise SapiensError(f"The weights of {model} are not on this machine.", fetch)
     return found
 
 

@@ -29,7 +29,10 @@ def imports(path: Path):
     parts, foreign, top = set(), set(), set()
     depth = len(path.relative_to(ROOT).parts) - 1
     tree = ast.parse(path.read_text("utf-8"))
-    lazy = {id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)}
+    # Functions, and `if TYPE_CHECKING:`, which is false when the program runs.
+    guarded = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    functions = [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    lazy = {id(n) for part in guarded + functions for n in ast.walk(part)}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
             if node.level == depth + 1:

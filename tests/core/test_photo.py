@@ -174,9 +174,9 @@ def test_focal_length(scene, tmp_path):
     exif.get_ifd(0x8769)[0xA405] = 50
     Image.fromarray(scene).save(tmp_path / "a.jpg", exif=exif)
     assert read_photo(tmp_path / "a.jpg").focal_35mm == 50
-    # A camera that states its sensor's resolution instead: 6000 pixels over 36 mm.
+    # A camera that states its sensor's resolution instead: 6000 x 4000 pixels over 36 x 24 mm.
     exif = Image.Exif()
-    exif.get_ifd(0x8769).update({0x920A: IFDRational(85), 0xA002: 6000, 0xA20E: IFDRational(60000, 36), 0xA210: 3})
+    exif.get_ifd(0x8769).update({0x920A: IFDRational(85), 0xA002: 6000, 0xA003: 4000, 0xA20E: IFDRational(60000, 36), 0xA210: 3})
     Image.fromarray(scene).save(tmp_path / "b.jpg", exif=exif)
     assert read_photo(tmp_path / "b.jpg").focal_35mm == pytest.approx(85, rel=1e-3)
 
