@@ -51,7 +51,6 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
     )
     scan.add_argument("--detail", type=_unit, default=None, metavar="0..1", help="how much the normals lead over the pointmap")
     scan.add_argument("--stature", type=float, metavar="METRES", help="scale the person to this height")
-    scan.add_argument("--distance", type=float, metavar="METRES", help="scale so that the person is this far from the camera")
     scan.add_argument("--focal", type=float, metavar="MM", help="focal length of the lens for 35 mm film, where it is known")
     scan.add_argument(
         "--keep-camera-frame",
@@ -63,12 +62,6 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
     )
     rig = parser.add_argument_group("rig")
     rig.add_argument("--no-rig", action="store_true", help="scan only")
-    rig.add_argument(
-        "--rest",
-        choices=("photo", "a-pose", "t-pose"),
-        default="photo",
-        help="rest pose of the skeleton (default: as in the photo)",
-    )
 
 
 def parser() -> argparse.ArgumentParser:

@@ -72,22 +72,17 @@ def avatar_settings(options: Namespace, focal_35mm: float | None = None) -> Avat
     from ..core.avatar import AvatarSettings
 
     default = AvatarSettings()
-    scan = replace(
-        default.scan,
-        resolution=options.resolution,
-        stature=options.stature,
-        distance=options.distance,
-        keep_camera_frame=options.keep_camera_frame,
-    )
+    scan = replace(default.scan, resolution=options.resolution)
     if options.detail is not None:
-        scan = replace(scan, detail=options.detail)
+        scan = replace(scan, refine=options.detail)
     return replace(
         default,
         scan=scan,
         texture=replace(default.texture, colour=options.colour),
-        rig=replace(default.rig, rest=options.rest),
         with_rig=not options.no_rig,
         focal_35mm=options.focal or focal_35mm,
+        stature=options.stature,
+        keep_camera_frame=options.keep_camera_frame,
     )
 
 

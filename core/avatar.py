@@ -36,8 +36,10 @@ def _default_rig_settings() -> RigSettings:
 class AvatarSettings:
     """What to make and how. Each stage documents its own settings.
 
-    with_rig      make the skeleton and the skin weights (needs keypoints)
-    focal_35mm    focal length of the lens in millimetres for 35 mm film, where the photo's EXIF states it
+    with_rig           make the skeleton and the skin weights (needs keypoints)
+    focal_35mm         focal length of the lens in millimetres for 35 mm film, where the photo's EXIF states it
+    stature            height of the person in metres that everything is scaled to; None = as predicted
+    keep_camera_frame  leave the camera level at the world's origin instead of standing the person on the ground
     """
 
     scan: ScanSettings = field(default_factory=ScanSettings)
@@ -46,6 +48,8 @@ class AvatarSettings:
     rig: RigSettings = field(default_factory=_default_rig_settings)
     with_rig: bool = True
     focal_35mm: float | None = None
+    stature: float | None = None
+    keep_camera_frame: bool = False
 
 
 def make_avatars(
@@ -56,7 +60,8 @@ def make_avatars(
     Needs `predictions.pointmap`. Raises SapiensError when there is no pointmap, no person or no surface.
     `progress(stage, fraction)` is called before each stage with the share of the work that is done.
     """
-    from .camera import estimate_camera, world_from_camera
+    from .camera import estimate_camera, scale_to_stature, scaled
+    from .ground import place
     from .people import find_people
     from .scan import make_mesh
     from .texture import make_textures
@@ -64,32 +69,39 @@ def make_avatars(
     settings = settings or AvatarSettings()
     report = progress or (lambda stage, fraction: None)
     if predictions.pointmap is None:
-        raise SapiensError(
-            f"{name} has no pointmap, so there is no surface to build.", "Run the pointmap task on the photo first."
-        )
+        raise SapiensError(f"{name} has no pointmap, so there is no surface.", "Run the pointmap task on the photo first.")
 
     report("camera", 0.0)
     estimate = estimate_camera(predictions, focal_35mm=settings.focal_35mm)
+    camera = estimate.camera
     people = find_people(_labels(predictions), predictions.boxes)
     if not people:
         raise SapiensError(f"No person was found in {name}.", "Choose a photo of a person, or draw a box around them.")
+    # Everybody shares the camera and the world: the person who fills most of the photo says how large it is and where its ground is.
+    lead = max(range(len(people)), key=lambda i: int(people[i].mask.sum()))
 
-    made, poses = [], []
-    for i, person in enumerate(people):
-        share = (i + np.arange(4) / 4) / len(people)
-        report("scan", share[0])
-        surface = make_mesh(predictions, estimate.camera, person.mask, settings.scan)
-        report("texture", share[1])
+    report("pose", 0.05)
+    lift = settings.with_rig or settings.stature is not None
+    poses = [_pose(predictions, i, camera, settings) if lift else (None, ()) for i in range(len(people))]
+    if settings.stature is not None:
+        if (pose := poses[lead][0]) is None:
+            raise SapiensError(f"The height of the person in {name} could not be estimated.", "Leave the stature out.")
+        predictions = scaled(predictions, scale_to_stature(pose, settings.stature))
+        poses = [_pose(predictions, i, camera, settings) for i in range(len(people))]
+
+    made = []
+    for i, (person, (pose, notes)) in enumerate(zip(people, poses, strict=True)):
+        begin, share = 0.2 + 0.8 * i / len(people), 0.8 / len(people)
+        report("scan", begin)
+        surface = make_mesh(predictions, camera, person.mask, settings.scan)
+        report("texture", begin + 0.5 * share)
         textures = make_textures(predictions, surface, settings.texture)
-        report("pose", share[2])
-        pose, notes = _pose(predictions, i, estimate.camera, settings) if settings.with_rig else (None, ())
-        report("rig", share[3])
-        rig, weights = _rig(pose, surface.mesh, settings)
-        label = name if len(people) == 1 else f"{name} {i + 1}"
+        report("rig", begin + 0.8 * share)
+        rig, weights = _rig(pose, surface.mesh, settings) if settings.with_rig else (None, None)
         made.append(
             Avatar(
-                name=label,
-                camera=estimate.camera,
+                name=name if len(people) == 1 else f"{name} {i + 1}",
+                camera=camera,
                 world_from_camera=np.eye(4),
                 mesh=surface.mesh,
                 textures=textures,
@@ -99,13 +111,9 @@ def make_avatars(
                 notes=(*estimate.notes, *surface.notes, *notes),
             )
         )
-        poses.append(pose)
-
-    # One world for all: the person with the largest surface says where the ground is and what is up.
-    lead = max(range(len(made)), key=lambda k: len(made[k].mesh.vertices))
-    placement = world_from_camera(poses[lead], made[lead].mesh.vertices, keep_camera_frame=settings.scan.keep_camera_frame)
+    placement = place(poses[lead][0], made[lead].mesh.vertices, settings.keep_camera_frame)
     report("done", 1.0)
-    return [replace(avatar, world_from_camera=placement) for avatar in made]
+    return [replace(a, world_from_camera=placement.world_from_camera, notes=(*a.notes, *placement.notes)) for a in made]
 
 
 def make_scan(predictions: Predictions, name: str = "person", settings: AvatarSettings | None = None) -> Avatar:
