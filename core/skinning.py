@@ -1,136 +1,139 @@
 """How the scan follows its skeleton: linear blend weights from body parts, distance to the bones and the surface itself.
 
-A vertex belongs first to a region (head, trunk, one arm, one leg), then to the bones of that region by distance. The region comes from
-the body part where the part names a limb, and where it does not (a sleeve, a trouser leg, a whole dress) from which limb's
-capsule fits best; it is then smoothed along the surface, so that an arm that lies on the trunk, where the scan is cut, does not
-share weights with it.
+A patch of the surface belongs first to a region: head, trunk, one arm, one leg. A body part that names a limb says which; for clothes
+the patches that clearly lie around one limb's bones are the seeds, and the others go with the seeds that they are nearest to *along the
+surface*, so an arm that hangs beside the trunk shares nothing with it. Regions blend into each other over a few
+centimetres of surface. Inside a region, bones share by distance, in units of the limb's thickness.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from .data import MeshData, RigData, SkinWeights
 from .skeleton import part_names
+from .surface_graph import Patches, make_patches
 
 REGIONS = ("head", "trunk", "arm.L", "arm.R", "leg.L", "leg.R")
 _REGION_OF_STEM = {
-    "upper_arm": "arm", "forearm": "arm", "hand": "arm", "palm": "arm", "thumb": "arm", "f_index": "arm", "f_middle": "arm",
+    "shoulder": "trunk", "upper_arm": "arm", "forearm": "arm", "hand": "arm", "thumb": "arm", "f_index": "arm", "f_middle": "arm",
     "f_ring": "arm", "f_pinky": "arm", "thigh": "leg", "shin": "leg", "foot": "leg", "toe": "leg",
 }  # fmt: skip
-_RADIUS = {  # of the limb around the bone, share of the person's trunk length
-    "spine": 0.26, "shoulder": 0.14, "upper_arm": 0.085, "forearm": 0.06, "hand": 0.05, "thumb": 0.022, "f_index": 0.018,
-    "f_middle": 0.018, "f_ring": 0.018, "f_pinky": 0.016, "thigh": 0.145, "shin": 0.09, "foot": 0.07, "toe": 0.06,
+_RADIUS = {  # thickness around the bone, share of the distance from pelvis to neck
+    "spine": 0.27, "head": 0.2, "shoulder": 0.13, "upper_arm": 0.085, "forearm": 0.065, "hand": 0.055, "thumb": 0.022,
+    "f_index": 0.018, "f_middle": 0.018, "f_ring": 0.018, "f_pinky": 0.016, "thigh": 0.145, "shin": 0.095, "foot": 0.075, "toe": 0.06,
 }  # fmt: skip
-_UNDEFORMED = ("heel", "pelvis", "breast", "face", "palm")
+_CLEAR = 0.6  # a region is clear where every other region's bones are this much farther, in limb thicknesses
+_HEAD_PARTS = ("Face_Neck", "Hair", "Eyeglass", "Lower_Lip", "Upper_Lip", "Lower_Teeth", "Upper_Teeth", "Tongue")
+_CLOTHED = {  # regions that a garment may cover
+    "Upper_Clothing": ("trunk", "arm.L", "arm.R", "leg.L", "leg.R"),
+    "Lower_Clothing": ("trunk", "leg.L", "leg.R"),
+    "Torso": ("trunk",),
+}
 
 
 @dataclass(frozen=True)
 class SkinSettings:
     """influences  most bones per vertex, 1..8
     sharpness   how fast a bone's influence falls off with distance; higher = stiffer limbs, sharper joints
-    smoothing   steps of smoothing of the regions along the surface
+    blend       how far regions blend into each other along the surface, share of the trunk's length
     """
 
     influences: int = 4
     sharpness: float = 3.0
-    smoothing: int = 12
+    blend: float = 0.06
 
 
 def region_of_bone(name: str) -> str:
     """Region of a metarig bone; "" for bones that move no skin."""
     stem = name.split(".")[0]
-    if stem in _UNDEFORMED:
-        return ""
     if stem == "spine":
         return "head" if name in ("spine.004", "spine.005", "spine.006") else "trunk"
-    if stem == "shoulder":
-        return "trunk"
-    return f"{_REGION_OF_STEM[stem]}.{name[-1]}" if stem in _REGION_OF_STEM else ""
+    region = _REGION_OF_STEM.get(stem, "")
+    return f"{region}.{name[-1]}" if region in ("arm", "leg") else region
 
 
-def _region_of_label() -> np.ndarray:
-    """(29,) index into REGIONS of the parts that name one region, -1 for clothes and background."""
-    out = np.full(len(part_names()), -1)
+@cache
+def allowed_regions() -> np.ndarray:
+    """(29, 6) bool: the regions to which a patch of each body part may belong."""
+    out = np.zeros((len(part_names()), len(REGIONS)), bool)
     for label, name in enumerate(part_names()):
-        side = {"Left": "L", "Right": "R"}.get(name.split("_")[0], "")
-        if (side and "Arm" in name) or "Hand" in name:
-            out[label] = REGIONS.index(f"arm.{side}")
-        elif side and any(word in name for word in ("Leg", "Foot", "Shoe", "Sock")):
-            out[label] = REGIONS.index(f"leg.{side}")
-        elif name in ("Face_Neck", "Hair", "Eyeglass", "Lower_Lip", "Upper_Lip", "Lower_Teeth", "Upper_Teeth", "Tongue"):
-            out[label] = REGIONS.index("head")
-        elif name == "Torso":
-            out[label] = REGIONS.index("trunk")
+        side = {"Left": ".L", "Right": ".R"}.get(name.split("_")[0], "")
+        if name in _CLOTHED:
+            allowed = _CLOTHED[name]
+        elif name in _HEAD_PARTS:
+            allowed = ("head",)
+        elif side:
+            allowed = (("arm" if "Arm" in name or "Hand" in name else "leg") + side,) if "Lip" not in name else ("head",)
+        else:
+            allowed = REGIONS
+        out[label] = [region in allowed for region in REGIONS]
     return out
 
 
 def skin_weights(mesh: MeshData, rig: RigData, settings: SkinSettings | None = None) -> SkinWeights:
-    """Weights of every vertex of the scan; bones that are `unseen` get none unless nothing else is near."""
+    """Weights of every vertex of the scan.
+
+    Fingers and toes that the photo does not show get none; their hand or foot takes their skin. Needs scipy.
+    """
     settings = settings or SkinSettings()
-    names = [n for n in rig.names if region_of_bone(n)]
+    names = [n for n, hidden in zip(rig.names, rig.unseen.tolist(), strict=True) if region_of_bone(n) and not (hidden and _small(n))]
     index = np.array([rig.names.index(n) for n in names])
     region = np.array([REGIONS.index(region_of_bone(n)) for n in names])
-    neck = rig.heads[rig.names.index("spine.004")]
-    trunk = float(np.linalg.norm(neck - rig.heads[rig.names.index("spine")]))
-    radius = np.array([_RADIUS[n.split(".")[0]] for n in names]) * trunk
-    radius[region == 0] = 0.16 * trunk
-    distance = segment_distance(mesh.vertices, rig.heads[index], rig.tails[index]) / radius.astype(np.float32)
-    membership = _regions(mesh, distance, region, settings)
-    closeness = np.empty_like(distance)
+    trunk = float(np.linalg.norm(rig.heads[rig.names.index("spine.004")] - rig.heads[rig.names.index("spine")]))
+    thickness = np.array([_RADIUS["head" if n == "spine.006" else n.split(".")[0]] for n in names], np.float32) * trunk
+    thickness[[i for i, n in enumerate(names) if n in ("spine.004", "spine.005")]] = 0.11 * trunk
+
+    patches = make_patches(mesh)
+    distance = segment_distance(patches.centres, rig.heads[index], rig.tails[index]) / thickness
+    share = patches.smooth(_regions(patches, distance, region), settings.blend * trunk)
+    weights = np.zeros(distance.shape, np.float32)
     for r in range(len(REGIONS)):
         own = region == r
-        nearest = distance[:, own].min(axis=1, keepdims=True)
-        closeness[:, own] = np.exp(-settings.sharpness * (distance[:, own] ** 2 - nearest**2))
-        closeness[:, own] *= membership[:, r : r + 1] / closeness[:, own].sum(axis=1, keepdims=True)
-    return strongest(closeness, index, settings.influences)
+        if own.any():
+            nearest = distance[:, own].min(axis=1, keepdims=True)
+            closeness = np.exp(-settings.sharpness * (distance[:, own] ** 2 - nearest**2))
+            weights[:, own] = closeness / closeness.sum(axis=1, keepdims=True) * share[:, r : r + 1]
+    return strongest(patches.spread(mesh, weights), index, settings.influences)
+
+
+def _small(name: str) -> bool:
+    return name.split(".")[0] in ("thumb", "f_index", "f_middle", "f_ring", "f_pinky", "toe")
 
 
 def segment_distance(points: np.ndarray, heads: np.ndarray, tails: np.ndarray) -> np.ndarray:
-    """(V, B) float32 distance of (V, 3) points from the segments (B, 3) heads to tails, metres."""
-    p = points.astype(np.float32)
-    h, axis = heads.astype(np.float32), (tails - heads).astype(np.float32)
-    length2 = np.maximum((axis**2).sum(axis=1), 1e-12)
-    along = np.clip((p @ axis.T - (h * axis).sum(axis=1)) / length2, 0, 1)
-    out = np.empty(along.shape, np.float32)
-    for b in range(len(h)):
-        out[:, b] = np.linalg.norm(p - h[b] - along[:, b : b + 1] * axis[b], axis=1)
-    return out
+    """(N, B) float32 metres: distance of (N, 3) points from the segments (B, 3) heads to tails."""
+    axis = (tails - heads).astype(np.float32)
+    offset = points[:, None, :].astype(np.float32) - heads[None].astype(np.float32)
+    along = np.clip(np.einsum("nbk,bk->nb", offset, axis) / np.maximum((axis**2).sum(axis=1), 1e-12), 0, 1)
+    offset -= along[..., None] * axis
+    return np.sqrt(np.einsum("nbk,nbk->nb", offset, offset))
 
 
-def _regions(mesh: MeshData, distance: np.ndarray, region: np.ndarray, settings: SkinSettings) -> np.ndarray:
-    """(V, 6) float32 share of each region per vertex, rows sum to 1."""
-    nearest = np.stack([distance[:, region == r].min(axis=1) for r in range(len(REGIONS))], axis=1)
-    labelled = _region_of_label()[np.minimum(mesh.labels, len(part_names()) - 1)]
-    best = np.where(labelled >= 0, labelled, nearest.argmin(axis=1))
-    out = np.zeros(nearest.shape, np.float32)
-    out[np.arange(len(out)), best] = 1
-    return _smooth(out, mesh.faces, settings.smoothing)
-
-
-def _smooth(values: np.ndarray, faces: np.ndarray, steps: int) -> np.ndarray:
-    """(V, n) values averaged with their neighbours along the surface, `steps` times."""
-    from scipy.sparse import coo_matrix
-
-    a = faces[:, [0, 1, 2, 1, 2, 0]].ravel()
-    b = faces[:, [1, 2, 0, 0, 1, 2]].ravel()
-    count = len(values)
-    graph = coo_matrix((np.ones(len(a), np.float32), (a, b)), shape=(count, count)).tocsr()
-    degree = np.asarray(graph.sum(axis=1)).ravel()
-    for _ in range(steps):
-        mean = (graph @ values) / np.maximum(degree, 1)[:, None]
-        values = np.where(degree[:, None] > 0, 0.5 * values + 0.5 * mean, values)
-    return values
+def _regions(patches: Patches, distance: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """(N, 6) float32: 1 for the region of each patch."""
+    allowed = allowed_regions()[np.minimum(patches.labels, len(part_names()) - 1)]
+    near = np.stack([distance[:, region == r].min(axis=1, initial=np.inf) for r in range(len(REGIONS))], axis=1)
+    near = np.where(allowed, near, np.inf)
+    ordered = np.sort(near, axis=1)
+    best = near.argmin(axis=1)
+    clear = (allowed.sum(axis=1) == 1) | (ordered[:, 1] - ordered[:, 0] > _CLEAR)
+    away = np.stack([patches.distances(clear & (best == r)) for r in range(len(REGIONS))], axis=1)
+    # Where two seeds are about equally far along the surface, the nearer bones decide; 5 cm along it weigh like one thickness.
+    cost = np.where(np.isfinite(away), away, 1e3) / 0.05 + near
+    final = np.where(clear, best, np.where(np.isfinite(cost).any(axis=1), cost.argmin(axis=1), best))
+    return np.eye(len(REGIONS), dtype=np.float32)[final]
 
 
 def strongest(weights: np.ndarray, index: np.ndarray, count: int) -> SkinWeights:
-    """The `count` largest of (V, B) weights per vertex, normalised; index (B,) are the bones."""
-    count = min(count, weights.shape[1], 8)
-    order = np.argpartition(-weights, count - 1, axis=1)[:, :count]
+    """The `count` largest of (V, B) weights per vertex, each row normalised; index (B,) are the bones."""
+    count = int(np.clip(count, 1, min(8, weights.shape[1])))
+    order = np.argpartition(weights, weights.shape[1] - count, axis=1)[:, -count:]
     kept = np.take_along_axis(weights, order, axis=1)
     kept = np.where(kept < 1e-3, 0, kept)
     total = kept.sum(axis=1, keepdims=True)
-    kept = np.where(total > 0, kept / np.maximum(total, 1e-12), np.eye(1, count, dtype=np.float32))
+    kept = np.where(total > 0, kept / np.maximum(total, 1e-12), np.eye(1, count, count - 1, dtype=np.float32))
     return SkinWeights(index[order].astype(np.int32), kept.astype(np.float32))
