@@ -46,6 +46,7 @@ def render_view(
         _lights(scene, (low + high) / 2, camera, made)
         _settings(scene, size, samples, path)
         bpy.ops.render.render(write_still=True, scene=scene.name)
+        scene.view_layers[0].update()  # the camera has no matrix until its scene was evaluated
         bones = _bones(scene, camera, collection, size)
     finally:
         bpy.data.scenes.remove(scene)
