@@ -17,11 +17,12 @@ from pathlib import Path
 from .checkpoint import read_header
 from .errors import Cancelled, SapiensError
 from .licence import require_acceptance
-from .weight_store import CHUNK, Progress, Record, hash_file, make_models_folder, require_space, write_record
+from .weight_store import Progress, Record, hash_file, make_models_folder, require_space, write_record
 from .weights import ModelRow, ReleasedCheckpoint, choose, find_checkpoint, models_folder, row_of
 
 PAUSES = (1, 2, 4, 8, 16)
 """Seconds before each new attempt after the connection broke without bringing anything."""
+REPORT_BYTES = 1 << 20
 TIMEOUT = 30.0
 """Seconds without a byte after which a connection counts as broken."""
 
@@ -50,7 +51,7 @@ def download_model(
     model, tasks   "0.4b" and ("pose", "seg"), None = all tasks that were published
     online         that requests may leave this machine: False unless the person asked for the download
     progress       called with ("0.4b pose", share of this file)
-    cancel         asked after every few megabytes; True raises Cancelled. What was fetched is kept for the next time
+    cancel         asked for every piece that arrives; True raises Cancelled. What was fetched is kept for the next time
     endpoint       a mirror; else $HF_ENDPOINT, else huggingface.co
     Returns the rows of what was asked for. SapiensError if offline, the licence is not accepted, the disk has no room, the
     connection is lost for good, or the file is not what the Hub or the table of checkpoints says.
@@ -180,19 +181,24 @@ def _stream(
 
     headers = {**build_hf_headers(), "Accept-Encoding": "identity", **({"Range": f"bytes={had}-"} if had else {})}
     with hub.get_session().stream("GET", remote.url, headers=headers, timeout=TIMEOUT, follow_redirects=True) as answer:
-        if answer.status_code == 416:  # the server has less than it said
+        if answer.status_code == 416:
             part.unlink(missing_ok=True)
-            return
+            raise SapiensError("The server has less of the file than it announced.", "Run it again later.")
         hf_raise_for_status(answer)
         continues = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {had}-")
         with part.open("ab" if continues else "wb") as file:
-            done = had if continues else 0
-            for chunk in answer.iter_bytes(CHUNK):
+            done = told = had if continues else 0
+            # In the pieces in which they arrive: what came before a break is kept.
+            for piece in answer.iter_bytes():
+                file.write(piece[: remote.size - done])
+                done = min(done + len(piece), remote.size)
                 if cancel is not None and cancel():
                     raise Cancelled
-                file.write(chunk)
-                done += len(chunk)
-                progress(min(done / remote.size, 1.0))
+                if done - told >= REPORT_BYTES or done == remote.size:
+                    told = done
+                    progress(done / remote.size)
+                if done == remote.size:
+                    return
 
 
 def _check(checkpoint: ReleasedCheckpoint, remote: RemoteFile, part: Path) -> None:
