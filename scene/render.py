@@ -32,6 +32,7 @@ def render_view(
 ) -> View:
     """Render the scans of a collection from `azimuth_degrees` to the side of the matched camera, in a scene of its own.
 
+    The side is the one to which the surface is turned, so that it shows what the photo saw.
     size is (width, height) in pixels. The artist's scene, its render settings and its world stay as they are.
     """
     bpy.context.view_layer.update()  # new bones have no pose until the scene was evaluated
@@ -64,7 +65,7 @@ def _camera(scene, collection, low: Vector, high: Vector, size, azimuth: float, 
     centre, radius = (low + high) / 2, (high - low).length / 2
     matched = next((ob for ob in collection.all_objects if ob.get("sapiens2_role") == "camera"), None)
     front = (matched.matrix_world.translation - centre) if matched else Vector((0, -1, 0))
-    angle = math.atan2(front.y, front.x) + azimuth
+    angle = math.atan2(front.y, front.x) + math.copysign(azimuth, _turned(scene, front))
     data = bpy.data.cameras.new("sapiens2 preview")
     data.lens, data.sensor_fit = 70, "VERTICAL"
     camera = bpy.data.objects.new("sapiens2 preview", data)
@@ -76,6 +77,16 @@ def _camera(scene, collection, low: Vector, high: Vector, size, azimuth: float, 
     scene.camera = camera
     made += [camera, data]
     return camera
+
+
+def _turned(scene, front: Vector) -> float:
+    """Positive where the surfaces of the scene look more to the left-hand side of `front` (counter-clockwise seen from above)."""
+    total = np.zeros(3)
+    for ob in (ob for ob in scene.collection.objects if ob.type == "MESH"):
+        normals = np.empty(3 * len(ob.data.vertices), np.float32)
+        ob.data.vertex_normals.foreach_get("vector", normals)
+        total += np.array(ob.matrix_world.to_3x3()) @ normals.reshape(-1, 3).sum(0)
+    return float(front.x * total[1] - front.y * total[0])
 
 
 def _lights(scene, centre: Vector, camera: bpy.types.Object, made: list) -> None:
