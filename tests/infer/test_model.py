@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="the network needs torch")
 pytest.importorskip("timm", reason="the network needs timm")
 
+from sapiens2_avatar.core.checkpoint import CheckpointHeader  # noqa: E402
 from sapiens2_avatar.core.errors import SapiensError  # noqa: E402
+from sapiens2_avatar.core.weights import CHECKPOINTS, identify  # noqa: E402
 from sapiens2_avatar.infer import BackboneConfig, HeadConfig, Sapiens2, Sapiens2Config, load_model, released_config  # noqa: E402
 from sapiens2_avatar.infer.model import backbone as backbone_module  # noqa: E402
 from sapiens2_avatar.infer.model import heads as heads_module  # noqa: E402
@@ -130,6 +133,24 @@ def test_released_network_has_the_published_size(size, task):
     else:
         assert counted == pytest.approx(parameters, rel=3.2e-4)
     assert tensors in (None, len(model.state_dict()) + 1)
+
+
+@pytest.mark.parametrize("key", CHECKPOINTS, ids=map("-".join, CHECKPOINTS))
+def test_table_of_checkpoints_has_the_parameters_of_the_network(key):
+    with torch.device("meta"):
+        model = Sapiens2(released_config(*key))
+    checkpoint = CHECKPOINTS[key]
+    assert sum(parameter.numel() for parameter in model.parameters()) == checkpoint.parameters
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    shapes["backbone.rope_embed.periods"] = (model.config.backbone.head_width // 4,)
+    if key[1] == "pretrain":
+        shapes = {name.removeprefix("backbone."): shape for name, shape in shapes.items()}
+    header = CheckpointHeader(Path("any name.safetensors"), shapes, dict.fromkeys(shapes, "F32"), {})
+    assert identify(header) is checkpoint
+    assert [other for other in CHECKPOINTS.values() if other.describes(header)] == [checkpoint]
+    shapes.popitem()
+    shapes.popitem()
+    assert identify(header) is None
 
 
 def test_grouped_attention_follows_the_depth_rule():
