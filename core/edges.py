@@ -7,6 +7,8 @@ of a gap to be torn apart.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from .data import Camera
@@ -25,54 +27,63 @@ APART = 0.25
 """Share of the gap that is enough between body parts that do not touch on a body."""
 
 
-def plane_gradients(z: np.ndarray, normal: np.ndarray, rays: np.ndarray, camera: Camera) -> tuple[np.ndarray, ...]:
-    """Tangent planes as images: inverse depth is linear in the pixel on a plane.
+def slant(normal: np.ndarray, rays: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    """Tangent planes as seen in the image: on a plane, inverse depth is linear in the pixel.
 
-    z (H, W) float32 metres, > 0 where it counts; normal (H, W, 3) unit, camera space; rays (H, W, 3) at depth 1.
-    Returns (inverse, along_x, along_y), each (H, W) float32: 1 / z and its change per pixel; 0 where z <= 0.
+    normal (H, W, 3) float32 unit, camera space; rays (H, W, 3) at depth 1 of `camera`.
+    Returns (down, right), each (H, W) float32: by what share of itself 1 / z grows per pixel in that direction.
     """
-    facing = np.minimum(np.einsum("ijk,ijk->ij", normal, rays), -CLAMP)
-    inverse = np.divide(1, z, out=np.zeros_like(z), where=z > 0)
-    scale = inverse / facing
-    return inverse, normal[..., 0] * scale * np.float32(1 / camera.fx), normal[..., 1] * scale * np.float32(1 / camera.fy)
+    facing = np.minimum(np.einsum("ijk,ijk->ij", normal, rays), np.float32(-CLAMP))
+    return normal[..., 1] / (facing * np.float32(camera.fy)), normal[..., 0] / (facing * np.float32(camera.fx))
 
 
-def pair_gap(planes: tuple[np.ndarray, ...], axis: int, step: int = 1) -> np.ndarray:
+def inverse_depth(z: np.ndarray) -> np.ndarray:
+    """1 / z, 0 where z <= 0."""
+    return np.divide(1, z, out=np.zeros_like(z), where=z > 0)
+
+
+def pair(axis: int, step: int = 1) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Index of all first and all second pixels of the neighbours along an axis: 1 = to the right, 0 = downwards."""
+    ahead, behind, everything = slice(None, -step), slice(step, None), slice(None)
+    return ((everything, ahead), (everything, behind)) if axis else ((ahead, everything), (behind, everything))
+
+
+def pair_gap(inverse: np.ndarray, slants: tuple[np.ndarray, np.ndarray], axis: int, step: int = 1) -> np.ndarray:
     """How far neighbours lie off each other's tangent planes, metres along z, by the plane that explains the pair better.
 
-    planes of `plane_gradients`; axis 1 = right neighbours, 0 = lower ones; step in pixels.
+    inverse (H, W) 1 / z; slants of `slant`; axis as in `pair`; step in pixels.
     Returns (H, W - step) or (H - step, W) float32; meaningless where either depth is missing.
     """
-    inverse, gradient = planes[0], planes[2 - axis]
-    first = (slice(None), slice(None, -step)) if axis else (slice(None, -step), slice(None))
-    second = (slice(None), slice(step, None)) if axis else (slice(step, None), slice(None))
-    rise = inverse[second] - inverse[first]
-    error = np.minimum(np.abs(rise - gradient[first] * step), np.abs(rise - gradient[second] * step))
-    return error / np.maximum(inverse[first] * inverse[second], 1e-12)
+    first, second = pair(axis, step)
+    a, b, slanted = inverse[first], inverse[second], slants[axis]
+    rise = b - a
+    error = np.minimum(
+        np.abs(rise - a * slanted[first] * np.float32(step)), np.abs(rise - b * slanted[second] * np.float32(step))
+    )
+    return error / np.maximum(a * b, np.float32(1e-12))
 
 
-def gap_limit(z: np.ndarray, camera: Camera, step: int = 1) -> np.ndarray:
-    """(H, W) float32 metres: the gap that tears neighbours `step` pixels of `camera` apart."""
-    return np.maximum(np.float32(GAP), z * np.float32(GAP_PIXELS * step / camera.fx))
+def gap_limit(z: np.ndarray, camera: Camera) -> np.ndarray:
+    """(H, W) float32 metres: the gap that tears neighbours apart."""
+    return np.maximum(np.float32(GAP), z * np.float32(GAP_PIXELS / camera.fx))
 
 
-def cut_pairs(z: np.ndarray, normal: np.ndarray, labels: np.ndarray, rays: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """Tear the surface between neighbours that are no neighbours in space.
+def cut_pairs(
+    z: np.ndarray, gaps: tuple[np.ndarray, np.ndarray], labels: np.ndarray, camera: Camera
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tear the surface between neighbours in the photo that are no neighbours in space.
 
-    z (H, W) float32, 0 = no surface; normal (H, W, 3) unit, camera space; labels (H, W) uint8; rays (H, W, 3).
-    Returns (right_cut, down_cut), (H, W) bool each; the last column and the last row are False.
+    z (H, W) float32, 0 = no surface; gaps (down, right) of `pair_gap`; labels (H, W) uint8.
+    Returns (down_cut, right_cut), (H, W) bool each: the last row, or the last column, is False.
     """
-    planes = plane_gradients(z, normal, rays, camera)
-    limit = gap_limit(z, camera)
-    apart = parts_apart()
+    limit, apart, known = gap_limit(z, camera), parts_apart(), z > 0
     out = []
-    for axis in (1, 0):
-        first = (slice(None), slice(None, -1)) if axis else (slice(None, -1), slice(None))
-        second = (slice(None), slice(1, None)) if axis else (slice(1, None), slice(None))
+    for axis, gap in enumerate(gaps):
+        first, second = pair(axis)
         allowed = np.minimum(limit[first], limit[second])
         allowed = np.where(apart[labels[first], labels[second]], allowed * np.float32(APART), allowed)
         cut = np.zeros(z.shape, bool)
-        cut[first] = (pair_gap(planes, axis) > allowed) & (z[first] > 0) & (z[second] > 0)
+        cut[first] = (gap > allowed) & known[first] & known[second]
         out.append(cut)
     return out[0], out[1]
 
@@ -88,8 +99,7 @@ def tangent_normals(z: np.ndarray, rays: np.ndarray, step: int = 1) -> np.ndarra
     for axis in (1, 0):
         ahead = np.full(points.shape, np.nan, np.float32)
         behind = ahead.copy()
-        first = (slice(None), slice(None, -step)) if axis else (slice(None, -step), slice(None))
-        second = (slice(None), slice(step, None)) if axis else (slice(step, None), slice(None))
+        first, second = pair(axis, step)
         rise = np.where(((z[first] > 0) & (z[second] > 0))[..., None], points[second] - points[first], np.nan)
         ahead[first], behind[second] = rise, rise
         flatter = np.abs(np.nan_to_num(ahead[..., 2], nan=np.inf)) <= np.abs(np.nan_to_num(behind[..., 2], nan=np.inf))
@@ -99,6 +109,7 @@ def tangent_normals(z: np.ndarray, rays: np.ndarray, step: int = 1) -> np.ndarra
     return np.divide(normal, length, out=np.zeros_like(normal), where=length > 0)
 
 
+@cache
 def parts_apart() -> np.ndarray:
     """(29, 29) bool: body parts that meet in a photo only because one lies in front of the other."""
     names = part_names()

@@ -1,4 +1,13 @@
-"""The scan: predictions in, the surface that the camera sees out."""
+"""The scan: predictions in, the surface that the camera sees out.
+
+domain    which pixels belong to the person (segmentation and matte)
+normals   the normal map, checked against the depth
+snap      depths between two surfaces go back to one of them
+edges     the surface is torn where tangent planes do not explain the next pixel
+refine    depth and normals are fused
+meshing   every pixel becomes a quad, tears become gaps
+decimate  fewer faces, if asked for
+"""
 
 from __future__ import annotations
 
@@ -6,27 +15,40 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import domain as domains
-from . import edges, meshing, refine, snap
+from . import edges, meshing, refine
 from .data import Camera, MeshData, Predictions
+from .domain import person_domain
 from .errors import SapiensError
-from .frames import camera_from_normal_head, uv_from_pixel
+from .frames import uv_from_pixel
+from .grid import Grid
+from .normals import usable_normals
+from .skeleton import part_labels
+from .snap import snap
 
-SOFT, SOFTPX, HAIR = 0.003, 1.0, 0.05
 NEAREST, FARTHEST = 0.01, 1000.0
 """Metres between which a predicted depth is believed at all."""
+
+GUESSED = 0.1
+"""Weight of a depth that was predicted from its neighbours, against one that was measured."""
+
+SLOPE_STEP = 4
+"""Pixels over which the slopes of depth and normals are compared."""
 
 
 @dataclass(frozen=True)
 class ScanSettings:
     """How the surface is made.
 
-    refine            0..1: 0 = the pointmap alone gives the shape, 1 = the normal map leads
-    resolution        "full" (the grid of the network: every pixel of photos up to about 2000 x 1500, every other one of larger ones ...),
-                      "half" (every other pixel of that), "photo" (every pixel), or the number of faces to aim for
-    min_component     pieces with fewer faces are dropped
-    alpha_threshold   opacity from which a pixel belongs to the person
-    hair_threshold    the same for hair
+    refine             0..1: 0 = the pointmap alone gives the shape, 1 = the normal map leads
+    resolution         "full" (as fine as the network sees: every n-th pixel of a large photo), "half" (half as fine), "photo" (every
+                       pixel), or the number of triangles to aim for
+    min_component      pieces with fewer triangles are dropped, at the network's resolution
+    alpha_threshold    opacity from which a pixel belongs to the person
+    hair_threshold     the same for hair
+    smooth_outline     smooth the stairs of the silhouette and of tears
+    stature            height of the person in metres that everything is scaled to; None = as the network measures it
+    keep_camera_frame  leave the scan where the camera saw it instead of standing it on the ground
+    `stature` and `keep_camera_frame` concern all of an avatar and are read by `core.avatar`.
     """
 
     refine: float = 0.5
@@ -34,6 +56,18 @@ class ScanSettings:
     min_component: int = 200
     alpha_threshold: float = 0.5
     hair_threshold: float = 0.25
+    smooth_outline: bool = True
+    stature: float | None = None
+    keep_camera_frame: bool = False
+
+    def __post_init__(self):
+        if not 0 <= self.refine <= 1:
+            raise SapiensError(f"Refine must lie between 0 and 1, not {self.refine:g}.", "0 follows the depth, 1 the normals.")
+        faces = isinstance(self.resolution, int) and not isinstance(self.resolution, bool) and self.resolution >= 4
+        if not faces and self.resolution not in ("full", "half", "photo"):
+            raise SapiensError(f"{self.resolution!r} is no resolution.", "Use full, half, photo, or a number of triangles.")
+        if self.min_component < 0:
+            raise SapiensError("The smallest piece cannot have fewer than 0 triangles.", "Use 0 to keep every piece.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +83,7 @@ class Surface:
     right_cut     (H, W) bool     the surface is torn between a pixel and its right neighbour
     down_cut      (H, W) bool     the same for the lower neighbour
     vertex_pixel  (V, 2) float32  pixel coordinates (x, y) of every vertex
+    quads         (Q, 4) int32    faces 2k and 2k + 1 of the mesh are quad k, counter-clockwise; None for a decimated mesh
     notes         sentences for the artist
     """
 
@@ -61,68 +96,214 @@ class Surface:
     right_cut: np.ndarray
     down_cut: np.ndarray
     vertex_pixel: np.ndarray
+    quads: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Maps:
+    """The surface on its grid; fields as in `Surface`, with cuts as (down, right)."""
+
+    camera: Camera
+    rays: np.ndarray
+    depth: np.ndarray
+    mask: np.ndarray
+    normal: np.ndarray
+    labels: np.ndarray
+    cuts: tuple[np.ndarray, np.ndarray]
 
 
 def make_mesh(
     predictions: Predictions, camera: Camera, mask: np.ndarray | None = None, settings: ScanSettings | None = None
 ) -> Surface:
-    """Mesh what the camera sees of the person in `mask` ((H, W) bool; None = everybody)."""
+    """Mesh what the camera sees of the person in `mask` ((H, W) bool; None = everybody).
+
+    Only the z of the pointmap is used: x and y follow from the pixel and the camera, so that the camera projects every vertex
+    onto the pixel it came from. Raises SapiensError where there is no pointmap, no person or no depth on them.
+    """
     settings = settings or ScanSettings()
+    seen = _check(predictions, camera, mask)
+    grid = Grid.around(seen, settings.resolution)
+    maps, notes = _surface_maps(predictions, camera, mask, grid, settings)
+    mesh, pixel, quads = _mesh(maps, grid, camera, settings)
+    if isinstance(settings.resolution, int) and len(mesh.faces) > settings.resolution:
+        from .decimate import decimate
+
+        mesh, pixel = decimate(mesh, camera, settings.resolution)
+        quads = None
+    return Surface(
+        mesh=mesh,
+        camera=camera,
+        mask=grid.spread(maps.mask),
+        depth=_spread_depth(maps, grid, camera),
+        normal=grid.spread(maps.normal),
+        labels=grid.spread(maps.labels),
+        right_cut=_spread_cut(maps.cuts[1], grid, 1),
+        down_cut=_spread_cut(maps.cuts[0], grid, 0),
+        vertex_pixel=pixel,
+        quads=quads,
+        notes=notes,
+    )
+
+
+def _check(predictions: Predictions, camera: Camera, mask: np.ndarray | None) -> np.ndarray:
+    """(H, W) bool: where the person may be; raises SapiensError where there is nothing to mesh."""
     if predictions.pointmap is None:
-        raise SapiensError("These predictions have no pointmap.", "Run the pointmap task, then build again.")
-    pm = predictions.pointmap[..., 2].astype(np.float32)
-    known = np.isfinite(pm) & (pm > NEAREST) & (pm < FARTHEST)
-    z = np.where(known, pm, 0)
-    px = 1.0
-    domain, labels = domains.person_domain(predictions.seg, predictions.alpha, mask, known, px, settings.alpha_threshold, settings.hair_threshold)
+        raise SapiensError("These predictions have no pointmap, so there is no surface.", "Run the pointmap task on the photo.")
+    size = (predictions.height, predictions.width)
+    if (camera.height, camera.width) != size:
+        raise SapiensError(
+            f"The camera is for {camera.width} x {camera.height} pixels, the photo has {size[1]} x {size[0]}.",
+            "Resize the camera with Camera.resized.",
+        )
+    if mask is not None and (mask.shape != size or mask.dtype != bool):
+        raise SapiensError(f"The mask must be bool of {size}, not {mask.dtype} {mask.shape}.", "Use one mask per person.")
+    seen = _known(predictions.pointmap[..., 2])
+    if not seen.any():
+        raise SapiensError("The pointmap holds no depth at all.", "Run the pointmap task again.")
+    if predictions.seg is not None:
+        seen = predictions.seg > 0
+    elif predictions.alpha is not None:
+        seen = predictions.alpha > 0
+    if mask is not None:
+        seen = seen & mask if predictions.seg is not None else mask
+    if not seen.any():
+        raise SapiensError(
+            "There is no person here to make a surface of.", "Choose a photo of a person, or draw a box around them."
+        )
+    return seen
+
+
+def _known(z: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return np.isfinite(z) & (z > NEAREST) & (z < FARTHEST)
+
+
+def _surface_maps(
+    predictions: Predictions, photo_camera: Camera, mask: np.ndarray | None, grid: Grid, settings: ScanSettings
+) -> tuple[_Maps, tuple[str, ...]]:
+    """Domain, depth, normals, labels and tears on the grid."""
+
+    def part(values: np.ndarray | None) -> np.ndarray | None:
+        return None if values is None else np.ascontiguousarray(values[grid.index])
+
+    camera = grid.camera(photo_camera)
     rays = camera.rays()
-    if predictions.normal is None:
-        normal = edges.tangent_normals(z, rays)
-    else:
-        normal = camera_from_normal_head(np.nan_to_num(predictions.normal.astype(np.float32)))
-        length = np.linalg.norm(normal, axis=-1, keepdims=True)
-        normal = np.where(length > 0.3, normal / np.maximum(length, 1e-6), 0)
-    ok = (np.abs(normal).sum(-1) > 0) & domain
-    normal = domains.nearest(ok, normal) * domain[..., None]
-    z, measured = snap.snap(z, domain, normal, labels, predictions.image, rays, camera, px)
+    z = part(predictions.pointmap[..., 2]).astype(np.float32)
+    known = _known(z)
+    z = np.where(known, z, 0)
+    thresholds = settings.alpha_threshold, settings.hair_threshold
+    domain, labels = person_domain(part(predictions.seg), part(predictions.alpha), part(mask), known, grid.scale, *thresholds)
+    if not (domain & known).any():
+        raise SapiensError("The pointmap holds no depth on the person.", "Run the pointmap task again.")
+    normal, informed, notes = usable_normals(part(predictions.normal), z, domain, rays)
+    slants = edges.slant(normal, rays, camera)
+    z, measured = snap(z, domain, normal, slants, labels, part(predictions.image), camera, grid.scale)
     domain &= z > 0
-    right_cut, down_cut = edges.cut_pairs(z, normal, labels, rays, camera)
-    if settings.refine > 0 and predictions.normal is not None:
-        right, down, rw, dw = refine.slopes(normal, rays, camera)
-        lr, ld = meshing.links(domain, right_cut, down_cut)
-        if SOFT:
-            planes = edges.plane_gradients(z, normal, rays, camera)
-            for axis, w in ((1, rw), (0, dw)):
-                f = (slice(None), slice(None, -1)) if axis else (slice(None, -1), slice(None))
-                s_ = np.maximum(SOFT, SOFTPX * z[f] / camera.fx)
-                w /= 1 + np.square(edges.pair_gap(planes, axis) / s_)
-            hair = labels == 4
-            rw *= np.where(hair[:, 1:] & hair[:, :-1], np.float32(HAIR), 1)
-            dw *= np.where(hair[1:] & hair[:-1], np.float32(HAIR), 1)
-        z = refine.fuse(z, np.where(measured, 1, np.float32(0.1)), right, down, rw * lr, dw * ld, refine.data_weight(z, camera, settings.refine))
-    lr, ld = meshing.links(domain, right_cut, down_cut)
-    comp, size = meshing.components(domain, lr, ld)
-    domain &= size[comp] > settings.min_component // 2
-    lr, ld = meshing.links(domain, right_cut, down_cut)
-    if not domain.any():
-        raise SapiensError("No surface was found in the pointmap.", "Check that a person is visible in the photo.")
-    quads, corner = meshing.corner_quads(domain, lr, ld)
+    inverse = edges.inverse_depth(z)
+    gaps = edges.pair_gap(inverse, slants, 0), edges.pair_gap(inverse, slants, 1)
+    cuts = edges.cut_pairs(z, gaps, labels, camera)
+    if settings.refine > 0 and informed:
+        z = _refined(z, measured, domain, normal, slants, labels, gaps, cuts, rays, camera, settings.refine)
+    elif settings.refine > 0:
+        notes = (*notes, "Without a normal map the surface has no more detail than the depth.")
+    domain = _without_specks(domain, labels, cuts, grid, settings.min_component)
+    z, labels, normal = np.where(domain, z, 0), np.where(domain, labels, 0), normal * domain[..., None]
+    return _Maps(camera, rays, z, domain, normal, labels.astype(np.uint8), cuts), notes
+
+
+def _refined(
+    z: np.ndarray,
+    measured: np.ndarray,
+    domain: np.ndarray,
+    normal: np.ndarray,
+    slants: tuple[np.ndarray, np.ndarray],
+    labels: np.ndarray,
+    gaps: tuple[np.ndarray, np.ndarray],
+    cuts: tuple[np.ndarray, np.ndarray],
+    rays: np.ndarray,
+    camera: Camera,
+    strength: float,
+) -> np.ndarray:
+    """Depth fused with the normals across all pairs that are not cut."""
+    slope, weight = refine.slopes(normal, rays, camera)
+    hair = labels == part_labels("Hair")[0]
+    linked = meshing.links(domain, cuts[1], cuts[0])[::-1]
+    weights = []
+    for axis in (0, 1):
+        first, second = edges.pair(axis)
+        believed = weight[axis] * refine.step_weight(gaps[axis], z[first], camera) * linked[axis]
+        weights.append(believed * np.where(hair[first] & hair[second], np.float32(refine.HAIR), np.float32(1)))
+    differ = 0.0
+    if z.shape[1] > SLOPE_STEP:
+        rows = slice(None, None, 2)
+        gap = edges.pair_gap(edges.inverse_depth(z[rows]), (slants[0][rows], slants[1][rows]), 1, SLOPE_STEP)
+        first, second = edges.pair(1, SLOPE_STEP)
+        sure = (measured & domain)[rows]
+        sure = sure[first] & sure[second] & (gap < edges.gap_limit(z[rows], camera)[first])
+        differ = refine.disagreement(gap[sure], z[rows][first][sure], camera, SLOPE_STEP)
+    trust = min(1.0, differ / refine.DISAGREE) ** 2
+    prior = refine.data_weight(z, camera, strength, trust) * np.where(measured, np.float32(1), np.float32(GUESSED))
+    return refine.fuse(z, prior, slope, (weights[0], weights[1]))
+
+
+def _without_specks(
+    domain: np.ndarray, labels: np.ndarray, cuts: tuple[np.ndarray, np.ndarray], grid: Grid, min_component: int
+) -> np.ndarray:
+    """The domain without pieces that are too small; hair is fine, so an eighth is enough for it."""
+    piece, size = meshing.components(domain, *meshing.links(domain, cuts[1], cuts[0]))
+    size[0] = 0
+    smallest = min(min_component / 2 * min(1.0, grid.detail) ** 2, size.max() / 50)
+    hair = np.bincount(piece.ravel(), (labels == part_labels("Hair")[0]).ravel(), len(size)) > 0.5 * size
+    keep = size >= np.where(hair, smallest / 8, smallest)
+    keep[0] = False
+    return keep[piece]
+
+
+def _mesh(maps: _Maps, grid: Grid, camera: Camera, settings: ScanSettings) -> tuple[MeshData, np.ndarray, np.ndarray]:
+    """The mesh, the photo's pixel of every vertex (V, 2) float32, and the quads."""
+    mask = maps.mask
+    quads, corner = meshing.corner_quads(mask, *meshing.links(mask, maps.cuts[1], maps.cuts[0]))
     count = len(corner)
-    row, column = np.divmod(corner, camera.width + 1)
-    xy = meshing.smooth_outline(np.stack([column, row], 1) - 0.5, quads)
-    inv, gx, gy = edges.plane_gradients(z, normal, rays, camera)
-    y, x = np.nonzero(domain)
-    guess = inv[domain][:, None] + gx[domain][:, None] * (xy[quads, 0] - x[:, None]) + gy[domain][:, None] * (xy[quads, 1] - y[:, None])
-    vz = 1 / meshing.gather(quads, guess, count)
-    xy = xy.astype(np.float32)
-    vertices = camera.rays(xy) * vz[:, None].astype(np.float32)
-    normals = np.stack([meshing.gather(quads, normal[domain][:, k], count) for k in range(3)], 1)
-    normals = (normals / np.linalg.norm(normals, axis=1, keepdims=True)).astype(np.float32)
+    row, column = np.divmod(corner, mask.shape[1] + 1)
+    corner_pixel = np.stack([column, row], 1) - 0.5
+    pixel = meshing.smooth_outline(corner_pixel, quads) if settings.smooth_outline else corner_pixel
+    # On its tangent plane a pixel says where its corners are; a vertex is where its pixels say, in the mean.
+    inverse = edges.inverse_depth(maps.depth)[mask]
+    down, right = (slanted[mask] for slanted in edges.slant(maps.normal, maps.rays, maps.camera))
+    y, x = np.nonzero(mask)
+    guess = 1 + right[:, None] * (pixel[quads, 0] - x[:, None]) + down[:, None] * (pixel[quads, 1] - y[:, None])
+    depth = 1 / meshing.gather(quads, inverse[:, None] * np.clip(guess, 0.5, 2), count)
+    normal = np.stack([meshing.gather(quads, maps.normal[mask][:, k], count) for k in range(3)], 1)
+    length = np.linalg.norm(normal, axis=1, keepdims=True)
+    normal = np.where(length > 1e-3, normal / np.maximum(length, 1e-3), [0, 0, -1])
+    labels = np.zeros(count, np.uint8)
+    labels[quads] = maps.labels[mask][:, None]
+    pixel = grid.photo_pixels(pixel).astype(np.float32)
+    vertices = camera.rays(pixel) * depth[:, None].astype(np.float32)
+    uvs = np.clip(uv_from_pixel(pixel, camera.width, camera.height), 0, 1).astype(np.float32)
     faces = meshing.triangles(quads, vertices)
-    labels = np.where(domain, labels, 0).astype(np.uint8)
-    vl = np.zeros(count, np.uint8)
-    vl[quads] = labels[domain][:, None]
-    uvs = uv_from_pixel(xy, camera.width, camera.height).astype(np.float32)
-    mesh = MeshData(vertices, faces, uvs, normals, vl)
-    return Surface(mesh, camera, z, domain, normal, labels, right_cut, down_cut, xy)
+    return MeshData(vertices, faces, uvs, normal.astype(np.float32), labels), pixel, quads
+
+
+def _spread_depth(maps: _Maps, grid: Grid, camera: Camera) -> np.ndarray:
+    """Depth (H, W) float32 of the photo: every pixel lies on the tangent plane of the nearest pixel of the grid."""
+    if grid.step == 1:
+        return grid.spread(maps.depth)
+    facing = np.einsum("ijk,ijk->ij", maps.normal, maps.rays)
+    plane = maps.depth * np.minimum(facing, np.float32(-edges.CLAMP))
+    normal, plane = grid.spread(maps.normal), grid.spread(plane)
+    facing = np.minimum(np.einsum("ijk,ijk->ij", normal, camera.rays()), np.float32(-edges.CLAMP))
+    return np.where(plane < 0, plane / facing, np.float32(0))
+
+
+def _spread_cut(cut: np.ndarray, grid: Grid, axis: int) -> np.ndarray:
+    """A cut map of the grid in the photo: only the last of the pixels that a grid pixel stands for is torn from the next."""
+    out = grid.spread(cut)
+    if grid.step > 1:
+        rows, columns, row, column = grid.nearest()
+        start, index = (rows.start, row) if axis == 0 else (columns.start, column)
+        last = np.zeros(out.shape[axis], bool)
+        last[start : start + len(index) - 1] = index[1:] != index[:-1]
+        out &= last[:, None] if axis == 0 else last[None, :]
+    return out

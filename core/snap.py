@@ -1,8 +1,8 @@
 """Depths that hang in the air between two surfaces, put back on the surface they belong to.
 
 A network (or a resampling) blends the depths of both sides of an edge. Such pixels are real parts of the person: they are moved,
-not deleted. Each is predicted by the tangent planes of trustworthy pixels around it; those of the same part, colour and normal, near to the
-measured depth, have the say.
+not deleted. Each is predicted by the tangent planes of trustworthy pixels around it; those of the same part, colour and normal, near
+to the measured depth, have the say.
 """
 
 from __future__ import annotations
@@ -10,21 +10,27 @@ from __future__ import annotations
 import numpy as np
 
 from .data import Camera
-from .edges import gap_limit, pair_gap, parts_apart, plane_gradients
+from .edges import gap_limit, inverse_depth, pair, pair_gap, parts_apart
 
 STRIDE = 3
-"""Pixels (of a 1024 x 768 map) across which the edge test is made: a blended edge is wider than one pixel."""
+"""Network pixels across which the edge test is made: a blended edge is wider than one pixel."""
 
 ZONE_GAP, ZONE_PIXELS = 0.010, 4.0
 """How far the ends of the stride may lie off each other's planes: metres, footprints of a pixel; the larger counts."""
 
 ON_PLANE = 0.3
-"""Share of that gap by which a pixel on a plane may be off it."""
+"""Share of that gap by which a pixel may be off a plane and still lie on it."""
 
 RADIUS = 5
-"""Pixels (of a 1024 x 768 map) around a pixel from which it is predicted."""
+"""Network pixels around a pixel from which it is predicted."""
 
-CHUNK = 1 << 15
+PASSES = 4
+"""Rounds of prediction, each from what the last one found: holes up to PASSES * RADIUS pixels wide from their rim are filled."""
+
+COLOUR = 25.0
+"""sRGB steps by which the colour of one surface varies from pixel to pixel."""
+
+CHUNK = 1 << 14
 """Pixels that are predicted at a time: bounds the memory."""
 
 
@@ -32,72 +38,77 @@ def snap(
     z: np.ndarray,
     domain: np.ndarray,
     normal: np.ndarray,
+    slants: tuple[np.ndarray, np.ndarray],
     labels: np.ndarray,
     image: np.ndarray,
-    rays: np.ndarray,
     camera: Camera,
-    pixel_scale: float = 1.0,
+    scale: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Depth on all of the domain, without values between surfaces.
 
-    z            (H, W) float32 metres, 0 = unknown
-    domain       (H, W) bool: where depth is wanted
-    normal       (H, W, 3) float32 unit, camera space; labels (H, W) uint8; image (H, W, 3) uint8; rays (H, W, 3) of `camera`
-    pixel_scale  pixels of this grid per pixel of a 1024 x 768 map
+    z       (H, W) float32 metres, 0 = unknown
+    domain  (H, W) bool: where depth is wanted
+    normal  (H, W, 3) float32 unit, camera space, and its `edges.slant`; labels (H, W) uint8; image (H, W, 3) uint8
+    scale   pixels of this grid per pixel of the network
     Returns z (H, W) float32, 0 where nothing within reach predicts it, and measured (H, W) bool: the depth is the one that came in.
     """
-    scale = max(1, round(pixel_scale))
     known = domain & (z > 0)
-    planes = plane_gradients(np.where(known, z, 0), normal, rays, camera)
-    doubtful = _between_surfaces(planes, z, labels, known, camera, max(1, round(STRIDE * pixel_scale)))
-    rim = _rim(domain, max(1, round(STRIDE * pixel_scale))) & known & ~doubtful
+    out = np.where(known, z, 0).astype(np.float32)
+    stride = max(1, round(STRIDE * scale))
+    doubtful = _between_surfaces(out, slants, labels, known, camera, stride)
+    rim = _rim(domain, stride) & known & ~doubtful
     trusted = known & ~doubtful & ~rim
     if not trusted.any():
-        return np.where(known, z, 0).astype(np.float32), known
+        return out, known
+    cues = (normal, slants, labels, image, max(1, round(scale)))
     # The rim of the silhouette is blended with the background more often than not: believe it only where planes agree.
-    out = np.where(trusted, z, 0).astype(np.float32)
-    guess = _predict(np.flatnonzero(rim), z, trusted, planes, normal, labels, image, scale)
-    agrees = np.abs(guess - z[rim]) <= 0.5 * gap_limit(z, camera)[rim]
-    out[rim] = np.where(agrees, z[rim], 0)
+    pixels = np.flatnonzero(rim)
+    off = np.abs(_predict(pixels, out, trusted, *cues) - out.ravel()[pixels])
+    out[~trusted] = 0
+    agrees = pixels[off <= 0.5 * gap_limit(z, camera).ravel()[pixels]]
+    out.ravel()[agrees] = z.ravel()[agrees]
     measured = out > 0
-    for _ in range(4):
+    for _ in range(PASSES):
         missing = np.flatnonzero(domain & (out <= 0))
         if not len(missing):
             break
-        planes = plane_gradients(out, normal, rays, camera)
-        out.ravel()[missing] = _predict(missing, z, out > 0, planes, normal, labels, image, scale)
+        guess = _predict(missing, np.where(out > 0, out, z), out > 0, *cues)
+        if not guess.any():
+            break
+        out.ravel()[missing] = guess
     return out, measured
 
 
 def _between_surfaces(
-    planes: tuple[np.ndarray, ...], z: np.ndarray, labels: np.ndarray, known: np.ndarray, camera: Camera, stride: int
+    z: np.ndarray, slants: tuple[np.ndarray, np.ndarray], labels: np.ndarray, known: np.ndarray, camera: Camera, stride: int
 ) -> np.ndarray:
     """(H, W) bool: pixels that lie between two that are on different surfaces, in the image and in depth, and on neither of them."""
+    inverse = inverse_depth(z)
     zone = np.zeros(z.size, bool)
     limit = np.maximum(np.float32(ZONE_GAP), z * np.float32(ZONE_PIXELS / camera.fx))
     apart = parts_apart()
-    inverse, *gradients = (plane.ravel() for plane in planes)
-    width = z.shape[1]
-    for axis in (1, 0):
+    flat = inverse.ravel()
+    for axis in (0, 1):
         if z.shape[axis] <= stride:
             continue
-        first = (slice(None), slice(None, -stride)) if axis else (slice(None, -stride), slice(None))
-        second = (slice(None), slice(stride, None)) if axis else (slice(stride, None), slice(None))
-        allowed = np.minimum(limit[first], limit[second])
-        allowed *= np.where(apart[labels[first], labels[second]], np.float32(0.5), 1)
-        fails = known[first] & known[second] & (pair_gap(planes, axis, stride) > allowed)
-        y, x = np.nonzero(fails)
-        a, allowed = y * width + x, allowed[fails]
-        next_pixel = 1 if axis else width
-        b, gradient = a + stride * next_pixel, gradients[1 - axis]
+        first, second = pair(axis, stride)
+        least = np.minimum(limit[first], limit[second])
+        # Parts that do not touch need less of a gap; look it up only where it could matter.
+        y, x = np.nonzero(known[first] & known[second] & (pair_gap(inverse, slants, axis, stride) > 0.5 * least))
+        a = y * z.shape[1] + x
+        along = z.shape[1] if axis == 0 else 1
+        b, slanted = a + stride * along, slants[axis].ravel()
+        allowed = least[y, x] * np.where(apart[labels.ravel()[a], labels.ravel()[b]], np.float32(0.5), 1)
+        rise = flat[b] - flat[a]
+        gap = np.minimum(np.abs(rise - flat[a] * slanted[a] * stride), np.abs(rise - flat[b] * slanted[b] * stride))
+        fails = gap > allowed * flat[a] * flat[b]
+        a, b, allowed = a[fails], b[fails], allowed[fails]
         for k in range(1, stride):
-            pixel = a + k * next_pixel
-            here = inverse[pixel]
-            off_a = here - inverse[a] - gradient[a] * k
-            off_b = here - inverse[b] + gradient[b] * (stride - k)
-            tolerance = ON_PLANE * allowed * here**2
-            hangs = (off_a * off_b < 0) & (np.minimum(np.abs(off_a), np.abs(off_b)) > tolerance)
-            zone[pixel[hangs]] = True
+            pixel = a + k * along
+            off_a = flat[pixel] - flat[a] * (1 + slanted[a] * k)
+            off_b = flat[pixel] - flat[b] * (1 - slanted[b] * (stride - k))
+            tolerance = ON_PLANE * allowed * flat[pixel] ** 2
+            zone[pixel[(off_a * off_b < 0) & (np.minimum(np.abs(off_a), np.abs(off_b)) > tolerance)]] = True
     return zone.reshape(z.shape) & known
 
 
@@ -113,8 +124,8 @@ def _predict(
     wanted: np.ndarray,
     z: np.ndarray,
     trusted: np.ndarray,
-    planes: tuple[np.ndarray, ...],
     normal: np.ndarray,
+    slants: tuple[np.ndarray, np.ndarray],
     labels: np.ndarray,
     image: np.ndarray,
     scale: int,
@@ -123,51 +134,52 @@ def _predict(
     reach = np.arange(-RADIUS, RADIUS + 1)
     dy, dx = (d.ravel() for d in np.meshgrid(reach, reach, indexing="ij"))
     inside = (dx**2 + dy**2 <= RADIUS**2) & ((dx != 0) | (dy != 0))
-    dy, dx = dy[inside], dx[inside]
-    _height, width = z.shape
-    border = RADIUS * scale
-    step = width + 2 * border
-    offsets = (dy * step + dx) * scale
-    near = np.exp(-(dx**2 + dy**2) / 8).astype(np.float32)
-    padded = [np.pad(a, border).ravel() for a in (trusted, *planes, labels)]
-    colour = np.pad(image, ((border, border), (border, border), (0, 0))).reshape(-1, 3)
-    facing = np.pad(normal.astype(np.float16), ((border, border), (border, border), (0, 0))).reshape(-1, 3)
+    dy, dx = (d[inside].astype(np.float32) * scale for d in (dy, dx))
+    near = np.exp((dx**2 + dy**2) / np.float32(-8 * scale**2))
+    height, width = z.shape
     out = np.zeros(len(wanted), np.float32)
+    flat = [a.reshape(height * width, *a.shape[2:]) for a in (z, trusted, labels, image, normal, *slants)]
+    depth, trust, label, colour, facing, down, right = flat
     for start in range(0, len(wanted), CHUNK):
-        chunk = wanted[start : start + CHUNK]
-        centre = (chunk // width + border) * step + chunk % width + border
-        around = centre[:, None] + offsets
-        ok, inverse, along_x, along_y, label = (a[around] for a in padded)
-        guess = inverse - (along_x * dx + along_y * dy) * scale
-        ok &= guess > 0.2 * inverse
-        difference = colour[around].astype(np.int16) - colour[centre][:, None]
-        similar = np.exp(np.square(difference, dtype=np.float32).sum(-1) / np.float32(-2 * 25**2)) + np.float32(0.05)
-        turned = np.einsum("ijk,ik->ij", facing[around].astype(np.float32), facing[centre].astype(np.float32))
-        weight = ok * near * similar * np.where(label == label_of(labels, chunk)[:, None], 1, np.float32(0.3))
-        weight *= np.maximum(turned, 0) ** 4 + np.float32(0.05)
-        out[start : start + CHUNK] = _mode(guess, weight, z.ravel()[chunk])
+        centre = wanted[start : start + CHUNK]
+        y, x = np.divmod(centre, width)
+        ny, nx = y[:, None] + dy.astype(np.int64), x[:, None] + dx.astype(np.int64)
+        row, column = np.nonzero((ny >= 0) & (ny < height) & (nx >= 0) & (nx < width))
+        pixel = ny[row, column] * width + nx[row, column]
+        ok = trust[pixel]
+        # One entry for every trusted neighbour: centre `row`, offset `column`.
+        row, column, pixel = row[ok], column[ok], pixel[ok]
+        here = centre[row]
+        inverse = 1 / depth[pixel]
+        guess = inverse * (1 - down[pixel] * dy[column] - right[pixel] * dx[column])
+        difference = colour[pixel].astype(np.float32) - colour[here]
+        weight = near[column] * (
+            np.exp(np.einsum("ij,ij->i", difference, difference) / np.float32(-2 * COLOUR**2)) + np.float32(0.05)
+        )
+        weight *= np.where(label[pixel] == label[here], 1, np.float32(0.3))
+        weight *= np.maximum(np.einsum("ij,ij->i", facing[pixel], facing[here]), 0) ** 4 + np.float32(0.05)
+        weight *= guess > 0.2 * inverse
+        out[start : start + CHUNK] = _mode(row, guess, weight, depth[centre])
     return out
 
 
-def label_of(labels: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """(n,) labels of flat pixels."""
-    return labels.ravel()[pixels]
+def _mode(group: np.ndarray, inverse: np.ndarray, weight: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """The depth that most of the predictions of a pixel agree on, (n,) float32; 0 where there are none.
 
-
-def _mode(inverse: np.ndarray, weight: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """The depth that most of the predictions agree on, (n,) float32; 0 where all weights vanish.
-
-    inverse (n, m) predicted 1 / z with weight (n, m); measured (n,) the depth that was there, 0 = none: where to start.
+    inverse, weight (m,): predictions of 1 / z for pixel group (m,) of n; measured (n,): the depth that was there, 0 = none: where to start.
     Mean shift with a shrinking kernel: it ends on one of two surfaces, never between them.
     """
-    total = weight.sum(1)
+    count = len(measured)
+    total = np.bincount(group, weight, count)
     some = total > 1e-9
-    centre = (weight * inverse).sum(1) / np.where(some, total, 1)
+    centre = np.bincount(group, weight * inverse, count) / np.where(some, total, 1)
     centre = np.where(measured > 0, 1 / np.where(measured > 0, measured, 1), centre)
     for width in (0.04, 0.02, 0.01):
         # A kernel of `width` metres in depth is width / z^2 in inverse depth.
-        off = (inverse - centre[:, None]) / np.maximum(width * centre[:, None] ** 2, 1e-9)
-        kernel = weight / np.square(1 + np.square(off))
-        share = kernel.sum(1)
-        centre = np.where(share > 1e-12, (kernel * inverse).sum(1) / np.where(share > 1e-12, share, 1), centre)
-    return np.where(some & (centre > 0), 1 / np.where(centre > 0, centre, 1), 0).astype(np.float32)
+        sharpness = 1 / np.maximum(width * centre**2, 1e-9)
+        kernel = weight / np.square(1 + np.square((inverse - centre[group]) * sharpness[group]))
+        share = np.bincount(group, kernel, count)
+        held = share > 1e-12
+        centre = np.where(held, np.bincount(group, kernel * inverse, count) / np.where(held, share, 1), centre)
+    good = some & (centre > 0)
+    return np.where(good, 1 / np.where(good, centre, 1), 0).astype(np.float32)
