@@ -11,18 +11,29 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bpy
 
 from . import preferences
-from .core import runtime
+from .core import runtime, weights
 from .core.errors import SapiensError
+from .core.memory import total_memory
 from .core.worker_client import Job, State, Task, Worker
 
 TICK_SECONDS = 0.1
 WORKER = Path(__file__).with_name("worker_main.py")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """Tasks of a model whose weights are here, and those that could be downloaded; bytes of the largest file and of the missing ones."""
+
+    tasks: tuple[str, ...]
+    missing: tuple[str, ...]
+    largest: int
+    missing_bytes: int
 
 
 @dataclass
@@ -33,6 +44,8 @@ class Status:
     notes          sentences about the last result
     python         the Python of the worker, None = the runtime has to be installed first; kept by `refresh`
     outdated       there is a runtime, but of an older version of the extension
+    models         model id -> what is installed of it
+    memory         bytes of main memory, 0 = unknown
     """
 
     error: SapiensError | None = None
@@ -40,6 +53,8 @@ class Status:
     notes: tuple[str, ...] = ()
     python: Path | None = None
     outdated: bool = False
+    models: dict[str, Installed] = field(default_factory=dict)
+    memory: int = 0
 
 
 status = Status()
@@ -51,6 +66,21 @@ def refresh() -> None:
     """Look again for the runtime: at the start, and after anything that may have changed it."""
     status.python = interpreter()
     status.outdated = status.python is None and runtime.outdated(runtime_folder())
+    chosen = preferences.current().models_folder
+    if chosen:  # the worker inherits it
+        os.environ["SAPIENS2_MODELS"] = bpy.path.abspath(chosen)
+    rows = weights.list_models()
+    status.models = {}
+    for model in dict.fromkeys(row.model for row in rows):
+        here = [row for row in rows if row.model == model and row.path is not None]
+        away = [row for row in rows if row.model == model and row.path is None]
+        status.models[model] = Installed(
+            tuple(row.task for row in here),
+            tuple(row.task for row in away),
+            max(row.size for row in (*here, *away)),
+            sum(row.size for row in away),
+        )
+    status.memory = status.memory or total_memory()
 
 
 def interpreter() -> Path | None:

@@ -18,8 +18,9 @@ MODELS = (
     ("5b", "Sapiens2 5B", "The best and the slowest: needs a graphics card with much memory"),
 )
 RESOLUTIONS = (
-    ("FULL", "Full", "A vertex for every pixel"),
-    ("HALF", "Half", "A vertex for every second pixel, four times fewer faces"),
+    ("FULL", "Full", "A vertex for every pixel that the network saw"),
+    ("HALF", "Half", "A vertex for every second pixel of that, four times fewer faces"),
+    ("PHOTO", "Photo", "A vertex for every pixel of the photo, however large it is"),
     ("FACES", "Face Count", "Decimated to about this number of triangles"),
 )
 COLOURS = (
@@ -69,7 +70,9 @@ class SapiensSettings(PropertyGroup):
         ),
     )
     flip: BoolProperty(
-        name="Look Twice", description="Also look at the mirrored photo and average the keypoints: slower, steadier"
+        name="Look Twice",
+        description="Also look at the mirrored photo and average the keypoints: slower, steadier",
+        default=True,
     )
 
     resolution: EnumProperty(name="Resolution", description="How fine the mesh is", items=RESOLUTIONS)
@@ -94,26 +97,30 @@ class SapiensSettings(PropertyGroup):
     with_rig: BoolProperty(name="Rig", description="Make a skeleton and skin weights", default=True)
     rest: EnumProperty(name="Rest Pose", description="The pose that the skeleton has at rest", items=RESTS)
     place: EnumProperty(name="Result", description="Where the result goes", items=PLACES)
+    armature: PointerProperty(
+        name="Armature",
+        description="The armature that takes the pose",
+        type=bpy.types.Object,
+        poll=lambda _settings, obj: obj.type == "ARMATURE",
+    )
     match_render: BoolProperty(
         name="Match Render to Photo", description="Also set the render size and the scene's camera to those of the photo"
     )
 
 
 def avatar_settings(settings: SapiensSettings) -> dict:
-    """The nested dict that the worker turns into `core.avatar.AvatarSettings`; the defaults are left out."""
+    """The nested dict that the worker turns into `core.avatar.AvatarSettings`; what is left out has its default."""
     scan: dict = {
         "resolution": settings.faces if settings.resolution == "FACES" else settings.resolution.lower(),
         "refine": settings.refine,
-        "keep_camera_frame": settings.keep_camera_frame,
     }
+    if settings.keep_camera_frame:
+        scan["keep_camera_frame"] = True
     if settings.stature > 0:
         scan["stature"] = settings.stature
-    made: dict = {
-        "scan": scan,
-        "texture": {"colour": settings.colour},
-        "rig": {"rest": settings.rest},
-        "with_rig": settings.with_rig,
-    }
+    made: dict = {"scan": scan, "texture": {"colour": settings.colour}, "with_rig": settings.with_rig}
+    if settings.rest != "photo":
+        made["rig"] = {"rest": settings.rest}
     if settings.focal > 0:
         made["focal_35mm"] = settings.focal
     return made

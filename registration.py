@@ -10,7 +10,7 @@ from bpy.types import Context, FileHandler, Menu, Scene, TOPBAR_MT_file_import
 from bpy.utils import register_class, register_cli_command, unregister_class, unregister_cli_command
 
 from . import jobs, preferences, properties
-from .operators import build, setup
+from .operators import build, models, retarget, setup
 from .panels import sidebar
 
 
@@ -25,7 +25,16 @@ class SAPIENS2_FH_predictions(FileHandler):
         return context.area is not None and context.area.type in {"VIEW_3D", "OUTLINER"}
 
 
-CLASSES = (*preferences.CLASSES, *properties.CLASSES, *build.CLASSES, *setup.CLASSES, *sidebar.CLASSES, SAPIENS2_FH_predictions)
+CLASSES = (
+    *preferences.CLASSES,
+    *properties.CLASSES,
+    *build.CLASSES,
+    *models.CLASSES,
+    *retarget.CLASSES,
+    *setup.CLASSES,
+    *sidebar.CLASSES,
+    SAPIENS2_FH_predictions,
+)
 _commands: list[object] = []
 
 

@@ -32,14 +32,14 @@ def compose(facts: Mapping[str, str], detail: str, logs: Iterable[Path]) -> str:
 def mask(text: str, home: Path | None = None, user: str | None = None) -> str:
     """Replace the home folder by ~, names of folders above a file by …, and the user's name by <user>.
 
-    Paths inside the extension or a Python environment keep their last four parts: a traceback needs them.
+    Long paths keep their last two folders: a traceback needs them.
     """
     home = str(home or Path.home())
     user = user or getpass.getuser()
     for spelling in (home, home.replace("\\", "/"), home.replace("\\", "\\\\")):
         if len(spelling) > 1:
             text = text.replace(spelling, "~")
-    text = re.sub(r"(?:(?<=[\s\"'=(])|^)(?:[A-Za-z]:)?[\\/](?:[^\\/\n\"':]+[\\/]){4,}", _shorten, text, flags=re.MULTILINE)
+    text = re.sub(r"(?:~|\b[A-Za-z]:|(?<![\w.…/\\]))[\\/](?:[^\\/\n\"':]+[\\/]){3,}", _shorten, text)
     if len(user) > 2 and user != "root":
         text = re.sub(rf"\b{re.escape(user)}\b", "<user>", text)
     return text
@@ -47,4 +47,4 @@ def mask(text: str, home: Path | None = None, user: str | None = None) -> str:
 
 def _shorten(match: re.Match) -> str:
     parts = [part for part in re.split(r"[\\/]", match.group()) if part]
-    return "…/" + "/".join(parts[-3:]) + "/"
+    return "…/" + "/".join(parts[-2:]) + "/"

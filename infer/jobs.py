@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import fields, is_dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import SapiensError
@@ -49,6 +50,51 @@ def _later(progress: Progress, start: float, stage: str, fraction: float) -> Non
     progress(stage, start + (1 - start) * fraction)
 
 
+def previews(predictions: str, folder: str, progress: Progress) -> dict:
+    """Small pictures of the maps of a predictions file, as PNG in `folder`: name -> path."""
+    from ..core.data import Predictions
+    from ..core.previews import write_previews
+
+    progress("previews", 0.1)
+    return {"previews": {name: str(path) for name, path in write_previews(Predictions.load(predictions), Path(folder)).items()}}
+
+
+def find(photo: str, progress: Progress, **options: Any) -> dict:
+    """Look for the people in a photo: their boxes, pixels, left to right."""
+    from ..core.people import find_people
+    from .predict import predict as run
+
+    seg = run(photo, tasks=("seg",), progress=progress, **options).seg
+    return {"boxes": [[float(x) for x in person.box] for person in find_people(seg)]}
+
+
+def pose(predictions: str, person: int, output: str, progress: Progress) -> dict:
+    """The 3D joints of one person of a predictions file, written to `output` for Blender to read."""
+    from ..core.data import Predictions
+    from ..core.pose import lift_pose
+    from ..core.pose_file import save_pose
+
+    progress("pose", 0.1)
+    return {"pose": str(save_pose(lift_pose(Predictions.load(predictions), person=person), output))}
+
+
+def download(model: str, online: bool, accept_licence: bool, progress: Progress, tasks: list[str] | None = None) -> dict:
+    """Fetch the weights of a model."""
+    from ..core.download import download_model
+
+    chosen = None if tasks is None else tuple(tasks)
+    rows = download_model(model, chosen, online=online, accept_licence=accept_licence, progress=progress)
+    return {"files": [str(row.path) for row in rows]}
+
+
+def import_weights(path: str, link: bool, accept_licence: bool, progress: Progress) -> dict:
+    """Take weights from a file or folder of this computer."""
+    from ..core.weight_store import import_model
+
+    rows = import_model(path, link=link, accept_licence=accept_licence, progress=progress)
+    return {"files": [str(row.path) for row in rows]}
+
+
 def doctor(progress: Progress) -> dict:
     """What this Python can do: versions, devices and memory."""
     from importlib.metadata import PackageNotFoundError, version
@@ -89,4 +135,14 @@ def apply_settings(default: AvatarSettings, values: dict[str, Any]) -> AvatarSet
     return replace(default, **changes)
 
 
-JOBS = {"predict": predict, "build": build, "run": run, "doctor": doctor}
+JOBS = {
+    "predict": predict,
+    "build": build,
+    "run": run,
+    "previews": previews,
+    "find": find,
+    "pose": pose,
+    "download": download,
+    "import": import_weights,
+    "doctor": doctor,
+}

@@ -16,7 +16,7 @@ from ..core.avatar_file import load_avatars
 from ..core.errors import SapiensError
 from ..core.worker_client import Job
 from ..properties import avatar_settings, photo_path
-from ..scene.build import find_collection, write_avatars
+from ..scene.build import clear, find_collection, write_avatars
 from .job import JobOperator
 
 
@@ -182,6 +182,28 @@ class SAPIENS2_OT_import_predictions(JobOperator, ImportHelper, Operator):
         write_result(context, job, self._name)
 
 
+class SAPIENS2_OT_clear(Operator):
+    """Delete what was made from the current predictions; what you added to its collection stays"""
+
+    bl_idname = "sapiens2.clear"
+    bl_label = "Delete Result"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if find_collection(context.scene, context.scene.sapiens2.predictions) is None:
+            cls.poll_message_set("There is no result of these predictions in the scene")
+            return False
+        return True
+
+    def execute(self, context: Context) -> set[str]:
+        collection = find_collection(context.scene, context.scene.sapiens2.predictions)
+        clear(collection)
+        if not collection.all_objects and not collection.children:
+            bpy.data.collections.remove(collection)
+        return {"FINISHED"}
+
+
 class SAPIENS2_OT_cancel(Operator):
     """Stop the running job; the scene stays as it is"""
 
@@ -200,4 +222,4 @@ class SAPIENS2_OT_cancel(Operator):
         return {"FINISHED"}
 
 
-CLASSES = (SAPIENS2_OT_run, SAPIENS2_OT_build_scan, SAPIENS2_OT_import_predictions, SAPIENS2_OT_cancel)
+CLASSES = (SAPIENS2_OT_run, SAPIENS2_OT_build_scan, SAPIENS2_OT_import_predictions, SAPIENS2_OT_clear, SAPIENS2_OT_cancel)

@@ -11,6 +11,7 @@ from mathutils import Vector
 
 from ..core.data import RigData
 from ..core.frames import transform_points, transform_vectors
+from .rigify import write_rigify
 
 UNSEEN = "sapiens2_unseen"
 
@@ -63,6 +64,7 @@ def write_armature(rig: RigData, world_from_camera: np.ndarray, name: str, colle
     for bone_name, unseen in zip(rig.names, rig.unseen.tolist(), strict=True):
         if unseen:
             obj.pose.bones[bone_name][UNSEEN] = True
+    write_rigify(obj)
     return obj
 
 

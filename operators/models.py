@@ -1,0 +1,126 @@
+"""Weights: download, import, and the licence that comes before both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, StringProperty
+from bpy.types import Context, Event, Operator, UILayout
+from bpy_extras.io_utils import ImportHelper
+
+from .. import jobs
+from ..core import weights
+from ..core.errors import SapiensError
+from ..core.licence import SAPIENS2_LICENCE, is_accepted
+from ..core.worker_client import Job, State
+from .setup import network_problem
+
+
+def draw_licence(layout: UILayout, operator: Operator) -> None:
+    """The licence in short, its text, and the box to tick; nothing when it was accepted before."""
+    if is_accepted():
+        return
+    box = layout.box()
+    box.label(text=SAPIENS2_LICENCE.name, icon="INFO", translate=False)
+    column = box.column(align=True)
+    column.scale_y = 0.8
+    for sentence in SAPIENS2_LICENCE.summary:
+        column.label(text=f"• {sentence}", translate=False)
+    box.operator("wm.url_open", text="Read the Whole License", icon="URL").url = SAPIENS2_LICENCE.url
+    box.prop(operator, "accept")
+
+
+def _ended(job: Job) -> None:
+    jobs.refresh()
+
+
+class SAPIENS2_OT_model_download(Operator):
+    """Download the weights of the chosen model. It can be cancelled, and goes on later where it stopped"""
+
+    bl_idname = "sapiens2.model_download"
+    bl_label = "Download Model"
+
+    accept: BoolProperty(
+        name="I accept the license", description="You have read the license of the weights and accept it", options={"SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if jobs.current() is not None:
+            cls.poll_message_set("Another job is running")
+            return False
+        if problem := network_problem():
+            cls.poll_message_set(problem)
+            return False
+        if jobs.status.python is None:
+            cls.poll_message_set("Install the runtime first")
+            return False
+        return True
+
+    def invoke(self, context: Context, _event: Event) -> set[str]:
+        return context.window_manager.invoke_props_dialog(self, width=520, confirm_text="Download")
+
+    def draw(self, context: Context) -> None:
+        model = context.scene.sapiens2.model
+        missing = [row for row in weights.list_models() if row.model == model and row.path is None]
+        column = self.layout.column(align=True)
+        for row in missing:
+            column.label(text=f"{row.task}: {row.size / 1e9:.1f} GB", translate=False)
+        column.label(text=f"{sum(row.size for row in missing) / 1e9:.1f} GB, into:")
+        column.label(text=str(weights.models_folder()), icon="FILE_FOLDER", translate=False)
+        draw_licence(self.layout, self)
+
+    def execute(self, context: Context) -> set[str]:
+        model = context.scene.sapiens2.model
+        arguments = {"model": model, "online": True, "accept_licence": self.accept}
+        return start(self, Job("download", f"Sapiens2 {model.upper()}", arguments, on_end=_ended))
+
+
+class SAPIENS2_OT_model_import(ImportHelper, Operator):
+    """Take Sapiens2 weights from a folder or file on this computer; they are recognised by what is in them"""
+
+    bl_idname = "sapiens2.model_import"
+    bl_label = "Import Weights"
+
+    filename_ext = ".safetensors"
+    filter_glob: StringProperty(default="*.safetensors", options={"HIDDEN"})
+    link: BoolProperty(name="Link", description="Link to the files instead of copying them: they must stay where they are")
+    accept: BoolProperty(
+        name="I accept the license", description="You have read the license of the weights and accept it", options={"SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, _context: Context) -> bool:
+        if jobs.current() is not None:
+            cls.poll_message_set("Another job is running")
+            return False
+        return True
+
+    def draw(self, _context: Context) -> None:
+        self.layout.prop(self, "link")
+        draw_licence(self.layout, self)
+
+    def execute(self, _context: Context) -> set[str]:
+        path = Path(bpy.path.abspath(self.filepath))
+        chosen = path if path.is_file() else path.parent if path.suffix else path
+        arguments = {"path": str(chosen), "link": self.link, "accept_licence": self.accept}
+        return start(self, Job("import", "Weights", arguments, on_end=_ended))
+
+
+def start(operator: Operator, job: Job) -> set[str]:
+    """Queue a job that writes nothing into the scene: the timer looks after it, and background waits."""
+    try:
+        jobs.submit(job)
+        if bpy.app.background:
+            jobs.wait(job)
+            if job.state is State.FAILED:
+                raise job.error
+    except SapiensError as error:
+        jobs.status.error = error
+        operator.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
+    return {"FINISHED"}
+
+
+CLASSES = (SAPIENS2_OT_model_download, SAPIENS2_OT_model_import)

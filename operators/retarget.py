@@ -1,0 +1,55 @@
+"""The pose of the stored predictions onto an armature of the artist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, IntProperty
+from bpy.types import Context, Operator
+
+from .. import jobs
+from ..core.errors import SapiensError
+from ..core.pose_file import load_pose
+from ..core.worker_client import Job
+from ..scene.retarget import retarget
+from .job import JobOperator
+
+
+class SAPIENS2_OT_retarget(JobOperator, Operator):
+    """Pose the chosen armature like the person in the photo. Its proportions stay"""
+
+    bl_idname = "sapiens2.retarget"
+    bl_label = "Apply Pose"
+    bl_options = {"REGISTER", "UNDO"}
+
+    person: IntProperty(name="Person", description="Which person, counted from the left", default=1, min=1)
+    snap_ik: BoolProperty(name="Snap IK", description="Move the IK controls of a control rig to the pose too", default=True)
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if jobs.current() is not None:
+            cls.poll_message_set("Another job is running")
+            return False
+        if context.scene.sapiens2.armature is None:
+            cls.poll_message_set("Choose an armature first")
+            return False
+        if not context.scene.sapiens2.predictions:
+            cls.poll_message_set("There are no predictions yet: make an avatar first")
+            return False
+        return True
+
+    def make_job(self, context: Context, scratch: Path) -> Job:
+        path = Path(bpy.path.abspath(context.scene.sapiens2.predictions))
+        if not path.is_file():
+            raise SapiensError(f"{path.name} does not exist any more.", "Make the avatar from the photo again.")
+        arguments = {"predictions": str(path), "person": self.person - 1, "output": str(scratch / "pose.safetensors")}
+        return Job("pose", context.scene.sapiens2.armature.name, arguments)
+
+    def finish(self, context: Context, job: Job) -> None:
+        done = retarget(load_pose(job.result["pose"]), context.scene.sapiens2.armature, snap_ik=self.snap_ik)
+        jobs.status.notes = done.notes
+        self.report({"INFO"}, f"{len(done.bones)} bones posed ({done.family})")
+
+
+CLASSES = (SAPIENS2_OT_retarget,)

@@ -1,0 +1,50 @@
+"""What Rigify needs to generate from an armature: types, parameters and collections of its human metarig.
+
+Written as Rigify stores it, so that it works whether Rigify is enabled now, later, or in another Blender.
+"""
+
+from __future__ import annotations
+
+import bpy
+
+from ..core.rigify_table import RIGIFY_BONES, RIGIFY_COLLECTIONS, collection_of
+
+ENUMS = {"rotation_axis": ("automatic", "x", "z"), "limb_type": ("arm", "leg", "paw")}
+"""Choices of Rigify's enum parameters in their order: what is stored is the index."""
+
+
+def _storage(owner: bpy.types.bpy_struct) -> bpy.types.bpy_struct:
+    """Where the values of properties that an add-on registers are kept: apart from the custom properties since 5.0."""
+    return owner.bl_system_properties_get(do_create=True) if bpy.app.version >= (5, 0, 0) else owner
+
+
+def write_rigify(obj: bpy.types.Object) -> None:
+    """Make an armature with the metarig's bone names into a metarig."""
+    uids = _write_collections(obj.data)
+    for name, row in RIGIFY_BONES.items():
+        bone = obj.pose.bones.get(name)
+        if bone is None:
+            continue
+        store = _storage(bone)
+        store["rigify_type"] = row.rigify_type
+        parameters = {
+            key: ENUMS[key].index(value) if key in ENUMS else int(value) if isinstance(value, bool) else value
+            for key, value in row.parameters.items()
+        }
+        for key, collection in row.collections.items():
+            parameters[key] = [{"uid": uids[collection], "name": collection}]
+        if parameters:
+            store["rigify_parameters"] = parameters
+
+
+def _write_collections(armature: bpy.types.Armature) -> dict[str, int]:
+    """The bone collections of the metarig, each bone in its own; name -> the number by which Rigify refers to it."""
+    uids = {}
+    for uid, (name, row, _colours) in enumerate(RIGIFY_COLLECTIONS):
+        collection = armature.collections.new(name)
+        store = _storage(collection)
+        store["rigify_uid"], store["rigify_ui_row"] = uid, row
+        uids[name] = uid
+    for bone in armature.bones:
+        armature.collections[collection_of(bone.name)].assign(bone)
+    return uids
