@@ -80,6 +80,8 @@ def parser() -> argparse.ArgumentParser:
 
     demo = add("demo", "The built-in photo through the built-in preview model: demo.blend, demo.glb and demo.png.")
     demo.add_argument("-o", "--output", default=".", metavar="DIR", help="where to write (default: here)")
+    _add_model_options(demo)
+    _add_build_options(demo)
 
     predict = add("predict", "Run the network: one predictions file per image.")
     predict.add_argument("images", nargs="+", metavar="IMAGE")

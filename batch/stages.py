@@ -51,7 +51,7 @@ def predict_group(jobs: list[Job], plan: Plan) -> Iterator[tuple[Job, SapiensErr
     photos = [job for job in ready if job.item.path.suffix.lower() != PREDICTIONS]
     if not photos:
         return
-    from ..infer.many import predict_many
+    from ..infer.predict import predict_many
 
     options = plan.network
     results = predict_many(

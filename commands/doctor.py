@@ -58,12 +58,9 @@ def _devices() -> list[str]:
     """Devices that the network can run on, best first."""
     if importlib.util.find_spec("torch") is None:
         return []
-    import torch
+    from ..infer.devices import available_devices
 
-    found = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
-    if torch.backends.mps.is_available():
-        found.append("mps")
-    return [*found, "cpu"]
+    return available_devices()
 
 
 def _memory_gb() -> float | None:

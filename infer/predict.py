@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,9 @@ from .looks import Layout, Looks, look_closer, look_for_parts, merged_albedo, me
 from .network import Checkpoint, Network, find_checkpoints
 from .processing import PoseWindow, pose_crop
 from .regions import Region, owners, plan_regions
+
+DENSE = ("normal", "pointmap", "albedo", "matting")
+MERGE = {"normal": merged_normal, "albedo": merged_albedo}
 
 
 def predict(
@@ -54,31 +58,105 @@ def predict(
     The same input, settings and device give the same bytes; `created` is SOURCE_DATE_EPOCH or the file's modification time.
     Raises SapiensError: unreadable photo, nobody in it, missing weights, no such device, not enough memory.
     """
-    photo = read_photo(image)
+    network = Network(device, precision, progress, cancel)
+    try:
+        work = _work(read_photo(image), model, tasks, boxes, flip_test, network)
+        while True:
+            try:
+                next(work)
+            except StopIteration as end:
+                network.finish()
+                return end.value
+    finally:
+        network.close()
+
+
+def predict_many(
+    images: Sequence[str | Path],
+    model: str | Path = "preview",
+    tasks: Iterable[str] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    flip_test: bool = True,
+    cancel: Callable[[], bool] | None = None,
+) -> Iterator[Predictions | SapiensError]:
+    """The same as `predict` for a group of photos, in their order, but each checkpoint is loaded once for all of them.
+
+    A photo that fails gives the error in its place. All photos of the group and their raw maps are in memory together, so keep
+    groups small. The photos are decoded while the network works on the first. Raises SapiensError for what concerns all of them.
+    """
+    find_checkpoints(model, tasks)
+    network = Network(device, precision, cancel=cancel)
+    results: list[Predictions | SapiensError | None] = [None] * len(images)
+    with ThreadPoolExecutor(1) as reader:
+        photos = [reader.submit(read_photo, image) for image in images]
+        waiting: dict[int, Generator[Path, None, Predictions]] = {}
+        step: dict[int, Path] = {}
+
+        def advance(i: int) -> None:
+            """One photo up to where it needs the next checkpoint."""
+            try:
+                if i not in waiting:
+                    waiting[i] = _work(photos[i].result(), model, tasks, None, flip_test, network)
+                step[i] = next(waiting[i])
+            except StopIteration as end:
+                results[i] = end.value
+            except SapiensError as error:
+                results[i] = error
+            if results[i] is not None:
+                waiting.pop(i, None)
+                step.pop(i, None)
+
+        try:
+            for i in range(len(images)):
+                advance(i)
+            while step:
+                # Every photo goes through the same checkpoints in the same order: do all that wait for the earliest one.
+                checkpoint = step[min(step)]
+                for i in [i for i, wanted in step.items() if wanted == checkpoint]:
+                    while step.get(i) == checkpoint:
+                        advance(i)
+        finally:
+            network.close()
+    yield from (result for result in results if result is not None)
+
+
+def _work(
+    photo: Photo, model: str | Path, tasks: Iterable[str] | None, boxes: np.ndarray | None, flip_test: bool, network: Network
+) -> Generator[Path, None, Predictions]:
+    """Predict one photo; yields the checkpoint that it is about to run, so that several photos can share one loading of it."""
     checkpoints = find_checkpoints(model, tasks)
     finder = checkpoints.get("seg") or find_checkpoints(model, None).get("seg")
     dense = {task: checkpoint for task, checkpoint in checkpoints.items() if task != "pose"}
     if finder is not None:
         dense = {"seg": finder} | dense
-    network = Network(device, precision, progress, cancel)
     looks = Looks(photo.image, dense, network)
-    try:
-        poses = (("pose",),) * (1 + flip_test) if "pose" in checkpoints else ()
-        network.expect((*looks.passes([Region.whole(*photo.image.shape[:2])]), *poses))
-        layout = _layout(photo, looks, boxes)
-        network.expect((*looks.passes(layout.distinct), *poses * len(layout.people)))
-        layout = _closer(photo, looks, layout, boxes)
-        maps, focal = _maps(photo, looks, layout)
-        keypoints = None
-        if poses:
-            keypoints = _keypoints(photo.image, layout.people, checkpoints["pose"], network, flip_test)
-    finally:
-        network.close()
-    network.finish()
-    if "seg" not in checkpoints:
-        maps.pop("seg", None)
+    poses = (("pose",),) * (1 + flip_test) if "pose" in checkpoints else ()
+    network.expect((*looks.passes([Region.whole(*photo.image.shape[:2])]), *poses))
+    if finder is not None:
+        yield finder.path
+    layout = _layout(photo, looks, boxes)
+    network.expect((*looks.passes(layout.distinct), *poses * len(layout.people)))
+    layout = _closer(photo, looks, layout, boxes)
+    maps: dict[str, np.ndarray] = {}
+    focal = None
+    for task in (task for task in DENSE if task in dense):
+        yield dense[task].path
+        if task == "pointmap":
+            maps[task], focal = merged_pointmap(looks, layout, photo.focal_35mm)
+        elif task == "matting":
+            matte = merged_matting(looks, layout)
+            layout = layout if photo.alpha is not None else replace(layout, alpha=matte)
+        else:
+            maps[task] = MERGE[task](looks, layout)
+    keypoints = None
+    if poses:
+        yield checkpoints["pose"].path
+        keypoints = _keypoints(photo.image, layout.people, checkpoints["pose"], network, flip_test)
     return Predictions(
         image=photo.image,
+        seg=layout.seg if "seg" in checkpoints else None,
+        alpha=layout.alpha,
         keypoints=keypoints,
         boxes=np.stack([person.box for person in layout.people]).astype(np.float32),
         intrinsics=None if focal is None else _intrinsics(focal, *layout.shape),
@@ -135,26 +213,6 @@ def _closer(photo: Photo, looks: Looks, layout: Layout, boxes: np.ndarray | None
         box = person.box if boxes is not None and len(boxes) else box_of(mask if mask.any() else person.mask)
         people.append(Person(mask, box))
     return replace(layout, people=people)
-
-
-def _maps(photo: Photo, looks: Looks, layout: Layout) -> tuple[dict[str, np.ndarray], Focal | None]:
-    """The maps of all dense tasks by the key of Predictions, and the focal length if there is a pointmap."""
-    maps: dict[str, np.ndarray] = {}
-    focal = None
-    if "normal" in looks.checkpoints:
-        maps["normal"] = merged_normal(looks, layout)
-    if "pointmap" in looks.checkpoints:
-        maps["pointmap"], focal = merged_pointmap(looks, layout, photo.focal_35mm)
-    if "albedo" in looks.checkpoints:
-        maps["albedo"] = merged_albedo(looks, layout)
-    if "matting" in looks.checkpoints:
-        matte = merged_matting(looks, layout)
-        layout = layout if photo.alpha is not None else replace(layout, alpha=matte)
-    if layout.seg is not None:
-        maps["seg"] = layout.seg
-    if layout.alpha is not None:
-        maps["alpha"] = layout.alpha
-    return maps, focal
 
 
 def _keypoints(image: np.ndarray, people: list[Person], checkpoint: Checkpoint, network: Network, flip_test: bool) -> np.ndarray:

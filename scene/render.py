@@ -27,7 +27,7 @@ def render_view(
     collection: bpy.types.Collection,
     path: str | Path,
     size: tuple[int, int] = (576, 768),
-    azimuth_degrees: float = 35.0,
+    azimuth_degrees: float = 28.0,
     samples: int = 16,
 ) -> View:
     """Render the scans of a collection from `azimuth_degrees` to the side of the matched camera, in a scene of its own.
