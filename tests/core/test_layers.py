@@ -19,7 +19,7 @@ ARROWS = {
     "batch": ({"core", "infer", "scene"}, {"torch", "timm"}),
     "commands": ({"core", "batch", "infer", "scene", "jobs", "_version", "data"}, {"torch", "timm"}),
     "cli": ({"core", "commands", "_version"}, {"torch", "timm", "bpy", "scipy", "cv2"}),
-    "panels": ({"core", "jobs", "properties", "preferences"}, {"torch", "timm", "scipy", "cv2"}),
+    "panels": ({"core", "jobs", "properties", "preferences", "thumbnails"}, {"torch", "timm", "scipy", "cv2"}),
 }
 HEAVY_AT_MODULE_LEVEL = {"scipy", "cv2", "PIL", "torch", "timm", "huggingface_hub", "av", "fast_simplification"}
 
