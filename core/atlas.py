@@ -1,0 +1,218 @@
+"""A second set of texture coordinates without overlap, with more texels for face and hands.
+
+A scan from one photo is a height field over its image, so the photo's projection unfolds every part without overlap and with exactly
+the detail that the photo has. The atlas keeps that projection and only cuts it into connected parts, turns each so that its box
+is smallest, scales it, and packs the boxes on shelves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .data import MeshData
+from .parts import face_labels
+from .skeleton import part_labels, part_names
+
+FINE_PARTS = (
+    "Face_Neck",
+    "Left_Hand",
+    "Right_Hand",
+    "Lower_Lip",
+    "Upper_Lip",
+    "Lower_Teeth",
+    "Upper_Teeth",
+    "Tongue",
+    "Eyeglass",
+)
+FINE_DENSITY = 2.0
+"""Texels per metre of the fine parts over those of the others: four times as many texels on the same area."""
+TURNS = 24
+"""Angles over a quarter turn that are tried for every chart."""
+SMALLEST_CHART = 50
+"""Faces; smaller pieces join the chart of a neighbouring part."""
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """uvs (F, 3, 2) float32 in [0, 1] for every corner of every face; chart (F,) int32; share of the square that the faces cover."""
+
+    uvs: np.ndarray
+    chart: np.ndarray
+    covered: float
+
+
+def make_atlas(mesh: MeshData, margin: float = 1 / 256) -> Atlas:
+    """The atlas of a scan.
+
+    margin  least distance between charts, and to the border, as a share of the side
+
+    Faces keep the orientation of the photo's projection; NumPy only, so that it also runs inside Blender.
+    """
+    if not len(mesh.faces):
+        return Atlas(np.zeros((0, 3, 2), np.float32), np.zeros(0, np.int32), 0.0)
+    part = face_labels(mesh)
+    chart = _join_small(mesh.faces, part, _connected(mesh.faces, part))
+    plane = mesh.uvs.astype(np.float64) * [1.0, _aspect(mesh)]
+    first_face = np.unique(chart, return_index=True)[1]
+    fine = np.isin(part[first_face], part_labels(*FINE_PARTS))
+    # Projection times depth over focal length is metres, up to one common factor.
+    depth = np.bincount(chart, mesh.vertices[mesh.faces, 2].mean(axis=1)) / np.bincount(chart)
+    scale = depth * np.where(fine, FINE_DENSITY, 1.0)
+    angle, low, size = _smallest_boxes(*_points_of_charts(plane, mesh.faces, chart), scale)
+    corner, side = _pack(size, margin)
+    turned = _rotate(plane[mesh.faces], angle[chart][:, None]) * scale[chart][:, None, None]
+    uvs = (turned + (corner - low)[chart][:, None]) / side
+    a, b, c = (uvs[:, k] for k in range(3))
+    area = np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]).sum() / 2
+    return Atlas(uvs.astype(np.float32), chart.astype(np.int32), float(area))
+
+
+def bake_atlas(image: np.ndarray, mesh: MeshData, atlas: Atlas, size: int) -> np.ndarray:
+    """An image in the photo's projection, (H, W, C) uint8 or uint16, resampled to the atlas: (size, size, C), gutters filled."""
+    import cv2
+
+    from .fill import nearest_index
+    from .frames import pixel_from_uv
+    from .raster import rasterise
+
+    corners = pixel_from_uv(atlas.uvs.astype(np.float64), size, size).astype(np.float32)
+    triangle, weights = rasterise(corners, size, size)
+    covered = triangle >= 0
+    out = np.zeros((size, size, *image.shape[2:]), image.dtype)
+    if not covered.any():
+        return out
+    uv = np.einsum("nk,nkc->nc", weights[covered], mesh.uvs[mesh.faces[triangle[covered]]])
+    pixel = np.zeros((size, size, 2), np.float32)
+    pixel[covered] = pixel_from_uv(uv, image.shape[1], image.shape[0])
+    sampled = cv2.remap(image, pixel[..., 0], pixel[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return sampled.reshape(size * size, *image.shape[2:])[nearest_index(covered)]
+
+
+def _aspect(mesh: MeshData) -> float:
+    """Height over width of the photo, from how positions and texture coordinates grow: square pixels."""
+    xy = mesh.vertices[:, :2].astype(np.float64) / mesh.vertices[:, 2:]
+    u, v = mesh.uvs.astype(np.float64).T
+    return float(np.ptp(xy[:, 1]) / max(np.ptp(v), 1e-12) / max(np.ptp(xy[:, 0]) / max(np.ptp(u), 1e-12), 1e-12)) or 1.0
+
+
+def _connected(faces: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """(F,) number from 0 of the connected piece of one part that each face belongs to. Minimum labels with pointer jumping."""
+    key = faces.astype(np.int64) * len(part_names()) + part[:, None]
+    _, node = np.unique(key, return_inverse=True)
+    node = node.reshape(faces.shape)
+    root = np.arange(node.max() + 1)
+    while True:
+        least = root[node].min(axis=1)
+        before = root.copy()
+        for corner in range(3):
+            np.minimum.at(root, root[node[:, corner]], least)
+            np.minimum.at(root, node[:, corner], least)
+        while True:
+            jumped = root[root]
+            if np.array_equal(jumped, root):
+                break
+            root = jumped
+        if np.array_equal(before, root):
+            break
+    return np.unique(root[node[:, 0]], return_inverse=True)[1]
+
+
+def _join_small(faces: np.ndarray, part: np.ndarray, chart: np.ndarray) -> np.ndarray:
+    """Charts of few faces become part of the largest chart that they share a vertex with."""
+    size = np.bincount(chart)
+    if (size >= SMALLEST_CHART).all():
+        return chart
+    # The largest chart at every vertex: later writes win, so write from small to large.
+    order = np.argsort(size[chart], kind="stable")
+    at_vertex = np.zeros(faces.max() + 1, np.int64)
+    for corner in range(3):
+        at_vertex[faces[order, corner]] = chart[order]
+    for corner in range(3):
+        bigger = size[at_vertex[faces[order, corner]]] < size[chart[order]]
+        at_vertex[faces[order[bigger], corner]] = chart[order[bigger]]
+    neighbour = at_vertex[faces]
+    best = np.take_along_axis(neighbour, size[neighbour].argmax(axis=1)[:, None], axis=1)[:, 0]
+    target = np.arange(len(size))
+    by_size = np.argsort(size[best], kind="stable")
+    target[chart[by_size]] = best[by_size]
+    joined = np.where((size < SMALLEST_CHART) & (size[target] > size), target, np.arange(len(size)))
+    return np.unique(joined[chart], return_inverse=True)[1]
+
+
+def _points_of_charts(plane: np.ndarray, faces: np.ndarray, chart: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points (N, 2) that the charts have as corners, and the chart (N,) of each, in the order of the charts."""
+    of_corner = np.repeat(chart, 3)
+    corner = faces.ravel()
+    of_vertex = np.full(len(plane), -1)
+    of_vertex[corner] = of_corner
+    # A vertex between two charts stands in one of them here; its corners in the others follow.
+    other = of_corner != of_vertex[corner]
+    used = np.flatnonzero(of_vertex >= 0)
+    points = np.concatenate([plane[used], plane[corner[other]]])
+    of_point = np.concatenate([of_vertex[used], of_corner[other]])
+    order = np.argsort(of_point, kind="stable")
+    return points[order], of_point[order]
+
+
+def _smallest_boxes(points: np.ndarray, chart: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The turn (C,) that makes the box of every chart smallest, upright where it is longer than wide; its lower corner and size (C, 2)."""
+    starts = np.flatnonzero(np.diff(chart, prepend=-1))
+    everyone = np.arange(len(starts))
+    turns = np.arange(TURNS) * (np.pi / 2 / TURNS)
+    boxes = np.stack([_box(points, starts, turn) for turn in turns])  # (TURNS, C, low or high, x or y)
+    best = np.prod(boxes[:, :, 1] - boxes[:, :, 0], axis=-1).argmin(axis=0)
+    box, angle = boxes[best, everyone], turns[best]
+    wide = (box[:, 1] - box[:, 0])[:, 0] > (box[:, 1] - box[:, 0])[:, 1]
+    # A quarter turn more: x, y -> -y, x.
+    quarter = np.stack([np.stack([-box[:, 1, 1], box[:, 0, 0]], axis=1), np.stack([-box[:, 0, 1], box[:, 1, 0]], axis=1)], axis=1)
+    box = np.where(wide[:, None, None], quarter, box) * scale[:, None, None]
+    return angle + np.where(wide, np.pi / 2, 0), box[:, 0], box[:, 1] - box[:, 0]
+
+
+def _box(points: np.ndarray, starts: np.ndarray, angle: float) -> np.ndarray:
+    """(C, 2, 2): lower and upper corner of each chart's points (N, 2), in the order of the charts, after the turn."""
+    c, s = np.cos(angle), np.sin(angle)
+    x, y = c * points[:, 0] - s * points[:, 1], s * points[:, 0] + c * points[:, 1]
+    ends = [[extreme.reduceat(along, starts) for along in (x, y)] for extreme in (np.minimum, np.maximum)]
+    return np.array(ends).transpose(2, 0, 1)
+
+
+def _rotate(points: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    c, s = np.cos(angle), np.sin(angle)
+    return np.stack([c * points[..., 0] - s * points[..., 1], s * points[..., 0] + c * points[..., 1]], axis=-1)
+
+
+def _pack(size: np.ndarray, margin: float) -> tuple[np.ndarray, float]:
+    """Lower corners (C, 2) of boxes (C, 2) on shelves, highest first, in the smallest square found, and its side."""
+    order = np.argsort(-size[:, 1], kind="stable")
+    low, high = float(np.sqrt(np.prod(size, axis=1).sum())), float(size.sum() + size.max())
+    for _ in range(24):
+        side = (low + high) / 2
+        fits = _shelves(size, order, side, margin * side) is not None
+        low, high = (low, side) if fits else (side, high)
+    corners = _shelves(size, order, high, margin * high)
+    while corners is None:  # margins of very many charts
+        high *= 1.5
+        corners = _shelves(size, order, high, margin * high)
+    return corners, high
+
+
+def _shelves(size: np.ndarray, order: np.ndarray, side: float, gap: float) -> np.ndarray | None:
+    """First-fit shelves by decreasing height; None if the square of this side is too small."""
+    corners = np.zeros_like(size)
+    shelves: list[list[float]] = []  # used width, y
+    top = gap
+    for box in order:
+        width, height = size[box]
+        shelf = next((s for s in shelves if s[0] + width + gap <= side), None)
+        if shelf is None:
+            if top + height + gap > side or width + 2 * gap > side:
+                return None
+            shelf = [gap, top]
+            shelves.append(shelf)
+            top += height + gap
+        corners[box] = shelf
+        shelf[0] += width + gap
+    return corners
