@@ -8,7 +8,7 @@ centimetres of surface. Inside a region, bones share by distance, in units of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -89,7 +89,9 @@ def skin_weights(mesh: MeshData, rig: RigData, settings: SkinSettings | None = N
 
     patches = make_patches(mesh)
     distance = segment_distance(patches.centres, rig.heads[index], rig.tails[index]) / thickness
-    share = patches.smooth(_regions(patches, distance, region), settings.blend * trunk)
+    members = _regions(patches, distance, region)
+    patches = replace(patches, edges=patches.edges[_joined(patches, members.argmax(axis=1), rig)])
+    share = patches.smooth(members, settings.blend * trunk)
     weights = np.zeros(distance.shape, np.float32)
     for r in range(len(REGIONS)):
         own = region == r
@@ -126,6 +128,23 @@ def _regions(patches: Patches, distance: np.ndarray, region: np.ndarray) -> np.n
     cost = np.where(np.isfinite(away), away, 1e3) / 0.05 + near
     final = np.where(clear, best, np.where(np.isfinite(cost).any(axis=1), cost.argmin(axis=1), best))
     return np.eye(len(REGIONS), dtype=np.float32)[final]
+
+
+def _joined(patches: Patches, region: np.ndarray, rig: RigData) -> np.ndarray:
+    """(E,) bool: edges across which skin may blend: within a region, or where limb and trunk grow together.
+
+    Skin that only touches (hand on hand, forearm on belly, knee on knee) is one surface in a scan; it must come apart in motion.
+    """
+    a, b = region[patches.edges[:, 0]], region[patches.edges[:, 1]]
+    trunk, head = REGIONS.index("trunk"), REGIONS.index("head")
+    joined = (a == b) | (np.minimum(a, b) == head) & (np.maximum(a, b) == trunk)
+    middle = patches.centres[patches.edges].mean(axis=1)
+    for limb, bone in (("arm.L", "upper_arm.L"), ("arm.R", "upper_arm.R"), ("leg.L", "thigh.L"), ("leg.R", "thigh.R")):
+        if bone in rig.names:
+            i, r = rig.names.index(bone), REGIONS.index(limb)
+            near = np.linalg.norm(middle - rig.heads[i], axis=1) < 0.75 * np.linalg.norm(rig.tails[i] - rig.heads[i])
+            joined |= near & (((a == r) & (b == trunk)) | ((a == trunk) & (b == r)))
+    return joined
 
 
 def strongest(weights: np.ndarray, index: np.ndarray, count: int) -> SkinWeights:

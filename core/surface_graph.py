@@ -64,15 +64,26 @@ class Patches:
         return dijkstra(self.graph(), directed=False, indices=np.flatnonzero(sources), min_only=True)
 
     def spread(self, mesh: MeshData, values: np.ndarray) -> np.ndarray:
-        """(V, n) float32: (N, n) values of patches at the vertices, a Gaussian mean of a vertex' own and neighbouring patches."""
+        """(V, n) float32: (N, n) values of patches at the vertices.
+
+        A Gaussian mean of a vertex' own and neighbouring patches, corrected to first order (moving least squares), so that values
+        that change evenly along the surface come out without steps. Never outside the range of the values.
+        """
         from scipy.sparse import csr_matrix
 
         near = self._neighbours()[self.patch]  # (V, NEIGHBOURS + 1), -1 = none
-        difference = self.centres[near] - mesh.vertices[:, None, :]
-        share = np.exp(-np.einsum("vnk,vnk->vn", difference, difference) / (0.7 * self.spacing) ** 2).astype(np.float32)
+        offset = self.centres[near] - mesh.vertices[:, None, :]
+        share = np.exp(-np.einsum("vnk,vnk->vn", offset, offset) / (0.9 * self.spacing) ** 2).astype(np.float32)
         share[near < 0] = 0
         share[:, 0] += 1e-6
         share /= share.sum(axis=1, keepdims=True)
+        mean = np.einsum("vn,vnk->vk", share, offset)
+        offset -= mean[:, None, :]
+        moment = np.swapaxes(share[..., None] * offset, 1, 2) @ offset
+        moment += np.eye(3, dtype=np.float32) * (0.25 * self.spacing) ** 2
+        tilt = np.linalg.solve(moment, mean[..., None])[..., 0]
+        share *= 1 - np.clip(np.einsum("vnk,vk->vn", offset, tilt), -1, 1)
+        share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
         start = np.arange(0, near.size + 1, near.shape[1])
         matrix = csr_matrix((share.ravel(), np.maximum(near, 0).ravel(), start), shape=(len(near), len(values)))
         return matrix @ values.astype(np.float32)
