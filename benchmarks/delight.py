@@ -21,6 +21,7 @@ from sapiens2_avatar.core.camera import estimate_camera
 from sapiens2_avatar.core.colour import byte_image, linear_from_srgb, srgb_from_linear
 from sapiens2_avatar.core.data import Predictions
 from sapiens2_avatar.core.delight import delight
+from sapiens2_avatar.core.matte import foreground
 from sapiens2_avatar.core.scan import make_mesh
 
 SHARED = Path(os.environ.get("SAPIENS2_SHARED", Path(__file__).resolve().parents[2] / "shared"))
@@ -59,7 +60,8 @@ def main() -> None:
             predictions = predictions_of(read(path.with_name(f"{name}{suffix}.safetensors.gz")))
             surface = make_mesh(predictions, estimate_camera(predictions).camera)
             start = time.process_time()
-            result = delight(predictions.image, surface.labels, surface.normal, surface.depth, surface.camera)
+            photo = foreground(linear_from_srgb(predictions.image), predictions.alpha, surface.labels)
+            result = delight(photo, surface.labels, surface.normal, surface.depth, surface.camera)
             seconds = time.process_time() - start
             if result is None:
                 raise SystemExit(f"{name}: too little of the person for delighting.")

@@ -6,6 +6,9 @@ from functools import cache
 
 import numpy as np
 
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""Weights of linear red, green and blue."""
+
 
 def linear_from_srgb(image: np.ndarray) -> np.ndarray:
     """(...) uint8 sRGB -> (...) float32 in 0..1, linear."""

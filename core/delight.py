@@ -15,14 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from .clusters import split_colours
-from .colour import linear_from_srgb
+from .colour import LUMINANCE
 from .data import Camera
 from .fill import push_pull
 from .lighting import Cells, diffuse_transfer, directions, fit_radiance, glossy_transfer, make_cells, visibility
 from .materials import MATERIALS, material_of_label
+from .skeleton import part_labels
 
 FEWEST_CELLS = 60
 """Below this nothing can be told about the light."""
+BRIGHTEST = 0.9
+"""Linear albedo of fresh snow and of the whitest cloth."""
 DARKEST = 0.004
 """Linear values below this are noise of the camera and of 8 bits."""
 
@@ -45,14 +48,15 @@ class DelightSettings:
 
 @dataclass(frozen=True, eq=False)
 class Delighted:
-    """albedo_linear (H, W, 3) float32, 0 outside of the person; gloss (H, W) float32 0..1: share of the light that was mirrored."""
+    """albedo_linear (H, W, 3) float32, 0 outside of the person; highlight (H, W) float32: white light, in units of the light on a matt
+    white surface, that the pixel shows beyond its surroundings."""
 
     albedo_linear: np.ndarray
-    gloss: np.ndarray
+    highlight: np.ndarray
 
 
 def delight(
-    image: np.ndarray,
+    colour: np.ndarray,
     labels: np.ndarray,
     normal: np.ndarray,
     depth: np.ndarray,
@@ -61,30 +65,33 @@ def delight(
 ) -> Delighted | None:
     """The albedo of a person in a photo.
 
-    image   (H, W, 3) uint8 sRGB
+    colour  (H, W, 3) float32 linear: the photo, best without background in the pixels of the border
     labels  (H, W) uint8: body parts, 0 = not the person
     normal  (H, W, 3) float32 camera space, unit, towards the camera
     depth   (H, W) float32 metres, 0 = none
 
-    Returns None if too little of the person is seen to tell light from colour.
+    Brightness is free: the median luminance of the skin (of everything, where no skin is seen) stays as it is in the photo, unless
+    that makes the surface brighter than any is. Returns None if too little of the person is seen to tell light from colour.
     """
     settings = settings or DelightSettings()
     normal, depth = np.nan_to_num(normal), np.nan_to_num(depth, posinf=0, neginf=0)
     known = (labels > 0) & (depth > 0) & (np.square(normal).sum(-1) > 0.25)
-    linear = linear_from_srgb(image)
-    cells = make_cells(linear, np.where(known, labels, 0).astype(np.uint8), normal, depth, camera, settings.cells)
+    cells = make_cells(colour, np.where(known, labels, 0).astype(np.uint8), normal, depth, camera, settings.cells)
     if np.count_nonzero(cells.valid) < FEWEST_CELLS:
         return None
     light = _fit(cells, camera, settings)
-    return _apply(linear, labels, normal, depth, cells, light)
+    result = _apply(colour, labels, normal, depth, cells, light)
+    return Delighted(result.albedo_linear * _gain(result.albedo_linear, colour, labels), result.highlight)
 
 
 @dataclass(frozen=True, eq=False)
 class _Light:
-    """occlusion (h, w, 3): S over the light without shadows; mirrored (h, w, 3); radiance (D, 3) of towards (D, 3)."""
+    """occlusion (h, w, 3): S over the light without shadows; mirrored (h, w, 3); albedo (h, w, 3) of the
+    materials; radiance (D, 3) of towards (D, 3)."""
 
     occlusion: np.ndarray
     mirrored: np.ndarray
+    albedo: np.ndarray
     radiance: np.ndarray
     towards: np.ndarray
 
@@ -115,7 +122,7 @@ def _fit(cells: Cells, camera: Camera, settings: DelightSettings) -> _Light:
         out[cells.valid] = values
         return push_pull(out, cells.valid.astype(np.float32))
 
-    return _Light(spread(shading / open_sky), spread(mirrored), radiance, towards)
+    return _Light(spread(shading / open_sky), spread(mirrored), spread(constant), radiance, towards)
 
 
 def _unlit(colour: np.ndarray, shading: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
@@ -209,32 +216,43 @@ def _apply(
     linear: np.ndarray, labels: np.ndarray, normal: np.ndarray, depth: np.ndarray, cells: Cells, light: _Light, band: int = 256
 ) -> Delighted:
     """albedo = (I - G) / S at every pixel of the person, in bands of rows so that memory stays flat."""
-    albedo, gloss = np.zeros_like(linear), np.zeros(labels.shape, np.float32)
+    albedo, highlight = np.zeros_like(linear), np.zeros(labels.shape, np.float32)
     for top in range(0, len(labels), band):
         rows = slice(top, top + band)
         y, x = np.nonzero(labels[rows])
         if not len(y):
             continue
         colour, n = linear[rows][y, x], normal[rows][y, x]
-        occlusion, mirrored = _upsample(cells, light, x, y + top, labels[rows][y, x], n, depth[rows][y, x])
+        occlusion, mirrored, usual = _upsample(cells, light, x, y + top, labels[rows][y, x], n, depth[rows][y, x])
         shading = occlusion * _irradiance(n, light.towards, light.radiance)
-        albedo[rows][y, x] = _unlit(colour, np.maximum(shading, 1e-4), mirrored)
-        gloss[rows][y, x] = np.clip((mirrored / np.maximum(colour, DARKEST)).mean(axis=1), 0, 1)
-    return Delighted(albedo, gloss)
+        found = _unlit(colour, np.maximum(shading, 1e-4), mirrored)
+        albedo[rows][y, x] = found
+        # A mirrored light is white: it adds as much to every channel as the least of the three rises.
+        highlight[rows][y, x] = np.clip((found - usual).min(axis=1), 0, 1)
+    return Delighted(albedo, highlight)
+
+
+def _gain(albedo: np.ndarray, photo: np.ndarray, labels: np.ndarray) -> float:
+    """What the albedo is multiplied by."""
+    skin = np.isin(labels, part_labels(*next(m.parts for m in MATERIALS if m.name == "Skin")))
+    reference = skin if skin.any() else labels > 0
+    before, after = (float(np.median(image[reference] @ LUMINANCE)) for image in (photo, albedo))
+    brightest = float(np.quantile(albedo[labels > 0].max(axis=1)[:: 1 + len(labels) // 512], 0.99))
+    return min(before / max(after, DARKEST), BRIGHTEST / max(brightest, DARKEST))
 
 
 def _upsample(
     cells: Cells, light: _Light, x: np.ndarray, y: np.ndarray, label: np.ndarray, normal: np.ndarray, depth: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Occlusion (N, 3) and mirrored light (N, 3) at pixels, from those of the four cells around that lie on the same surface.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Occlusion, mirrored light and albedo of the materials, (N, 3) each, at pixels, from those of the four cells around that lie on the same surface.
 
     Joint bilateral upsampling (Kopf et al. 2007): bilinear weights times likeness in part, depth and normal.
     """
     h, w = cells.part.shape
     u, v = (x + 0.5) / cells.step - 0.5, (y + 0.5) / cells.step - 0.5
     left, top = np.floor(u).astype(np.int64), np.floor(v).astype(np.int64)
-    total, mass = np.zeros((len(x), 6), np.float32), np.zeros((len(x), 1), np.float32)
-    values = np.concatenate([light.occlusion, light.mirrored], axis=-1).reshape(-1, 6)
+    total, mass = np.zeros((len(x), 9), np.float32), np.zeros((len(x), 1), np.float32)
+    values = np.concatenate([light.occlusion, light.mirrored, light.albedo], axis=-1).reshape(-1, 9)
     valid, part, z, n = cells.valid.ravel(), cells.part.ravel(), cells.depth.ravel(), cells.normal.reshape(-1, 3)
     for dy in (0, 1):
         for dx in (0, 1):
@@ -246,4 +264,4 @@ def _upsample(
             total += weight * values[near]
             mass += weight
     total /= np.maximum(mass, 1e-8)
-    return total[:, :3], total[:, 3:]
+    return total[:, :3], total[:, 3:6], total[:, 6:]

@@ -42,6 +42,8 @@ def foreground(colour: np.ndarray, alpha: np.ndarray | None, labels: np.ndarray,
     i, f, b = colour[y, x], front[y, x], push_pull(colour, away)[y, x]
     a, ring = opacity[y, x], np.minimum(inside[y, x], BORDER + 1).astype(np.int64)
     measured, clear = _place_between(i, b, f)
+    # A matte that calls a pixel background which looks like the person is off by a pixel: it must not add contrast.
+    a = np.where(clear, np.maximum(a, measured), a)
     for distance in range(int(BORDER) + 1):
         here = ring == distance
         usable = here & clear

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +11,18 @@ from .colour import byte_image, linear_from_srgb, srgb_from_linear
 from .data import Predictions, Textures
 from .detail import add_detail
 from .errors import SapiensError
+from .fill import fill_texture, nearest_index
+from .materials import roughness_of_label
 from .matte import foreground
+from .tangent import tangent_normal_map
 
 if TYPE_CHECKING:
     from .scan import Surface
+
+CLEAR_HIGHLIGHT = 0.15
+"""White light beyond the surroundings, as a share of a white surface, that counts as a full highlight."""
+STRONGEST_HINT = 0.4
+"""Share of the roughness that a full highlight takes away."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +31,14 @@ class TextureSettings:
 
     colour   "auto" = the best there is; "albedo", "delighted" or "photo" = that one
     gutter   texels of the nearest part's colour around the person; 0 = by size of the texture
+    normal_map  make a tangent-space normal map where the mesh is coarser than the photo
+    delight  how the light is taken out of the photo
     """
 
     colour: str = "auto"
     gutter: int = 0
+    normal_map: bool = True
+    delight: DelightSettings = field(default_factory=DelightSettings)
 
     def __post_init__(self):
         if self.colour not in ("auto", "albedo", "delighted", "photo"):
@@ -46,23 +58,65 @@ def make_textures(predictions: Predictions, surface: Surface, settings: TextureS
     settings = settings or TextureSettings()
     mask = surface.mask
     labels = np.where(mask, np.maximum(surface.labels, 1), 0).astype(np.uint8)
-    source = colour_source(predictions, settings.colour)
     gutter = settings.gutter or max(4, max(mask.shape) // 256)
+    source = colour_source(predictions, settings.colour)
+    highlight = None
     if source == "albedo":
         sharp = add_detail(predictions.albedo, predictions.image, mask)
         colour = foreground(sharp, None, labels, gutter)
     else:
-        colour = srgb_from_linear(foreground(linear_from_srgb(predictions.image), predictions.alpha, labels, gutter))
+        light = foreground(linear_from_srgb(predictions.image), predictions.alpha, labels, gutter)
+        delighted = None
+        if source == "delighted":
+            delighted = delight(light, labels, surface.normal, surface.depth, surface.camera, settings.delight)
+        if delighted is None:
+            source = "photo"
+        else:
+            light = fill_texture(delighted.albedo_linear, _trust(mask), labels, gutter)
+            highlight = delighted.highlight
+        colour = srgb_from_linear(light)
     alpha = mask * np.uint8(255)
     if predictions.alpha is not None:
         alpha = np.where(mask, predictions.alpha, 0).astype(np.uint8)
-    return Textures(byte_image(colour), source, alpha)
+    return Textures(
+        base_colour_srgb=byte_image(colour),
+        colour_source=source,
+        mask=alpha,
+        normal_tangent=tangent_normal_map(surface.mesh, surface.normal, mask) if settings.normal_map else None,
+        roughness=None if highlight is None else roughness_map(labels, highlight),
+    )
 
 
 def colour_source(predictions: Predictions, wanted: str = "auto") -> str:
     """Which map the base colour comes from: "albedo", "delighted" or "photo"; SapiensError if the wanted one has no maps."""
-    if wanted in ("auto", "albedo") and predictions.albedo is not None:
-        return "albedo"
-    if wanted == "albedo":
+    if wanted == "albedo" and predictions.albedo is None:
         raise SapiensError("These predictions have no albedo map.", "Choose another base colour, or predict albedo.")
-    return "photo"
+    if wanted == "delighted" and predictions.normal is None:
+        raise SapiensError("These predictions have no normal map to delight the photo with.", "Choose another base colour.")
+    if wanted != "auto":
+        return wanted
+    if predictions.albedo is not None:
+        return "albedo"
+    return "photo" if predictions.normal is None else "delighted"
+
+
+def roughness_map(labels: np.ndarray, highlight: np.ndarray) -> np.ndarray:
+    """(H, W) uint8, 255 = fully rough: the roughness of each part's material, less where a highlight was seen.
+
+    labels (H, W) uint8, continued around the person so that borders do not shine; highlight (H, W) float32 as from `core.delight`. It is a
+    hint: one photo shows gloss only where it happens to mirror a light.
+    """
+    import cv2
+
+    part = labels.ravel()[nearest_index(labels > 0)] if (labels > 0).any() else labels
+    base = cv2.GaussianBlur(roughness_of_label()[part], (0, 0), 1.0)
+    seen = np.clip(cv2.GaussianBlur(highlight, (0, 0), 2.0) / CLEAR_HIGHLIGHT, 0, 1)
+    return byte_image(255 * base * (1 - STRONGEST_HINT * seen * seen * (3 - 2 * seen)))
+
+
+def _trust(mask: np.ndarray) -> np.ndarray:
+    """(H, W) float32: how far the quotient of photo and light is to be believed. Normals turn away at the border, light is a guess."""
+    import cv2
+
+    inside = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
+    return np.clip((inside - 0.5) / 2, 0.2, 1) * mask
