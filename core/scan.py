@@ -279,9 +279,10 @@ def _mesh(maps: _Maps, grid: Grid, camera: Camera, settings: ScanSettings) -> tu
     normal = np.where(length > 1e-3, normal / np.maximum(length, 1e-3), [0, 0, -1])
     labels = np.zeros(count, np.uint8)
     labels[quads] = maps.labels[mask][:, None]
-    pixel = grid.photo_pixels(pixel).astype(np.float32)
+    # Blocks of a coarse grid may reach over the border of the photo.
+    pixel = np.clip(grid.photo_pixels(pixel), -0.5, [camera.width - 0.5, camera.height - 0.5]).astype(np.float32)
     vertices = camera.rays(pixel) * depth[:, None].astype(np.float32)
-    uvs = np.clip(uv_from_pixel(pixel, camera.width, camera.height), 0, 1).astype(np.float32)
+    uvs = uv_from_pixel(pixel, camera.width, camera.height).astype(np.float32)
     faces = meshing.triangles(quads, vertices)
     return MeshData(vertices, faces, uvs, normal.astype(np.float32), labels), pixel, quads
 
