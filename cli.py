@@ -98,6 +98,36 @@ def parser() -> argparse.ArgumentParser:
     _add_model_options(build)
     _add_build_options(build)
 
+    pose = add("pose", "The person's pose on an armature of yours.")
+    pose.add_argument("input", metavar="IMAGE|PREDICTIONS")
+    pose.add_argument("--armature", required=True, metavar="FILE.blend[:NAME]", help="the rig to pose")
+    pose.add_argument("-o", "--output", required=True, metavar="FILE.blend")
+    pose.add_argument("--person", type=int, default=0, metavar="N", help="from the left, counted from 0 (default: 0)")
+    _add_model_options(pose)
+
+    animate = add("animate", "A video or a folder of frames as an action.")
+    animate.add_argument("clip", metavar="VIDEO|FOLDER", help="a video, or a folder of images or of stored predictions")
+    animate.add_argument("-o", "--output", required=True, metavar="FILE.blend")
+    animate.add_argument(
+        "--armature", metavar="FILE.blend[:NAME]", help="the rig to move (default: the person of the clip is built)"
+    )
+    animate.add_argument("--bvh", metavar="FILE.bvh", help="also write the motion as BVH")
+    animate.add_argument(
+        "--export", action="append", default=[], metavar="FILE.glb|.fbx|.usd", help="also write this file; repeatable"
+    )
+    animate.add_argument("--fps", type=float, metavar="N", help="frames per second (default: the video's; 25 for a folder)")
+    animate.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="where to begin (default: 0)")
+    animate.add_argument("--end", type=float, default=float("inf"), metavar="SECONDS", help="where to end (default: the end)")
+    animate.add_argument("--person", type=int, default=0, metavar="N", help="0 = who is seen longest, 1 = the next, ...")
+    animate.add_argument(
+        "--smoothness", type=_unit, default=0.4, metavar="0..1", help="from as predicted to floating (default: 0.4)"
+    )
+    animate.add_argument("--no-foot-lock", action="store_true", help="let standing feet slide")
+    animate.add_argument("--no-raw", action="store_true", help="do not keep the unfiltered take on a track of its own")
+    animate.add_argument("--keep", metavar="DIR", help="keep the predictions of the frames here, and use those that are here")
+    _add_model_options(animate)
+    _add_build_options(animate)
+
     batch = add("batch", "Many inputs: a folder, a list in a text file, or a pattern. Start it again to go on where it stopped.")
     batch.add_argument("source", metavar="FOLDER|LIST|PATTERN")
     batch.add_argument(

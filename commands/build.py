@@ -38,7 +38,7 @@ def build(
     """Build every input into one new .blend, then the exports and the picture. Inputs that fail are reported, the rest are built."""
     from ..core.avatar import make_avatars
 
-    _require_blender()
+    require_blender()
     console.claim_stdout()
     from ..batch.picture import write_picture
     from ..scene.build import write_avatars
@@ -86,7 +86,8 @@ def avatar_settings(options: Namespace, focal_35mm: float | None = None) -> Avat
     )
 
 
-def _require_blender() -> None:
+def require_blender() -> None:
+    """Raise SapiensError unless there is a Blender in this process."""
     if find_spec("bpy") is None:
         raise SapiensError(
             "Writing a .blend file needs Blender's Python module.",

@@ -46,6 +46,18 @@ def export(path: str | Path, collections: Sequence[bpy.types.Collection]) -> Pat
         return write_whole(path, lambda temporary: function(filepath=str(temporary), **options))
 
 
+def export_bvh(path: str | Path, armature: bpy.types.Object, first: int, last: int) -> Path:
+    """Write the motion of an armature between two frames as BVH, through Blender's exporter. Raises SapiensError."""
+    with _selected([armature]):
+        bpy.context.view_layer.objects.active = armature
+        return write_whole(
+            Path(path),
+            lambda temporary: bpy.ops.export_anim.bvh(
+                filepath=str(temporary), frame_start=first, frame_end=last, root_transform_only=True
+            ),
+        )
+
+
 @contextmanager
 def _selected(objects: Sequence[bpy.types.Object]) -> Iterator[None]:
     """Select these objects alone, and put the selection and the active object back."""

@@ -1,0 +1,140 @@
+"""`animate VIDEO|FOLDER -o FILE.blend [--armature FILE.blend[:NAME]] [--bvh FILE]`: a clip as an action.
+
+Without an armature the person of the clip is built from the frame that shows most of them, and moves.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from argparse import Namespace
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from ..core.data import Predictions
+from ..core.errors import SapiensError
+from .armatures import open_armature
+from .build import avatar_settings, require_blender
+from .console import Console
+from .inputs import check_writable
+
+
+class StoredFrames(Sequence):
+    """Predictions of a clip on disk, read when they are asked for: a long clip does not fit into memory. None = no person."""
+
+    def __init__(self, files: list[Path | None]):
+        self._files = files
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index):
+        path = self._files[index]
+        return None if path is None else Predictions.load(path)
+
+
+def run(options: Namespace, console: Console) -> None:
+    from ..core.motion import MotionSettings, make_take
+
+    output = Path(options.output)
+    for path in filter(None, (output, options.bvh and Path(options.bvh), *map(Path, options.export))):
+        check_writable(path)
+    require_blender()
+    console.claim_stdout()
+    with tempfile.TemporaryDirectory(prefix="sapiens2-") as scratch:
+        folder = Path(options.keep) if options.keep else Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        files, fps = _predicted(options, console, folder)
+        frames = StoredFrames(files)
+        settings = MotionSettings(smoothness=options.smoothness, person=options.person, lock_feet=not options.no_foot_lock)
+        name = Path(options.clip).stem
+        take = make_take(frames, fps, settings, progress=partial(console.progress, name, "motion"))
+        _write(options, console, take, frames, name)
+
+
+def _predicted(options: Namespace, console: Console, folder: Path) -> tuple[list[Path | None], float]:
+    """A predictions file per frame in `folder` (those that are there are kept), None for frames without a person; and fps."""
+    from ..core.video import open_clip, read_frames
+
+    source = Path(options.clip)
+    if source.is_dir() and any(source.glob("*.safetensors")):
+        clip = open_clip(source, options.fps, options.start, options.end, {".safetensors"})
+        times = [i / clip.fps for i in range(len(clip.files))]
+        return [path for path, time in zip(clip.files, times, strict=True) if clip.start <= time < clip.end], clip.fps
+    from ..infer.predict import predict
+
+    clip = open_clip(source, options.fps, options.start, options.end)
+    files: list[Path | None] = []
+    for index, frame in enumerate(read_frames(clip)):
+        path = folder / f"{source.stem}-{index:06d}.safetensors"
+        if frame.image is None:
+            console.note(frame.error)
+            files.append(None)
+            continue
+        if not path.exists():
+            try:
+                made = predict(
+                    frame.image,
+                    model=options.model,
+                    tasks=options.tasks,
+                    device=options.device,
+                    precision=options.precision,
+                    flip_test=options.flip,
+                    progress=partial(_frame_progress, console, source.name, index),
+                )
+            except SapiensError as error:
+                if index == 0 and not error.message.startswith("No person"):
+                    raise
+                console.note(f"Frame {index}: {error.message}")
+                files.append(None)
+                continue
+            made.save(path)
+        files.append(path)
+    if not any(files):
+        raise SapiensError(f"No person was found in {source.name}.", "Choose a clip that shows a person.")
+    return files, clip.fps
+
+
+def _frame_progress(console: Console, name: str, index: int, stage: str, fraction: float) -> None:
+    console.progress(name, f"frame {index}", fraction)
+
+
+def _write(options: Namespace, console: Console, take, frames: StoredFrames, name: str) -> None:
+    import bpy
+
+    from ..scene.action import write_take
+    from ..scene.export import export, export_bvh
+    from ..scene.files import new_file, save_blend
+
+    if options.armature:
+        armature = open_armature(options.armature)
+    else:
+        new_file()
+        armature = _avatar(options, take, frames, name)
+    done = write_take(take, armature, name=name, keep_raw=not options.no_raw)
+    scene = bpy.context.scene
+    first, last = done.action.frame_range
+    scene.frame_start, scene.frame_end = min(scene.frame_start, int(first)), max(int(last), scene.frame_start)
+    console.note(f"{armature.name}: {len(take)} frames at {take.fps:g} fps, {done.keys} keys")
+    for note in dict.fromkeys(done.notes):
+        console.note(note)
+    console.record(armature=armature.name, frames=len(take), fps=take.fps, keys=done.keys, unseen=list(done.unseen))
+    console.result(save_blend(Path(options.output)))
+    for path in map(Path, options.export):
+        console.result(export(path, [armature.users_collection[0]]))
+    if options.bvh:
+        console.result(export_bvh(Path(options.bvh), armature, int(first), int(last)))
+
+
+def _avatar(options: Namespace, take, frames: StoredFrames, name: str):
+    """The person built from the frame that shows most joints; its rig."""
+    from ..core.avatar import make_avatars
+    from ..scene.build import write_avatars
+
+    best = int((take.seen.sum(1) * take.found).argmax())
+    avatars = make_avatars(frames[best], name, avatar_settings(options))
+    collection = write_avatars(avatars, name, match_render=True)
+    rigs = [ob for ob in collection.all_objects if ob.get("sapiens2_role") == "rig"]
+    if not rigs:
+        raise SapiensError(f"No rig could be made of the person in {name}.", "Give an armature of your own with --armature.")
+    return rigs[min(options.person, len(rigs) - 1)]

@@ -1,0 +1,31 @@
+"""An armature that a person names on the command line: FILE.blend or FILE.blend:NAME."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..core.errors import SapiensError
+
+
+def open_armature(text: str):
+    """Open the file in this process and return the armature object (the only one, if no name is given). Raises SapiensError."""
+    import bpy
+
+    from ..scene.files import open_blend
+
+    before, mark, name = text.rpartition(".blend:")
+    path = Path(f"{before}.blend" if mark else text)
+    if not path.is_file():
+        raise SapiensError(f"There is no file {path}.", "Give FILE.blend or FILE.blend:NAME.")
+    open_blend(path)
+    found = [ob for ob in bpy.data.objects if ob.type == "ARMATURE"]
+    if mark:
+        found = [ob for ob in found if ob.name == name]
+        if not found:
+            raise SapiensError(f"{path.name} has no armature named {name!r}.", "Look up its name in the outliner.")
+    if not found:
+        raise SapiensError(f"{path.name} has no armature.", "Give a file with a rigged character.")
+    if len(found) > 1:
+        names = ", ".join(sorted(ob.name for ob in found))
+        raise SapiensError(f"{path.name} has several armatures: {names}.", "Say which one: FILE.blend:NAME.")
+    return found[0]
