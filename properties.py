@@ -103,6 +103,8 @@ class SapiensSettings(PropertyGroup):
         type=bpy.types.Object,
         poll=lambda _settings, obj: obj.type == "ARMATURE",
     )
+    batch_folder: StringProperty(name="Photos", description="A folder of photos", subtype="DIR_PATH")
+    batch_output: StringProperty(name="Results", description="Where the predictions and the report go", subtype="DIR_PATH")
     match_render: BoolProperty(
         name="Match Render to Photo", description="Also set the render size and the scene's camera to those of the photo"
     )

@@ -9,8 +9,8 @@ from bpy.props import PointerProperty
 from bpy.types import Context, FileHandler, Menu, Scene, TOPBAR_MT_file_import
 from bpy.utils import register_class, register_cli_command, unregister_class, unregister_cli_command
 
-from . import jobs, preferences, properties
-from .operators import build, models, retarget, setup
+from . import jobs, preferences, properties, thumbnails
+from .operators import batch, build, maps, models, photo, retarget, setup
 from .panels import sidebar
 
 
@@ -25,15 +25,30 @@ class SAPIENS2_FH_predictions(FileHandler):
         return context.area is not None and context.area.type in {"VIEW_3D", "OUTLINER"}
 
 
+class SAPIENS2_FH_photo(FileHandler):
+    bl_idname = "SAPIENS2_FH_photo"
+    bl_label = "Sapiens2 Photo"
+    bl_import_operator = "sapiens2.photo_open"
+    bl_file_extensions = ";".join(photo.SUFFIXES)
+
+    @classmethod
+    def poll_drop(cls, context: Context) -> bool:
+        return context.area is not None and context.area.type == "VIEW_3D"
+
+
 CLASSES = (
     *preferences.CLASSES,
     *properties.CLASSES,
+    *photo.CLASSES,
     *build.CLASSES,
+    *maps.CLASSES,
     *models.CLASSES,
     *retarget.CLASSES,
+    *batch.CLASSES,
     *setup.CLASSES,
     *sidebar.CLASSES,
     SAPIENS2_FH_predictions,
+    SAPIENS2_FH_photo,
 )
 _commands: list[object] = []
 
@@ -54,14 +69,16 @@ def register() -> None:
     Scene.sapiens2 = PointerProperty(type=properties.SapiensSettings)
     TOPBAR_MT_file_import.append(_draw_import)
     _commands.append(register_cli_command("sapiens2", _command))
+    thumbnails.start()
     jobs.refresh()
-    if bpy.app.module:  # Blender as a Python module crashes or hangs at exit when panels of ours are still registered (4.2, 4.5)
+    if not bpy.app.binary_path:  # Blender as a Python module crashes or hangs at exit when panels of ours are still registered (4.2, 4.5)
         atexit.register(unregister)
 
 
 def unregister() -> None:
     atexit.unregister(unregister)
     jobs.stop()
+    thumbnails.stop()
     unregister_cli_command(_commands.pop())
     TOPBAR_MT_file_import.remove(_draw_import)
     del Scene.sapiens2

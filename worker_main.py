@@ -1,4 +1,7 @@
-"""Started by Blender as ``python -I -u worker_main.py [idle seconds]`` in the Python environment that has torch.
+"""Started by Blender in the Python environment that has torch:
+
+    python -I -u worker_main.py [idle seconds]            the worker
+    python -I -u worker_main.py command ARGUMENT…         the command line
 
 The folder of the extension may have any name and is on no search path: it is loaded here under the package's own name.
 """
@@ -20,6 +23,10 @@ def load_package() -> None:
 
 if __name__ == "__main__":
     load_package()
+    if sys.argv[1:2] == ["command"]:
+        from sapiens2_avatar.cli import main as command
+
+        sys.exit(command(sys.argv[2:]))
     from sapiens2_avatar.infer.worker import main
 
     main()

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from .errors import Cancelled, SapiensError
 from .files import atomic_write
+from .worker_client import clean_environment
 
 SOURCE = Path(__file__).parent.parent / "runtime"
 LOCK = SOURCE / "requirements.lock"
@@ -113,8 +114,12 @@ def steps(folder: Path, wheels: Path | None = None, base_python: str = sys.execu
 
 def run_step(step: Step, folder: Path, log: Path, stopped: Callable[[], bool]) -> None:
     """Run one step, its output into `log`. Raises Cancelled when `stopped()` says so, SapiensError when it fails."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV", "CONDA"))}
-    environment |= {"UV_NO_CONFIG": "1", "UV_CACHE_DIR": str(folder / "cache"), "UV_NO_PROGRESS": "1", "UV_LINK_MODE": "copy"}
+    environment = clean_environment() | {
+        "UV_NO_CONFIG": "1",
+        "UV_CACHE_DIR": str(folder / "cache"),
+        "UV_NO_PROGRESS": "1",
+        "UV_LINK_MODE": "copy",
+    }
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         try:

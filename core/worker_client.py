@@ -26,6 +26,12 @@ GRACE_SECONDS = 1.0
 """How long a cancelled job may take to stop by itself before the process is killed."""
 
 
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what would lead another Python astray."""
+    foreign = ("PYTHON", "VIRTUAL_ENV", "CONDA", "LD_PRELOAD")
+    return {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
+
+
 class State(Enum):
     WAITING = "waiting"
     RUNNING = "running"
@@ -215,11 +221,9 @@ class Worker:
     def _launch(self) -> None:
         self.kill()
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        foreign = ("PYTHON", "VIRTUAL_ENV", "CONDA", "LD_PRELOAD")
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, cwd=self.log.parent,
+                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=clean_environment(), cwd=self.log.parent,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )  # fmt: skip
         threading.Thread(target=_read, args=(self._process, self._messages), name="sapiens2 worker", daemon=True).start()

@@ -26,37 +26,41 @@ def predict(photo: str, output: str, progress: Progress, **options: Any) -> dict
     return {"predictions": str(predictions.save(output)), "size": [predictions.width, predictions.height]}
 
 
-def build(predictions: str, name: str, output: str, progress: Progress, settings: dict | None = None) -> dict:
-    """Make the avatars of a predictions file and write them to `output` for Blender to read."""
+def build(predictions: str, name: str, output: str, progress: Progress, settings: dict | None = None, previews: str = "") -> dict:
+    """Make the avatars of a predictions file and write them to `output` for Blender to read.
+
+    `previews`: a folder for small pictures of the maps, unless they are there already.
+    """
     from ..core.avatar import AvatarSettings, make_avatars
     from ..core.avatar_file import save_avatars
     from ..core.data import Predictions
+    from ..core.previews import write_previews
 
-    avatars = make_avatars(Predictions.load(predictions), name, apply_settings(AvatarSettings(), settings or {}), progress)
+    loaded = Predictions.load(predictions)
+    if previews and not any(Path(previews).glob("*.png")):
+        write_previews(loaded, Path(previews))
+    avatars = make_avatars(loaded, name, apply_settings(AvatarSettings(), settings or {}), progress)
     notes = list(dict.fromkeys(note for avatar in avatars for note in avatar.notes))
     return {"avatars": str(save_avatars(avatars, output)), "predictions": predictions, "people": len(avatars), "notes": notes}
 
 
 def run(
-    photo: str, predictions: str, name: str, output: str, progress: Progress, settings: dict | None = None, **options: Any
+    photo: str,
+    predictions: str,
+    name: str,
+    output: str,
+    progress: Progress,
+    settings: dict | None = None,
+    previews: str = "",
+    **options: Any,
 ) -> dict:
     """`predict`, then `build`."""
     predict(photo, predictions, lambda stage, fraction: progress(stage, fraction * PREDICT_SHARE), **options)
-    rest = partial(_later, progress, PREDICT_SHARE)
-    return build(predictions, name, output, rest, settings)
+    return build(predictions, name, output, partial(_later, progress, PREDICT_SHARE), settings, previews)
 
 
 def _later(progress: Progress, start: float, stage: str, fraction: float) -> None:
     progress(stage, start + (1 - start) * fraction)
-
-
-def previews(predictions: str, folder: str, progress: Progress) -> dict:
-    """Small pictures of the maps of a predictions file, as PNG in `folder`: name -> path."""
-    from ..core.data import Predictions
-    from ..core.previews import write_previews
-
-    progress("previews", 0.1)
-    return {"previews": {name: str(path) for name, path in write_previews(Predictions.load(predictions), Path(folder)).items()}}
 
 
 def find(photo: str, progress: Progress, **options: Any) -> dict:
@@ -139,7 +143,6 @@ JOBS = {
     "predict": predict,
     "build": build,
     "run": run,
-    "previews": previews,
     "find": find,
     "pose": pose,
     "download": download,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -11,12 +12,13 @@ from bpy.props import StringProperty
 from bpy.types import Context, Event, Operator
 from bpy_extras.io_utils import ImportHelper
 
-from .. import jobs, preferences
+from .. import jobs, preferences, thumbnails
 from ..core.avatar_file import load_avatars
 from ..core.errors import SapiensError
 from ..core.worker_client import Job
 from ..properties import avatar_settings, photo_path
 from ..scene.build import clear, find_collection, write_avatars
+from ..scene.update import fits, update_rig, update_textures
 from .job import JobOperator
 
 
@@ -43,13 +45,20 @@ def network_options(context: Context) -> dict:
     }
 
 
-def write_result(context: Context, job: Job, name: str) -> bpy.types.Collection:
-    """Read what the worker has made and write it into the scene, in the place that the settings say."""
+def write_result(context: Context, job: Job, name: str, part: Callable | None = None) -> None:
+    """Read what the worker has made and write it into the scene, in the place that the settings say.
+
+    `part`: update only this part (`scene.update`) of the last result, if it is there and its mesh is the same.
+    """
     settings = context.scene.sapiens2
     source = job.result["predictions"]
     old = find_collection(context.scene, source) if settings.place == "REPLACE" else None
-    collection = write_avatars(
-        load_avatars(job.result["avatars"]),
+    avatars = load_avatars(job.result["avatars"])
+    if part is not None and old is not None and fits(old, avatars):
+        part(old, avatars)
+        return
+    write_avatars(
+        avatars,
         name,
         scene=context.scene,
         source=source,
@@ -58,7 +67,7 @@ def write_result(context: Context, job: Job, name: str) -> bpy.types.Collection:
     )
     settings.predictions = source
     jobs.status.notes = tuple(job.result["notes"])
-    return collection
+    thumbnails.forget(source)
 
 
 class SAPIENS2_OT_run(JobOperator, Operator):
@@ -90,6 +99,7 @@ class SAPIENS2_OT_run(JobOperator, Operator):
         options = network_options(context)
         predictions = predictions_path(photo, options)
         common = {"name": photo.stem, "output": str(scratch / "avatars.safetensors"), "settings": avatar_settings(settings)}
+        common["previews"] = str(thumbnails.folder(str(predictions)))
         if predictions.is_file():
             return Job("build", photo.stem, {**common, "predictions": str(predictions)})
         return Job("run", photo.stem, {**common, "photo": str(photo), "predictions": str(predictions), **options})
@@ -98,12 +108,11 @@ class SAPIENS2_OT_run(JobOperator, Operator):
         write_result(context, job, self._name)
 
 
-class SAPIENS2_OT_build_scan(JobOperator, Operator):
-    """Build scan, textures and rig again from the stored predictions, without the network"""
+class Rebuild(JobOperator):
+    """What the operators share that build again from stored predictions."""
 
-    bl_idname = "sapiens2.build_scan"
-    bl_label = "Rebuild"
     bl_options = {"REGISTER", "UNDO"}
+    part: Callable | None = None
 
     predictions: StringProperty(
         name="Predictions", description="The predictions; empty: those of the sidebar", subtype="FILE_PATH", options={"SKIP_SAVE"}
@@ -134,11 +143,35 @@ class SAPIENS2_OT_build_scan(JobOperator, Operator):
                 "name": self._name,
                 "output": str(scratch / "avatars.safetensors"),
                 "settings": avatar_settings(settings),
+                "previews": str(thumbnails.folder(str(path))),
             },
         )
 
     def finish(self, context: Context, job: Job) -> None:
-        write_result(context, job, self._name)
+        write_result(context, job, self._name, type(self).part)
+
+
+class SAPIENS2_OT_build_scan(Rebuild, Operator):
+    """Build scan, textures and rig again from the stored predictions, without the network"""
+
+    bl_idname = "sapiens2.build_scan"
+    bl_label = "Rebuild"
+
+
+class SAPIENS2_OT_build_texture(Rebuild, Operator):
+    """Make the textures and materials again; the mesh and the rig stay"""
+
+    bl_idname = "sapiens2.build_texture"
+    bl_label = "Rebuild Texture"
+    part = update_textures
+
+
+class SAPIENS2_OT_build_rig(Rebuild, Operator):
+    """Make the skeleton and the skin weights again; the mesh and the textures stay"""
+
+    bl_idname = "sapiens2.build_rig"
+    bl_label = "Rebuild Rig"
+    part = update_rig
 
 
 class SAPIENS2_OT_import_predictions(JobOperator, ImportHelper, Operator):
@@ -175,6 +208,7 @@ class SAPIENS2_OT_import_predictions(JobOperator, ImportHelper, Operator):
             "name": path.stem,
             "output": str(scratch / "avatars.safetensors"),
             "settings": avatar_settings(context.scene.sapiens2),
+            "previews": str(thumbnails.folder(str(path))),
         }
         return Job("build", path.stem, arguments)
 
@@ -222,4 +256,12 @@ class SAPIENS2_OT_cancel(Operator):
         return {"FINISHED"}
 
 
-CLASSES = (SAPIENS2_OT_run, SAPIENS2_OT_build_scan, SAPIENS2_OT_import_predictions, SAPIENS2_OT_clear, SAPIENS2_OT_cancel)
+CLASSES = (
+    SAPIENS2_OT_run,
+    SAPIENS2_OT_build_scan,
+    SAPIENS2_OT_build_texture,
+    SAPIENS2_OT_build_rig,
+    SAPIENS2_OT_import_predictions,
+    SAPIENS2_OT_clear,
+    SAPIENS2_OT_cancel,
+)

@@ -2,113 +2,244 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
-from bpy.types import Context, Panel, UILayout
+from bpy.types import Context, Panel
 
-from .. import jobs
-
-TEXT_WIDTH = 38
-"""Letters that fit into the sidebar at its default width."""
+from .. import jobs, thumbnails
+from ..core.licence import SAPIENS2_LICENCE
+from ..core.previews import MAPS
+from .parts import draw_error, draw_job, draw_setup, paragraph
 
 
 class Sidebar:
-    """Where all our panels are."""
+    """Where all our panels are, and when: the ones below Run only where the network could run."""
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Sapiens2"
 
 
-def paragraph(layout: UILayout, text: str, icon: str = "NONE") -> None:
-    """Text in as many lines as the sidebar needs."""
-    words, lines = bpy.app.translations.pgettext_iface(text).split(), [""]
-    for word in words:
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > TEXT_WIDTH:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    column = layout.column(align=True)
-    column.scale_y = 0.8
-    for index, line in enumerate(lines):
-        column.label(text=line, icon=icon if index == 0 else ("BLANK1" if icon != "NONE" else "NONE"), translate=False)
+class AfterSetup(Sidebar):
+    @classmethod
+    def poll(cls, _context: Context) -> bool:
+        return jobs.status.python is not None
 
 
-def draw_error(layout: UILayout) -> None:
-    """The last error in a red box, with the next step and the way to the log."""
-    error = jobs.status.error
-    if error is None:
-        return
-    box = layout.box()
-    column = box.column()
-    column.alert = True
-    paragraph(column, error.message, "ERROR")
-    if error.hint:
-        paragraph(box, error.hint)
-    row = box.row(align=True)
-    row.operator("sapiens2.report_copy", icon="COPYDOWN")
-    row.operator("sapiens2.log_open", icon="TEXT")
+class SAPIENS2_PT_setup(Sidebar, Panel):
+    bl_idname = "SAPIENS2_PT_setup"
+    bl_label = "Set Up"
+
+    @classmethod
+    def poll(cls, _context: Context) -> bool:
+        return jobs.status.python is None
+
+    def draw(self, _context: Context) -> None:
+        if not draw_job(self.layout):
+            draw_setup(self.layout)
+            draw_error(self.layout)
 
 
-def draw_job(layout: UILayout) -> bool:
-    """The face of a running job. False when nothing runs."""
-    job = jobs.current()
-    if job is None:
-        return False
-    layout.label(text=job.title, translate=False)
-    seconds = job.seconds_left()
-    stage = bpy.app.translations.pgettext_iface(job.stage.capitalize() or "Waiting")
-    text = f"{stage} {job.fraction:.0%}" if seconds is None else f"{stage} {job.fraction:.0%}, {_duration(seconds)}"
-    if job.cancel_at is not None:
-        text = bpy.app.translations.pgettext_iface("Stopping")
-    row = layout.row(align=True)
-    row.progress(factor=job.fraction, type="BAR", text=text)
-    row.operator("sapiens2.cancel", text="", icon="X")
-    if jobs.waiting():
-        layout.label(text=bpy.app.translations.pgettext_iface("{:d} more waiting").format(jobs.waiting()), translate=False)
-    return True
+class SAPIENS2_PT_reference(AfterSetup, Panel):
+    bl_idname = "SAPIENS2_PT_reference"
+    bl_label = "Reference"
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.layout, context.scene.sapiens2
+        layout.enabled = jobs.current() is None
+        column = layout.column()
+        column.prop(settings, "photo", text="")
+        row = column.row(align=True)
+        row.prop(settings, "image", text="")
+        row.operator("sapiens2.photo_from_image", text="", icon="IMPORT")
+        row.operator("sapiens2.photo_from_clipboard", text="", icon="PASTEDOWN")
+        if not settings.photo:
+            paragraph(layout, "Choose the photo of a person, or drop one on the viewport", "INFO")
+            return
+        layout.template_icon(thumbnails.icon(Path(bpy.path.abspath(settings.photo))), scale=7.0)
+        row = layout.row(align=True)
+        row.operator("sapiens2.people_find", icon="VIEWZOOM")
+        row.operator("sapiens2.box_draw", text="", icon="SELECT_SET")
+        if settings.boxes:
+            row.operator("sapiens2.boxes_clear", text="", icon="X")
+            column = layout.column(align=True)
+            for index, box in enumerate(settings.boxes):
+                size = f"{box.x2 - box.x1:.0f} × {box.y2 - box.y1:.0f}"
+                column.prop(box, "use", text=bpy.app.translations.pgettext_iface("Person") + f" {index + 1}, {size}")
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(5, 5 * round(seconds / 5)):d} s"
-    return f"{seconds / 60:.0f} min"
+class SAPIENS2_PT_model(AfterSetup, Panel):
+    bl_idname = "SAPIENS2_PT_model"
+    bl_label = "Model"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header_preset(self, context: Context) -> None:
+        self.layout.label(text=context.scene.sapiens2.bl_rna.properties["model"].enum_items[context.scene.sapiens2.model].name)
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.layout, context.scene.sapiens2
+        layout.enabled = jobs.current() is None
+        layout.prop(settings, "model", text="")
+        found = jobs.status.models.get(settings.model)
+        if settings.model == "preview":
+            paragraph(layout, "Rough, for a first look: no substitute for Sapiens2", "INFO")
+        elif found is not None:
+            _draw_weights(layout, settings.model, found)
+        column = layout.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        column.prop(settings, "device")
+        column.prop(settings, "precision")
+        column.prop(settings, "flip")
+        layout.operator("wm.url_open", text="License of Sapiens2", icon="URL").url = SAPIENS2_LICENCE.url
 
 
-class SAPIENS2_PT_run(Sidebar, Panel):
-    bl_label = "Sapiens2 Avatar"
+def _draw_weights(layout: bpy.types.UILayout, model: str, found: jobs.Installed) -> None:
+    translate = bpy.app.translations.pgettext_iface
+    if found.tasks:
+        paragraph(layout, translate("Installed: {:s}").format(", ".join(found.tasks)), "CHECKMARK")
+    if found.missing:
+        paragraph(layout, translate("Missing: {:s}").format(", ".join(found.missing)), "ERROR")
+        row = layout.row(align=True)
+        row.operator(
+            "sapiens2.model_download", text=translate("Download {:.1f} GB").format(found.missing_bytes / 1e9), icon="IMPORT"
+        )
+        row.operator("sapiens2.model_import", text="", icon="FILE_FOLDER")
+    needed = 1.3 * found.largest / 1e9
+    column = layout.column()
+    if jobs.status.memory:
+        column.alert = needed > jobs.status.memory / 1e9
+        text = translate("Needs {:.0f} GB, this computer has {:.0f} GB").format(needed + 1, jobs.status.memory / 1e9)
+        paragraph(column, text, "ERROR" if column.alert else "NONE")
+
+
+class SAPIENS2_PT_run(AfterSetup, Panel):
     bl_idname = "SAPIENS2_PT_run"
+    bl_label = "Run"
 
     def draw(self, context: Context) -> None:
         layout, settings = self.layout, context.scene.sapiens2
         if draw_job(layout):
             return
-        if jobs.status.python is None:
-            _draw_setup(layout)
-            draw_error(layout)
-            return
         column = layout.column()
-        column.prop(settings, "photo", text="", placeholder="Photo")
-        column.prop(settings, "model", text="")
-        row = column.row(align=True)
-        row.scale_y = 1.5
-        row.enabled = bool(settings.photo)
-        row.operator("sapiens2.run", icon="PLAY")
-        if not settings.photo:
-            paragraph(layout, "Choose the photo of a person, or drop one on the viewport", "INFO")
+        column.scale_y = 1.6
+        column.operator("sapiens2.run", icon="PLAY")
+        row = layout.row(align=True)
+        row.prop(settings, "place", expand=True)
+        layout.prop(settings, "match_render")
         draw_error(layout)
         for note in jobs.status.notes:
             paragraph(layout, note, "INFO")
 
 
-def _draw_setup(layout: UILayout) -> None:
-    """The face before there is a Python with torch."""
-    if jobs.status.outdated:
-        paragraph(layout, "The runtime belongs to an older version of the extension.")
-        layout.operator("sapiens2.runtime_install", text="Update Runtime", icon="FILE_REFRESH")
-        return
-    paragraph(layout, "The network runs in a Python environment of its own. It has to be installed once.")
-    row = layout.row()
-    row.scale_y = 1.5
-    row.operator("sapiens2.runtime_install", icon="IMPORT")
+class SAPIENS2_PT_maps(AfterSetup, Panel):
+    bl_idname = "SAPIENS2_PT_maps"
+    bl_label = "Maps"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.layout, context.scene.sapiens2
+        maps = thumbnails.maps(settings.predictions)
+        if not maps:
+            paragraph(layout, "Make an avatar to see what the network saw", "INFO")
+            return
+        grid = layout.grid_flow(row_major=True, columns=3, even_columns=True, align=True)
+        for name in MAPS:
+            if name in maps:
+                column = grid.column(align=True)
+                column.template_icon(thumbnails.icon(maps[name]), scale=4.2)
+                column.operator("sapiens2.map_open", text=name.capitalize()).name = name
 
 
-CLASSES = (SAPIENS2_PT_run,)
+class Rebuilds(AfterSetup):
+    """Panels whose sliders take effect with Rebuild."""
+
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def start(self, context: Context):
+        self.layout.use_property_split, self.layout.use_property_decorate = True, False
+        self.layout.enabled = jobs.current() is None
+        return self.layout, context.scene.sapiens2
+
+
+class SAPIENS2_PT_scan(Rebuilds, Panel):
+    bl_idname = "SAPIENS2_PT_scan"
+    bl_label = "Scan"
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.start(context)
+        layout.prop(settings, "resolution")
+        if settings.resolution == "FACES":
+            layout.prop(settings, "faces")
+        layout.prop(settings, "refine", slider=True)
+        layout.prop(settings, "stature")
+        layout.prop(settings, "focal")
+        layout.prop(settings, "keep_camera_frame")
+        layout.operator("sapiens2.build_scan", icon="FILE_REFRESH")
+
+
+class SAPIENS2_PT_texture(Rebuilds, Panel):
+    bl_idname = "SAPIENS2_PT_texture"
+    bl_label = "Texture"
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.start(context)
+        layout.prop(settings, "colour")
+        layout.operator("sapiens2.build_texture", icon="FILE_REFRESH")
+
+
+class SAPIENS2_PT_rig(Rebuilds, Panel):
+    bl_idname = "SAPIENS2_PT_rig"
+    bl_label = "Rig"
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.start(context)
+        layout.prop(settings, "with_rig")
+        column = layout.column()
+        column.enabled = settings.with_rig
+        column.prop(settings, "rest")
+        layout.operator("sapiens2.build_rig", icon="FILE_REFRESH")
+
+
+class SAPIENS2_PT_retarget(AfterSetup, Panel):
+    bl_idname = "SAPIENS2_PT_retarget"
+    bl_label = "Retarget"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.layout, context.scene.sapiens2
+        layout.enabled = jobs.current() is None
+        layout.prop(settings, "armature", text="")
+        if settings.armature is None:
+            paragraph(layout, "Choose an armature: Rigify, Mixamo, Unreal, VRM and twenty more families are known", "INFO")
+        layout.operator("sapiens2.retarget", icon="ARMATURE_DATA")
+
+
+class SAPIENS2_PT_batch(AfterSetup, Panel):
+    bl_idname = "SAPIENS2_PT_batch"
+    bl_label = "Batch"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.layout, context.scene.sapiens2
+        layout.enabled = jobs.current() is None
+        column = layout.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        column.prop(settings, "batch_folder")
+        column.prop(settings, "batch_output")
+        paragraph(layout, "Runs the network on each photo of the folder. Import the results with File > Import.")
+        layout.operator("sapiens2.batch", icon="FILE_FOLDER")
+
+
+CLASSES = (
+    SAPIENS2_PT_setup,
+    SAPIENS2_PT_reference,
+    SAPIENS2_PT_model,
+    SAPIENS2_PT_run,
+    SAPIENS2_PT_maps,
+    SAPIENS2_PT_scan,
+    SAPIENS2_PT_texture,
+    SAPIENS2_PT_rig,
+    SAPIENS2_PT_retarget,
+    SAPIENS2_PT_batch,
+)

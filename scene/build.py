@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ROLE = "sapiens2_role"
 SOURCE = "sapiens2_predictions"
+PERSON = "sapiens2_person"
 
 
 def find_collection(scene: bpy.types.Scene, source: str) -> bpy.types.Collection | None:
@@ -29,7 +30,11 @@ def find_collection(scene: bpy.types.Scene, source: str) -> bpy.types.Collection
 
 def clear(collection: bpy.types.Collection) -> None:
     """Delete what a build has put into `collection`, with the data that nothing else uses any more."""
-    objects = [obj for obj in collection.objects if ROLE in obj]
+    clear_objects([obj for obj in collection.objects if ROLE in obj])
+
+
+def clear_objects(objects: list[bpy.types.Object]) -> None:
+    """Delete objects, and of their data, materials and images what nothing else uses any more."""
     data = {obj.data for obj in objects if obj.data is not None}
     materials = {slot.material for obj in objects for slot in obj.material_slots if slot.material is not None}
     images = {node.image for m in materials if m.node_tree for node in m.node_tree.nodes if node.type == "TEX_IMAGE"}
@@ -117,7 +122,7 @@ def write_avatar(
     """
     images = images or write_images(avatar)
     scan = write_mesh(avatar.mesh, f"{avatar.name} Scan", avatar.world_from_camera, collection)
-    scan[ROLE] = "scan"
+    scan[ROLE], scan[PERSON] = "scan", avatar.name
     if avatar.notes:
         scan["sapiens2_notes"] = "\n".join(avatar.notes)
     write_materials(scan, avatar, images)
@@ -127,7 +132,7 @@ def write_avatar(
     if avatar.rig is None:
         return Written(scan, camera)
     rig = write_armature(avatar.rig, avatar.world_from_camera, f"{avatar.name} Rig", collection)
-    rig[ROLE] = "rig"
+    rig[ROLE], rig[PERSON] = "rig", avatar.name
     if avatar.weights is not None:
         write_skin_weights(scan, avatar.weights, avatar.rig)
     bind(scan, rig)

@@ -78,7 +78,8 @@ def write_materials(obj: bpy.types.Object, avatar: Avatar, images: Images) -> No
     for slot, kind in enumerate(used):
         slot_of_kind[kind] = slot
         obj.data.materials.append(_write_material(f"{avatar.name} {KINDS[kind].name}", KINDS[kind], images))
-    obj.data.attributes.new("material_index", "INT", "FACE").data.foreach_set("value", slot_of_kind[face_kind])
+    slots = obj.data.attributes.get("material_index") or obj.data.attributes.new("material_index", "INT", "FACE")
+    slots.data.foreach_set("value", slot_of_kind[face_kind])
 
 
 def _kind_of_label() -> np.ndarray:

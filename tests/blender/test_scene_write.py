@@ -66,7 +66,7 @@ def test_roles_groups_materials_and_images_are_as_the_contract_says(write, make_
     assert {"Hair", "Face_Neck", "Upper_Clothing", "spine", "spine.001", "upper_arm.L"} == {g.name for g in scan.vertex_groups}
     assert scan.parent == rig and scan.modifiers["Rig"].object == rig
     assert all(m.node_tree.nodes.get("Principled BSDF") for m in scan.data.materials)
-    assert [m.name for m in scan.data.materials][0] == "Photo Clothing"
+    assert scan.data.materials[0].name == "Photo Clothing"
     colour_of = {"Photo Base Color": "sRGB", "Photo Photo": "sRGB", "Photo Mask": "Non-Color", "Photo Normal": "Non-Color"}
     for name, space in colour_of.items():
         assert bpy.data.images[name].packed_file is not None and bpy.data.images[name].colorspace_settings.name == space

@@ -1,0 +1,173 @@
+"""The reference: where the photo comes from, and who in it is meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+from bpy.props import StringProperty
+from bpy.types import Context, Event, Image, Operator
+from bpy_extras.io_utils import ImportHelper
+
+from .. import jobs, preferences
+from ..core.errors import SapiensError
+from ..core.files import atomic_write
+from ..core.worker_client import Job
+from ..properties import photo_path
+from ..scene.image import png_bytes
+from .job import JobOperator
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif")
+
+
+def file_of_image(image: Image) -> Path:
+    """The file of a Blender image: its own where it is unchanged on disk, else a new PNG in the extension's folder.
+
+    Raises SapiensError for an image without pixels.
+    """
+    path = Path(bpy.path.abspath(image.filepath, library=image.library))
+    if image.source == "FILE" and image.filepath and not image.is_dirty and image.packed_file is None and path.is_file():
+        return path
+    width, height = image.size
+    if width == 0 or height == 0:
+        raise SapiensError(f"The image {image.name} has no pixels.", "Choose another image.")
+    pixels = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(pixels)
+    shown = pixels.reshape(height, width, image.channels)[::-1]
+    shown = np.repeat(shown[..., :1], 3, axis=-1) if image.channels < 3 else shown[..., :3]
+    path = preferences.user_folder("photos") / f"{bpy.path.clean_name(image.name)}.png"
+    with atomic_write(path) as file:
+        file.write(png_bytes(np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)))
+    return path
+
+
+class SAPIENS2_OT_photo_from_image(Operator):
+    """Use the image of this file as the photo"""
+
+    bl_idname = "sapiens2.photo_from_image"
+    bl_label = "Use Image"
+    bl_options = {"UNDO"}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if context.scene.sapiens2.image is None:
+            cls.poll_message_set("Choose an image of this file first")
+            return False
+        return True
+
+    def execute(self, context: Context) -> set[str]:
+        settings = context.scene.sapiens2
+        try:
+            settings.photo = str(file_of_image(settings.image))
+        except SapiensError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class SAPIENS2_OT_photo_from_clipboard(Operator):
+    """Use the picture, or the path of a picture, in the clipboard"""
+
+    bl_idname = "sapiens2.photo_from_clipboard"
+    bl_label = "Paste Photo"
+    bl_options = {"UNDO"}
+
+    def execute(self, context: Context) -> set[str]:
+        text = context.window_manager.clipboard.strip().strip('"').removeprefix("file://")
+        path = Path(text) if text and "\n" not in text and len(text) < 4000 else None
+        try:
+            if path is None or path.suffix.lower() not in SUFFIXES or not path.is_file():
+                path = file_of_image(self._paste(context))
+        except (SapiensError, RuntimeError):
+            self.report({"ERROR"}, "There is no picture in the clipboard. Copy one, or the path of one")
+            return {"CANCELLED"}
+        context.scene.sapiens2.photo = str(path)
+        return {"FINISHED"}
+
+    @staticmethod
+    def _paste(context: Context) -> Image:
+        """Let Blender paste a picture; it does so in an image editor only, which an area is for a moment."""
+        area = context.area
+        if area is None:
+            raise SapiensError("There is no window.", "")
+        before, kind = set(bpy.data.images), area.ui_type
+        area.ui_type = "IMAGE_EDITOR"
+        try:
+            bpy.ops.image.clipboard_paste()
+        finally:
+            area.ui_type = kind
+        made = set(bpy.data.images) - before
+        if not made:
+            raise SapiensError("There is no picture in the clipboard.", "")
+        return made.pop()
+
+
+class SAPIENS2_OT_photo_open(ImportHelper, Operator):
+    """Use this picture as the photo"""
+
+    bl_idname = "sapiens2.photo_open"
+    bl_label = "Sapiens2 Photo"
+    bl_options = {"UNDO"}
+
+    filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in SUFFIXES), options={"HIDDEN"})
+
+    def invoke(self, context: Context, event: Event) -> set[str]:
+        return self.execute(context) if self.filepath else ImportHelper.invoke(self, context, event)
+
+    def execute(self, context: Context) -> set[str]:
+        context.scene.sapiens2.photo = self.filepath
+        context.scene.sapiens2.boxes.clear()
+        return {"FINISHED"}
+
+
+class SAPIENS2_OT_people_find(JobOperator, Operator):
+    """Look for the people in the photo, so that you can choose"""
+
+    bl_idname = "sapiens2.people_find"
+    bl_label = "Find People"
+    bl_options = {"UNDO"}
+
+    @classmethod
+    def poll(cls, _context: Context) -> bool:
+        if jobs.current() is not None:
+            cls.poll_message_set("Another job is running")
+            return False
+        return True
+
+    def make_job(self, context: Context, scratch: Path) -> Job:
+        settings = context.scene.sapiens2
+        photo = photo_path(settings)
+        if photo is None or not photo.is_file():
+            raise SapiensError("No photo is chosen.", "Choose the photo of a person.")
+        device = preferences.current().device if settings.device == "default" else settings.device
+        return Job("find", photo.stem, {"photo": str(photo), "model": settings.model, "device": device})
+
+    def finish(self, context: Context, job: Job) -> None:
+        boxes = context.scene.sapiens2.boxes
+        boxes.clear()
+        for x1, y1, x2, y2 in job.result["boxes"]:
+            box = boxes.add()
+            box.x1, box.y1, box.x2, box.y2 = x1, y1, x2, y2
+        self.report({"INFO"}, f"{len(boxes)} people found")
+
+
+class SAPIENS2_OT_boxes_clear(Operator):
+    """Forget the boxes: everybody in the photo is made"""
+
+    bl_idname = "sapiens2.boxes_clear"
+    bl_label = "Everybody"
+    bl_options = {"UNDO"}
+
+    def execute(self, context: Context) -> set[str]:
+        context.scene.sapiens2.boxes.clear()
+        return {"FINISHED"}
+
+
+CLASSES = (
+    SAPIENS2_OT_photo_from_image,
+    SAPIENS2_OT_photo_from_clipboard,
+    SAPIENS2_OT_photo_open,
+    SAPIENS2_OT_people_find,
+    SAPIENS2_OT_boxes_clear,
+)
