@@ -9,6 +9,7 @@ import numpy as np
 
 from .colour import byte_image, linear_from_srgb, srgb_from_linear
 from .data import Predictions, Textures
+from .delight import DelightSettings, delight
 from .detail import add_detail
 from .errors import SapiensError
 from .fill import fill_texture, nearest_index
