@@ -17,6 +17,7 @@ from .rotations import dot, quaternion_from_rotation, rotation_from_quaternion, 
 from .skeleton import JOINT_NAMES, joint_index
 
 SPINE_BEND = 1.5  # the upper spine bends more than the lower: share of the turn at height u is u ** SPINE_BEND
+ANKLE_SHARE = 0.095  # height of the ankle above the ground, share of the leg (mean adult of Anny)
 NECK_SHARE = 0.8  # the last of n neck bones makes NECK_SHARE * n / (n + 1) of the turn from chest to head
 FINGER_JOINTS = {"Thumb": "thumb", "Index": "forefinger", "Middle": "middle_finger", "Ring": "ring_finger", "Little": "pinky_finger"}
 
@@ -33,6 +34,7 @@ class BodyMotion:
     ankle          metres from the ground to the ankle of a standing foot
     fps            frames per second
     forearms_turn  the forearms' own frames hold their twist; else it is only seen in the hands
+    contacts       (F, 4) bool: left heel, left toes, right heel, right toes stand on the ground; None = not known
     unseen         roles that were guessed in every frame: their bones rest
     """
 
@@ -46,6 +48,7 @@ class BodyMotion:
     ankle: float
     fps: float = 30.0
     forearms_turn: bool = False
+    contacts: np.ndarray | None = None
     unseen: tuple[str, ...] = field(default=())
 
     def __len__(self) -> int:
@@ -70,14 +73,15 @@ def _between(heights: np.ndarray, frames: np.ndarray, height: float) -> np.ndarr
     return rotation_from_quaternion(slerp(a, b, t))
 
 
-def motion_from_joints(positions: np.ndarray, seen: np.ndarray | None = None, surface: np.ndarray | None = None,
-                       fps: float = 30.0, ankle: float | None = None) -> BodyMotion:  # fmt: skip
+def motion_from_joints(positions: np.ndarray, seen: np.ndarray | None = None, surface: np.ndarray | None = None, fps: float = 30.0,
+                       head: np.ndarray | None = None, contacts: np.ndarray | None = None) -> BodyMotion:  # fmt: skip
     """Joint centres of a person to anatomical frames.
 
     positions  (F, 68, 3) metres, world space with z up, order of `core.skeleton.JOINT_NAMES`
     seen       (F, 68) bool; None = all. A limb none of whose own joints is ever seen is reported and rests
     surface    (F, 308, 3) keypoints on the skin, NaN = none: they turn the head; None = the head from its joints
-    ankle      metres from the ground to the ankle; None = of an average foot for this leg
+    head       (F, 3, 3) frame of the head, if it is known already
+    contacts   (F, 4) bool: left heel, left toes, right heel, right toes stand on the ground z = 0
     """
     positions = np.asarray(positions, np.float64)
     if positions.ndim != 3 or positions.shape[1:] != (len(JOINT_NAMES), 3) or not np.isfinite(positions).all():
@@ -85,7 +89,7 @@ def motion_from_joints(positions: np.ndarray, seen: np.ndarray | None = None, su
     points = {name: positions[:, joint_index(name)] for name in JOINT_NAMES}
     for side in SIDES:
         points[f"{side}_toe"] = (points[f"{side}_big_toe"] + points[f"{side}_small_toe"]) / 2
-    frames = anatomical_frames(points, _head_frames(points, surface))
+    frames = anatomical_frames(points, head_frames(positions, surface) if head is None else head)
     leg = float(np.median([_leg_length(points, side) for side in SIDES]))
     heights = np.linspace(0.0, 1.0, 6)
     a, b, c = (quaternion_from_rotation(frames[role]) for role in ("hips", "chest", "head"))
@@ -93,7 +97,7 @@ def motion_from_joints(positions: np.ndarray, seen: np.ndarray | None = None, su
     neck = np.stack([rotation_from_quaternion(slerp(b, c, h)) for h in (0.0, 1.0)], axis=1)
     unseen = () if seen is None else unseen_roles(np.asarray(seen, bool))
     return BodyMotion(frames, heights, spine, np.array([0.0, 1.0]), neck, (points["left_hip"] + points["right_hip"]) / 2, leg,
-                      0.095 * leg if ankle is None else ankle, fps, False, unseen)  # fmt: skip
+                      ANKLE_SHARE * leg, fps, False, contacts, unseen)  # fmt: skip
 
 
 def _leg_length(points: dict[str, np.ndarray], side: str) -> float:
@@ -101,10 +105,13 @@ def _leg_length(points: dict[str, np.ndarray], side: str) -> float:
     return float(np.median(np.linalg.norm(knee - hip, axis=-1)) + np.median(np.linalg.norm(ankle - knee, axis=-1)))
 
 
-def _head_frames(points: dict[str, np.ndarray], surface: np.ndarray | None) -> np.ndarray:
-    """(F, 3, 3) from the points of the face; where there are fewer than four, from the neck, the crown and the eyes."""
-    up = points["head_top"] - points["head"]
-    across = points["left_eye"] - points["right_eye"]
+def head_frames(positions: np.ndarray, surface: np.ndarray | None) -> np.ndarray:
+    """(F, 3, 3) from the points of the face; where there are fewer than four, from the neck, the crown and the eyes.
+
+    positions  (F, 68, 3) joints;  surface  (F, 308, 3) keypoints on the skin, NaN = none
+    """
+    up = positions[:, joint_index("head_top")] - positions[:, joint_index("head")]
+    across = positions[:, joint_index("left_eye")] - positions[:, joint_index("right_eye")]
     from_joints = np.stack([x := unit(across), y := unit(up - dot(up, x)[:, None] * x), np.cross(x, y)], axis=-1)
     if surface is None:
         return from_joints

@@ -21,7 +21,7 @@ class RestRig:
     matrices          (B, 4, 4) float64  armature space; columns x, y (head to tail), z, head
     lengths           (B,) float64  head to tail, units of the armature
     inherit_rotation  (B,) bool     the bone turns with its parent
-    local_location    (B,) bool     its location is measured along its own rest axes, not along the armature's
+    local_location    (B,) bool     its location is measured along its own rest axes, not along the parent bone's
     connected         (B,) bool     its head cannot leave the parent's tail
     world             (4, 4) float64  world_from_armature: rotation, uniform scale, translation
     """

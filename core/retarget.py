@@ -222,7 +222,9 @@ def _location(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, points: dict
         reached = rest.heads[mover] + turns[bone_map.bones["hips"][0]] @ (middle - rest.heads[mover])
     shift = target - reached
     carried = _carried_turn(rest.names[mover], rest, turns, follows, present, len(motion))
-    axes = carried @ (rest.rotations[mover] if rest.local_location[mover] else np.eye(3))
+    # Without "local location" Blender measures along the axes of the parent bone (of the armature if there is none).
+    parent = int(rest.parents[mover])
+    axes = carried @ (rest.rotations[mover] if rest.local_location[mover] else rest.rotations[parent] if parent >= 0 else np.eye(3))
     return (np.swapaxes(axes, -1, -2) @ shift[..., None])[..., 0]
 
 

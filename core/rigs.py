@@ -93,7 +93,9 @@ def families() -> dict[str, dict]:
                                          "roles": {r: [n] for r, n in table["roles_symmetrised"].items()}}  # fmt: skip
     generated = out["rigify_generated"]["roles"]
     # The pelvis of a generated Rigify torso turns with `spine_fk`; `torso` moves and turns the whole.
-    generated |= {"hips": ["torso", "spine_fk"], "spine": ["spine_fk.001", "spine_fk.002", "spine_fk.003"]}
+    # The controls named eye are targets to look at; master_eye turns.
+    generated |= {"hips": ["torso", "spine_fk"], "spine": ["spine_fk.001", "spine_fk.002", "spine_fk.003"],
+                  "leftEye": ["master_eye.L"], "rightEye": ["master_eye.R"]}  # fmt: skip
     del generated["chest"], generated["upperChest"]
     soma = json.loads((DATA / "bone_tables.json").read_text("utf-8"))["rigs"]["soma"]["bones"]
     out["soma"] = {"id": "soma", "title": "SOMA-X", "roles": _soma_roles(soma), "twist": {}, "detect": ["LeftShin", "Neck2"],

@@ -91,7 +91,7 @@ def retarget(
     notes = () if len(poses) == 1 else ("Several poses were given: the first was used.",)
     rest, bone_map, solved, more = solve(obj, motion, bone_map, settings, mute_constraints)
     for channels in channels_of(obj, rest, solved):
-        _write_first(obj, channels)
+        write_pose(obj, channels)
     obj.update_tag()
     if snap_ik:
         more += snap(obj)
@@ -167,7 +167,11 @@ def _rotation_channels(pose_bone: bpy.types.PoseBone, quaternions: np.ndarray) -
             angles[:, locks] = kept[locks]
             quaternions = quaternion_from_rotation(rotation_from_euler(angles, "XYZ"))
             quaternions *= np.where(np.cumsum(np.r_[0, (quaternions[1:] * quaternions[:-1]).sum(1) < 0]) % 2, -1.0, 1.0)[:, None]
-        free = range(4) if not pose_bone.lock_rotations_4d else [i for i, lock in enumerate([pose_bone.lock_rotation_w, *locks]) if not lock]
+        free = (
+            range(4)
+            if not pose_bone.lock_rotations_4d
+            else [i for i, lock in enumerate([pose_bone.lock_rotation_w, *locks]) if not lock]
+        )
         return [Channels(pose_bone.name, "rotation_quaternion", quaternions, tuple(free))]
     if mode == "AXIS_ANGLE":
         vectors = vector_from_rotation(rotation_from_quaternion(quaternions))
@@ -179,7 +183,8 @@ def _rotation_channels(pose_bone: bpy.types.PoseBone, quaternions: np.ndarray) -
     return [Channels(pose_bone.name, "rotation_euler", angles, tuple(i for i in range(3) if not locks[i]))]
 
 
-def _write_first(obj: bpy.types.Object, channels: Channels) -> None:
+def write_pose(obj: bpy.types.Object, channels: Channels) -> None:
+    """The first frame of a channel as the bone's present value."""
     pose_bone = obj.pose.bones[channels.bone]
     values = list(getattr(pose_bone, channels.path))
     for i in channels.free:

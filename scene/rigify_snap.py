@@ -5,17 +5,20 @@ Rigify's own operators need the script that it writes into the file to be allowe
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import bpy
 import numpy as np
 from mathutils import Matrix
 
+from ..core.rotations import signed_angle, unit
 from .rig_state import evaluated_alone, pose_matrices
 
-# IK control, FK bone whose pose it takes. In this order: a control may hang under one before it.
-_LIMBS = {
-    "arm": (("upper_arm_ik", "upper_arm_fk"), ("hand_ik", "hand_fk")),
-    "leg": (("thigh_ik", "thigh_fk"), ("foot_ik", "foot_fk"), ("toe_ik", "toe_fk")),
-}
+# IK control, FK bone whose pose it takes.
+_ENDS = (("hand_ik", "hand_fk"), ("foot_ik", "foot_fk"), ("toe_ik", "toe_fk"))
+# Control whose turn about its length swings the plane of the limb, middle bone as IK has it, as FK has it, end.
+_PLANES = (("upper_arm_ik", "MCH-forearm_ik", "forearm_fk", "hand_fk"), ("thigh_ik", "MCH-shin_ik", "shin_fk", "foot_fk"))
+_ROUNDS = 3
 _NEUTRAL = ("hand_ik_wrist", "foot_heel_ik", "foot_spin_ik")  # controls that add to the IK control and must add nothing
 _POLES = {"upper_arm_ik_target": ("upper_arm_fk", "forearm_fk", "hand_fk"), "thigh_ik_target": ("thigh_fk", "shin_fk", "foot_fk")}
 
@@ -23,7 +26,7 @@ _POLES = {"upper_arm_ik_target": ("upper_arm_fk", "forearm_fk", "hand_fk"), "thi
 def ik_controls(obj: bpy.types.Object) -> list[tuple[str, str]]:
     """(IK control, FK bone) pairs that this rig has, parents first."""
     bones = obj.pose.bones
-    pairs = [(f"{ik}.{side}", f"{fk}.{side}") for limb in _LIMBS.values() for side in "LR" for ik, fk in limb]
+    pairs = [(f"{ik}.{side}", f"{fk}.{side}") for side in "LR" for ik, fk in _ENDS]
     return [(ik, fk) for ik, fk in pairs if ik in bones and fk in bones]
 
 
@@ -38,21 +41,32 @@ def snap_rigify(obj: bpy.types.Object) -> tuple[str, ...]:
             if bone is not None:
                 bone.matrix_basis = Matrix()
     with evaluated_alone(obj) as layer:
-        for ik, fk in pairs:
-            rest = obj.data.bones[fk].matrix_local.inverted() @ obj.data.bones[ik].matrix_local
-            posed = Matrix(pose_matrices(obj, layer, (fk,))[0].tolist())
-            _place(obj, layer, ik, posed @ rest)
-        for base, chain in _POLES.items():
-            for side in "LR":
-                names = tuple(f"{name}.{side}" for name in chain)
-                pole = obj.pose.bones.get(f"{base}.{side}")
-                if pole is None or any(n not in obj.pose.bones for n in names):
-                    continue
-                start, middle, end = pose_matrices(obj, layer, names)[:, :3, 3]
-                matrix = obj.data.bones[pole.name].matrix_local.copy()
-                matrix.translation = pole_position(start, middle, end).tolist()
-                _place(obj, layer, pole.name, matrix)
+        fk = dict(zip((f for _, f in pairs), _matrices(obj, layer, [f for _, f in pairs]), strict=True))
+        bones = obj.data.bones
+        # toe_ik hangs under foot_ik: feet and hands first, toes when those stand.
+        for stage in (_pairs_of("hand_ik", "foot_ik", pairs=pairs), _pairs_of("toe_ik", pairs=pairs)):
+            _place(obj, layer, {ik: fk[f] @ bones[f].matrix_local.inverted() @ bones[ik].matrix_local for ik, f in stage})
+        _swing_planes(obj, layer, [limb for limb in _sided(_PLANES) if all(n in obj.pose.bones for n in limb)])
+        poles = {}
+        for pole, *chain in _sided([(pole, *chain) for pole, chain in _POLES.items()]):
+            if all(n in obj.pose.bones for n in (pole, *chain)):
+                matrix = bones[pole].matrix_local.copy()
+                matrix.translation = pole_position(*pose_matrices(obj, layer, tuple(chain))[:, :3, 3]).tolist()
+                poles[pole] = matrix
+        _place(obj, layer, poles)
     return ()
+
+
+def _pairs_of(*bases: str, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [pair for pair in pairs if pair[0].rsplit(".", 1)[0] in bases]
+
+
+def _sided(names: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    return [tuple(f"{name}.{side}" for name in chain) for chain in names for side in "LR"]
+
+
+def _matrices(obj: bpy.types.Object, layer: bpy.types.ViewLayer, names: Sequence[str]) -> list[Matrix]:
+    return [Matrix(m) for m in pose_matrices(obj, layer, tuple(names)).tolist()]
 
 
 def pole_position(start: np.ndarray, middle: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -66,12 +80,32 @@ def pole_position(start: np.ndarray, middle: np.ndarray, end: np.ndarray) -> np.
     return middle + 0.5 * (a + b) * (out / length if length > 1e-3 * (a + b) else np.zeros(3))
 
 
-def _place(obj: bpy.types.Object, layer: bpy.types.ViewLayer, name: str, matrix: Matrix) -> None:
-    """Give a bone the pose matrix (armature space), whatever its evaluated parent is."""
-    bone = obj.data.bones[name]
-    basis = bone.matrix_local.inverted() @ matrix
-    if bone.parent is not None:
-        parent = Matrix(pose_matrices(obj, layer, (bone.parent.name,))[0].tolist())
-        basis = (parent @ bone.parent.matrix_local.inverted() @ bone.matrix_local).inverted() @ matrix
-    location, rotation, _ = basis.decompose()
-    obj.pose.bones[name].matrix_basis = Matrix.LocRotScale(location, rotation, None)
+def _swing_planes(obj: bpy.types.Object, layer: bpy.types.ViewLayer, limbs: list[tuple[str, ...]]) -> None:
+    """Turn each limb's control about its own length until IK puts the elbow or knee where FK has it."""
+    angles = np.zeros(len(limbs))
+    for limb in limbs:
+        obj.pose.bones[limb[0]].matrix_basis = Matrix()
+    for _ in range(_ROUNDS):
+        points = pose_matrices(obj, layer, tuple(n for limb in limbs for n in limb))[:, :3, 3].reshape(len(limbs), 4, 3)
+        start, now, target, stop = (points[:, n] for n in range(4))
+        angles += signed_angle(now - start, target - start, unit(stop - start))
+        for limb, angle in zip(limbs, angles.tolist(), strict=True):
+            obj.pose.bones[limb[0]].matrix_basis = Matrix.Rotation(angle, 4, "Y")
+
+
+def _place(obj: bpy.types.Object, layer: bpy.types.ViewLayer, wanted: dict[str, Matrix]) -> None:
+    """Give bones pose matrices (armature space), whatever their evaluated parents are. None may be above another."""
+    bones = obj.data.bones
+    above = {name: bones[name].parent for name in wanted if bones[name].parent is not None}
+    parents = dict(zip(above, _matrices(obj, layer, [p.name for p in above.values()]), strict=True))
+    for name, matrix in wanted.items():
+        bone = bones[name]
+        still, axes = bone.matrix_local, Matrix()
+        if name in parents:
+            axes = parents[name]
+            still = axes @ above[name].matrix_local.inverted() @ bone.matrix_local
+        if bone.use_local_location:
+            axes = still
+        location = axes.to_3x3().inverted() @ (matrix.translation - still.translation)
+        rotation = (still.inverted() @ matrix).to_quaternion()
+        obj.pose.bones[name].matrix_basis = Matrix.LocRotScale(location, rotation, None)

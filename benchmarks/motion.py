@@ -1,0 +1,92 @@
+"""Motion from the frames of a synthetic walk, against its true joints: jitter, error, sliding feet.
+
+    python benchmarks/motion.py STUDIO/walk [--fps N] [--smoothness S]
+
+jitter = RMS acceleration of all joints over that of the truth; error = mean distance of body joints after the best rigid fit of the
+whole clip, before and after filtering; slide = how far foot points move while they stand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from sapiens2_avatar.core.contacts import foot_points, spans
+from sapiens2_avatar.core.data import Predictions
+from sapiens2_avatar.core.motion import MotionSettings, Take, make_take
+from sapiens2_avatar.core.rotations import fit_rigid
+from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index
+
+BODY = [joint_index(f"{s}_{n}") for s in ("left", "right") for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")]
+
+
+def load_walk(folder: Path, suffix: str) -> tuple[list[Predictions], np.ndarray]:
+    """Predictions of all frames, and the true joints (F, 68, 3) in camera space."""
+    frames, truth = [], []
+    with tempfile.TemporaryDirectory() as temporary:
+        for packed in sorted(folder.glob(f"frame_??{suffix}.safetensors.gz")):
+            path = Path(temporary) / packed.name[:-3]
+            path.write_bytes(gzip.decompress(packed.read_bytes()))
+            frames.append(Predictions.load(path))
+            g = np.load(folder / f"{packed.name[:8]}.gt.npz")
+            names = list(g["joint_names"])
+            truth.append([g["joints"][names.index(n)] for n in JOINT_NAMES])
+    return frames, np.array(truth, np.float64)
+
+
+def jitter(positions: np.ndarray, fps: float) -> float:
+    return float(np.sqrt(((np.diff(positions, n=2, axis=0) * fps**2) ** 2).sum(-1).mean()))
+
+
+def fitted_error(positions: np.ndarray, truth: np.ndarray) -> float:
+    """Millimetres, body joints, one rigid motion for the whole clip."""
+    p, q = positions[:, BODY].reshape(-1, 3), truth[:, BODY].reshape(-1, 3)
+    rotation, _, _ = fit_rigid(p, q, np.ones(len(p)))
+    moved = (p - p.mean(0)) @ rotation.T + q.mean(0)
+    return float(np.linalg.norm(moved - q, axis=1).mean() * 1000)
+
+
+def slide(take: Take) -> float:
+    """Millimetres: the farthest that a foot point is from where its stand began, level and upright."""
+    points, worst = foot_points(take.positions), 0.0
+    for n in range(4):
+        for start, stop in spans(take.contacts[:, n]):
+            worst = max(worst, float(np.linalg.norm(points[start:stop, n] - points[start, n], axis=1).max()))
+    return worst * 1000
+
+
+def measure(frames: list[Predictions], truth: np.ndarray, fps: float, smoothness: float) -> dict[str, float]:
+    start = time.perf_counter()
+    plain = make_take(frames, fps, MotionSettings(smoothness=smoothness, lock_feet=False))
+    locked = make_take(frames, fps, MotionSettings(smoothness=smoothness))
+    world = truth @ locked.world_from_camera[:3, :3].T
+    before = fitted_error(plain.raw, world)
+    return {"jitter_raw": jitter(plain.raw, fps) / jitter(truth, fps), "jitter": jitter(plain.positions, fps) / jitter(truth, fps),
+            "jitter_locked": jitter(locked.positions, fps) / jitter(truth, fps), "error_raw_mm": before,
+            "added_mm": fitted_error(plain.positions, world) - before, "added_locked_mm": fitted_error(locked.positions, world) - before,
+            "contacts": int(locked.contacts.sum()), "slide_mm": slide(locked), "seconds": time.perf_counter() - start}  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("walk", type=Path)
+    parser.add_argument("--fps", type=float, default=8.0, help="8 frames are one gait cycle of about a second")
+    parser.add_argument("--smoothness", type=float, default=MotionSettings().smoothness)
+    options = parser.parse_args()
+    for label, suffix in (("exact", ""), ("degraded", ".degraded")):
+        frames, truth = load_walk(options.walk, suffix)
+        if not frames:
+            print(f"no frames in {options.walk}", file=sys.stderr)
+            return 2
+        result = measure(frames, truth, options.fps, options.smoothness)
+        print(label, " ".join(f"{k}={v:.3g}" for k, v in result.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""Smoothing of motion without delay: outliers replaced, then a zero-phase low pass that knows how far each sample can be trusted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .quaternions import continuous
+from .rotations import quaternion_from_rotation, rotation_from_quaternion
+
+ORDER = 3
+HAMPEL_WINDOW, HAMPEL_LIMIT = 7, 3.0
+FAST_HZ, SLOW_HZ = 12.0, 2.0
+
+
+def cutoff(smoothness: float) -> float:
+    """Cut-off frequency in Hz of the slider: 0 = 12 Hz (nearly raw) .. 1 = 2 Hz (floating), equal steps sound equal."""
+    return FAST_HZ * (SLOW_HZ / FAST_HZ) ** float(np.clip(smoothness, 0.0, 1.0))
+
+
+def outliers(values: np.ndarray, floor: float) -> np.ndarray:
+    """(F, n) bool: samples of (F, n, 3) points that stand off the median of their neighbours (Hampel 1974).
+
+    floor  distance in metres below which nothing is an outlier: quiet stretches have a spread near zero
+    """
+    frames = len(values)
+    if frames < 5:
+        return np.zeros(values.shape[:2], bool)
+    half = min(HAMPEL_WINDOW, frames | 1) // 2
+    padded = np.pad(values, ((half, half), (0, 0), (0, 0)), mode="reflect" if half < frames else "edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=0)[:frames]
+    middle = np.median(windows, axis=-1)
+    spread = 1.4826 * np.median(np.linalg.norm(windows - middle[..., None], axis=2), axis=-1)
+    return np.linalg.norm(values - middle, axis=2) > np.maximum(HAMPEL_LIMIT * spread, floor)
+
+
+def low_pass(values: np.ndarray, fps: float, hertz: float, weights: np.ndarray | None = None) -> np.ndarray:
+    """Zero-phase low pass of (F, n, c) signals, sharing what each frame is worth.
+
+    Minimises ``sum w (x - y)^2 + k |D^3 x|^2``. With equal weights its response is ``1 / (1 + (sin(pi f / fps) / sin(pi fc / fps))^6)``,
+    that of a third-order Butterworth filter run forwards and backwards; it needs no padding, and a weight of 0 bridges a gap.
+    hertz    -6 dB frequency; at or above half of fps nothing is filtered but gaps are still bridged
+    weights  (F, n) >= 0; None = 1
+    """
+    from scipy.linalg import solveh_banded
+
+    values = np.asarray(values, np.float64)
+    frames, count = values.shape[:2]
+    if frames <= ORDER:
+        return values.copy()
+    ratio = 2 * np.sin(np.pi * min(hertz / fps, 0.5))
+    strength = ratio ** (-2 * ORDER) if hertz < 0.5 * fps else 1e-6
+    difference = np.diff(np.eye(frames), n=ORDER, axis=0) if frames <= 64 else None
+    bands = _penalty_bands(frames, difference)
+    w = np.ones((frames, count)) if weights is None else np.maximum(np.asarray(weights, np.float64), 0.0)
+    w = np.maximum(w, 1e-9)  # so that a track without any evidence still has a solution
+    out = np.empty_like(values)
+    patterns, which = np.unique(w, axis=1, return_inverse=True)
+    for p in range(patterns.shape[1]):
+        chosen = np.flatnonzero(which.ravel() == p)
+        system = strength * bands
+        system[-1] += patterns[:, p]
+        right = (patterns[:, p, None, None] * values[:, chosen]).reshape(frames, -1)
+        out[:, chosen] = solveh_banded(system, right, check_finite=False).reshape(frames, len(chosen), -1)
+    return out
+
+
+def _penalty_bands(frames: int, dense: np.ndarray | None) -> np.ndarray:
+    """(ORDER + 1, F) upper bands of D^T D, as `scipy.linalg.solveh_banded` stores them."""
+    if dense is not None:
+        full = dense.T @ dense
+        bands = np.zeros((ORDER + 1, frames))
+        for k in range(ORDER + 1):
+            bands[ORDER - k, k:] = np.diagonal(full, k)
+        return bands
+    stencil = np.diff(np.eye(ORDER + 1), n=ORDER, axis=0)[0]
+    bands = np.zeros((ORDER + 1, frames))
+    for k in range(ORDER + 1):
+        for i in range(ORDER + 1 - k):
+            start = i + k
+            bands[ORDER - k, start : start + frames - ORDER] += stencil[i] * stencil[i + k]
+    return bands
+
+
+def low_pass_rotations(rotations: np.ndarray, fps: float, hertz: float, weights: np.ndarray | None = None) -> np.ndarray:
+    """(F, n, 3, 3) smoothed as quaternions on one hemisphere, the mean rotation of each neighbourhood to second order."""
+    q = continuous(quaternion_from_rotation(rotations))
+    return rotation_from_quaternion(low_pass(q, fps, hertz, weights))

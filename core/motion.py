@@ -1,0 +1,267 @@
+"""Frames of a video to the motion of one person: tracked, gaps bridged, smoothed, lengths steady, feet on the ground."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .body_motion import BodyMotion, head_frames, motion_from_joints
+from .bone_lengths import steady_lengths
+from .contacts import find_contacts, ground_level, lock_feet, spans
+from .data import Camera, Pose, Predictions
+from .errors import SapiensError
+from .filters import cutoff, low_pass, low_pass_rotations, outliers
+from .frames import transform_points
+from .rotations import unit
+from .skeleton import JOINT_NAMES, joint_index
+from .tracking import track, undo_swaps
+
+GAP_SECONDS = 0.35  # unseen for no longer than this: bridged in time; longer: the guess of the single frame counts
+REGION_FACTOR = {"hand": 1.35, "foot": 1.2, "body": 1.0, "trunk": 0.75, "head": 0.8}
+OUTLIER_METRES = 0.04
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class MotionSettings:
+    """How frames become motion.
+
+    smoothness       0 = nearly as predicted (12 Hz) .. 1 = floating (2 Hz)
+    person           0 = who is seen longest, 1 = the next, ...
+    lock_feet        standing feet do not slide
+    steady_lengths   bones keep one length through the clip
+    undo_swaps       left and right limbs exchanged by the network are exchanged back
+    keep_place       the person's path starts at the origin; False = where the camera saw it
+    """
+
+    smoothness: float = 0.4
+    person: int = 0
+    lock_feet: bool = True
+    steady_lengths: bool = True
+    undo_swaps: bool = True
+    keep_place: bool = False
+
+    def __post_init__(self):
+        if not 0.0 <= self.smoothness <= 1.0:
+            raise SapiensError(f"Smoothness must lie between 0 and 1, not {self.smoothness}.")
+        if self.person < 0:
+            raise SapiensError(f"There is no person number {self.person}.", "Persons are counted from 0.")
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """The motion of one person over F frames. World space: z up, the ground at z = 0, metres.
+
+    positions         (F, 68, 3) float64 joints, order of `core.skeleton.JOINT_NAMES`
+    head              (F, 3, 3) float64 frame of the head: x to the person's left, y up, z ahead
+    raw, raw_head     the same before anything was filtered or locked (gaps are bridged)
+    seen              (F, 68) bool: the joint was seen in that frame
+    found             (F,) bool: the person was found in that frame
+    contacts          (F, 4) bool: left heel, left toes, right heel, right toes stand on the ground
+    fps               frames per second
+    world_from_camera (4, 4) of the clip
+    notes             sentences for the artist
+    """
+
+    positions: np.ndarray
+    head: np.ndarray
+    raw: np.ndarray
+    raw_head: np.ndarray
+    seen: np.ndarray
+    found: np.ndarray
+    contacts: np.ndarray
+    fps: float
+    world_from_camera: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def motion(self, raw: bool = False) -> BodyMotion:
+        """Anatomical frames to pose rigs with."""
+        if raw:
+            return motion_from_joints(self.raw, self.seen, head=self.raw_head, fps=self.fps)
+        return motion_from_joints(self.positions, self.seen, head=self.head, fps=self.fps, contacts=self.contacts)
+
+
+def make_take(
+    frames: Sequence[Predictions | Pose | Sequence[Pose] | None],
+    fps: float,
+    settings: MotionSettings | None = None,
+    world_from_camera: np.ndarray | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Take:
+    """The motion of one person.
+
+    frames             what was found in each frame: predictions, or one or several poses; None or an empty list = nobody
+    fps                frames per second
+    world_from_camera  (4, 4) of the static camera; None = from the person's upright frames and feet
+    progress           called with 0..1 while predictions are lifted to poses
+
+    SapiensError if nobody is in the clip. Needs scipy.
+    """
+    settings = settings or MotionSettings()
+    if not 0.1 <= fps <= 1000:
+        raise SapiensError(f"A clip cannot have {fps} frames per second.", "Give the rate of the video, such as 30.")
+    people = _poses(frames, progress)
+    tracked = track(people, fps, settings.person)
+    found = np.array([p is not None for p in tracked])
+    if not found.any():
+        raise SapiensError("Nobody was found in any frame.", "Check the clip, or lower the detection threshold.")
+    reference = [p for p in tracked if p is not None]
+    if world_from_camera is None:
+        world_from_camera = _stand(reference)
+    notes = _gaps(found, fps)
+    camera, seen, confidence, surface = _stack(tracked, found)
+    if settings.undo_swaps:
+        camera, swapped = undo_swaps(camera, found)
+        if swapped.any():
+            notes.append(f"Left and right were exchanged back in {int(swapped.sum())} frames.")
+    positions = transform_points(world_from_camera, camera)
+    head = head_frames(positions, transform_points(world_from_camera, surface))
+    weight = _trust(positions, seen, confidence, found, fps)
+    raw = _bridged(positions, weight, fps, found)
+    head_weight = np.where(found, 1.0, 0.0)[:, None]
+    raw_head = low_pass_rotations(head[:, None], fps, fps, head_weight)[:, 0]
+    smooth = _smoothed(raw, weight, fps, settings.smoothness)
+    smooth_head = low_pass_rotations(head[:, None], fps, REGION_FACTOR["head"] * cutoff(settings.smoothness), head_weight)[:, 0]
+    if settings.steady_lengths:
+        smooth = steady_lengths(smooth, seen & found[:, None])
+    lift = ground_level(smooth, fps)
+    smooth[..., 2] -= lift
+    raw[..., 2] -= lift
+    contacts = find_contacts(smooth, fps)
+    if settings.lock_feet:
+        smooth, contacts = lock_feet(smooth, contacts, fps)
+    world = np.array(world_from_camera, np.float64)
+    world[2, 3] -= lift
+    if not settings.keep_place:
+        origin = np.append(smooth[0, joint_index("pelvis"), :2], 0.0)
+        smooth, raw = smooth - origin, raw - origin
+        world[:3, 3] -= origin
+    return Take(smooth, smooth_head, raw, raw_head, seen, found, contacts, float(fps), world, tuple(notes))
+
+
+def _poses(frames: Sequence[Predictions | Pose | Sequence[Pose] | None], progress: Callable[[float], None] | None) -> list[list[Pose]]:
+    """All poses of each frame. Predictions are lifted in batches, through one camera: it does not zoom from frame to frame."""
+    from .pose import lift_pose, lift_poses
+
+    out: list[list[Pose]] = [[frame] if isinstance(frame, Pose) else [] if frame is None or isinstance(frame, Predictions) else list(frame)
+                             for frame in frames]  # fmt: skip
+    seen = [(n, f) for n, f in enumerate(frames) if isinstance(f, Predictions) and f.keypoints is not None and len(f.keypoints)]
+    jobs = [(n, f, person) for n, f in seen for person in range(len(f.keypoints))]
+    camera = clip_camera([f for _, f in seen]) if seen else None
+    for start in range(0, len(jobs), BATCH):
+        batch = jobs[start : start + BATCH]
+        try:
+            poses: list[Pose | None] = list(lift_poses([f for _, f, _ in batch], [person for *_, person in batch], camera))
+        except SapiensError:  # keypoints of one of them cannot be a person: take them one by one and leave that one out
+            poses = [_lifted(lift_pose, f, person, camera) for _, f, person in batch]
+        for (n, *_), pose in zip(batch, poses, strict=True):
+            if pose is not None:
+                out[n].append(pose)
+        if progress is not None:
+            progress((start + len(batch)) / len(jobs))
+    return out
+
+
+def _lifted(lift_pose: Callable[..., Pose], frame: Predictions, person: int, camera: Camera | None) -> Pose | None:
+    try:
+        return lift_pose(frame, person, camera)
+    except SapiensError:
+        return None
+
+
+def clip_camera(frames: Sequence[Predictions]) -> Camera:
+    """The camera of a clip: the median of what up to nine of its frames say."""
+    from .camera import estimate_camera
+
+    picked = frames[:: max(1, len(frames) // 9)][:9]
+    cameras = sorted((estimate_camera(f).camera for f in picked), key=lambda c: c.fx)
+    return cameras[len(cameras) // 2]
+
+
+def _stand(poses: Sequence[Pose]) -> np.ndarray:
+    """(4, 4) one placement for the clip: up is the mean of what single frames say, the feet of all frames give the floor later."""
+    from .ground import place
+
+    matrices = [place(p, p.positions).world_from_camera for p in poses[:: max(1, len(poses) // 50)]]
+    up = unit(np.mean([m[2, :3] for m in matrices], axis=0))
+    ahead = np.array([0.0, 0.0, 1.0])
+    ahead = unit(ahead - (ahead @ up) * up)
+    world = np.eye(4)
+    world[:3, :3] = np.stack([np.cross(ahead, up), ahead, up])
+    world[2, 3] = -float(np.median([-m[2, 3] for m in matrices]))
+    return world
+
+
+def _gaps(found: np.ndarray, fps: float) -> list[str]:
+    missing = spans(~found)
+    if not missing:
+        return []
+    longest = max(stop - start for start, stop in missing) / fps
+    return [f"The person was not found in {int((~found).sum())} of {len(found)} frames (longest gap {longest:.1f} s): bridged."]
+
+
+def _stack(tracked: Sequence[Pose | None], found: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Positions (F, 68, 3), seen and confidence (F, 68), surface (F, 308, 3); frames without a pose repeat their neighbour."""
+    known = np.flatnonzero(found)
+    nearest = known[np.abs(np.arange(len(found))[:, None] - known).argmin(axis=1)]
+    poses = [tracked[n] for n in nearest]
+    order = [poses[0].names.index(name) for name in JOINT_NAMES]
+    positions = np.array([p.positions[order] for p in poses], np.float64)
+    seen = np.array([p.seen[order] for p in poses]) & found[:, None]
+    confidence = np.array([p.confidence[order] for p in poses], np.float64) * found[:, None]
+    return positions, seen, confidence, np.array([p.surface for p in poses], np.float64)
+
+
+def _trust(positions: np.ndarray, seen: np.ndarray, confidence: np.ndarray, found: np.ndarray, fps: float) -> np.ndarray:
+    """(F, 68) weight of each sample: 0 for frames without the person, short occlusions and outliers."""
+    weight = np.where(seen, np.clip(confidence, 0.15, 1.0), 0.05)
+    longest = round(GAP_SECONDS * fps)
+    for joint in range(positions.shape[1]):
+        for start, stop in spans(~seen[:, joint]):
+            if stop - start <= longest and start > 0 and stop < len(seen):
+                weight[start:stop, joint] = 0.0
+    pelvis = positions[:, joint_index("pelvis")][:, None]
+    floor = OUTLIER_METRES * max(1.0, 30.0 / fps)
+    weight[outliers(positions - pelvis, floor) | outliers(positions, 2 * floor)] = 0.0
+    weight[~found] = 0.0
+    return weight
+
+
+def _bridged(positions: np.ndarray, weight: np.ndarray, fps: float, found: np.ndarray) -> np.ndarray:
+    """Samples of weight 0 replaced by the smoothest path through the others; all others untouched."""
+    path = low_pass(positions, fps, fps, weight)
+    keep = (weight > 0) | ~np.isfinite(path).all(axis=-1)
+    out = np.where(keep[..., None], positions, path)
+    first, last = np.flatnonzero(found)[[0, -1]]
+    out[:first], out[last + 1 :] = out[first], out[last]  # nothing is known outside: the person waits
+    return out
+
+
+def _smoothed(positions: np.ndarray, weight: np.ndarray, fps: float, smoothness: float) -> np.ndarray:
+    """Joints relative to the pelvis and the pelvis itself, each region with its own cut-off."""
+    hertz = cutoff(smoothness)
+    pelvis = joint_index("pelvis")
+    root = positions[:, pelvis : pelvis + 1]
+    weight = np.maximum(weight, 0.02)
+    smooth_root = low_pass(root, fps, REGION_FACTOR["trunk"] * hertz, weight[:, pelvis : pelvis + 1])
+    out = np.empty_like(positions)
+    regions = np.array([_region(name) for name in JOINT_NAMES])
+    for region in np.unique(regions):
+        chosen = np.flatnonzero(regions == region)
+        out[:, chosen] = low_pass(positions[:, chosen] - root, fps, REGION_FACTOR[region] * hertz, weight[:, chosen])
+    return out + smooth_root
+
+
+def _region(name: str) -> str:
+    if "thumb" in name or "finger" in name:
+        return "hand"
+    if name.endswith(("ankle", "heel", "toe")):
+        return "foot"
+    if name in ("head", "head_top", "left_eye", "right_eye"):
+        return "head"
+    return "trunk" if name in ("pelvis", "spine", "chest", "neck", "left_hip", "right_hip") else "body"

@@ -1,0 +1,148 @@
+"""Motion onto an armature as keys: one action for the smoothed take, the raw take on a muted strip of its own.
+
+Keys are written in bulk: whole F-curves at once, never frame by frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..core.body_motion import BodyMotion
+from ..core.motion import Take
+from ..core.retarget import RetargetSettings
+from ..core.rigs import BoneMap
+from .retarget import Channels, channels_of, snap, solve, write_pose
+from .rig_state import find_armature
+
+LINEAR = 1  # Blender's number for linear interpolation in bulk writes
+RAW_TRACK = "Raw take"
+
+
+@dataclass(frozen=True)
+class WrittenTake:
+    """What was written: the action, how many keys it has, who is unseen, and sentences for the artist."""
+
+    armature: bpy.types.Object
+    action: bpy.types.Action
+    raw_action: bpy.types.Action | None
+    keys: int
+    unseen: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def write_take(
+    take: Take | BodyMotion,
+    armature: bpy.types.Object | str | None = None,
+    *,
+    name: str = "Take",
+    start_frame: float = 1.0,
+    scene_fps: float | None = None,
+    bone_map: BoneMap | None = None,
+    settings: RetargetSettings | None = None,
+    mute_constraints: bool = False,
+    keep_raw: bool = True,
+    progress: Callable[[float], None] | None = None,
+) -> WrittenTake:
+    """A whole take onto an armature as a new action; the action that the armature had stays in the file.
+
+    take         from `core.motion.make_take`, or the motion of another rig (`core.body_motion.motion_from_rig`)
+    start_frame  of the first key
+    scene_fps    frames per second of the scene: keys keep the take's time; None = that of the current scene
+    settings     None = the hips travel from where the rig stands
+    keep_raw     also write the unfiltered take, to a muted NLA track beside it (takes only)
+
+    SapiensError with the reason if the armature cannot be posed.
+    """
+    obj = find_armature(armature)
+    motion = take.motion() if isinstance(take, Take) else take
+    rest, bone_map, solved, notes = solve(obj, motion, bone_map, settings, mute_constraints)
+    report = progress or (lambda _: None)
+    report(0.3)
+    frames = key_frames(len(motion), motion.fps, start_frame, scene_fps)
+    channels = channels_of(obj, rest, solved)
+    data = obj.animation_data or obj.animation_data_create()
+    if data.action is not None:
+        data.action.use_fake_user = True  # the artist's own action outlives being replaced
+    action, keys = write_action(obj, name, channels, frames)
+    report(0.7)
+    raw_action = None
+    if keep_raw and isinstance(take, Take):
+        _, _, raw, _ = solve(obj, take.motion(raw=True), bone_map, settings, mute_constraints)
+        raw_action, _ = write_action(obj, f"{name} raw", channels_of(obj, rest, raw), frames)
+        _mute_on_track(obj, raw_action, round(start_frame))
+    assign(obj, action)
+    _first_frame(obj, channels)
+    report(1.0)
+    more = take.notes if isinstance(take, Take) else ()
+    return WrittenTake(obj, action, raw_action, keys, solved.unseen, (*more, *notes))
+
+
+def key_frames(count: int, fps: float, start_frame: float, scene_fps: float | None) -> np.ndarray:
+    """(count,) scene frames of the keys: the take keeps its speed whatever the scene's rate is."""
+    if scene_fps is None:
+        render = bpy.context.scene.render
+        scene_fps = render.fps / render.fps_base
+    return start_frame + np.arange(count) * (scene_fps / fps)
+
+
+def write_action(obj: bpy.types.Object, name: str, channels: list[Channels], frames: np.ndarray) -> tuple[bpy.types.Action, int]:
+    """A new action with one F-curve per free channel, linear between keys. Returns it and the number of keys."""
+    action = bpy.data.actions.new(name)
+    curves, new_curve = _curves(action, obj)
+    points = np.empty((len(frames), 2), np.float32)
+    points[:, 0] = frames
+    linear = np.full(len(frames), LINEAR, np.int32)
+    for channel in channels:
+        path = f'pose.bones["{bpy.utils.escape_identifier(channel.bone)}"].{channel.path}'
+        for index in channel.free:
+            curve = new_curve(curves, path, index, channel.bone)
+            curve.keyframe_points.add(len(frames))
+            points[:, 1] = channel.values[:, index]
+            curve.keyframe_points.foreach_set("co", points.ravel())
+            curve.keyframe_points.foreach_set("interpolation", linear)
+            curve.update()
+    return action, sum(len(c.free) for c in channels) * len(frames)
+
+
+def _curves(action: bpy.types.Action, obj: bpy.types.Object) -> tuple:
+    """Where F-curves of this action for this object go, and how one is made: layers and slots since 4.4, a flat list before."""
+    if hasattr(action, "layers"):
+        slot = action.slots.new(id_type="OBJECT", name=obj.name)
+        bag = action.layers.new("Layer").strips.new(type="KEYFRAME").channelbag(slot, ensure=True)
+
+        def make(curves: bpy.types.bpy_prop_collection, path: str, index: int, group: str) -> bpy.types.FCurve:
+            curve = curves.new(path, index=index)
+            curve.group = bag.groups.get(group) or bag.groups.new(group)
+            return curve
+
+        return bag.fcurves, make
+    return action.fcurves, lambda curves, path, index, group: curves.new(path, index=index, action_group=group)
+
+
+def assign(obj: bpy.types.Object, action: bpy.types.Action) -> None:
+    """Make the action the object's own, with its slot where actions have slots."""
+    data = obj.animation_data or obj.animation_data_create()
+    data.action = action
+    if hasattr(action, "slots") and action.slots:
+        data.action_slot = action.slots[0]
+
+
+def _mute_on_track(obj: bpy.types.Object, action: bpy.types.Action, start: int) -> None:
+    track = obj.animation_data.nla_tracks.new()
+    track.name = RAW_TRACK
+    strip = track.strips.new(action.name, start, action)
+    if hasattr(strip, "action_slot") and action.slots:
+        strip.action_slot = action.slots[0]
+    track.mute = True
+
+
+def _first_frame(obj: bpy.types.Object, channels: list[Channels]) -> None:
+    """The pose of the first key now, since no frame change has shown it yet; and IK controls where they meet it."""
+    for channel in channels:
+        write_pose(obj, channel)
+    snap(obj)
+    obj.update_tag()
