@@ -75,7 +75,7 @@ class Job:
     def seconds_left(self) -> float | None:
         """Estimate from the pace so far; None while there is too little to tell."""
         elapsed = time.monotonic() - self.started
-        if self.state is not State.RUNNING or self.fraction < 0.05 or elapsed < 1.0:
+        if self.state is not State.RUNNING or self.fraction < 0.1 or elapsed < 2.0:
             return None
         return elapsed * (1 - self.fraction) / self.fraction
 

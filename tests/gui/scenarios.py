@@ -1,0 +1,142 @@
+"""What an artist does, step by step; each function is one test's script. Runs inside Blender, see driver.py."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import bpy
+from driver import area, click, datablocks, extension, find_button, gaps, key, open_tab, picture, region, until
+
+PYTHON = os.environ.get("WORKER_PYTHON", "")
+PHOTO = os.environ.get("PHOTO", "")
+PREDICTIONS = os.environ.get("PREDICTIONS", "")
+
+
+def jobs():
+    return __import__("sys").modules[f"{extension().__name__}.jobs"]
+
+
+def preferences():
+    return bpy.context.preferences.addons[extension().__name__].preferences
+
+
+def ready():
+    """A Python for the worker, and predictions in the cache so that Run needs no weights."""
+    preferences().python_path = PYTHON
+    settings = bpy.context.scene.sapiens2
+    settings.photo = PHOTO
+    settings.resolution = os.environ.get("RESOLUTION", "FULL")
+    build = __import__("sys").modules[f"{extension().__name__}.operators.build"]
+    target = build.predictions_path(Path(PHOTO), build.network_options(bpy.context))
+    target.write_bytes(Path(PREDICTIONS).read_bytes())
+    yield 1.0
+
+
+def faces():
+    """Needs setup, idle, running: a picture of each."""
+    yield from open_tab()
+    picture("face_setup", crop_panel=True)
+    yield from ready()
+    picture("face_idle", crop_panel=True)
+    place = yield from find_button("sapiens2.run")
+    yield from click(*place)
+    yield from until(lambda: jobs().current() is not None and jobs().current().fraction > 0.05, 30)
+    picture("face_running", crop_panel=True)
+    yield from until(lambda: jobs().current() is None, 120)
+    yield 1.0
+    picture("face_done", crop_panel=True)
+    picture("window_done")
+    return datablocks()
+
+
+def run_undo_redo():
+    """Run by a click; nothing freezes; Ctrl+Z takes all of it away and Ctrl+Shift+Z brings it back."""
+    yield from open_tab()
+    yield from ready()
+    before = datablocks()
+    place = yield from find_button("sapiens2.run")
+    gaps.last, gaps.label = __import__("time").monotonic(), "running"
+    yield from click(*place)
+    yield from until(lambda: jobs().current() is not None, 10)
+    yield from until(lambda: jobs().current() is None or jobs().current().fraction > 0.98, 180)
+    gaps.label = "write"
+    yield from until(lambda: "objects" and len(bpy.data.objects) > len(before["objects"]), 30)
+    yield 0.2
+    gaps.label = "after"
+    made = datablocks()
+    yield 1.0
+    picture("made")
+    yield from key("Z", ctrl=True)
+    undone = datablocks()
+    yield from key("Z", ctrl=True, shift=True)
+    redone = datablocks()
+    return {"before": before, "made": made, "undone": undone, "redone": redone}
+
+
+def cancel():
+    """Cancel in the middle leaves the scene as it was, and the next run works."""
+    yield from open_tab()
+    yield from ready()
+    before = datablocks()
+    place = yield from find_button("sapiens2.run")
+    yield from click(*place)
+    yield from until(lambda: jobs().current() is not None and jobs().current().fraction > 0.02, 30)
+    pid = jobs().worker().pid
+    place = yield from find_button("sapiens2.cancel", offset=region("UI").width // 2 - 45)
+    yield from click(*place)
+    yield from until(lambda: jobs().current() is None, 5)
+    yield 0.5
+    cancelled = datablocks()
+    scratch = [p.name for p in (Path(bpy.utils.extension_path_user(extension().__name__)) / "scratch").iterdir()]
+    picture("cancelled", crop_panel=True)
+    place = yield from find_button("sapiens2.run")
+    yield from click(*place)
+    yield from until(lambda: len(bpy.data.objects) > len(before["objects"]), 120)
+    return {"before": before, "cancelled": cancelled, "scratch": scratch, "pid": pid, "made": datablocks()}
+
+
+def killed():
+    """The worker dies in the middle: one sentence with the next step, the scene untouched, the next run works."""
+    import signal
+
+    yield from open_tab()
+    yield from ready()
+    before = datablocks()
+    sentences = []
+    for number in (signal.SIGKILL, signal.SIGSEGV):
+        place = yield from find_button("sapiens2.run")
+        yield from click(*place)
+        yield from until(lambda: jobs().current() is not None and jobs().current().fraction > 0.02, 30)
+        os.kill(jobs().worker().pid, number)
+        yield from until(lambda: jobs().current() is None, 5)
+        yield 0.5
+        sentences.append([jobs().status.error.message, jobs().status.error.hint])
+        picture(f"killed_{number.name}", crop_panel=True)
+    after = datablocks()
+    place = yield from find_button("sapiens2.run")
+    yield from click(*place)
+    yield from until(lambda: len(bpy.data.objects) > len(before["objects"]), 120)
+    return {"before": before, "after": after, "sentences": sentences}
+
+
+def panels():
+    """Every panel open, as an artist would see it after a run."""
+    yield from open_tab()
+    yield from ready()
+    bpy.ops.sapiens2.run()
+    yield 1.0
+    for space in (area().spaces[0],):
+        space.shading.type = "MATERIAL"
+    rig = next((obj for obj in bpy.data.objects if obj.type == "ARMATURE"), None)
+    bpy.context.scene.sapiens2.armature = rig
+    window_region = region("UI")
+    names = [name for name in dir(bpy.types) if name.startswith("SAPIENS2_PT_")]
+    # Fold what lies above, one after the other, so that each panel is seen.
+    picture("panels_top", crop_panel=True)
+    for _ in range(3):
+        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area(), region=window_region):
+            bpy.ops.view2d.scroll_down(deltay=400)
+        yield 0.6
+        picture(f"panels_{_}", crop_panel=True)
+    return names
