@@ -87,7 +87,7 @@ def require_acceptance(accepted_now: bool, licence: Licence = SAPIENS2_LICENCE) 
         return
     if not accepted_now:
         raise SapiensError(
-            f"The weights come under a licence that you have not accepted yet.\n{licence.text}\n",
+            f"The weights come under a licence that you have not accepted yet.\n{licence.text}",
             "Read it, then run the command again with --accept-license.",
         )
     accept(licence)

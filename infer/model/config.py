@@ -85,6 +85,8 @@ class HeadConfig:
     def __post_init__(self):
         if self.task not in TASK_OUTPUTS:
             raise SapiensError(f"There is no Sapiens2 task named {self.task!r}.", f"Choose from {', '.join(TASK_OUTPUTS)}.")
+        if not self.upsample or min(*self.upsample, *self.refine, *self.scale_convs, *self.scale_hidden, 1) < 1:
+            raise SapiensError(f"The {self.task} head needs at least one upsampling stage, and positive numbers of channels.")
         if not self.outputs:
             object.__setattr__(self, "outputs", TASK_OUTPUTS[self.task])
         if not self.refine_kernel:

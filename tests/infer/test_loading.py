@@ -1,7 +1,10 @@
 """safetensors file <-> network: what is written is read back, sizes come from the shapes, wrong files are refused by name."""
 
 import json
+import math
 import pickle
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -15,7 +18,7 @@ from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from sapiens2_avatar.core.checkpoint import read_header  # noqa: E402
 from sapiens2_avatar.core.errors import SapiensError  # noqa: E402
-from sapiens2_avatar.infer import BackboneConfig, HeadConfig, Sapiens2, Sapiens2Config, load_model, save_model  # noqa: E402
+from sapiens2_avatar.infer import BackboneConfig, HeadConfig, Sapiens2, Sapiens2Config, load_model, released_config, save_model  # noqa: E402
 
 BACKBONE = BackboneConfig(width=32, depth=3, heads=4, ffn_width=48, kv_heads=(4, 2, 4), registers=2)
 NORMAL = HeadConfig("normal", (8, 8), (8, 4))
@@ -118,6 +121,40 @@ def test_weights_are_mapped_not_copied(file):
     sizes = [parameter.data_ptr() for parameter in loaded.parameters()]
     assert max(sizes) - min(sizes) < file.stat().st_size
     assert len(storages) == 1 or max(storages) - min(storages) < file.stat().st_size
+
+
+MEASURE = """
+import sys
+import psutil
+from sapiens2_avatar.infer.model.loading import load_model
+process = psutil.Process()
+before = process.memory_info().rss
+model = load_model(sys.argv[1])
+after = process.memory_info().rss
+assert sum(float(parameter.sum()) for parameter in model.parameters()) == 0  # reads every weight
+print(after - before, process.memory_info().rss - before)
+"""
+
+
+@pytest.mark.slow
+def test_loading_takes_no_more_memory_than_the_file(tmp_path):
+    """A 2.1 GB file with the names and shapes of the released 0.4b pointmap network. Its weights are a hole in the file: zeros."""
+    pytest.importorskip("psutil", reason="memory is measured with psutil")
+    with torch.device("meta"):
+        shapes = {name: tuple(value.shape) for name, value in Sapiens2(released_config("0.4b", "pointmap")).state_dict().items()}
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        start, end = end, end + 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    path = tmp_path / "sapiens2_0.4b_pointmap.safetensors"
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + end)
+    done = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True)
+    loaded, used = map(int, done.stdout.split())
+    assert loaded < 0.1 * end
+    assert used < 1.15 * path.stat().st_size
 
 
 def test_rotary_periods_are_not_those_stored(file, tmp_path):
@@ -226,6 +263,10 @@ def drop(name):
         (put("backbone.rope_embed.periods", 3), "rotary"),
         (put("backbone.rope_embed.periods", 2), "rotary"),
         (put("decode_heads.depth.conv_depth.weight", 1), "unknown tasks: depth"),
+        (
+            lambda tensors: [tensors.pop(name) for name in list(tensors) if "upsample_blocks" in name],
+            "at least one upsampling stage",
+        ),
     ],
 )
 def test_wrong_parameter_is_named(file, change, named):
