@@ -70,8 +70,12 @@ def chest_frame(positions: np.ndarray) -> np.ndarray:
     )
 
 
-def fit_head(points: np.ndarray, weights: np.ndarray, rounds: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The head that explains the face points: rigid fit of the template, outliers down-weighted (Geman-McClure, 8 mm).
+HEAD_ANNEALING = (0.03, 0.02, 0.012, 0.01, 0.01)
+
+
+def fit_head(points: np.ndarray, weights: np.ndarray, scales: tuple[float, ...] = HEAD_ANNEALING) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The head that explains the face points: rigid fit of the template, outliers down-weighted (Geman-McClure, ever more
+    strictly: `scales` in metres).
 
     points   (..., 308, 3) metres on the skin, NaN = none
     weights  (..., 308)    trust in each
@@ -83,24 +87,23 @@ def fit_head(points: np.ndarray, weights: np.ndarray, rounds: int = 4) -> tuple[
     target = np.nan_to_num(points)
     source = np.broadcast_to(template, target.shape)
     w = weights
-    for _ in range(rounds):
+    for strictness in scales:
         frame, scale, origin = fit_rigid(source, target, w)
         scale = np.clip(scale, 0.6, 3.0)
         fitted = scale[..., None, None] * source @ np.swapaxes(frame, -1, -2) + origin[..., None, :]
         error = np.linalg.norm(fitted - target, axis=-1)
-        w = weights / (1 + (error / 0.008) ** 2) ** 2
+        w = weights / (1 + (error / strictness) ** 2) ** 2
     return frame, scale, origin, w.sum(axis=-1)
-
-
-def default_up(positions: np.ndarray) -> np.ndarray:
-    """(..., 3) unit vector from the pelvis to the neck of (..., 68, 3) joints."""
-    return unit(_of(positions, "neck") - _of(positions, "pelvis"))
 
 
 def smoothstep(low: float, high: float, values: np.ndarray) -> np.ndarray:
     """0 below low, 1 above high, smooth between."""
     t = np.clip((values - low) / (high - low), 0.0, 1.0)
     return t * t * (3 - 2 * t)
+
+
+GUESS_ERROR, LANDMARK_ERROR, BONE_ERROR = 35.0, 10.0, 4.0
+"""Degrees: how well the elbow's side is known from the trunk, from olecranon and cubital fossa, and a bone's direction."""
 
 
 def _pairs(positions: np.ndarray, name: str) -> np.ndarray:
@@ -126,8 +129,14 @@ def flexion_sides(positions: np.ndarray, surface: np.ndarray | None = None) -> d
     if surface is not None:
         fossa, olecranon = ([keypoint_index(f"{s}_{n}") for s in SIDES] for n in ("cubital_fossa", "olecranon"))
         front = perpendicular(np.nan_to_num(surface[..., fossa, :] - surface[..., olecranon, :]), upper)
-        guess = unit(guess + 3.0 * smoothstep(0.02, 0.05, np.linalg.norm(front, axis=-1))[..., None] * unit(front))
-    out["upper_arm"] = _blend(guess, fore, upper, 10.0, 30.0)
+        told = smoothstep(0.02, 0.05, np.linalg.norm(front, axis=-1))[..., None]
+        guess = guess / GUESS_ERROR**2 + told * unit(front) / LANDMARK_ERROR**2
+    else:
+        guess = guess / GUESS_ERROR**2
+    # The plane of the arm tells the better the more it is bent: its error is that of a bone's direction over the sine.
+    bend = perpendicular(fore, upper)
+    sine2 = dot(bend, bend)[..., None]
+    out["upper_arm"] = _perpendicular_unit(guess + unit(bend) * sine2 / BONE_ERROR**2, upper, chest[..., :, 1])
     out["forearm"] = unit(perpendicular(swing(out["upper_arm"], upper, fore), fore))
     across = _pairs(positions, "forefinger_third_joint") - _pairs(positions, "pinky_finger_third_joint")
     palm = unit(_pairs(positions, "middle_finger_third_joint") - wrist)

@@ -19,13 +19,14 @@ from .data import Camera, Pose, Predictions
 from .errors import SapiensError
 from .joints import Samples, check_keypoints, sample_surface
 from .pose_evidence import BODY, HANDS, Observation, body_evidence, hand_evidence
-from .pose_fill import MEAN_RADIUS, ambiguous_joints, behind_trunk, fill_joints
+from .pose_fill import MEAN_RADIUS, ambiguous_joints, behind_trunk, fill_joints, on_ray
 from .refine_pose import ANNEALING, refine
 from .rotations import unit
-from .skeleton import JOINT_NAMES, SIDES, joint_index, joint_keypoints
+from .skeleton import JOINT_NAMES, SIDES, joint_index, joint_keypoints, keypoint_index
 
 Head = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 HEAD_SUPPORT = 4.0  # face points that must agree before the head's fit is used
+DOUBT = (0.5, 0.68)
 DOUBTED = 0.005  # trust in the depth of a keypoint that is probably covered: enough to choose between two solutions
 TRUNK = np.array([not n.startswith(("left_", "right_")) or n.endswith(("hip", "shoulder")) for n in JOINT_NAMES])
 ARMS = np.array([any(word in n for word in ("elbow", "wrist", "thumb", "finger")) for n in JOINT_NAMES])
@@ -47,7 +48,7 @@ class PoseSettings:
     """
 
     min_score: float = 0.2
-    doubt: tuple[float, float] = (0.5, 0.68)
+    doubt: tuple[float, float] = DOUBT
     keypoint_px: float = 2.5
     depth_m: float = 0.012
     hand_depth_m: float = 0.006
@@ -182,9 +183,25 @@ def _finish(look: _Look, positions: np.ndarray, stature: float, deviation: np.nd
         positions=positions.astype(np.float32),
         confidence=confidence.astype(np.float32),
         seen=seen,
-        surface=look.samples.points.astype(np.float32),
+        surface=_surface(look, positions, float(stature)),
         stature=float(stature),
     )
+
+
+ELBOW_LANDMARKS = {"olecranon": 0.018, "cubital_fossa": 0.029}  # share of stature from the elbow's centre
+
+
+def _surface(look: _Look, positions: np.ndarray, stature: float) -> np.ndarray:
+    """(308, 3) float32 keypoints on the skin. The side of an elbow that is turned away lies on its ray, behind the joint."""
+    points = look.samples.points.copy()
+    doubted = smoothstep(*DOUBT, look.samples.score) < 0.5
+    for side in SIDES:
+        elbow = positions[joint_index(f"{side}_elbow")]
+        for name, share in ELBOW_LANDMARKS.items():
+            k = keypoint_index(f"{side}_{name}")
+            if look.samples.score[k] > 0 and (doubted[k] or not np.isfinite(points[k]).all()):
+                points[k] = on_ray(elbow, share * stature, look.samples.rays[k], elbow + unit(elbow) * share * stature, np.nan)
+    return points.astype(np.float32)
 
 
 def derive_joints(positions: np.ndarray, stature: float, head: Head | None) -> np.ndarray:
