@@ -14,7 +14,7 @@ from .data import Camera
 from .edges import pair
 from .multigrid import solve
 
-LENGTH = 0.12
+LENGTH = 0.2
 """Metres over which the normal map outweighs the pointmap at refine 0.5: error of the depth over error of the normals."""
 
 HAIR = 0.3
@@ -23,7 +23,7 @@ HAIR = 0.3
 STEP = 0.003
 """Metres of a step between neighbours at which half of a pair's weight is gone."""
 
-DISAGREE = 0.1
+DISAGREE = 0.15
 """Tangent of the angle between depth and normals from which on the normals have all the say that the settings give them."""
 
 GRAZING = 0.05
@@ -46,7 +46,7 @@ def disagreement(gap: np.ndarray, z: np.ndarray, camera: Camera, step: int) -> f
     gap (N,) metres as in `edges.pair_gap`, over `step` pixels, at depths z (N,). Depth that agrees with the normals to the rounding needs no
     refinement, and would only lose by it.
     """
-    return float(np.median(gap * np.float32(camera.fx / step) / z)) if len(z) else 0.0
+    return float(np.median(gap * np.float32(camera.fx / step) / z))
 
 
 def step_weight(gap: np.ndarray, z: np.ndarray, camera: Camera) -> np.ndarray:

@@ -31,8 +31,8 @@ NEAREST, FARTHEST = 0.01, 1000.0
 GUESSED = 0.1
 """Weight of a depth that was predicted from its neighbours, against one that was measured."""
 
-SLOPE_STEP = 4
-"""Pixels over which the slopes of depth and normals are compared."""
+SLOPE_STEP = 0.008
+"""Metres over which the slopes of depth and normals are compared."""
 
 
 @dataclass(frozen=True)
@@ -234,17 +234,26 @@ def _refined(
         first, second = edges.pair(axis)
         believed = weight[axis] * refine.step_weight(gaps[axis], z[first], camera) * linked[axis]
         weights.append(believed * np.where(hair[first] & hair[second], np.float32(refine.HAIR), np.float32(1)))
-    differ = 0.0
-    if z.shape[1] > SLOPE_STEP:
-        rows = slice(None, None, 2)
-        gap = edges.pair_gap(edges.inverse_depth(z[rows]), (slants[0][rows], slants[1][rows]), 1, SLOPE_STEP)
-        first, second = edges.pair(1, SLOPE_STEP)
-        sure = (measured & domain)[rows]
-        sure = sure[first] & sure[second] & (gap < edges.gap_limit(z[rows], camera)[first])
-        differ = refine.disagreement(gap[sure], z[rows][first][sure], camera, SLOPE_STEP)
-    trust = min(1.0, differ / refine.DISAGREE) ** 2
+    trust = _normal_trust(z, measured & domain, slants, camera)
     prior = refine.data_weight(z, camera, strength, trust) * np.where(measured, np.float32(1), np.float32(GUESSED))
     return refine.fuse(z, prior, slope, (weights[0], weights[1]))
+
+
+def _normal_trust(z: np.ndarray, sure: np.ndarray, slants: tuple[np.ndarray, np.ndarray], camera: Camera) -> float:
+    """0..1: how much the depth leaves for the normals to correct. Where both agree to the rounding, fusing them only loses."""
+    if not sure.any():
+        return 1.0
+    step = int(np.clip(round(SLOPE_STEP * camera.fx / float(np.median(z[sure]))), 1, 8))
+    if z.shape[1] <= step:
+        return 1.0
+    rows = slice(None, None, 2)
+    z, sure = z[rows], sure[rows]
+    first, second = edges.pair(1, step)
+    gap = edges.pair_gap(edges.inverse_depth(z), (slants[0][rows], slants[1][rows]), 1, step)
+    use = sure[first] & sure[second] & (gap < edges.gap_limit(z, camera)[first])
+    if not use.any():
+        return 1.0
+    return min(1.0, refine.disagreement(gap[use], z[first][use], camera, step) / refine.DISAGREE) ** 3
 
 
 def _without_specks(
