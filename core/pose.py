@@ -18,6 +18,7 @@ from .bone_frames import chest_frame, fit_head, hips_frame, smoothstep, template
 from .data import Camera, Pose, Predictions
 from .errors import SapiensError
 from .joints import Samples, check_keypoints, sample_surface
+from .lift2d import flat_start, lean_directions, lean_pairs
 from .pose_evidence import BODY, HANDS, Observation, body_evidence, hand_evidence
 from .pose_fill import MEAN_RADIUS, ambiguous_joints, behind_trunk, fill_joints, on_ray
 from .refine_pose import ANNEALING, refine
@@ -90,7 +91,8 @@ def lift_poses(
             rows = list(zip(positions, seen.ray, seen.front, stature, strict=True))
             hidden = np.stack([behind_trunk(*row) for row in rows])
             seen = replace(seen, front=np.where(doubted & ARMS, hidden, seen.front))
-            rows = zip(positions, ~doubted | TRUNK, seen.ray, seen.front, stature, [look.head for look in looks], strict=True)
+            heads = [look.head for look in looks]
+            rows = zip(positions, ~doubted | TRUNK, seen.ray, seen.front, stature, heads, seen.lean, seen.lean_trust, strict=True)
             positions = np.stack([fill_joints(*row) for row in rows])
         evidence = body_evidence(positions, seen, stature, settings.depth_m, settings.radius_scale)
         body = refine(evidence, settings.iterations, annealing)
@@ -147,8 +149,15 @@ def _look(predictions: Predictions, person: int, camera: Camera, settings: PoseS
     for _ in range(2):
         joints = ray * depth[:, None] + unit(ray) * (MEAN_RADIUS * stature * settings.radius_scale)[:, None]
         stature = estimate_stature(joints, np.where(trust > 0.3, trust, 0.0), head_stature)
-    start = fill_joints(joints, trust > 2 * DOUBTED, ray, front, stature, head)
-    return _Look(samples, Observation(ray, score, trust, depth, front, np.array(sigma)), start, stature, head)
+    lean, lean_trust = lean_directions(predictions, samples)
+    lean_trust *= smoothstep(*settings.doubt, score[lean_pairs()].min(axis=1))  # over a covered limb the normals are its cover's
+    known = trust > 2 * DOUBTED
+    if not known.any():
+        joints = flat_start(samples, camera, stature, lean, lean_trust)
+        known = np.isfinite(joints).all(axis=1)
+    start = fill_joints(joints, known, ray, front, stature, head, lean, lean_trust)
+    seen = Observation(ray, score, trust, depth, front, np.array(sigma), lean, lean_trust)
+    return _Look(samples, seen, start, stature, head)
 
 
 def _out_of_reach(depth: np.ndarray, trust: np.ndarray) -> np.ndarray:
@@ -167,6 +176,7 @@ def _finish(look: _Look, positions: np.ndarray, stature: float, deviation: np.nd
     positions = derive_joints(positions, float(stature), head)
     score, trust = look.seen.score, look.seen.trust
     sure = trust > 2 * DOUBTED
+    sure[lean_pairs()[:, 1]] |= look.seen.lean_trust > 0.3
     seen = (score > 0) & ~ambiguous_joints(positions, sure, look.seen.ray, float(stature))
     confidence = np.where(seen, np.clip(score, 0, 1) * np.exp(-((deviation / (0.06 * stature)) ** 2)), 0.0)
     at = joint_index

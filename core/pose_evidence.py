@@ -10,6 +10,7 @@ import numpy as np
 
 from .anthropometry import segments, small_radii
 from .bone_frames import joint_frames, skin_distance
+from .lift2d import lean_forms, lean_pairs
 from .refine_pose import Evidence
 from .rotations import cross, dot, perpendicular, unit
 from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
@@ -35,6 +36,8 @@ class Observation:
     depth   (B, 68) metres (z) of the skin, NaN = none
     front   (B, 68) metres (z) of what covers the joint, NaN = nothing
     sigma   (B,) standard deviation of a keypoint in units of ray (pixels / focal length)
+    lean        (B, 10, 3) directions of the lines `core.lift2d.LEANS` by the normal map
+    lean_trust  (B, 10) 0..1, 0 = unknown
     """
 
     ray: np.ndarray
@@ -43,6 +46,12 @@ class Observation:
     depth: np.ndarray
     front: np.ndarray
     sigma: np.ndarray
+    lean: np.ndarray
+    lean_trust: np.ndarray
+
+
+LEAN_ERROR = 0.12  # share of a bone: how exactly the normals tell its direction where no depth does
+DISTANCE_ERROR = 0.3  # metres: how exactly the size in the photo tells the distance of a person without any depth
 
 
 def skin_to_joint(frames: np.ndarray, ray: np.ndarray, stature: np.ndarray) -> np.ndarray:
@@ -97,21 +106,23 @@ class _Forms:
 
     def __init__(self, batch: int, index: np.ndarray) -> None:
         self.local = {j: i for i, j in enumerate(index.tolist())}
-        self.batch, self.rows, self.weights, self.one_sided = batch, [], [], []
+        self.batch, self.rows, self.weights, self.targets, self.one_sided = batch, [], [], [], []
 
-    def add(self, joints: list[int], coefficients: list[np.ndarray], sigma: float | np.ndarray, one_sided: bool = False) -> None:
-        """One form: joints (k), their (B, 3) coefficients, standard deviation in metres."""
+    def add(self, joints: list[int], coefficients: list[np.ndarray], sigma: float | np.ndarray, one_sided: bool = False,
+            target: float | np.ndarray = 0.0) -> None:  # fmt: skip
+        """One form: joints (k), their (B, 3) coefficients, standard deviation and target in metres."""
         row = np.zeros((self.batch, len(self.local), 3))
         for joint, coefficient in zip(joints, coefficients, strict=True):
             row[:, self.local[joint]] += coefficient
         self.rows.append(row)
         self.weights.append(np.broadcast_to(1.0 / np.asarray(sigma), (self.batch,)))
+        self.targets.append(np.broadcast_to(np.asarray(target, np.float64), (self.batch,)))
         self.one_sided.append(one_sided)
 
     def into(self, evidence: Evidence) -> Evidence:
         weights = np.stack(self.weights, axis=1)
         fields = {name: getattr(evidence, name) for name in Evidence.__dataclass_fields__}
-        fields |= {"forms": np.stack(self.rows, axis=1), "form_weight": weights, "form_target": np.zeros_like(weights),
+        fields |= {"forms": np.stack(self.rows, axis=1), "form_weight": weights, "form_target": np.stack(self.targets, axis=1),
                    "one_sided": np.array(self.one_sided)}  # fmt: skip
         return Evidence(**fields)
 
@@ -138,6 +149,16 @@ def body_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray,
         shoulder, elbow, wrist = (joint_index(f"{side}_{n}") for n in ("shoulder", "elbow", "wrist"))
         front = -frames[:, shoulder, :, 1]
         forms.add([wrist, elbow, shoulder], [front, -2 * front, front], 0.08, one_sided=True)
+    for row, (a, b) in enumerate(lean_pairs().tolist()):
+        first, second = lean_forms(seen.lean[:, row])
+        length = np.maximum(np.linalg.norm(positions[:, a] - positions[:, b], axis=1), 0.02)
+        unmeasured = 1 - np.sqrt(seen.trust[:, a] * seen.trust[:, b])
+        weight = unmeasured * seen.lean_trust[:, row]
+        for direction in (first, second):
+            forms.add([b, a], [direction, -direction], LEAN_ERROR * length / np.maximum(weight, 1e-9))
+    no_depth = ~(seen.trust > 0).any(axis=1)
+    toward = np.broadcast_to([0.0, 0.0, 1.0], (len(positions), 3))
+    forms.add([joint_index("neck")], [toward], np.where(no_depth, DISTANCE_ERROR, 1e9), target=positions[:, joint_index("neck"), 2])
     return forms.into(evidence)
 
 

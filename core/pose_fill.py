@@ -11,6 +11,7 @@ import numpy as np
 
 from .anthropometry import small_radii
 from .bone_frames import chest_frame, template_joints
+from .lift2d import lean_pairs
 from .rotations import shortest_arc, two_axis_frame, unit
 from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
 
@@ -30,7 +31,7 @@ CAMERA_UP = np.array([0.0, -1.0, 0.0])
 
 def fill_joints(
     positions: np.ndarray, known: np.ndarray, ray: np.ndarray, front: np.ndarray, stature: float,
-    head: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    head: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], lean: np.ndarray, lean_trust: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
     """(68, 3) finite positions.
 
@@ -39,7 +40,9 @@ def fill_joints(
     ray        (68, 3) depth-1 rays, NaN = no keypoint
     front      (68,) metres: depth of what covers the joint, NaN = nothing
     head       from `core.bone_frames.fit_head`
+    lean       (10, 3) directions of `core.lift2d.LEANS`, and lean_trust (10,) 0..1
     """
+    leans = {tuple(pair): row for row, pair in enumerate(lean_pairs().tolist()) if lean_trust[row] > 0.3}
     out = np.where(known[:, None], positions, np.nan)
     T = template_joints() * stature
     frame = _trunk(out, T, ray, head, stature)
@@ -55,6 +58,8 @@ def fill_joints(
         if grandparent >= 0 and child in ELBOW_CHILDREN:
             # The mean person stands with bent elbows; a hidden arm more likely hangs.
             offset = np.linalg.norm(offset) * unit(unit(offset) + unit(bone))
+        if (parent, child) in leans:
+            offset = np.linalg.norm(offset) * lean[leans[parent, child]]
         out[child] = out[parent] + offset
         if np.isfinite(ray[child]).all():
             out[child] = on_ray(out[parent], float(np.linalg.norm(offset)), ray[child], out[child], front[child])
