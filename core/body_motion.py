@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .body import Frames, anatomical_frames
-from .bone_frames import fit_head
+from .bone_frames import fit_head, flexion_sides
 from .errors import SapiensError
 from .quaternions import slerp
 from .rest import RestRig
 from .rest_frames import ground_height, rest_frames, rest_points, trunk_heights
 from .rigs import FINGERS, PHALANGES, SIDES, BoneMap
-from .rotations import dot, quaternion_from_rotation, rotation_from_quaternion, unit
+from .rotations import dot, quaternion_from_rotation, rotation_from_quaternion, two_axis_frame, unit
 from .skeleton import JOINT_NAMES, joint_index
 
 SPINE_BEND = 1.5  # the upper spine bends more than the lower: share of the turn at height u is u ** SPINE_BEND
@@ -87,9 +87,12 @@ def motion_from_joints(positions: np.ndarray, seen: np.ndarray | None = None, su
     if positions.ndim != 3 or positions.shape[1:] != (len(JOINT_NAMES), 3) or not np.isfinite(positions).all():
         raise SapiensError(f"Joints must be finite numbers of shape (frames, {len(JOINT_NAMES)}, 3), not {positions.shape}.")
     points = {name: positions[:, joint_index(name)] for name in JOINT_NAMES}
+    if min(_leg_length(points, side) for side in SIDES) < 0.05:
+        raise SapiensError("The joints lie in one point: they show no person.", "Check the keypoints of the photo.")
     for side in SIDES:
         points[f"{side}_toe"] = (points[f"{side}_big_toe"] + points[f"{side}_small_toe"]) / 2
     frames = anatomical_frames(points, head_frames(positions, surface) if head is None else head)
+    frames |= _hinged(positions, surface)
     leg = float(np.median([_leg_length(points, side) for side in SIDES]))
     heights = np.linspace(0.0, 1.0, 6)
     a, b, c = (quaternion_from_rotation(frames[role]) for role in ("hips", "chest", "head"))
@@ -98,6 +101,18 @@ def motion_from_joints(positions: np.ndarray, seen: np.ndarray | None = None, su
     unseen = () if seen is None else unseen_roles(np.asarray(seen, bool))
     return BodyMotion(frames, heights, spine, np.array([0.0, 1.0]), neck, (points["left_hip"] + points["right_hip"]) / 2, leg,
                       ANKLE_SHARE * leg, fps, False, contacts, unseen)  # fmt: skip
+
+
+def _hinged(positions: np.ndarray, surface: np.ndarray | None) -> Frames:
+    """Frames of arms and legs whose hinges use what a person shows and a rig does not: both sides of the elbow, heels and toes."""
+    sides = flexion_sides(positions, surface)
+    out: Frames = {}
+    for side, letter in (("left", "L"), ("right", "R")):
+        for role, name, head, tail, sign in (("UpperArm", "upper_arm", "shoulder", "elbow", 1), ("LowerArm", "forearm", "elbow", "wrist", 1),
+                                             ("UpperLeg", "thigh", "hip", "knee", -1), ("LowerLeg", "shin", "knee", "ankle", -1)):  # fmt: skip
+            along = positions[:, joint_index(f"{side}_{tail}")] - positions[:, joint_index(f"{side}_{head}")]
+            out[f"{side}{role}"] = two_axis_frame(along, sign * sides[f"{name}.{letter}"], "yz")
+    return out
 
 
 def _leg_length(points: dict[str, np.ndarray], side: str) -> float:

@@ -18,19 +18,21 @@ def cutoff(smoothness: float) -> float:
 
 
 def outliers(values: np.ndarray, floor: float) -> np.ndarray:
-    """(F, n) bool: samples of (F, n, 3) points that stand off the median of their neighbours (Hampel 1974).
+    """(F, n) bool: samples of (F, n, 3) points that stand off their neighbours (Hampel 1974, made blind to steady movement).
 
+    Each sample is compared with the median of the middles of its neighbours one, two and three frames away, which steady movement
+    passes through; three times the usual distance (1.4826 median) in the neighbourhood is too far.
     floor  distance in metres below which nothing is an outlier: quiet stretches have a spread near zero
     """
-    frames = len(values)
-    if frames < 5:
+    frames, reach = len(values), HAMPEL_WINDOW // 2
+    if frames < HAMPEL_WINDOW:
         return np.zeros(values.shape[:2], bool)
-    half = min(HAMPEL_WINDOW, frames | 1) // 2
-    padded = np.pad(values, ((half, half), (0, 0), (0, 0)), mode="reflect" if half < frames else "edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=0)[:frames]
-    middle = np.median(windows, axis=-1)
-    spread = 1.4826 * np.median(np.linalg.norm(windows - middle[..., None], axis=2), axis=-1)
-    return np.linalg.norm(values - middle, axis=2) > np.maximum(HAMPEL_LIMIT * spread, floor)
+    padded = np.pad(values, ((reach, reach), (0, 0), (0, 0)), mode="reflect", reflect_type="odd")
+    pairs = [(padded[reach - k : reach - k + frames] + padded[reach + k : reach + k + frames]) / 2 for k in range(1, reach + 1)]
+    off = np.linalg.norm(values - np.median(pairs, axis=0), axis=2)
+    around = np.pad(off, ((HAMPEL_WINDOW, HAMPEL_WINDOW), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(around, 2 * HAMPEL_WINDOW + 1, axis=0)
+    return off > np.maximum(HAMPEL_LIMIT * 1.4826 * np.median(windows, axis=-1), floor)
 
 
 def low_pass(values: np.ndarray, fps: float, hertz: float, weights: np.ndarray | None = None) -> np.ndarray:

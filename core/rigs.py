@@ -126,6 +126,7 @@ def _soma_roles(bones: list[str]) -> dict[str, list[str]]:
     return {role: [name] for role, name in roles.items() if name in bones}
 
 
+@cache
 def simplified(name: str) -> str:
     """A bone name without what exporters add: name spaces (`Armature|`, `rig:`), Mixamo's prefix, upper case, separators."""
     name = re.sub(r"^mixamorig\d*[:_]", "", re.split(r"[|]", name)[-1], flags=re.IGNORECASE)

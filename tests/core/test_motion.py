@@ -1,0 +1,225 @@
+"""Motion: the filter has no delay, gaps are bridged, sides stay sides, feet stand still, lengths are steady."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+from motion import jitter, load_walk, measure, slide
+from rig_factory import person
+from sapiens2_avatar.core.bone_lengths import joint_tree, steady_lengths
+from sapiens2_avatar.core.contacts import find_contacts, ground_level, lock_feet, spans, two_bone
+from sapiens2_avatar.core.data import Pose
+from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.filters import cutoff, low_pass, low_pass_rotations, outliers
+from sapiens2_avatar.core.frames import LEVEL_WORLD_FROM_CAMERA
+from sapiens2_avatar.core.motion import MotionSettings, make_take
+from sapiens2_avatar.core.rotations import angle_between, rotation_from_vector
+from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, joint_swap
+from sapiens2_avatar.core.tracking import track, undo_swaps
+
+pytest.importorskip("scipy", reason="motion is filtered with scipy")
+FPS = 30.0
+
+
+def walker(frames: int = 60, speed: float = 1.2, noise: float = 0.0, seed: int = 0) -> np.ndarray:
+    """(F, 68, 3) world: a person who walks along -y; each foot stands while the other swings."""
+    base = np.array([person("A")[n] for n in JOINT_NAMES])
+    out = np.repeat(base[None], frames, axis=0)
+    t = np.arange(frames) / FPS
+    stride = speed * 1.0  # metres per second-long cycle
+    out[:, :, 1] -= (speed * t)[:, None]
+    for n, side in enumerate(("left", "right")):
+        phase = (t + 0.5 * n) % 1.0
+        step = np.floor(t + 0.5 * n)
+        swing = np.clip((phase - 0.6) / 0.4, 0, 1)
+        ease = swing * swing * (3 - 2 * swing)
+        forward = -(step + ease - 0.5 * n) * stride
+        lift = 0.12 * np.sin(np.pi * swing)
+        for name in ("ankle", "heel", "big_toe", "small_toe"):
+            j = joint_index(f"{side}_{name}")
+            out[:, j] = base[j] + np.stack([0 * t, forward - 0.3 * stride, lift], axis=1)
+        hip, knee, ankle = (joint_index(f"{side}_{n}") for n in ("hip", "knee", "ankle"))
+        bent, _ = two_bone(out[:, hip], out[:, hip] + base[knee] - base[hip] - [0, 0.02, 0],
+                                 out[:, hip] + base[ankle] - base[hip], out[:, ankle])  # fmt: skip
+        out[:, knee] = bent
+    return out + np.random.default_rng(seed).normal(size=out.shape) * noise
+
+
+def as_poses(world: np.ndarray, distance: float = 5.0) -> list[Pose]:
+    """Poses in the space of a level camera 1.2 m above the ground."""
+    camera = (world - [0, -distance, 1.2]) @ LEVEL_WORLD_FROM_CAMERA
+    return [Pose(JOINT_NAMES, p.astype(np.float32), np.ones(68, np.float32), np.ones(68, bool), np.full((308, 3), np.nan, np.float32), 1.7)
+            for p in camera]  # fmt: skip
+
+
+@pytest.mark.parametrize("hertz", [1.0, 3.0, 6.0, 10.0])
+def test_the_filter_has_the_response_it_says_and_no_delay(hertz: float) -> None:
+    t = np.arange(600) / FPS
+    signal = np.sin(2 * np.pi * hertz * t)
+    out = low_pass(signal[:, None, None], FPS, 6.0)[:, 0, 0]
+    expected = 1 / (1 + (np.sin(np.pi * hertz / FPS) / np.sin(np.pi * 6.0 / FPS)) ** 6)
+    middle = slice(100, 500)
+    assert np.abs(out[middle] - expected * signal[middle]).max() < 2e-3
+
+
+def test_parabolas_pass_unchanged_at_both_ends() -> None:
+    t = np.arange(40)[:, None, None] / FPS
+    assert np.abs(low_pass(3 * t**2 - t + 1, FPS, 2.0) - (3 * t**2 - t + 1)).max() < 1e-6
+
+
+def test_rotations_are_filtered_through_half_turns() -> None:
+    angle = np.linspace(0, 3 * np.pi, 120)
+    clean = rotation_from_vector(np.stack([0 * angle, 0 * angle, angle], axis=1))
+    noisy = clean @ rotation_from_vector(np.random.default_rng(0).normal(size=(120, 3)) * 0.05)
+    out = low_pass_rotations(noisy[:, None], FPS, 3.0)[:, 0]
+    error = [np.degrees(angle_between(r[..., 0], clean[..., 0])) for r in (noisy, out)]
+    assert error[1].mean() < 0.5 * error[0].mean() and error[1].max() < 6
+
+
+def test_outliers_are_single_frames_that_stand_off() -> None:
+    t = np.arange(60) / FPS
+    values = np.stack([np.sin(t), np.cos(t), t], axis=1)[:, None].repeat(3, axis=1)
+    values[20, 1] += [0.3, 0, 0]
+    found = outliers(values, 0.02)
+    assert found.sum() == 1 and found[20, 1]
+
+
+def test_the_slider_runs_from_twelve_to_two_hertz() -> None:
+    assert cutoff(0.0) == pytest.approx(12.0) and cutoff(1.0) == pytest.approx(2.0) and cutoff(0.3) > cutoff(0.6)
+
+
+def test_two_bone_ik_reaches_and_keeps_lengths() -> None:
+    rng = np.random.default_rng(1)
+    root, joint, end = rng.normal(size=(3, 200, 3))
+    target = root + rng.normal(size=(200, 3)) * 0.7
+    bent, reached = two_bone(root, joint, end, target)
+    a, b = np.linalg.norm(joint - root, axis=1), np.linalg.norm(end - joint, axis=1)
+    assert np.abs(np.linalg.norm(bent - root, axis=1) - a).max() < 1e-9
+    assert np.abs(np.linalg.norm(reached - bent, axis=1) - b).max() < 1e-9
+    d = np.linalg.norm(target - root, axis=1)
+    near = (d > np.abs(a - b) + 1e-3) & (d < 0.998 * (a + b))
+    assert near.any() and np.abs(reached - target)[near].max() < 1e-9
+
+
+def test_lengths_are_steady_and_directions_kept() -> None:
+    noisy = walker(40, noise=0.01)
+    out = steady_lengths(noisy, np.ones((40, 68), bool))
+    for a, b in joint_tree():
+        lengths = np.linalg.norm(out[:, b] - out[:, a], axis=1)
+        assert np.ptp(lengths) < 1e-9
+        assert np.degrees(angle_between(out[:, b] - out[:, a], noisy[:, b] - noisy[:, a])).max() < 1e-4
+
+
+def test_feet_stand_where_the_walker_put_them() -> None:
+    clean = walker(90)
+    assert abs(ground_level(clean, FPS)) < 0.02
+    contacts = find_contacts(clean, FPS)
+    for n, side in enumerate((0, 0, 1, 1)):
+        t = np.arange(90) / FPS
+        stands = ((t + 0.5 * side) % 1.0) < 0.6
+        assert (contacts[:, n] == stands).mean() > 0.85
+    sliding = clean.copy()
+    sliding[:, :, 0] += 0.1 * np.sin(2 * np.pi * 0.3 * np.arange(90) / FPS)[:, None]  # the whole body drifts, as depth does
+    locked, held = lock_feet(sliding, find_contacts(sliding, FPS), FPS)
+    assert held.sum() > 100
+    foot = joint_index("left_big_toe")
+    for start, stop in spans(held[:, 1]):
+        assert np.ptp(locked[start:stop, foot], axis=0).max() < 0.005
+    for a, b in (("hip", "knee"), ("knee", "ankle")):
+        j, k = joint_index(f"left_{a}"), joint_index(f"left_{b}")
+        before, after = (np.linalg.norm(p[:, j] - p[:, k], axis=1) for p in (sliding, locked))
+        assert np.abs(before - after).max() < 1e-6
+
+
+def test_a_take_is_smoother_than_its_frames_and_as_true() -> None:
+    clean = walker(90)
+    previous = np.inf
+    for smoothness in (0.1, 0.4, 0.7):
+        take = make_take(as_poses(walker(90, noise=0.012)), FPS, MotionSettings(smoothness=smoothness, lock_feet=False))
+        assert jitter(take.positions, FPS) < min(previous, 0.95 * jitter(take.raw, FPS))
+        previous = jitter(take.positions, FPS)
+        errors = []
+        for positions in (take.raw, take.positions):
+            apart = positions - clean
+            errors.append(np.linalg.norm(apart - apart.mean(axis=(0, 1)), axis=-1).mean())
+        assert errors[1] < errors[0]
+    assert previous < 0.25 * jitter(take.raw, FPS)
+    locked = make_take(as_poses(walker(90, noise=0.004)), FPS)
+    assert locked.contacts.sum() > 60 and slide(locked) < 5.0
+
+
+def test_gaps_are_bridged_and_marked() -> None:
+    clean = walker(60)
+    frames: list = as_poses(clean)
+    for n in range(25, 33):
+        frames[n] = None
+    frames[0] = frames[59] = []
+    take = make_take(frames, FPS, MotionSettings(lock_feet=False, smoothness=0.0))
+    assert take.found.tolist() == [n not in (0, 59, *range(25, 33)) for n in range(60)]
+    whole = make_take(as_poses(clean), FPS, MotionSettings(lock_feet=False, smoothness=0.0))
+    apart = take.positions - whole.positions
+    apart -= np.median(apart, axis=0)
+    assert np.linalg.norm(apart[25:33, joint_index("pelvis")], axis=-1).max() < 0.02
+    assert any("10 of 60 frames" in note for note in take.notes)
+
+
+def test_two_people_who_cross_keep_their_tracks() -> None:
+    one, two = walker(60), walker(60) * [1, -1, 1]
+    two[:, :, 0] += 0.5
+    two[:, :, 1] -= 2.0
+    people = [[a, b] if n % 2 else [b, a] for n, (a, b) in enumerate(zip(as_poses(one), as_poses(two), strict=True))]
+    for person_index in (0, 1):
+        found = track(people, FPS, person_index)
+        path = np.array([p["pelvis"] for p in found])
+        assert np.linalg.norm(np.diff(path, axis=0), axis=1).max() < 0.06
+    with pytest.raises(SapiensError, match="shows 2 people, number 3"):
+        track(people, FPS, 2)
+
+
+@pytest.mark.parametrize("frames", [range(20, 24), range(5), [30, 40, 50]])
+def test_exchanged_sides_are_exchanged_back(frames) -> None:
+    clean = walker(60)
+    broken = clean.copy()
+    for n in frames:
+        broken[n] = broken[n, joint_swap()]
+    fixed, changed = undo_swaps(broken, np.ones(60, bool))
+    limbs = [joint_index(f"{s}_{n}") for s in ("left", "right") for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel")]
+    assert np.abs(fixed[:, limbs] - clean[:, limbs]).max() < 1e-9
+    assert set(np.flatnonzero(changed)) == set(frames)
+
+
+def test_crossing_legs_are_not_exchanged() -> None:
+    for speed in (0.8, 1.6):
+        clean = walker(90, speed)
+        assert not undo_swaps(clean, np.ones(90, bool))[1].any()
+        assert not undo_swaps(clean[::4], np.ones(len(clean[::4]), bool))[1].any()  # the same walk at 7.5 frames per second
+
+
+def test_nobody_and_nonsense_are_refused() -> None:
+    with pytest.raises(SapiensError, match="shows 0 people"):
+        make_take([None, []], FPS)
+    with pytest.raises(SapiensError, match="frames per second"):
+        make_take(as_poses(walker(3)), 0.0)
+    for bad in ({"smoothness": 2.0}, {"person": -1}):
+        with pytest.raises(SapiensError):
+            MotionSettings(**bad)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 7])
+def test_short_clips_are_takes(frames: int) -> None:
+    take = make_take(as_poses(walker(frames)), FPS)
+    assert len(take) == frames and np.isfinite(take.positions).all() and np.isfinite(take.motion().position).all()
+
+
+@pytest.mark.parametrize("suffix", ["", ".degraded"])
+def test_the_studio_walk_keeps_its_figures(shared: Path, suffix: str) -> None:
+    frames, truth = load_walk(shared / "studio" / "walk", suffix)
+    result = measure(frames, truth, 8.0, MotionSettings().smoothness)
+    assert result["jitter"] < 1.5 and result["jitter_locked"] < 1.5
+    assert result["added_mm"] < 15
+    assert result["slide_mm"] < 5
