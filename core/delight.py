@@ -26,6 +26,10 @@ FEWEST_CELLS = 60
 """Below this nothing can be told about the light."""
 BRIGHTEST = 0.9
 """Linear albedo of fresh snow and of the whitest cloth."""
+MOST_MIRRORED = 0.6
+"""Share of a colour that may count as mirrored: the model of the gloss is a rough one, and hair is no plane."""
+LEAST_ROUGHNESS = 0.7
+"""Least roughness that the fit works with: a mirror's lobe must be wider than the 25 degrees between the directions."""
 DARKEST = 0.004
 """Linear values below this are noise of the camera and of 8 bits."""
 
@@ -43,7 +47,7 @@ class DelightSettings:
     strength: float = 0.8
     directions: int = 64
     cells: int = 5000
-    rounds: int = 4
+    rounds: int = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +75,14 @@ def delight(
     depth   (H, W) float32 metres, 0 = none
 
     Brightness is free: the median luminance of the skin (of everything, where no skin is seen) stays as it is in the photo, unless
-    that makes the surface brighter than any is. Returns None if too little of the person is seen to tell light from colour.
+    that makes the surface brighter than any is. Returns None if too little of the person is seen, or in too little light,
+    to tell light from colour.
     """
     settings = settings or DelightSettings()
     normal, depth = np.nan_to_num(normal), np.nan_to_num(depth, posinf=0, neginf=0)
     known = (labels > 0) & (depth > 0) & (np.square(normal).sum(-1) > 0.25)
     cells = make_cells(colour, np.where(known, labels, 0).astype(np.uint8), normal, depth, camera, settings.cells)
-    if np.count_nonzero(cells.valid) < FEWEST_CELLS:
+    if np.count_nonzero(cells.valid) < FEWEST_CELLS or np.percentile(cells.colour[cells.valid].max(axis=1), 95) <= DARKEST:
         return None
     light = _fit(cells, camera, settings)
     result = _apply(colour, labels, normal, depth, cells, light)
@@ -104,7 +109,7 @@ def _fit(cells: Cells, camera: Camera, settings: DelightSettings) -> _Light:
     free = visibility(cells, camera, towards)
     matt = diffuse_transfer(normal, free, towards)
     roughness, ior = (np.array([getattr(m, name) for m in MATERIALS], np.float32)[material] for name in ("roughness", "ior"))
-    gloss = glossy_transfer(normal, points, free, towards, np.maximum(roughness, 0.5), ior)
+    gloss = glossy_transfer(normal, points, free, towards, np.maximum(roughness, LEAST_ROUGHNESS), ior)
 
     albedo = colour
     shading, mirrored = np.ones_like(colour), np.zeros_like(colour)
@@ -126,8 +131,8 @@ def _fit(cells: Cells, camera: Camera, settings: DelightSettings) -> _Light:
 
 
 def _unlit(colour: np.ndarray, shading: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
-    """Albedo of (..., 3) linear colours. At most 85 % of a colour counts as mirrored: the model of the gloss is a rough one."""
-    return np.maximum(colour - mirrored, 0.15 * colour) / shading
+    """Albedo of (..., 3) linear colours."""
+    return np.maximum(colour - mirrored, (1 - MOST_MIRRORED) * colour) / shading
 
 
 def _material_albedo(albedo: np.ndarray, material: np.ndarray, lightness: float) -> np.ndarray:

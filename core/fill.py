@@ -24,10 +24,10 @@ def _premultiplied(image: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """(H, W, C + 1) float32: colours times weight, and the weight; texels that are not finite weigh nothing."""
     out = np.empty((*weight.shape, image.shape[-1] + 1), np.float32)
     out[..., -1] = weight
-    for channel in range(image.shape[-1]):
-        np.multiply(image[..., channel], weight, out=out[..., channel], where=weight > 0)
-        out[..., channel][~(weight > 0)] = 0
-        out[~np.isfinite(out[..., channel])] = 0
+    with np.errstate(invalid="ignore", over="ignore"):  # what comes of NaN and infinity is thrown away
+        for channel in range(image.shape[-1]):
+            np.multiply(image[..., channel], weight, out=out[..., channel])
+            out[~np.isfinite(out[..., channel])] = 0
     return out
 
 

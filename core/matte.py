@@ -30,12 +30,12 @@ def foreground(colour: np.ndarray, alpha: np.ndarray | None, labels: np.ndarray,
     person = labels > 0
     opacity = np.ones(labels.shape, np.float32) if alpha is None else alpha.astype(np.float32) / 255
     inside = cv2.distanceTransform(person.astype(np.uint8), cv2.DIST_L2, 5)
-    belief = np.square(np.clip((inside - 0.5) / BORDER, 0, 1)) * (opacity > 0.97)
+    belief = _away_from_border(inside) * (opacity > 0.97)
     front = fill_texture(colour, belief, labels, gutter)
     if person.all() or not belief.any():
         return np.where(person[..., None], colour, front).astype(np.float32)
     outside = cv2.distanceTransform((~person).astype(np.uint8), cv2.DIST_L2, 5)
-    away = np.square(np.clip((outside - 0.5) / BORDER, 0, 1))
+    away = _away_from_border(outside)
     if alpha is not None:
         away *= opacity < 0.03
     y, x = np.nonzero(person & ((inside <= BORDER + 0.5) | (opacity < 1)))
@@ -53,6 +53,11 @@ def foreground(colour: np.ndarray, alpha: np.ndarray | None, labels: np.ndarray,
     mixed = a[:, None]
     out[y, x] = np.clip(f + mixed * (i - mixed * f - (1 - mixed) * b), 0, max(1.0, float(colour.max())))
     return out
+
+
+def _away_from_border(distance: np.ndarray) -> np.ndarray:
+    """Belief in a colour by its distance to the border; a trace everywhere, for fingers thinner than two borders."""
+    return np.maximum(np.square(np.clip((distance - 0.5 * BORDER) / (BORDER - 1), 0, 1)), 1e-3 * (distance > 0))
 
 
 def _place_between(colour: np.ndarray, background: np.ndarray, front: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
