@@ -108,18 +108,29 @@ def check_keypoints(keypoints: np.ndarray | None, min_score: float) -> np.ndarra
     extent = np.ptp(used, axis=0).max()
     if extent < 4:
         raise SapiensError("All keypoints lie at one point, so there is no pose to lift.", again)
-    if _neighbour_distance(points) > 0.35 * extent:
+    if _is_shuffled(points):
         raise SapiensError("The keypoints are not in Sapiens2's order: points that belong together lie far apart.", again)
     return points
 
 
-def _neighbour_distance(points: np.ndarray) -> float:
-    """Median distance, in pixels, of keypoint pairs that are close on every person; 0 where too few are seen to tell."""
+def _is_shuffled(points: np.ndarray) -> bool:
+    """Are (308, 3) keypoints in some other order? Neighbours of face and fingers must be nearer to each other than to the other points
+    of these groups, and a face must be smaller than the body below it."""
     first, second = _neighbours()
-    seen = (points[first, 2] > 0) & (points[second, 2] > 0)
-    if seen.sum() < 8:
-        return 0.0
-    return float(np.median(np.linalg.norm(points[first[seen], :2] - points[second[seen], :2], axis=1)))
+    both = (points[first, 2] > 0) & (points[second, 2] > 0)
+    if both.sum() >= 8:
+        a, b = points[first[both], :2], points[second[both], :2]
+        near = np.median(np.linalg.norm(a - b, axis=1))
+        far = np.median(np.linalg.norm(a - np.roll(b, len(b) // 2, axis=0), axis=1))
+        if near > 0.7 * far:
+            return True
+    seen = points[:, 2] > 0
+    body = seen & np.isin(np.arange(308), [*range(5, 15), 41, 62])
+    face = seen & (np.arange(308) >= 70)
+    if body.sum() < 6 or face.sum() < 50:
+        return False
+    spread = lambda part: np.linalg.norm(points[part, :2] - np.median(points[part, :2], axis=0), axis=1)  # noqa: E731
+    return bool(np.percentile(spread(face), 95) > np.percentile(spread(body), 75))
 
 
 @cache
@@ -152,7 +163,7 @@ def sample_surface(predictions: Predictions, keypoints: np.ndarray, camera: Came
 
     depth, front, visible = np.full(308, np.nan), np.full(308, np.nan), np.zeros(308)
     if predictions.pointmap is not None:
-        small, large = (_read_windows(predictions, pixels, max(3, round(side * span)), mask) for side in WINDOWS)
+        small, large = (_read_windows(predictions, pixels, max(3, round(side * span)) | 1, mask) for side in WINDOWS)
         depth = np.where(np.isnan(small.depth), large.depth, small.depth)
         # At the silhouette of a finger the map shows what is behind it; the finger is the nearest thing with its label there.
         astray = thin_keypoints() & (depth > large.near + THIN)

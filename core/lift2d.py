@@ -84,7 +84,8 @@ def lean_directions(predictions: Predictions, samples: Samples) -> tuple[np.ndar
 def flat_start(samples: Samples, camera: Camera, stature: float, directions: np.ndarray, trust: np.ndarray) -> np.ndarray:
     """(68, 3) first positions without any depth: the trunk's joints on their rays, NaN elsewhere.
 
-    The lines across shoulders and hips are turned about their middle until they have their length; to which side, the normals say.
+    The lines across shoulders and hips are turned about their middle until they have their length; to which side, the normals say, or
+    where there are none, the way in which face and feet point.
     """
     out = np.full((68, 3), np.nan)
     distance = distance_from_size(samples, camera, stature)
@@ -93,13 +94,35 @@ def flat_start(samples: Samples, camera: Camera, stature: float, directions: np.
         if samples.score[k] > 0:
             out[joint_index(name)] = samples.rays[k] * distance
     template = template_joints()
+    facing = _facing_sideways(samples)
     for row in (len(LEANS) - 2, len(LEANS) - 1):
         a, b = lean_pairs()[row]
-        if trust[row] > 0 and np.isfinite(out[[a, b]]).all():
+        if np.isfinite(out[[a, b]]).all():
             width = stature * np.linalg.norm(template[a] - template[b])
-            deep = np.sign(directions[row, 2]) * np.sqrt(max(width**2 - ((out[b] - out[a])[:2] ** 2).sum(), 0.0)) / 2
+            side = np.sign(directions[row, 2]) if trust[row] > 0 else -facing
+            deep = side * np.sqrt(max(width**2 - ((out[b] - out[a])[:2] ** 2).sum(), 0.0)) / 2
             out[a], out[b] = out[a] * (1 - deep / out[a, 2]), out[b] * (1 + deep / out[b, 2])
     return out
+
+
+def _facing_sideways(samples: Samples) -> float:
+    """+1 if the person looks to the side of the photo that is on the right when their head is up, else -1.
+
+    Someone who looks to that side has their left side farther from the camera, whether they show their face or their back.
+    """
+    at = lambda *names: np.nanmean([samples.pixels[keypoint_index(n)] for n in names], axis=0)  # noqa: E731
+    seen = lambda *names: all(samples.score[keypoint_index(n)] > 0 for n in names)  # noqa: E731
+    up = np.array([0.0, -1.0])
+    if seen("neck", "left_hip", "right_hip"):
+        up = at("neck") - at("left_hip", "right_hip")
+    sideways = np.array([-up[1], up[0]]) / max(float(np.linalg.norm(up)), 1e-9)
+    votes = 0.0
+    if seen("nose", "left_ear", "right_ear"):
+        votes += 2 * float(np.sign((at("nose") - at("left_ear", "right_ear")) @ sideways))
+    for side in SIDES:
+        if seen(f"{side}_big_toe", f"{side}_heel"):
+            votes += float(np.sign((at(f"{side}_big_toe") - at(f"{side}_heel")) @ sideways))
+    return 1.0 if votes >= 0 else -1.0
 
 
 def _strip_normals(predictions: Predictions, samples: Samples, i: int, j: int) -> tuple[np.ndarray, float] | None:
