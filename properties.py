@@ -29,11 +29,6 @@ COLOURS = (
     ("delighted", "Delighted Photo", "The photo with its light taken out by means of the normals"),
     ("photo", "Photo", "The photo as it is"),
 )
-RESTS = (
-    ("photo", "As in the Photo", "The rest pose is the pose in the photo"),
-    ("a-pose", "A-Pose", "Arms down at 45 degrees, the scan is un-posed with it"),
-    ("t-pose", "T-Pose", "Arms straight out, the scan is un-posed with it"),
-)
 PLACES = (
     ("REPLACE", "Update", "The result takes the place of the one made from the same photo before"),
     ("NEW", "Add", "The result goes into another new collection"),
@@ -95,7 +90,6 @@ class SapiensSettings(PropertyGroup):
     )
     colour: EnumProperty(name="Base Color", description="What the color texture is made of", items=COLOURS)
     with_rig: BoolProperty(name="Rig", description="Make a skeleton and skin weights", default=True)
-    rest: EnumProperty(name="Rest Pose", description="The pose that the skeleton has at rest", items=RESTS)
     place: EnumProperty(name="Result", description="Where the result goes", items=PLACES)
     armature: PointerProperty(
         name="Armature",
@@ -116,13 +110,14 @@ def avatar_settings(settings: SapiensSettings) -> dict:
         "resolution": settings.faces if settings.resolution == "FACES" else settings.resolution.lower(),
         "refine": settings.refine,
     }
-    if settings.keep_camera_frame:
-        scan["keep_camera_frame"] = True
+    made: dict = {
+        "scan": scan,
+        "texture": {"colour": settings.colour},
+        "with_rig": settings.with_rig,
+        "keep_camera_frame": settings.keep_camera_frame,
+    }
     if settings.stature > 0:
-        scan["stature"] = settings.stature
-    made: dict = {"scan": scan, "texture": {"colour": settings.colour}, "with_rig": settings.with_rig}
-    if settings.rest != "photo":
-        made["rig"] = {"rest": settings.rest}
+        made["stature"] = settings.stature
     if settings.focal > 0:
         made["focal_35mm"] = settings.focal
     return made

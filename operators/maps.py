@@ -37,18 +37,18 @@ class SAPIENS2_OT_map_open(Operator):
     bl_label = "Open Map"
     bl_options = {"UNDO"}
 
-    name: StringProperty(name="Map", description="photo, normal, depth, parts, albedo or pose", default="normal")
+    map: StringProperty(name="Map", description="photo, normal, depth, parts, albedo or pose", default="normal")
 
     def execute(self, context: Context) -> set[str]:
         path = Path(bpy.path.abspath(context.scene.sapiens2.predictions))
         try:
-            shown = picture(Predictions.load(path), self.name)
+            shown = picture(Predictions.load(path), self.map)
             if shown is None:
-                raise SapiensError(f"{path.name} has no {self.name} map.", "Choose another one.")
+                raise SapiensError(f"{path.name} has no {self.map} map.", "Choose another one.")
         except SapiensError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        title = f"{path.stem} {self.name}"
+        title = f"{path.stem} {self.map}"
         old = bpy.data.images.get(title)
         if old is not None:
             bpy.data.images.remove(old)

@@ -148,7 +148,7 @@ class SAPIENS2_PT_maps(AfterSetup, Panel):
             if name in maps:
                 column = grid.column(align=True)
                 column.template_icon(thumbnails.icon(maps[name]), scale=4.2)
-                column.operator("sapiens2.map_open", text=name.capitalize()).name = name
+                column.operator("sapiens2.map_open", text=name.capitalize()).map = name
 
 
 class Rebuilds(AfterSetup):
@@ -195,9 +195,6 @@ class SAPIENS2_PT_rig(Rebuilds, Panel):
     def draw(self, context: Context) -> None:
         layout, settings = self.start(context)
         layout.prop(settings, "with_rig")
-        column = layout.column()
-        column.enabled = settings.with_rig
-        column.prop(settings, "rest")
         layout.operator("sapiens2.build_rig", icon="FILE_REFRESH")
 
 

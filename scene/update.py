@@ -50,7 +50,7 @@ def update_rig(collection: bpy.types.Collection, avatars: list[Avatar]) -> None:
         for modifier in [m for m in scan.modifiers if m.type == "ARMATURE" and m.object == old]:
             scan.modifiers.remove(modifier)
         if old is not None and old.get(ROLE) == "rig":
-            for name in old.data.bones.keys() & scan.vertex_groups.keys():
+            for name in set(old.data.bones.keys()) & set(scan.vertex_groups.keys()):
                 scan.vertex_groups.remove(scan.vertex_groups[name])
             scan.parent = None
             clear_objects([old])

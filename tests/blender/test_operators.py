@@ -26,6 +26,22 @@ def scan():
     return next(obj for obj in bpy.data.objects if obj.get("sapiens2_role") == "scan")
 
 
+@pytest.fixture(scope="session")
+def sample(studio, tmp_path_factory) -> Path:
+    """A studio sample with every other pixel, so that a build takes a second or two."""
+    from safetensors.numpy import load_file, save_file
+
+    full = load_file(studio("body_sit"))
+    small = {
+        key: np.ascontiguousarray(value[::2, ::2]) if value.shape[:2] == (512, 512) else value for key, value in full.items()
+    }
+    small["keypoints"] = full["keypoints"] * np.array([0.5, 0.5, 1], np.float32)
+    small["intrinsics"] = full["intrinsics"] * np.array([[0.5], [0.5], [1]], np.float32)
+    path = tmp_path_factory.mktemp("sample") / "sitting ü.safetensors"
+    save_file(small, path, {"format": "sapiens2-predictions", "version": "1"})
+    return path
+
+
 @pytest.fixture
 def settled(worker):
     """A scene with settings that build quickly."""
@@ -33,8 +49,8 @@ def settled(worker):
     return bpy.context.scene.sapiens2
 
 
-def test_import_equals_the_function(settled, worker, part, studio, tmp_path):
-    path = studio("body_sit")
+def test_import_equals_the_function(settled, worker, part, sample, tmp_path):
+    path = sample
     assert bpy.ops.sapiens2.import_predictions(filepath=str(path)) == {"FINISHED"}
     made = coordinates(scan())
     assert settled.predictions == str(path)
@@ -56,10 +72,10 @@ def test_import_equals_the_function(settled, worker, part, studio, tmp_path):
     np.testing.assert_array_equal(made.reshape(-1, 3), expected)
 
 
-def test_one_undo_removes_all_and_one_redo_brings_it_back(settled, studio):
+def test_one_undo_removes_all_and_one_redo_brings_it_back(settled, sample):
     bpy.ops.ed.undo_push(message="before")
     before = datablocks()
-    bpy.ops.sapiens2.import_predictions(filepath=str(studio("body_sit")))
+    bpy.ops.sapiens2.import_predictions(filepath=str(sample))
     bpy.ops.ed.undo_push(message="import")
     after = datablocks()
     assert len(after["objects"]) == len(before["objects"]) + 3
@@ -69,20 +85,22 @@ def test_one_undo_removes_all_and_one_redo_brings_it_back(settled, studio):
     assert datablocks() == after
 
 
-def test_rebuild_updates_or_adds_as_asked(settled, studio):
-    bpy.ops.sapiens2.import_predictions(filepath=str(studio("body_sit")))
+def test_rebuild_updates_or_adds_as_asked(settled, sample):
+    bpy.ops.sapiens2.import_predictions(filepath=str(sample))
     before, count = datablocks(), len(scan().data.vertices)
     settled.resolution = "FACES"
     settled.faces = 2000
     assert bpy.ops.sapiens2.build_scan() == {"FINISHED"}
     assert datablocks() == before
-    assert len(scan().data.polygons) < 4000 < count
+    assert len(scan().data.polygons) < 2600 and len(scan().data.vertices) < count
     settled.place = "NEW"
     bpy.ops.sapiens2.build_scan()
     assert len(bpy.data.collections) == 2 * len(before["collections"])
 
 
-@pytest.mark.parametrize(("content", "sentence"), [(None, "does not exist"), (b"", ""), (b"not a safetensors file at all", "")])
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(None, "does not exist"), (b"", "bad ü"), (b"not a safetensors file at all", "bad ü")]
+)
 def test_bad_files_are_refused_with_a_sentence_and_change_nothing(settled, worker, tmp_path, content, sentence):
     path = tmp_path / "bad ü.safetensors"
     if content is not None:
@@ -111,11 +129,37 @@ def test_without_a_runtime_the_operators_say_so(part, monkeypatch, tmp_path):
         bpy.ops.sapiens2.import_predictions(filepath=str(tmp_path / "x.safetensors"))
 
 
-def test_clear_removes_what_was_made_and_nothing_else(settled, studio):
+def test_rigify_generates_from_the_rig_without_a_repair(settled, sample):
+    bpy.ops.sapiens2.import_predictions(filepath=str(sample))
+    rig = next(obj for obj in bpy.data.objects if obj.get("sapiens2_role") == "rig")
+    bpy.ops.preferences.addon_enable(module="rigify")
+    try:
+        bpy.context.view_layer.objects.active = rig
+        rig.select_set(True)
+        assert bpy.ops.pose.rigify_generate() == {"FINISHED"}
+        made = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE" and obj != rig)
+        assert {"hand_ik.L", "foot_ik.R", "upper_arm_fk.L", "torso"} <= set(made.data.bones.keys())
+        assert made.data.collections["Arm.L (FK)"].bones
+    finally:
+        bpy.ops.preferences.addon_disable(module="rigify")
+
+
+def test_texture_and_rig_can_be_made_again_on_the_same_scan(settled, sample):
+    bpy.ops.sapiens2.import_predictions(filepath=str(sample))
+    kept, before = scan(), datablocks()
+    settled.colour = "photo"
+    assert bpy.ops.sapiens2.build_texture() == {"FINISHED"}
+    assert scan() == kept and datablocks() == before
+    assert bpy.ops.sapiens2.build_rig() == {"FINISHED"}
+    assert scan() == kept and datablocks() == before
+    assert kept.parent is not None and kept.parent.get("sapiens2_role") == "rig"
+
+
+def test_clear_removes_what_was_made_and_nothing_else(settled, sample):
     mine = bpy.data.objects.new("Mine", None)
     bpy.context.scene.collection.objects.link(mine)
     before = datablocks()
-    bpy.ops.sapiens2.import_predictions(filepath=str(studio("body_sit")))
+    bpy.ops.sapiens2.import_predictions(filepath=str(sample))
     assert bpy.ops.sapiens2.clear() == {"FINISHED"}
     assert datablocks() == before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import bpy
@@ -14,7 +15,7 @@ PREDICTIONS = os.environ.get("PREDICTIONS", "")
 
 
 def jobs():
-    return __import__("sys").modules[f"{extension().__name__}.jobs"]
+    return sys.modules[f"{extension().__name__}.jobs"]
 
 
 def preferences():
@@ -27,7 +28,7 @@ def ready():
     settings = bpy.context.scene.sapiens2
     settings.photo = PHOTO
     settings.resolution = os.environ.get("RESOLUTION", "FULL")
-    build = __import__("sys").modules[f"{extension().__name__}.operators.build"]
+    build = sys.modules[f"{extension().__name__}.operators.build"]
     target = build.predictions_path(Path(PHOTO), build.network_options(bpy.context))
     target.write_bytes(Path(PREDICTIONS).read_bytes())
     yield 1.0
@@ -56,14 +57,16 @@ def run_undo_redo():
     yield from ready()
     before = datablocks()
     place = yield from find_button("sapiens2.run")
-    gaps.last, gaps.label = __import__("time").monotonic(), "running"
+    gaps.begin("idle")
+    yield 4.0
+    gaps.begin("running")
     yield from click(*place)
     yield from until(lambda: jobs().current() is not None, 10)
     yield from until(lambda: jobs().current() is None or jobs().current().fraction > 0.98, 180)
-    gaps.label = "write"
-    yield from until(lambda: "objects" and len(bpy.data.objects) > len(before["objects"]), 30)
+    gaps.begin("write")
+    yield from until(lambda: len(bpy.data.objects) > len(before["objects"]), 30)
     yield 0.2
-    gaps.label = "after"
+    gaps.begin("after")
     made = datablocks()
     yield 1.0
     picture("made")
