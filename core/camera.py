@@ -31,7 +31,7 @@ FULL_FRAME_DIAGONAL = math.hypot(36, 24)
 AGREE, EXIF_AGREE = 0.05, 0.30
 """Shares by which two focal lengths may differ: before it is said; before EXIF is taken to describe a photo that was not cropped."""
 
-STEPS = 40_000
+SAMPLES = 40_000
 """Pixels that take part in the regression, at most."""
 
 
@@ -72,7 +72,9 @@ def estimate_camera(predictions: Predictions, focal_35mm: float | None = None, s
     fitted = fit_rays(predictions)
     if fitted is not None:
         candidates.setdefault("pointmap", fitted.fx)
-    candidates = {k: float(f) for k, f in candidates.items() if math.isfinite(f) and PLAUSIBLE[0] * side <= f <= PLAUSIBLE[1] * side}
+    candidates = {
+        k: float(f) for k, f in candidates.items() if math.isfinite(f) and PLAUSIBLE[0] * side <= f <= PLAUSIBLE[1] * side
+    }
 
     if given is not None and source in candidates:
         camera = replace(given, source=source)
@@ -127,7 +129,7 @@ def fit_rays(predictions: Predictions) -> Camera | None:
     if predictions.pointmap is None:
         return None
     height, width = predictions.height, predictions.width
-    step = max(1, round(math.sqrt(height * width / STEPS)))
+    step = max(1, round(math.sqrt(height * width / SAMPLES)))
     points = predictions.pointmap[::step, ::step].astype(np.float64)
     with np.errstate(invalid="ignore"):
         good = np.isfinite(points).all(-1) & (points[..., 2] > 1e-3) & (points[..., 2] < 1e4)
@@ -156,9 +158,20 @@ def _regress(ray: np.ndarray, pixel: np.ndarray, free: bool) -> tuple[float, np.
 
     Iteratively reweighted least squares with Cauchy weights at the scale of the residuals themselves.
     """
-    weight = np.ones(len(ray))
-    focal, offset, error = math.nan, np.zeros(2), math.inf
+    # Start from the median of what pairs of points say, so that no number of far-off points short of a third can pull the first fit.
+    half = len(ray) // 2
+    apart, moved = ray[half : 2 * half] - ray[:half], pixel[half : 2 * half] - pixel[:half]
+    square = (apart * apart).sum(1)
+    told = square > 1e-9
+    if not told.any():
+        return math.nan, np.zeros(2), math.inf
+    focal = float(np.median((apart * moved).sum(1)[told] / square[told]))
+    offset = np.median(pixel - focal * ray, axis=0) if free else np.zeros(2)
+    error = math.inf
     for _ in range(8):
+        residual = np.linalg.norm(pixel - focal * ray - offset, axis=1)
+        error = float(np.median(residual))
+        weight = 1 / (1 + np.square(residual / max(2 * error, 1e-6)))
         total = weight.sum()
         mean_ray, mean_pixel = (weight @ ray / total, weight @ pixel / total) if free else (np.zeros(2), np.zeros(2))
         a, b = ray - mean_ray, pixel - mean_pixel
@@ -167,9 +180,6 @@ def _regress(ray: np.ndarray, pixel: np.ndarray, free: bool) -> tuple[float, np.
             return math.nan, np.zeros(2), math.inf
         focal = float((weight[:, None] * a * b).sum()) / power
         offset = mean_pixel - focal * mean_ray
-        residual = np.linalg.norm(pixel - focal * ray - offset, axis=1)
-        error = float(np.median(residual))
-        weight = 1 / (1 + np.square(residual / max(2 * error, 1e-6)))
     return focal, offset, error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .skeleton import part_labels
+from .skeleton import part_labels, part_names
 
 REACH = 6
 """Pixels (of a 1024 x 768 map) by which the border of the segmentation may be off."""
@@ -40,18 +40,19 @@ def person_domain(
         seg = np.where(known if alpha is None else alpha > 0, part_labels("Torso")[0], 0).astype(np.uint8)
         if alpha is None and mask is not None:
             seg[mask] = part_labels("Torso")[0]
-    else:
-        seg = without_islands(np.where(seg < 29, seg, 0).astype(np.uint8), max(2, round(ISLAND * pixel_scale**2)))
-    person = seg > 0
-    if mask is not None:
-        # Pixels of nobody close to this person are still to be won by the matte; those of other people are not.
-        near = cv2.dilate(mask.astype(np.uint8), kernel) > 0
-        person &= mask
-        allowed = mask | (near & (seg == 0))
-    else:
-        allowed = np.ones(seg.shape, bool)
+    seg = np.where(seg < len(part_names()), seg, 0).astype(np.uint8)
+    cleaned = without_islands(seg, max(2, round(ISLAND * pixel_scale**2)))
+    person = cleaned > 0 if mask is None else (cleaned > 0) & mask
+    if person.any():
+        seg = cleaned
+    else:  # all of the person is a speck: better than nobody
+        person = seg > 0 if mask is None else (seg > 0) & mask
     if not person.any():
         return np.zeros(seg.shape, bool), np.zeros(seg.shape, np.uint8)
+    allowed = np.ones(seg.shape, bool)
+    if mask is not None:
+        # Pixels of nobody close to this person are still to be won by the matte; those of other people are not.
+        allowed = mask | ((cv2.dilate(mask.astype(np.uint8), kernel) > 0) & (seg == 0))
     labels = nearest(person, seg)
     if alpha is None:
         inner = cv2.erode(person.astype(np.uint8), np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE) > 0

@@ -83,7 +83,12 @@ def _stands(pose: Pose) -> bool:
     for side in ("left", "right"):
         hip, knee, ankle = (pose[f"{side}_{joint}"].astype(np.float64) for joint in ("hip", "knee", "ankle"))
         length = np.linalg.norm(hip - knee) + np.linalg.norm(knee - ankle)
-        if pose.is_seen(f"{side}_ankle") and length > 0 and (ankle - hip) @ -trunk > SEATED * length and _unit(hip - knee) @ trunk > 0.75:
+        if (
+            pose.is_seen(f"{side}_ankle")
+            and length > 0
+            and (ankle - hip) @ -trunk > SEATED * length
+            and _unit(hip - knee) @ trunk > 0.75
+        ):
             return True
     return False
 
@@ -114,7 +119,10 @@ def _floor(pose: Pose | None, placed: np.ndarray, rotation: np.ndarray) -> tuple
     top = float(placed[:, 2].max())
     head = float(rotation[2] @ pose["head_top"].astype(np.float64))
     if pose.stature > 0 and pose.is_seen("head") and abs(head - top) < 0.35:
-        return head - pose.stature, f"The feet are not in the photo: the head is put at the estimated stature of {pose.stature:.2f} m."
+        return (
+            head - pose.stature,
+            f"The feet are not in the photo: the head is put at the estimated stature of {pose.stature:.2f} m.",
+        )
     return lowest, "The feet are not in the photo: the lowest point of the scan stands on the ground."
 
 

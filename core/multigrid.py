@@ -33,8 +33,9 @@ class _Level:
         bands[0] = diagonal
         bands[1, :, 1:] = bands[2, :, :-1] = -right
         bands[3, 1:] = bands[4, :-1] = -down
-        bands = bands.reshape(5, -1)
-        offsets = (0, 1, -1, width, -width)
+        bands, offsets = bands.reshape(5, -1), (0, 1, -1, width, -width)
+        if width == 1:  # the neighbour below is the next pixel, and there is none to the right
+            bands, offsets = bands[[0, 3, 4]], (0, 1, -1)
         count = height * width
         self.matrix = dia_array((bands, offsets), shape=(count, count))
         sweep = bands * np.float32(-DAMPING)
@@ -130,4 +131,4 @@ def solve(
         rho = rz
         if np.linalg.norm(residual) < goal:
             break
-    return x.reshape(b.shape)
+    return np.where(finest.inverse > 0, x, 0).reshape(b.shape)

@@ -14,7 +14,7 @@ from .data import Camera
 from .edges import pair
 from .multigrid import solve
 
-LENGTH = 0.2
+LENGTH = 0.15
 """Metres over which the normal map outweighs the pointmap at refine 0.5: error of the depth over error of the normals."""
 
 HAIR = 0.3
