@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.numpy import load
+
 from sapiens2_avatar.infer import load_model
 from sapiens2_avatar.infer.predict import predict
 
@@ -45,9 +46,11 @@ def depth_error(predicted: np.ndarray, truth: np.ndarray, both: np.ndarray) -> f
 
 def angle(predicted: np.ndarray, truth: np.ndarray, both: np.ndarray) -> float:
     """Mean angle between unit normals, degrees."""
-    cosine = np.einsum("nc,nc->n", predicted[both].astype(np.float64), truth[both].astype(np.float64))
-    norms = np.linalg.norm(predicted[both], axis=1) * np.linalg.norm(truth[both], axis=1)
-    return float(np.degrees(np.arccos(np.clip(cosine / np.maximum(norms, 1e-8), -1, 1))).mean()) if both.any() else np.nan
+    p, t = predicted[both].astype(np.float64), truth[both].astype(np.float64)
+    norms = np.linalg.norm(p, axis=1) * np.linalg.norm(t, axis=1)
+    given = norms > 1e-6
+    cosine = np.einsum("nc,nc->n", p[given], t[given]) / norms[given]
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean()) if given.any() else np.nan
 
 
 def correct_keypoints(predicted: np.ndarray, truth: np.ndarray, size: float, chosen: np.ndarray) -> float:

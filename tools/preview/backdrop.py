@@ -1,4 +1,5 @@
-"""Random backgrounds: walls, floors, gradients, noise and clutter. Nothing here is a person, some of it has the colours of one."""
+"""Random backgrounds: walls, floors, gradients, noise and clutter. Nothing here is a person; some of it has the colours
+of one."""
 
 from __future__ import annotations
 

@@ -12,8 +12,9 @@ from functools import cache
 
 import numpy as np
 from PIL import Image
-from sapiens2_avatar.core.skeleton import part_names
 from scipy import sparse
+
+from sapiens2_avatar.core.skeleton import part_names
 
 # Body part of the skin by the prefix of the bone that moves it; side-less names get Left_ / Right_ from the bone's suffix.
 _PART_OF_BONE = (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from sapiens2_avatar.core.skeleton import keypoint_swap, part_swap
 
 from .render import SAMPLE, WIDTH
@@ -82,7 +83,7 @@ def to_batch(samples: np.ndarray, device: str = "cpu") -> dict[str, torch.Tensor
 
 
 def half_size(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The batch at half the resolution: the picture averaged, the maps sampled. Canonical points and scale do not depend on it."""
+    """The batch at half the resolution: the picture averaged, the maps sampled. Canonical points and scale stay the same."""
     out = dict(batch)
     images = batch["image"].permute(0, 3, 1, 2).float()
     out["image"] = torch.nn.functional.avg_pool2d(images, 2).permute(0, 2, 3, 1)

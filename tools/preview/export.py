@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+
 from sapiens2_avatar.infer.model.loading import save_model
 from sapiens2_avatar.infer.model.sapiens import Sapiens2
 

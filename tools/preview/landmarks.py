@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+
 from sapiens2_avatar.core.skeleton import keypoint_names
 
 from .body import Body, load_body, vertex_normals

@@ -18,7 +18,10 @@ def shade(
     albedo: np.ndarray,
     label: np.ndarray,
 ) -> np.ndarray:
-    """(n, 3) linear radiance: sky and ground light with occlusion, one sun with shadows, a little gloss; exposed for the person."""
+    """(n, 3) linear radiance of n samples, exposed for the person.
+
+    Light of sky and ground with occlusion, one sun with shadows, a little gloss.
+    """
     sun = rng.normal(0, 1, 3) * [1, 1, 0.6] + [0, -0.7, 0.7]
     sun /= np.linalg.norm(sun)
     warm = np.array([1, 1, 1]) * (1 + rng.normal(0, 0.12) * np.array([1, 0.2, -1]))

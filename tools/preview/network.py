@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from sapiens2_avatar.infer.model.config import BackboneConfig, HeadConfig, Sapiens2Config
 from sapiens2_avatar.infer.model.sapiens import Sapiens2
 

@@ -141,7 +141,10 @@ def _hand(rng: np.random.Generator, body: Body, heads: np.ndarray, turn: np.ndar
 
 
 def skin(body: Body, rest: np.ndarray, heads: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Linear blend skinning: rest vertices (V, 3) and bone heads (B, 3), local rotations (B, 3, 3) -> vertices, heads, global rotations."""
+    """Linear blend skinning of rest vertices (V, 3) and bone heads (B, 3) by local rotations (B, 3, 3).
+
+    Returns posed vertices, posed heads and the rotation of each bone in world axes.
+    """
     world, moved = np.empty_like(turn), np.empty_like(heads)
     for b, parent in enumerate(body.parents):
         if parent < 0:

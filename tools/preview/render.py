@@ -33,8 +33,8 @@ SAMPLE = np.dtype(
         ("pose", np.uint8),
     ]
 )
-"""One training sample. normal: normal-head axes * 127. depth: metres, 0 = background. keypoints: x, y, score (1 seen, 0.5 hidden, 0 outside
-the photo, -1 not defined). pose: 1 if the keypoints are those of everybody in the picture."""
+"""One training sample. normal: normal-head axes * 127. depth: metres, 0 = background. keypoints: x, y, score (1 seen, 0.5 hidden,
+0 outside the photo, -1 not defined). pose: 1 if the keypoints are those of everybody in the picture."""
 
 _ASPECTS = (3 / 4, 2 / 3, 9 / 16, 1.0, 4 / 3, 16 / 9, 0.5)
 _ASPECT_ODDS = (0.5, 0.16, 0.08, 0.1, 0.08, 0.04, 0.04)
@@ -63,7 +63,10 @@ class Person:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """K (3, 3) in pixels of the sample; cam_from_world rotation (3, 3) and camera position (3,); photo x0, y0, x1, y1 in the sample."""
+    """A camera: K (3, 3) in pixels of the sample, rotation (3, 3) camera from world, position (3,).
+
+    photo  x0, y0, x1, y1: where the photo lies in the sample
+    """
 
     K: np.ndarray
     rotation: np.ndarray

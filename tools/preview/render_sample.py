@@ -90,7 +90,10 @@ def garment(
     rng: np.random.Generator,
     rough: float,
 ) -> bpy.types.Object:
-    """A cloth shell: the skin where cut > -0.04 m, smoothed so that it bridges hollows, lifted and folded. cut (V,) metres inside the hem."""
+    """A cloth shell: the skin where cut > -0.04 m, smoothed so that it bridges hollows, lifted and folded.
+
+    cut (V,) metres inside the hem; offset metres above the skin; rounds of smoothing; folds metres high.
+    """
     keep = cut > -0.04
     faces = figure.faces[keep[figure.faces].all(1)]
     vertices = figure.vertices.copy()

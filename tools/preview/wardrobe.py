@@ -1,4 +1,7 @@
-"""What a random person looks like: shape, skin, hair, clothes. Colours are linear; clothes are cut by where they end on the body."""
+"""What a random person looks like: shape, skin, hair, clothes.
+
+Colours are linear; clothes are cut by where they end on the body.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,15 @@ class Fabric:
 class Outfit:
     """All that is drawn once per person. Lengths along arm and leg as in `body.Body`; heights in metres at rest.
 
-    sleeve < 0: no sleeves; hem: lower end of the shirt; collar: how much of the neckline is bare; trouser: length; shoes, sock: bool, top
-    hair: 0 none, else how far down it covers the back of the head (negative numbers: below the eyes, in head heights)
+    skin, lip, hair_colour, iris, shoe   linear colours
+    hair            how far down it covers the back of the head, in head heights (negative: below the eyes); 0 = none
+    hairline        where it begins on the forehead, 0 = eyes, 1 = crown; hair_thickness in metres; beard 0..1
+    top, shoes      whether they are worn; sock: where it ends on the leg, 2 = none
+    sleeve, trouser where they end on arm and leg; sleeve < 0: none
+    hem, waist      heights of the lower end of the shirt and the upper end of the trousers
+    collar          how deep the neckline is, metres
+    loose           metres by which shirt and trousers stand off
+    phases, waves   of the noise that belongs to this person
     """
 
     skin: np.ndarray
