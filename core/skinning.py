@@ -86,20 +86,25 @@ def skin_weights(mesh: MeshData, rig: RigData, settings: SkinSettings | None = N
     trunk = float(np.linalg.norm(rig.heads[rig.names.index("spine.004")] - rig.heads[rig.names.index("spine")]))
     thickness = np.array([_RADIUS["head" if n == "spine.006" else n.split(".")[0]] for n in names], np.float32) * trunk
     thickness[[i for i, n in enumerate(names) if n in ("spine.004", "spine.005")]] = 0.11 * trunk
+    handicap = np.where([n.startswith("shoulder") for n in names], 2.0, 1.0).astype(np.float32)  # the chest moves with the spine
 
     patches = make_patches(mesh)
-    distance = segment_distance(patches.centres, rig.heads[index], rig.tails[index]) / thickness
-    members = _regions(patches, distance, region)
+    distance = segment_distance(patches.centres, rig.heads[index], rig.tails[index])
+    members = _regions(patches, distance / thickness, region)
     patches = replace(patches, edges=patches.edges[_joined(patches, members.argmax(axis=1), rig)])
     share = patches.smooth(members, settings.blend * trunk)
     weights = np.zeros(distance.shape, np.float32)
     for r in range(len(REGIONS)):
         own = region == r
         if own.any():
-            nearest = distance[:, own].min(axis=1, keepdims=True)
-            closeness = np.exp(-settings.sharpness * (distance[:, own] ** 2 - nearest**2))
+            # Metres, not thicknesses: a thigh and a shin meet at the knee, not below it because the thigh is thicker.
+            to_bone = distance[:, own] * handicap[own]
+            nearest = to_bone.min(axis=1, keepdims=True)
+            scale = thickness[own][to_bone.argmin(axis=1)][:, None]
+            closeness = np.exp(-settings.sharpness * (to_bone**2 - nearest**2) / scale**2)
             weights[:, own] = closeness / closeness.sum(axis=1, keepdims=True) * share[:, r : r + 1]
-    return strongest(patches.spread(mesh, weights), index, settings.influences)
+    columns, values = patches.spread(mesh, weights, 10)
+    return strongest(values, index[columns], settings.influences)
 
 
 def _small(name: str) -> bool:
@@ -148,11 +153,11 @@ def _joined(patches: Patches, region: np.ndarray, rig: RigData) -> np.ndarray:
 
 
 def strongest(weights: np.ndarray, index: np.ndarray, count: int) -> SkinWeights:
-    """The `count` largest of (V, B) weights per vertex, each row normalised; index (B,) are the bones."""
+    """The `count` largest of (V, n) weights per vertex, each row normalised; index (V, n) says of which bones."""
     count = int(np.clip(count, 1, min(8, weights.shape[1])))
     order = np.argpartition(weights, weights.shape[1] - count, axis=1)[:, -count:]
     kept = np.take_along_axis(weights, order, axis=1)
     kept = np.where(kept < 1e-3, 0, kept)
     total = kept.sum(axis=1, keepdims=True)
     kept = np.where(total > 0, kept / np.maximum(total, 1e-12), np.eye(1, count, count - 1, dtype=np.float32))
-    return SkinWeights(index[order].astype(np.int32), kept.astype(np.float32))
+    return SkinWeights(np.take_along_axis(index, order, axis=1).astype(np.int32), kept.astype(np.float32))

@@ -63,15 +63,20 @@ class Patches:
             return np.where(sources, 0.0, np.inf)
         return dijkstra(self.graph(), directed=False, indices=np.flatnonzero(sources), min_only=True)
 
-    def spread(self, mesh: MeshData, values: np.ndarray) -> np.ndarray:
-        """(V, n) float32: (N, n) values of patches at the vertices.
+    def spread(self, mesh: MeshData, values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """(N, n) values of patches at the vertices: the `count` columns that matter most around each vertex' patch.
+
+        Returns columns (V, count) int64 and their values (V, count) float32.
 
         A Gaussian mean of a vertex' own and neighbouring patches, corrected to first order (moving least squares), so that values
         that change evenly along the surface come out without steps. Never outside the range of the values.
         """
-        from scipy.sparse import csr_matrix
-
-        near = self._neighbours()[self.patch]  # (V, NEIGHBOURS + 1), -1 = none
+        around = self._neighbours()  # (N, NEIGHBOURS + 1), -1 = none
+        values = np.ascontiguousarray(values, np.float32)
+        count = min(count, values.shape[1])
+        matter = values[np.maximum(around, 0)].max(axis=1)  # a patch stands in for neighbours that it lacks: 0 is harmless
+        columns = np.argpartition(matter, matter.shape[1] - count, axis=1)[:, -count:]
+        near = around[self.patch]
         offset = self.centres[near] - mesh.vertices[:, None, :]
         share = np.exp(-np.einsum("vnk,vnk->vn", offset, offset) / (0.9 * self.spacing) ** 2).astype(np.float32)
         share[near < 0] = 0
@@ -84,9 +89,9 @@ class Patches:
         tilt = np.linalg.solve(moment, mean[..., None])[..., 0]
         share *= 1 - np.clip(np.einsum("vnk,vk->vn", offset, tilt), -1, 1)
         share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
-        start = np.arange(0, near.size + 1, near.shape[1])
-        matrix = csr_matrix((share.ravel(), np.maximum(near, 0).ravel(), start), shape=(len(near), len(values)))
-        return matrix @ values.astype(np.float32)
+        # The value of column c at neighbour k of each patch, once per patch, then mixed per vertex.
+        table = np.take_along_axis(values[np.maximum(around, 0)], columns[:, None, :], axis=2)  # (N, NEIGHBOURS + 1, count)
+        return columns[self.patch], np.einsum("vn,vnc->vc", share, table[self.patch])
 
     def _neighbours(self) -> NDArray[np.int64]:
         """(N, NEIGHBOURS + 1): each patch and its neighbours, -1 = fewer."""
@@ -105,24 +110,30 @@ class Patches:
 def make_patches(mesh: MeshData, count: int = 5000) -> Patches:
     """About `count` patches of nearby vertices with one label.
 
-    Vertices share a patch when they lie in one cell of the photo, have one label, and lie in one layer of depth; so an arm in front of
-    the trunk is never in a patch with it.
+    Vertices share a patch when they lie in one cell of the photo, have one label, and are connected within it; so an arm in front of or
+    beside the trunk is never in a patch with it.
     """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     vertices, faces = mesh.vertices, mesh.faces.astype(np.int64)
+    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     edge = np.linalg.norm(vertices[faces[:, 0]] - vertices[faces[:, 1]], axis=1)
     side = float(np.median(edge)) * max(1.0, np.sqrt(len(vertices) / count)) if len(faces) else 1.0
     scale = side / max(float(np.median(vertices[:, 2])), 1e-6)
     cell_x = np.floor(vertices[:, 0] / vertices[:, 2] / scale).astype(np.int64)
     cell_y = np.floor(vertices[:, 1] / vertices[:, 2] / scale).astype(np.int64)
-    layer = np.floor(vertices[:, 2] / (3 * side)).astype(np.int64)
     key = np.zeros(len(vertices), np.int64)
-    for part in (cell_x, cell_y, layer, mesh.labels.astype(np.int64)):
+    for part in (cell_x, cell_y, mesh.labels.astype(np.int64)):
         part = part - part.min()
         key = key * (int(part.max()) + 1) + part
-    _, first, patch = np.unique(key, return_index=True, return_inverse=True)
+    within = pairs[key[pairs[:, 0]] == key[pairs[:, 1]]]
+    inside = coo_matrix((np.ones(len(within), bool), (within[:, 0], within[:, 1])), shape=(len(vertices),) * 2)
+    patch = connected_components(inside, directed=False)[1].astype(np.int64)
+    _, first = np.unique(patch, return_index=True)
     size = np.bincount(patch)
     centres = np.stack([np.bincount(patch, vertices[:, k]) / size for k in range(3)], axis=1).astype(np.float32)
-    ends = np.concatenate([patch[faces[:, [0, 1]]], patch[faces[:, [1, 2]]], patch[faces[:, [2, 0]]]])
+    ends = patch[pairs]
     ends = np.sort(ends[ends[:, 0] != ends[:, 1]], axis=1)
     packed = np.unique(ends[:, 0] * len(size) + ends[:, 1])
     edges = np.stack([packed // len(size), packed % len(size)], axis=1)
