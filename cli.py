@@ -138,6 +138,7 @@ def parser() -> argparse.ArgumentParser:
     )
     batch.add_argument("--no-blend", dest="blend", action="store_false", help="predictions and exports only")
     batch.add_argument("--no-picture", dest="picture", action="store_false", help="no preview picture of each result")
+    batch.add_argument("--library", metavar="FILE.blend", help="also gather all results in one file, on a grid, as assets")
     batch.add_argument("--people", type=int, default=0, metavar="N", help="keep the N largest people of a photo (default: all)")
     batch.add_argument(
         "--name", default="{stem}", metavar="PATTERN", help="of the results: {stem}, {parent}, {index}, {sha8} (default: {stem})"

@@ -102,6 +102,16 @@ def finish(job: Job, plan: Plan) -> SapiensError | None:
     return None
 
 
+def write_library(files: list[Path], path: Path) -> Path:
+    """One .blend with the collections of all results, on a grid and marked as assets. For a worker process."""
+    from ..scene.files import new_file, save_blend
+    from ..scene.library import gather
+
+    new_file()
+    gather(files)
+    return save_blend(path)
+
+
 def _attempt(job: Job, stage: str, work) -> SapiensError | None:
     """Run work(job) -> files it made, and write into the report that the stage is done, or why not."""
     try:

@@ -12,7 +12,7 @@ from ..batch import record as records
 from ..batch.items import Item, chunk, find_inputs, make_items
 from ..batch.plan import NetworkOptions, Plan
 from ..batch.report import Journal, line_of, write_contact_sheet, write_reports
-from ..batch.stages import Job
+from ..batch.stages import Job, write_library
 from ..core.errors import SapiensError
 from .build import avatar_settings
 from .console import Console
@@ -82,6 +82,10 @@ def _run(options: Namespace, console: Console, output: Path, suffix: str) -> Non
     ordered = [lines[item.path] for item in items]
     write_reports(output, suffix, ordered)
     console.result(write_contact_sheet(output / f"contact{suffix}.png", ordered, output))
+    if options.library:
+        done = [output / line["name"] / f"{line['name']}.blend" for line in ordered if line["status"] == "done"]
+        if files := [path for path in done if path.exists()]:
+            console.result(_in_worker(write_library, files, Path(options.library)))
 
 
 def make_plan(options: Namespace) -> Plan:
@@ -106,6 +110,17 @@ def _engine(options: Namespace):
     from ..batch.engine import run_local
 
     return partial(run_local, workers=options.jobs, group=options.group)
+
+
+def _in_worker(function, *arguments):
+    """One call in a process of its own: this one has no Blender, and starts fast because of that."""
+    from ..batch.engine import Worker
+
+    worker = Worker()
+    try:
+        return worker.submit(function, *arguments).result()
+    finally:
+        worker.close()
 
 
 def _remove_leftovers(folder: Path) -> None:

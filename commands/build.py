@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import SapiensError
+from . import away
 from .console import Console
 from .inputs import check_writable, focal_from_exif, predictions_of
 
 if TYPE_CHECKING:
     from ..core.avatar import AvatarSettings
+    from ..core.data import Avatar
 
 EXPORTS = (".glb", ".gltf", ".fbx", ".usd", ".usdc", ".usda", ".obj", ".ply")
 
@@ -36,8 +38,6 @@ def build(
     inputs: list[Path], output: Path, exports: list[Path], preview: Path | None, options: Namespace, console: Console
 ) -> None:
     """Build every input into one new .blend, then the exports and the picture. Inputs that fail are reported, the rest are built."""
-    from ..core.avatar import make_avatars
-
     require_blender()
     console.claim_stdout()
     from ..batch.picture import write_picture
@@ -49,11 +49,9 @@ def build(
     collections, photos = [], []
     for path in inputs:
         try:
-            predictions = predictions_of(path, options, console)
-            settings = avatar_settings(options, focal_from_exif(path))
-            avatars = make_avatars(predictions, path.stem, settings, partial(console.progress, path.name))
+            avatars = avatars_of(path, options, console)
             collections.append(write_avatars(avatars, path.stem, match_render=not collections))
-            photos.append(predictions.image)
+            photos.append(avatars[0].image)
             for note in dict.fromkeys(note for avatar in avatars for note in avatar.notes):
                 console.note(f"{path.name}: {note}")
         except SapiensError as error:
@@ -65,6 +63,17 @@ def build(
         console.result(export(path, collections))
     if preview is not None:
         console.result(write_picture(preview, photos[0], collections[0]))
+
+
+def avatars_of(path: Path, options: Namespace, console: Console) -> list[Avatar]:
+    """The avatars of a photo or of a predictions file, made in this process or, inside Blender, by the worker."""
+    if away.needed():
+        return away.avatars_of(path, options, avatar_settings(options), console)
+    from ..core.avatar import make_avatars
+
+    predictions = predictions_of(path, options, console)
+    settings = avatar_settings(options, focal_from_exif(path))
+    return make_avatars(predictions, path.stem, settings, partial(console.progress, path.name))
 
 
 def avatar_settings(options: Namespace, focal_35mm: float | None = None) -> AvatarSettings:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from . import away
 from .armatures import open_armature
 from .build import require_blender
 from .console import Console
 from .inputs import check_writable, predictions_of
 
+if TYPE_CHECKING:
+    from ..core.data import Pose
+
 
 def run(options: Namespace, console: Console) -> None:
-    from ..core.pose import lift_pose
-
     output = Path(options.output)
     check_writable(output)
     require_blender()
     console.claim_stdout()
-    predictions = predictions_of(Path(options.input), options, console)
-    pose = lift_pose(predictions, person=options.person)
+    pose = pose_of(Path(options.input), options, console)
     from ..scene.files import save_blend
     from ..scene.retarget import retarget
 
@@ -30,3 +32,12 @@ def run(options: Namespace, console: Console) -> None:
         console.note(note)
     console.record(armature=armature.name, family=done.family, bones=list(done.bones), unseen=list(done.unseen))
     console.result(save_blend(output))
+
+
+def pose_of(path: Path, options: Namespace, console: Console) -> Pose:
+    """The pose in a photo or a predictions file, lifted in this process or, inside Blender, by the worker."""
+    if away.needed():
+        return away.pose_of(path, options.person, options, console)
+    from ..core.pose import lift_pose
+
+    return lift_pose(predictions_of(path, options, console), person=options.person)
