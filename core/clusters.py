@@ -10,6 +10,8 @@ SMALLEST_SHARE = 0.04
 """A colour that covers less of a material stays with its neighbour in colour."""
 NEAREST_CENTRES = 0.25
 """Colours closer than this, in logarithms, are one."""
+FEW = 1000
+"""Samples that are enough to find two centres."""
 DEEPEST = 3
 """Splits in a row, so at most eight colours."""
 
@@ -49,19 +51,18 @@ def _split(features: np.ndarray, members: np.ndarray, depth: int, smallest: int)
 
 def _two_means(points: np.ndarray) -> np.ndarray | None:
     """(n,) bool, the members of one of two clusters; None if the points between the two are no fewer than at them."""
-    centred = points - points.mean(axis=0)
+    some = points[:: max(1, len(points) // FEW)]
+    centred = some - some.mean(axis=0)
     axis = np.linalg.eigh(centred.T @ centred)[1][:, -1]
     along = centred @ axis
-    centres = np.stack(
-        [points[along <= np.quantile(along, 0.25)].mean(axis=0), points[along >= np.quantile(along, 0.75)].mean(axis=0)]
-    )
-    first = along > 0
-    for _ in range(12):
-        distance = np.square(points[:, None] - centres).sum(axis=-1)
-        first = distance[:, 0] > distance[:, 1]
+    low, high = np.quantile(along, (0.25, 0.75))
+    centres = np.stack([some[along <= low].mean(axis=0), some[along >= high].mean(axis=0)])
+    for _ in range(8):
+        first = _nearer_second(some, centres)
         if first.all() or not first.any():
             return None
-        centres = np.stack([np.median(points[~first], axis=0), np.median(points[first], axis=0)])
+        centres = np.stack([np.median(some[~first], axis=0), np.median(some[first], axis=0)])
+    first = _nearer_second(points, centres)
     gap = centres[1] - centres[0]
     length = np.linalg.norm(gap)
     if length < NEAREST_CENTRES:
@@ -69,3 +70,8 @@ def _two_means(points: np.ndarray) -> np.ndarray | None:
     position = (points - centres[0]) @ gap / length**2
     at_first, between, at_second = (np.count_nonzero(np.abs(position - t) < 0.12) for t in (0.0, 0.5, 1.0))
     return first if between < 0.5 * min(at_first, at_second) else None
+
+
+def _nearer_second(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """(n,) bool: nearer to the second of two centres (2, C) than to the first."""
+    return points @ (centres[1] - centres[0]) > 0.5 * (np.square(centres[1]).sum() - np.square(centres[0]).sum())

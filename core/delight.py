@@ -28,6 +28,8 @@ BRIGHTEST = 0.9
 """Linear albedo of fresh snow and of the whitest cloth."""
 MOST_MIRRORED = 0.6
 """Share of a colour that may count as mirrored: the model of the gloss is a rough one, and hair is no plane."""
+SAME_SURFACE = 0.05
+"""Metres in depth between neighbouring cells of one surface."""
 LEAST_ROUGHNESS = 0.7
 """Least roughness that the fit works with: a mirror's lobe must be wider than the 25 degrees between the directions."""
 DARKEST = 0.004
@@ -176,23 +178,22 @@ def _smooth_residual(cells: Cells, albedo: np.ndarray, constant: np.ndarray, rad
     """(N,) smooth part of log(albedo / constant): light that the model missed. Bilateral in place, depth and normal."""
     error = np.log(np.maximum(albedo, DARKEST) / np.maximum(constant, DARKEST)).mean(axis=1)
     h, w = cells.part.shape
-    maps = np.zeros((h, w, 6), np.float32)
-    maps[cells.valid, 0] = error
     # What differs much is another colour (a print, an eyebrow), not light.
-    maps[cells.valid, 1] = 1 / np.square(1 + np.square(error / 0.5))
-    maps[cells.valid, 2] = cells.depth[cells.valid]
-    maps[cells.valid, 3:] = cells.normal[cells.valid]
-    framed = np.pad(maps, ((radius, radius), (radius, radius), (0, 0)))
+    belief = 1 / np.square(1 + np.square(error / 0.5))
+    planes = np.zeros((6, h, w), np.float32)
+    planes[:, cells.valid] = [error * belief, belief, cells.depth[cells.valid], *cells.normal[cells.valid].T]
+    framed = np.pad(planes, ((0, 0), (radius, radius), (radius, radius)))
     total, mass = np.zeros((h, w), np.float32), np.full((h, w), 1e-3, np.float32)
     sigma = radius / 2.5
     for dy in range(-radius, radius + 1):
         for dx in range(-radius, radius + 1):
-            near = framed[radius + dy : radius + dy + h, radius + dx : radius + dx + w]
-            facing = np.clip((near[..., 3:] * maps[..., 3:]).sum(axis=-1), 0, 1) ** 4
-            weight = near[..., 1] * facing * np.float32(np.exp(-(dx * dx + dy * dy) / (2 * sigma * sigma)))
-            weight *= np.abs(near[..., 2] - maps[..., 2]) < 0.05
-            total += weight * near[..., 0]
-            mass += weight
+            near = framed[:, radius + dy : radius + dy + h, radius + dx : radius + dx + w]
+            facing = near[3] * planes[3] + near[4] * planes[4] + near[5] * planes[5]
+            weight = np.square(np.square(np.maximum(facing, 0)))
+            weight *= np.abs(near[2] - planes[2]) < SAME_SURFACE
+            weight *= np.float32(np.exp(-(dx * dx + dy * dy) / (2 * sigma * sigma)))
+            total += weight * near[0]
+            mass += weight * near[1]
     return np.clip((total / mass)[cells.valid], -0.7, 0.7)
 
 
@@ -263,7 +264,7 @@ def _upsample(
         for dx in (0, 1):
             near = np.clip(top + dy, 0, h - 1) * w + np.clip(left + dx, 0, w - 1)
             linear = (1 - np.abs(u - left - dx)) * (1 - np.abs(v - top - dy))
-            alike = valid[near] & (part[near] == label) & (np.abs(z[near] - depth) < 0.05)
+            alike = valid[near] & (part[near] == label) & (np.abs(z[near] - depth) < SAME_SURFACE)
             facing = np.clip(np.einsum("ij,ij->i", n[near], normal), 0.05, 1) ** 2
             weight = (linear * np.where(alike, facing, 1e-3)).astype(np.float32)[:, None]
             total += weight * values[near]
