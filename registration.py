@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 
 import bpy
 from bpy.props import PointerProperty
@@ -10,6 +11,7 @@ from bpy.types import Context, FileHandler, Menu, Scene, TOPBAR_MT_file_import
 from bpy.utils import register_class, register_cli_command, unregister_class, unregister_cli_command
 
 from . import jobs, preferences, properties, thumbnails
+from .core.errors import SapiensError
 from .operators import batch, build, maps, models, photo, retarget, setup
 from .panels import sidebar
 
@@ -59,7 +61,14 @@ def _draw_import(menu: Menu, _context: Context) -> None:
 
 def _command(arguments: list[str]) -> int:
     from .cli import main
+    from .commands import away
 
+    if arguments[:1] and arguments[0] in away.WITHOUT_BLENDER and away.needed():
+        try:
+            return away.whole(arguments)
+        except SapiensError as error:
+            sys.stderr.write(f"Error: {error}\n")
+            return 1
     return main(arguments)
 
 
@@ -71,7 +80,9 @@ def register() -> None:
     _commands.append(register_cli_command("sapiens2", _command))
     thumbnails.start()
     jobs.refresh()
-    if not bpy.app.binary_path:  # Blender as a Python module crashes or hangs at exit when panels of ours are still registered (4.2, 4.5)
+    if (
+        not bpy.app.binary_path
+    ):  # Blender as a Python module crashes or hangs at exit when panels of ours are still registered (4.2, 4.5)
         atexit.register(unregister)
 
 

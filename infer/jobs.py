@@ -26,10 +26,19 @@ def predict(photo: str, output: str, progress: Progress, **options: Any) -> dict
     return {"predictions": str(predictions.save(output)), "size": [predictions.width, predictions.height]}
 
 
-def build(predictions: str, name: str, output: str, progress: Progress, settings: dict | None = None, previews: str = "") -> dict:
+def build(
+    predictions: str,
+    name: str,
+    output: str,
+    progress: Progress,
+    settings: dict | None = None,
+    previews: str = "",
+    photo: str = "",
+) -> dict:
     """Make the avatars of a predictions file and write them to `output` for Blender to read.
 
-    `previews`: a folder for small pictures of the maps, unless they are there already.
+    previews  a folder for small pictures of the maps, unless they are there already
+    photo     where the predictions come from; its EXIF may state the lens, unless the settings do
     """
     from ..core.avatar import AvatarSettings, make_avatars
     from ..core.avatar_file import save_avatars
@@ -37,9 +46,14 @@ def build(predictions: str, name: str, output: str, progress: Progress, settings
     from ..core.previews import write_previews
 
     loaded = Predictions.load(predictions)
+    chosen = apply_settings(AvatarSettings(), settings or {})
+    if photo and chosen.focal_35mm is None:
+        from ..core.photo import read_photo
+
+        chosen = replace(chosen, focal_35mm=read_photo(photo).focal_35mm)
     if previews and not any(Path(previews).glob("*.png")):
         write_previews(loaded, Path(previews))
-    avatars = make_avatars(loaded, name, apply_settings(AvatarSettings(), settings or {}), progress)
+    avatars = make_avatars(loaded, name, chosen, progress)
     notes = list(dict.fromkeys(note for avatar in avatars for note in avatar.notes))
     return {"avatars": str(save_avatars(avatars, output)), "predictions": predictions, "people": len(avatars), "notes": notes}
 
@@ -56,7 +70,7 @@ def run(
 ) -> dict:
     """`predict`, then `build`."""
     predict(photo, predictions, lambda stage, fraction: progress(stage, fraction * PREDICT_SHARE), **options)
-    return build(predictions, name, output, partial(_later, progress, PREDICT_SHARE), settings, previews)
+    return build(predictions, name, output, partial(_later, progress, PREDICT_SHARE), settings, previews, photo)
 
 
 def _later(progress: Progress, start: float, stage: str, fraction: float) -> None:

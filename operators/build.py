@@ -101,7 +101,7 @@ class SAPIENS2_OT_run(JobOperator, Operator):
         common = {"name": photo.stem, "output": str(scratch / "avatars.safetensors"), "settings": avatar_settings(settings)}
         common["previews"] = str(thumbnails.folder(str(predictions)))
         if predictions.is_file():
-            return Job("build", photo.stem, {**common, "predictions": str(predictions)})
+            return Job("build", photo.stem, {**common, "predictions": str(predictions), "photo": str(photo)})
         return Job("run", photo.stem, {**common, "photo": str(photo), "predictions": str(predictions), **options})
 
     def finish(self, context: Context, job: Job) -> None:

@@ -1,0 +1,104 @@
+"""Inside Blender, whose own Python has neither scipy nor torch: the worker process computes, and Blender writes what it made."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from argparse import Namespace
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import SapiensError
+from .console import Console
+
+if TYPE_CHECKING:
+    from ..core.avatar import AvatarSettings
+    from ..core.data import Avatar, Pose
+    from ..core.worker_client import Job
+
+WITHOUT_BLENDER = ("predict", "models", "doctor", "batch")
+"""Commands that write no Blender file: the worker's Python runs them whole."""
+
+
+def needed() -> bool:
+    """Whether this Python lacks what computes scans and poses."""
+    return any(find_spec(name) is None for name in ("scipy", "cv2", "PIL"))
+
+
+def whole(arguments: list[str]) -> int:
+    """Run a command in the worker's Python, with this process's input and output; its exit status."""
+    from .. import jobs
+    from ..core.worker_client import clean_environment
+
+    command = [str(_python()), "-I", "-u", str(jobs.WORKER), "command", *arguments]
+    return subprocess.run(command, env=clean_environment()).returncode
+
+
+def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console: Console) -> list[Avatar]:
+    """The avatars of a photo or of a predictions file. Raises SapiensError as the stages do."""
+    from ..core.avatar_file import load_avatars
+
+    with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:
+        common = {"name": path.stem, "output": str(Path(folder) / "avatars"), "settings": asdict(settings)}
+        if path.suffix.lower() == ".safetensors":
+            result = _run("build", path, {**common, "predictions": str(path.absolute())}, console)
+        else:
+            photo = {"photo": str(path.absolute()), "predictions": str(Path(folder) / "predictions.safetensors")}
+            result = _run("run", path, {**common, **photo, **_network(options)}, console)
+        return load_avatars(result["avatars"])
+
+
+def pose_of(path: Path, person: int, options: Namespace, console: Console) -> Pose:
+    """The pose of one person of a photo or of a predictions file. Raises SapiensError as the stages do."""
+    from ..core.pose_file import load_pose
+
+    with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:
+        predictions = path.absolute()
+        if path.suffix.lower() != ".safetensors":
+            predictions = Path(folder) / "predictions.safetensors"
+            _run("predict", path, {"photo": str(path.absolute()), "output": str(predictions), **_network(options)}, console)
+        arguments = {"predictions": str(predictions), "person": person, "output": str(Path(folder) / "pose")}
+        return load_pose(_run("pose", path, arguments, console)["pose"])
+
+
+def _network(options: Namespace) -> dict:
+    """The model options of the command line as arguments of `infer.predict.predict`."""
+    names = {
+        "model": "model",
+        "tasks": "tasks",
+        "device": "device",
+        "precision": "precision",
+        "box": "boxes",
+        "flip": "flip_test",
+    }
+    return {argument: getattr(options, name) for name, argument in names.items() if getattr(options, name, None) is not None}
+
+
+def _python() -> Path:
+    from .. import jobs
+
+    python = jobs.interpreter()
+    if python is None:
+        raise SapiensError(
+            "Blender's own Python cannot compute this, and there is no runtime yet.",
+            "Install the runtime in the sidebar, or set SAPIENS2_PYTHON to a Python that has sapiens2-avatar[predict].",
+        )
+    return python
+
+
+def _run(kind: str, path: Path, arguments: dict, console: Console) -> dict:
+    """Run one job in the worker and wait."""
+    from .. import jobs
+    from ..core.worker_client import Job, State
+
+    _python()
+
+    def report(job: Job) -> None:
+        console.progress(path.name, job.stage, job.fraction)
+
+    job = jobs.wait(jobs.submit(Job(kind, path.name, arguments)), on_progress=report)
+    if job.state is State.FAILED:
+        raise job.error
+    return job.result
