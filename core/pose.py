@@ -52,7 +52,7 @@ class PoseSettings:
     doubt: tuple[float, float] = DOUBT
     keypoint_px: float = 2.5
     depth_m: float = 0.012
-    hand_depth_m: float = 0.006
+    hand_depth_m: float = 0.012
     radius_scale: float = 1.0
     iterations: int = 3
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .anthropometry import segments, small_radii
-from .bone_frames import joint_frames, skin_distance
+from .bone_frames import joint_frames, skin_distance, template_joints
 from .lift2d import lean_forms, lean_pairs
 from .refine_pose import Evidence
 from .rotations import cross, dot, perpendicular, unit
@@ -165,7 +165,8 @@ def body_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray,
 def hand_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray, depth_error: float, scale: float) -> Evidence:
     """Both hands of (B, 68, 3) joints as 2 B problems: all left hands, then all right ones. The wrist is held where it is.
 
-    Besides the common residuals: fingers bend in their own plane, to the palm, and much like their neighbours.
+    Besides the common residuals: fingers bend in their own plane, evenly, to the palm, and much like their
+    neighbours.
     """
     push = scale * small_radii() * stature[:, None]
     parts = [_one_hand(positions, seen, stature, depth_error, push, i) for i in range(2)]
@@ -178,9 +179,11 @@ def hand_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray,
     )
 
 
-PLANE_ERROR = 0.15  # share of a phalanx: how far it leaves the plane of its finger
+SPREAD_ERROR = 0.35  # share of a phalanx: how far the first one leaves the plane of its finger
+PLANE_ERROR = 0.15  # the same for the other two, which only bend
 BACK_ERROR = 0.1  # share of a phalanx: how far it bends backwards
-FELLOW_ERROR = 0.45  # difference of unit directions of the same phalanx of neighbouring fingers
+CURL_ERROR = 0.35  # how unevenly a finger bends: second difference of the unit directions of its phalanges
+FELLOW_ERROR = 0.3  # difference of the unit directions of the same phalanx of neighbouring fingers
 
 
 def _one_hand(positions, seen: Observation, stature, depth_error: float, push, which: int) -> Evidence:
@@ -194,26 +197,31 @@ def _one_hand(positions, seen: Observation, stature, depth_error: float, push, w
     palm = cross(at(f"{side}_pinky_finger_third_joint") - wrist, at(f"{side}_forefinger_third_joint") - wrist)
     palm = unit(palm) * (1.0 if side == "left" else -1.0)
     chains = [[joint_index(n) for n in finger_joints(side, finger)] for finger in FINGERS]
-    shares = [np.linalg.norm(np.diff(positions[:, chain], axis=1), axis=2) for chain in chains]  # (B, 3) metres each
+    template = template_joints()
     for number, chain in enumerate(chains):
-        base = unit(positions[:, chain[1]] - positions[:, chain[0]])
+        lengths = stature[:, None] * np.linalg.norm(np.diff(template[chain], axis=0), axis=1)  # (B, 3) metres
+        inverse = 1 / lengths
+        for axis in np.eye(3):  # unit directions of three phalanges: second difference 0
+            first, second, third = (inverse[:, k, None] * axis for k in range(3))
+            forms.add(chain, [-first, first + 2 * second, -2 * second - third, third], CURL_ERROR)
         if number == 0:
             continue
+        base = unit(positions[:, chain[1]] - positions[:, chain[0]])
         hinge = unit(perpendicular(knuckles, base))
         inward = cross(hinge, base)
         inward = inward * np.where(dot(inward, palm) < 0, -1.0, 1.0)[:, None]
+        straight = unit(perpendicular(knuckles, unit(positions[:, chain[0]] - wrist)))
         for k in range(3):
-            length = np.maximum(shares[number][:, k], 0.005)
-            spread = 0.35 if k == 0 else PLANE_ERROR
-            axis = unit(perpendicular(knuckles, unit(at(f"{side}_{FINGERS[number]}_third_joint") - wrist))) if k == 0 else hinge
-            forms.add([chain[k + 1], chain[k]], [axis, -axis], spread * length)
+            axis, error = (straight, SPREAD_ERROR) if k == 0 else (hinge, PLANE_ERROR)
+            forms.add([chain[k + 1], chain[k]], [axis, -axis], error * lengths[:, k])
             if k > 0:
-                ratio = (length / np.maximum(shares[number][:, k - 1], 0.005))[:, None]
+                ratio = (lengths[:, k] / lengths[:, k - 1])[:, None]
                 forms.add([chain[k + 1], chain[k], chain[k - 1]], [inward, -inward - ratio * inward, ratio * inward],
-                          BACK_ERROR * length, one_sided=True)  # fmt: skip
+                          BACK_ERROR * lengths[:, k], one_sided=True)  # fmt: skip
             if number > 1:
-                own, fellow = 1 / length[:, None], 1 / np.maximum(shares[number - 1][:, k], 0.005)[:, None]
                 other = chains[number - 1]
+                fellow = 1 / (stature * np.linalg.norm(template[other[k + 1]] - template[other[k]]))[:, None]
+                own = inverse[:, k, None]
                 for axis in np.eye(3):
                     forms.add([chain[k + 1], chain[k], other[k + 1], other[k]],
                               [own * axis, -own * axis, -fellow * axis, fellow * axis], FELLOW_ERROR)  # fmt: skip
