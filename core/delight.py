@@ -121,7 +121,7 @@ def _fit(cells: Cells, camera: Camera, settings: DelightSettings) -> _Light:
         shading, mirrored, radiance = _fit_channels(matt, gloss, constant, colour)
         albedo = _unlit(colour, shading, mirrored)
     constant = _material_albedo(albedo, material, lightness=0.5)
-    shading = shading * np.exp(settings.strength * _smooth_residual(cells, albedo, constant))[:, None]
+    shading = shading * np.exp(settings.strength * _smooth_residual(cells, albedo, constant, shading))[:, None]
     open_sky = _irradiance(normal, towards, radiance)
 
     def spread(values: np.ndarray) -> np.ndarray:
@@ -174,12 +174,15 @@ def _fit_channels(
     return shading, mirrored, radiance
 
 
-def _smooth_residual(cells: Cells, albedo: np.ndarray, constant: np.ndarray, radius: int = 4) -> np.ndarray:
+def _smooth_residual(cells: Cells, albedo: np.ndarray, constant: np.ndarray, shading: np.ndarray, radius: int = 4) -> np.ndarray:
     """(N,) smooth part of log(albedo / constant): light that the model missed. Bilateral in place, depth and normal."""
     error = np.log(np.maximum(albedo, DARKEST) / np.maximum(constant, DARKEST)).mean(axis=1)
     h, w = cells.part.shape
-    # What differs much is another colour (a print, an eyebrow), not light.
-    belief = 1 / np.square(1 + np.square(error / 0.5))
+    # What differs much is another colour (a print, an eyebrow), not light; but in the shade small errors of the light are large ones of
+    # the quotient.
+    shade = shading @ LUMINANCE
+    tolerance = 0.5 / np.clip(shade / np.median(shade), 0.25, 1)
+    belief = 1 / np.square(1 + np.square(error / tolerance))
     planes = np.zeros((6, h, w), np.float32)
     planes[:, cells.valid] = [error * belief, belief, cells.depth[cells.valid], *cells.normal[cells.valid].T]
     framed = np.pad(planes, ((0, 0), (radius, radius), (radius, radius)))
@@ -194,7 +197,7 @@ def _smooth_residual(cells: Cells, albedo: np.ndarray, constant: np.ndarray, rad
             weight *= np.float32(np.exp(-(dx * dx + dy * dy) / (2 * sigma * sigma)))
             total += weight * near[0]
             mass += weight * near[1]
-    return np.clip((total / mass)[cells.valid], -0.7, 0.7)
+    return np.clip((total / mass)[cells.valid], -1, 1)
 
 
 def _irradiance(normal: np.ndarray, towards: np.ndarray, radiance: np.ndarray) -> np.ndarray:
