@@ -69,35 +69,38 @@ def triangles(quads: np.ndarray, vertices: np.ndarray) -> np.ndarray:
     return np.stack([q[:, [0, 1, 2]], q[:, [0, 2, 3]]], axis=1).reshape(-1, 3)
 
 
-def boundary_edges(quads: np.ndarray) -> np.ndarray:
-    """(E, 2) int32 edges with a face on one side only, in the direction of that face."""
-    edges = np.stack([quads, np.roll(quads, -1, axis=1)], axis=2).reshape(-1, 2).astype(np.int64)
-    low, high = edges.min(1), edges.max(1)
+def outline_edges(quads: np.ndarray, mask: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """(E, 2) int32 edges with a quad on one side only, in the direction of that quad. Arguments as in `corner_quads`, and its quads."""
+    edges = []
+    for k, (links, here) in enumerate(((right, np.s_[:, 1:]), (down, np.s_[:-1]), (right, np.s_[:, :-1]), (down, np.s_[1:]))):
+        # Left, lower, right and upper side of a pixel: from its corner k to the next.
+        linked = np.zeros(mask.shape, bool)
+        linked[here] = links
+        edges.append(quads[~linked[mask]][:, [k, (k + 1) % 4]])
+    outline = np.concatenate(edges)
+    # A tear between two pixels only, whose ends both hold, is no opening: its two sides are one edge.
+    low, high = outline.min(1).astype(np.int64), outline.max(1).astype(np.int64)
     _, first, count = np.unique(low << 32 | high, return_index=True, return_counts=True)
-    return edges[first[count == 1]].astype(np.int32)
+    return outline[np.sort(first[count == 1])]
 
 
-def smooth_outline(pixel: np.ndarray, quads: np.ndarray, limit: float = 0.3, rounds: int = 3) -> np.ndarray:
-    """Vertex positions (V, 2) in the image with the stairs of the outline smoothed.
+def smooth_outline(pixel: np.ndarray, outline: np.ndarray, limit: float = 0.3, rounds: int = 3) -> np.ndarray:
+    """Vertex positions (V, 2) in the image with the stairs of the outline, (E, 2) of `outline_edges`, smoothed.
 
-    Each vertex of an outline moves towards the middle of its two neighbours on it, in all at most `limit` pixels: under 0.35 no face of a
-    unit grid can turn over. Vertices where outlines cross stay. Both sides of a tear move alike, so no gap opens between.
+    Each vertex of an outline moves towards the middle of its two neighbours on it, in all at most `limit` pixels: under 0.35 no
+    face of a unit grid can turn over. Vertices where outlines cross stay. Both sides of a tear move alike, so no gap opens between.
     """
-    edges = boundary_edges(quads)
-    if not len(edges):
-        return pixel
     count = len(pixel)
-    degree = np.bincount(edges.ravel(), minlength=count)
-    simple = np.flatnonzero(degree == 2)
+    simple = np.flatnonzero(np.bincount(outline.ravel(), minlength=count) == 2)
     before, after = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    after[edges[:, 0]], before[edges[:, 1]] = edges[:, 1], edges[:, 0]
+    after[outline[:, 0]], before[outline[:, 1]] = outline[:, 1], outline[:, 0]
     moved = pixel.astype(np.float64)
     for _ in range(rounds):
-        middle = (moved[before[simple]] + moved[after[simple]]) / 2
-        moved[simple] += 0.5 * (middle - moved[simple])
-    shift = moved - pixel
+        moved[simple] = (moved[before[simple]] + moved[after[simple]]) / 4 + moved[simple] / 2
+    shift = moved[simple] - pixel[simple]
     length = np.linalg.norm(shift, axis=1, keepdims=True)
-    return pixel + shift * np.minimum(1, limit / np.maximum(length, 1e-9))
+    moved[simple] = pixel[simple] + shift * np.minimum(1, limit / np.maximum(length, 1e-9))
+    return moved
 
 
 def components(mask: np.ndarray, right: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -26,6 +26,9 @@ STEP = 0.003
 DISAGREE = 0.15
 """Tangent of the angle between depth and normals from which on the normals have all the say that the settings give them."""
 
+TOLERANCE = 3e-3
+"""Relative residual at which the solver stops: what is left is far below the noise of the maps."""
+
 GRAZING = 0.05
 """Cosine of the view angle under which a normal says nothing about depth."""
 
@@ -101,4 +104,4 @@ def fuse(
         pull = weight[axis] * (slope[axis] - (logarithm[b] - logarithm[a]).astype(np.float32))
         force[b] += pull
         force[a] -= pull
-    return z * np.exp(solve(weight[1], weight[0], np.where(z > 0, prior, np.float32(0)), force))
+    return z * np.exp(solve(weight[1], weight[0], np.where(z > 0, prior, np.float32(0)), force, tolerance=TOLERANCE))

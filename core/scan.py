@@ -272,11 +272,13 @@ def _without_specks(
 def _mesh(maps: _Maps, grid: Grid, camera: Camera, settings: ScanSettings) -> tuple[MeshData, np.ndarray, np.ndarray]:
     """The mesh, the photo's pixel of every vertex (V, 2) float32, and the quads."""
     mask = maps.mask
-    quads, corner = meshing.corner_quads(mask, *meshing.links(mask, maps.cuts[1], maps.cuts[0]))
+    linked = meshing.links(mask, maps.cuts[1], maps.cuts[0])
+    quads, corner = meshing.corner_quads(mask, *linked)
     count = len(corner)
     row, column = np.divmod(corner, mask.shape[1] + 1)
-    corner_pixel = np.stack([column, row], 1) - 0.5
-    pixel = meshing.smooth_outline(corner_pixel, quads) if settings.smooth_outline else corner_pixel
+    pixel = np.stack([column, row], 1) - 0.5
+    if settings.smooth_outline:
+        pixel = meshing.smooth_outline(pixel, meshing.outline_edges(quads, mask, *linked))
     # On its tangent plane a pixel says where its corners are; a vertex is where its pixels say, in the mean.
     inverse = edges.inverse_depth(maps.depth)[mask]
     down, right = (slanted[mask] for slanted in edges.slant(maps.normal, maps.rays, maps.camera))

@@ -41,6 +41,11 @@ def test_random_tears_keep_every_edge_between_two_faces():
         assert (edges[:, 0] != edges[:, 1]).all()
         keys = edges[:, 0].astype(np.int64) * len(corners) + edges[:, 1]
         assert len(np.unique(keys)) == len(keys), "an edge is used twice in one direction"
+        back = np.isin(keys, edges[:, 1].astype(np.int64) * len(corners) + edges[:, 0])
+        outline = meshing.outline_edges(quads, mask, *meshing.links(mask, right, down))
+        np.testing.assert_array_equal(
+            np.sort(outline[:, 0].astype(np.int64) * len(corners) + outline[:, 1]), np.sort(keys[~back])
+        )
         # Every quad lies on the corners of its own pixel.
         y, x = np.nonzero(mask)
         at = corners[quads]
@@ -60,12 +65,14 @@ def test_components_follow_links_not_neighbourhood():
 def test_outline_is_smoothed_without_turning_a_face(scan_subjects):
     predictions, _ = scan_subjects.sphere()
     mask = predictions.seg > 0
-    quads, corners = meshing.corner_quads(mask, *meshing.links(mask, ~mask, ~mask))
+    linked = meshing.links(mask, ~mask, ~mask)
+    quads, corners = meshing.corner_quads(mask, *linked)
+    edges = meshing.outline_edges(quads, mask, *linked)
     row, column = np.divmod(corners, mask.shape[1] + 1)
     before = np.stack([column, row], 1) - 0.5
-    after = meshing.smooth_outline(before, quads)
+    after = meshing.smooth_outline(before, edges)
     moved = np.linalg.norm(after - before, axis=1)
-    outline = np.unique(meshing.boundary_edges(quads))
+    outline = np.unique(edges)
     assert moved.max() <= 0.3 + 1e-9 and (moved > 0).sum() > 100
     assert not np.setdiff1d(np.flatnonzero(moved), outline).size
     # The outline of a disc: the distances from the centre scatter less than before.

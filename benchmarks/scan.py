@@ -1,0 +1,149 @@
+"""Measure the scan on synthetic people with known surfaces: geometry against the truth, and the time of every stage.
+
+usage: python benchmarks/scan.py [--samples body_apose,face_a] [--kinds exact,degraded] [--points 60000] [--set refine=0.8 ...] [--times]
+Needs the reference data beside the checkout or in SAPIENS2_SHARED, and embreex. Distances in mm, angles in degrees, shares in percent; times are
+CPU seconds of one thread, from maps in memory to arrays of the mesh.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from sapiens2_avatar.core import edges, scan
+from sapiens2_avatar.core.camera import estimate_camera
+from sapiens2_avatar.core.data import Predictions
+
+SHARED = Path(os.environ.get("SAPIENS2_SHARED", Path(__file__).resolve().parent.parent.parent / "shared"))
+SAMPLES = ("body_apose", "body_crossed", "body_walk", "body_sit", "face_a", "face_b")
+FIGURES = {  # name: (naive grid and target on exact maps, the same on degraded maps)
+    "acc_aligned_mean_mm": ((0.08, 0.1), (6.67, 4.0)),
+    "acc_p95_mm": ((0.21, 0.5), (23.0, 13)),
+    "normal_smooth_deg": ((3.7, 3.7), (20, 6.5)),
+    "rubber_pct": ((0.00, 0.0), (3.88, 0.15)),
+    "complete_5mm_pct": ((99.6, 99.9), (52.2, 60)),
+    "holes": ((68, 2), (5, 2)),
+    "uncovered_pct": ((0.82, 0.10), (2.25, 1.0)),
+}
+PEERS = """measured on a figure of 177 000 pixels in 1024 x 768, one thread, seconds:
+  cut and mesh      MoGe's rule with utils3d 0.16 (kept 99.6 %, 700 stretched faces); plain pair test 0.17
+  snap              0.13 (prototype of the method)
+  refine            BiNI 31 (no prior), with prior 7.2; SciPy CG 0.75; pyamg 0.56-0.62; SuperLU 0.8-0.9; NumPy multigrid 0.43
+  surface from points  Open3D Poisson depth 9: 4.8; PyMeshLab: 9.6
+  decimate          fast-simplification 348 k -> 50 k 0.25; Blender's modifier 3.5"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--samples", default=",".join(SAMPLES))
+    parser.add_argument("--kinds", default="exact,degraded")
+    parser.add_argument("--points", type=int, default=60_000, help="samples of each surface")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="fields of ScanSettings")
+    parser.add_argument("--times", action="store_true", help="only the times of the stages")
+    options = parser.parse_args()
+    chosen = {k: _value(v) for k, v in (item.split("=", 1) for item in options.set)}
+    settings = scan.ScanSettings(**chosen)
+    names = options.samples.split(",")
+    if options.times:
+        measure_times(names, settings)
+        return
+    sys.path.insert(0, str(SHARED / "checks"))
+    import score
+
+    for kind in options.kinds.split(","):
+        measure(score, names, kind == "degraded", settings, options.points)
+
+
+def _value(text: str) -> object:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def read(score, name: str) -> Predictions:
+    """The stored maps of a sample."""
+    maps = score.read(SHARED / "studio" / name)
+    if maps["keypoints"].ndim == 2:
+        maps["keypoints"] = maps["keypoints"][None]
+    return Predictions(**maps)
+
+
+def measure(score, names: list[str], degraded: bool, settings: scan.ScanSettings, points: int) -> None:
+    """Print the figures of each sample, their mean, what a naive grid gets and the target."""
+    suffix = ".degraded" if degraded else ""
+    print(
+        f"{'degraded maps' if degraded else 'exact maps':24}",
+        *(f"{k.removesuffix('_pct')[:12]:>13}" for k in FIGURES),
+        f"{'faces':>9}",
+    )
+    rows = []
+    for name in names:
+        predictions = read(score, name + suffix)
+        mesh = scan.make_mesh(predictions, estimate_camera(predictions).camera, settings=settings).mesh
+        _, truth = score.load(SHARED / "studio" / (name + suffix))
+        result = score.mesh_score(mesh.vertices, mesh.faces, truth, n=points)
+        rows.append([float(result[k]) for k in FIGURES])
+        print(f"{name:24}", *(f"{v:13.3f}" for v in rows[-1]), f"{len(mesh.faces):9}", flush=True)
+    for title, values in (
+        ("mean", np.mean(rows, axis=0)),
+        ("naive grid", [v[degraded][0] for v in FIGURES.values()]),
+        ("target", [v[degraded][1] for v in FIGURES.values()]),
+    ):
+        print(f"{title:24}", *(f"{v:13.3f}" for v in values), flush=True)
+
+
+def measure_times(names: list[str], settings: scan.ScanSettings) -> None:
+    """Print the CPU time of each stage, best of three runs."""
+    sys.path.insert(0, str(SHARED / "checks"))
+    import score
+
+    stages = {
+        "domain": (scan, "person_domain"),
+        "normals": (scan, "usable_normals"),
+        "snap": (scan, "snap"),
+        "cut": (edges, "cut_pairs"),
+        "refine": (scan, "_refined"),
+        "mesh": (scan, "_mesh"),
+    }
+    spent: dict[str, float] = {}
+    for stage, (owner, function) in stages.items():
+        setattr(owner, function, _timed(getattr(owner, function), stage, spent))
+    print(f"{'CPU seconds':24}", *(f"{stage:>8}" for stage in stages), f"{'all':>8} {'pixels':>8}")
+    for name in names:
+        predictions = read(score, f"{name}.degraded")
+        camera = estimate_camera(predictions).camera
+        best: dict[str, float] = {}
+        for _ in range(3):
+            spent.clear()
+            start = time.process_time()
+            surface = scan.make_mesh(predictions, camera, settings=settings)
+            spent["all"] = time.process_time() - start
+            best = {k: min(best.get(k, np.inf), v) for k, v in spent.items()}
+        row = (f"{best.get(stage, 0):8.3f}" for stage in (*stages, "all"))
+        print(f"{name:24}", *row, f"{int(surface.mask.sum()):8}", flush=True)
+    print(PEERS)
+
+
+def _timed(function: Callable, stage: str, spent: dict[str, float]) -> Callable:
+    def run(*args: object, **kwargs: object) -> object:
+        start = time.process_time()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            spent[stage] = spent.get(stage, 0) + time.process_time() - start
+
+    return run
+
+
+if __name__ == "__main__":
+    main()
