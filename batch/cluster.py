@@ -6,6 +6,7 @@ a node that lives and repeats its calls; stages write whole files and skip what 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import cycle
@@ -61,7 +62,7 @@ def _connect(address: str | None):
         raise SapiensError("The Ray engine needs Ray, which is not installed.", "Install sapiens2-avatar[ray].") from error
     if not ray.is_initialized():
         try:
-            ray.init(address=address or "auto", log_to_driver=False, logging_level="error")
+            ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise SapiensError(f"No Ray cluster was found at {address or 'auto'}.", "Start one with: ray start --head") from error
     return ray
