@@ -57,8 +57,8 @@ def lean_pairs() -> np.ndarray:
     return np.array([[joint_index(a), joint_index(b)] for a, b, _ in LEANS])
 
 
-def lean_directions(predictions: Predictions, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """Direction (10, 3) in camera space of each of LEANS, and trust (10,) 0..1, 0 = not seen.
+def lean_directions(predictions: Predictions, samples: Samples, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Direction (10, 3) in camera space of each of LEANS that is (10,) bool wanted, and trust (10,) 0..1, 0 = not seen.
 
     Mean of the normals in a strip along the middle of the limb. The axis lies in the plane of the rays through its two joints and is
     perpendicular to that mean.
@@ -68,7 +68,7 @@ def lean_directions(predictions: Predictions, samples: Samples) -> tuple[np.ndar
         return directions, trust
     for row, (head, tail, taper) in enumerate(LEANS):
         i, j = keypoint_index(head), keypoint_index(tail)
-        found = _strip_normals(predictions, samples, i, j) if samples.score[i] > 0 and samples.score[j] > 0 else None
+        found = _strip_normals(predictions, samples, i, j) if wanted[row] and min(samples.score[i], samples.score[j]) > 0 else None
         if found is None:
             continue
         mean, trust[row] = found

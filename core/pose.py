@@ -149,7 +149,8 @@ def _look(predictions: Predictions, person: int, camera: Camera, settings: PoseS
     for _ in range(2):
         joints = ray * depth[:, None] + unit(ray) * (MEAN_RADIUS * stature * settings.radius_scale)[:, None]
         stature = estimate_stature(joints, np.where(trust > 0.3, trust, 0.0), head_stature)
-    lean, lean_trust = lean_directions(predictions, samples)
+    measured = trust[lean_pairs()].min(axis=1) > 0.9
+    lean, lean_trust = lean_directions(predictions, samples, ~measured)
     lean_trust *= smoothstep(*settings.doubt, score[lean_pairs()].min(axis=1))  # over a covered limb the normals are its cover's
     known = trust > 2 * DOUBTED
     if not known.any():

@@ -4,7 +4,7 @@ for each hand. All arrays have a leading axis B: the frames of a video, or 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,32 +64,44 @@ def skin_to_joint(frames: np.ndarray, ray: np.ndarray, stature: np.ndarray) -> n
     return out * stature[..., None]
 
 
-def _evidence(start, index, seen: Observation, push, log_stature, stature_error, depth_error, wrist_error) -> Evidence:
-    """Residuals that body and hands have in common. start (B, N, 3), index (N,) into the joints, push (B, 68) metres."""
+def _at(seen: Observation, index: np.ndarray) -> Observation:
+    """The observation of some joints: (N,) their indices. The lean of limbs is left out."""
+    return Observation(
+        *(getattr(seen, name)[:, index] for name in ("ray", "score", "trust", "depth", "front")), seen.sigma, seen.lean, seen.lean_trust
+    )
+
+
+def _stacked(first: Observation, second: Observation) -> Observation:
+    return Observation(
+        *(np.concatenate([getattr(first, name), getattr(second, name)]) for name in Observation.__dataclass_fields__)
+    )
+
+
+def _evidence(start, index, seen: Observation, push, log_stature, stature_error, depth_error, anchored=None) -> Evidence:
+    """Residuals that body and hands have in common.
+
+    start (B, N, 3) metres, seen and push (B, N) of the same joints; index (N,) says which joints they are, for the segments between them;
+    anchored (joint, metres): a joint that is held at its start.
+    """
     pairs, shares, deviations, groups = segments()
     local = np.full(len(JOINT_NAMES), -1)
     local[index] = np.arange(len(index))
     keep = (local[pairs] >= 0).all(axis=1)
-    _numbers, first, group = np.unique(groups[keep], return_index=True, return_inverse=True)
-    ray, score, trust = seen.ray[:, index], seen.score[:, index], seen.trust[:, index]
-    has_ray = np.isfinite(ray[..., 0]) & (score > 0)
-    slant = 1 / np.linalg.norm(np.nan_to_num(ray, nan=1.0), axis=-1)
-    depth = seen.depth[:, index] + push[:, index] * slant
-    depth_weight = np.where(np.isfinite(depth), np.sqrt(trust) / depth_error, 0.0)
+    _, first, group = np.unique(groups[keep], return_index=True, return_inverse=True)
+    has_ray = np.isfinite(seen.ray[..., 0]) & (seen.score > 0)
+    slant = 1 / np.linalg.norm(np.nan_to_num(seen.ray, nan=1.0), axis=-1)
+    depth_weight = np.where(np.isfinite(seen.depth), np.sqrt(seen.trust) / depth_error, 0.0)
     anchor = np.where(has_ray, np.where(depth_weight > 0, 0.0, 0.2), 1.0) / UNSEEN_ERROR
-    for side in SIDES:
-        wrist = local[joint_index(f"{side}_wrist")]
-        if wrist >= 0 and wrist_error:
-            anchor[:, wrist] = 1 / wrist_error
-    front = seen.front[:, index] + 0.5 * push[:, index] * slant
+    if anchored is not None:
+        anchor[:, local[anchored[0]]] = 1 / anchored[1]
     return Evidence(
         start=start,
-        ray=np.nan_to_num(ray[..., :2]),
-        ray_weight=np.where(has_ray, np.clip(score, 0.3, 1.0) / seen.sigma[:, None], 0.0),
-        depth=np.nan_to_num(depth),
+        ray=np.nan_to_num(seen.ray[..., :2]),
+        ray_weight=np.where(has_ray, np.clip(seen.score, 0.3, 1.0) / seen.sigma[:, None], 0.0),
+        depth=np.nan_to_num(seen.depth + push * slant),
         depth_weight=depth_weight,
-        behind=np.nan_to_num(front),
-        behind_weight=np.where(np.isfinite(front) & has_ray, 1 / BEHIND_ERROR, 0.0),
+        behind=np.nan_to_num(seen.front + 0.5 * push * slant),
+        behind_weight=np.where(np.isfinite(seen.front) & has_ray, 1 / BEHIND_ERROR, 0.0),
         anchor_weight=anchor,
         pairs=local[pairs[keep]],
         groups=group,
@@ -111,20 +123,23 @@ class _Forms:
     def add(self, joints: list[int], coefficients: list[np.ndarray], sigma: float | np.ndarray, one_sided: bool = False,
             target: float | np.ndarray = 0.0) -> None:  # fmt: skip
         """One form: joints (k), their (B, 3) coefficients, standard deviation and target in metres."""
-        row = np.zeros((self.batch, len(self.local), 3))
-        for joint, coefficient in zip(joints, coefficients, strict=True):
-            row[:, self.local[joint]] += coefficient
-        self.rows.append(row)
-        self.weights.append(np.broadcast_to(1.0 / np.asarray(sigma), (self.batch,)))
-        self.targets.append(np.broadcast_to(np.asarray(target, np.float64), (self.batch,)))
+        self.rows.append((joints, coefficients))
+        self.weights.append(sigma)
+        self.targets.append(target)
         self.one_sided.append(one_sided)
 
     def into(self, evidence: Evidence) -> Evidence:
-        weights = np.stack(self.weights, axis=1)
-        fields = {name: getattr(evidence, name) for name in Evidence.__dataclass_fields__}
-        fields |= {"forms": np.stack(self.rows, axis=1), "form_weight": weights, "form_target": np.stack(self.targets, axis=1),
-                   "one_sided": np.array(self.one_sided)}  # fmt: skip
-        return Evidence(**fields)
+        """The evidence with these forms."""
+        count = len(self.rows)
+        forms = np.zeros((self.batch, count, len(self.local), 3))
+        weights, targets = np.zeros((self.batch, count)), np.zeros((self.batch, count))
+        for t, (joints, coefficients) in enumerate(self.rows):
+            for joint, coefficient in zip(joints, coefficients, strict=True):
+                forms[:, t, self.local[joint]] = coefficient
+            weights[:, t], targets[:, t] = 1.0 / np.asarray(self.weights[t]), self.targets[t]
+        return replace(
+            evidence, forms=forms, form_weight=weights, form_target=targets, one_sided=np.array(self.one_sided, bool)
+        )
 
 
 def body_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray, depth_error: float, scale: float) -> Evidence:
@@ -136,7 +151,7 @@ def body_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray,
     frames = joint_frames(positions)
     push = scale * skin_to_joint(frames, seen.ray, stature)
     error = np.hypot(depth_error, 0.15 * push)[:, BODY]
-    evidence = _evidence(positions[:, BODY], BODY, seen, push, np.log(stature), 0.1, error, 0.0)
+    evidence = _evidence(positions[:, BODY], BODY, _at(seen, BODY), push[:, BODY], np.log(stature), 0.1, error)
     forms = _Forms(len(positions), BODY)
     for axis in np.eye(3):
         hips = [joint_index(n) for n in ("pelvis", "left_hip", "right_hip")]
@@ -168,17 +183,17 @@ def hand_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray,
     Besides the common residuals: fingers bend in their own plane, evenly, to the palm, and much like their
     neighbours.
     """
-    push = scale * small_radii() * stature[:, None]
-    parts = [_one_hand(positions, seen, stature, depth_error, push, i) for i in range(2)]
-    shared = ("pairs", "groups", "length_weight", "log_share", "share_weight", "one_sided")
-    return Evidence(
-        **{
-            name: getattr(parts[0], name) if name in shared else np.concatenate([getattr(p, name) for p in parts])
-            for name in Evidence.__dataclass_fields__
-        }
-    )
+    left, right = HANDS
+    start = np.concatenate([positions[:, left], positions[:, right]])
+    both, size = _stacked(_at(seen, left), _at(seen, right)), np.concatenate([stature, stature])
+    push = scale * small_radii()[left] * size[:, None]
+    evidence = _evidence(start, left, both, push, np.log(size), 0.03, depth_error, (left[0], WRIST_ERROR))
+    # The palm faces to the other side of the plane of its knuckles on the other hand.
+    handed = np.repeat([1.0, -1.0], len(positions))
+    return _finger_forms(start, size, handed).into(evidence)
 
 
+WRIST_ERROR = 0.01  # metres: how firmly the body's solution holds the wrist of the hand's
 SPREAD_ERROR = 0.35  # share of a phalanx: how far the first one leaves the plane of its finger
 PLANE_ERROR = 0.15  # the same for the other two, which only bend
 BACK_ERROR = 0.1  # share of a phalanx: how far it bends backwards
@@ -186,17 +201,15 @@ CURL_ERROR = 0.35  # how unevenly a finger bends: second difference of the unit 
 FELLOW_ERROR = 0.3  # difference of the unit directions of the same phalanx of neighbouring fingers
 
 
-def _one_hand(positions, seen: Observation, stature, depth_error: float, push, which: int) -> Evidence:
-    index, side = HANDS[which], SIDES[which]
-    error = np.full((len(positions), len(index)), depth_error)
-    evidence = _evidence(positions[:, index], index, seen, push, np.log(stature), 0.03, error, 0.01)
-    forms = _Forms(len(positions), index)
-    at = lambda n: positions[:, joint_index(n)]  # noqa: E731
-    wrist = at(f"{side}_wrist")
-    knuckles = unit(at(f"{side}_forefinger_third_joint") - at(f"{side}_pinky_finger_third_joint"))
-    palm = cross(at(f"{side}_pinky_finger_third_joint") - wrist, at(f"{side}_forefinger_third_joint") - wrist)
-    palm = unit(palm) * (1.0 if side == "left" else -1.0)
-    chains = [[joint_index(n) for n in finger_joints(side, finger)] for finger in FINGERS]
+def _finger_forms(start: np.ndarray, stature: np.ndarray, handed: np.ndarray) -> _Forms:
+    """How fingers bend, for hands at (B, 21, 3), ordered as HANDS; handed (B,) is 1 for a left hand and -1 for a right one."""
+    left = HANDS[0]
+    forms = _Forms(len(start), left)
+    chains = [[joint_index(n) for n in finger_joints("left", finger)] for finger in FINGERS]
+    at = lambda joint: start[:, forms.local[joint]]  # noqa: E731
+    wrist, index_base, pinky_base = at(left[0]), at(chains[1][0]), at(chains[4][0])
+    knuckles = unit(index_base - pinky_base)
+    palm = unit(cross(pinky_base - wrist, index_base - wrist)) * handed[:, None]
     template = template_joints()
     for number, chain in enumerate(chains):
         lengths = stature[:, None] * np.linalg.norm(np.diff(template[chain], axis=0), axis=1)  # (B, 3) metres
@@ -206,11 +219,11 @@ def _one_hand(positions, seen: Observation, stature, depth_error: float, push, w
             forms.add(chain, [-first, first + 2 * second, -2 * second - third, third], CURL_ERROR)
         if number == 0:
             continue
-        base = unit(positions[:, chain[1]] - positions[:, chain[0]])
+        base = unit(at(chain[1]) - at(chain[0]))
         hinge = unit(perpendicular(knuckles, base))
         inward = cross(hinge, base)
         inward = inward * np.where(dot(inward, palm) < 0, -1.0, 1.0)[:, None]
-        straight = unit(perpendicular(knuckles, unit(positions[:, chain[0]] - wrist)))
+        straight = unit(perpendicular(knuckles, unit(at(chain[0]) - wrist)))
         for k in range(3):
             axis, error = (straight, SPREAD_ERROR) if k == 0 else (hinge, PLANE_ERROR)
             forms.add([chain[k + 1], chain[k]], [axis, -axis], error * lengths[:, k])
@@ -225,4 +238,4 @@ def _one_hand(positions, seen: Observation, stature, depth_error: float, push, w
                 for axis in np.eye(3):
                     forms.add([chain[k + 1], chain[k], other[k + 1], other[k]],
                               [own * axis, -own * axis, -fellow * axis, fellow * axis], FELLOW_ERROR)  # fmt: skip
-    return forms.into(evidence)
+    return forms
