@@ -240,7 +240,7 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
         beard=0.0,
         hairline=0.6,
         hair=-0.62,
-        hair_colour=np.array([0.035, 0.018, 0.010]),
+        hair_colour=np.array([0.045, 0.020, 0.009]),
         iris=np.array([0.10, 0.05, 0.02]),
     )
     label = np.where(figure.part == wardrobe.FACE, wardrobe.FACE, figure.part)
@@ -275,7 +275,7 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
     legs = np.isin(figure.part, (12, 21, 8, 17))
     trousers = np.where(legs & (z < hip[2] - 0.02), (1.90 - figure.leg) * 0.4, (hip[2] + 0.0) - z)
     trousers[limb | hand | (figure.part == wardrobe.FACE) | np.isin(figure.part, (5, 14))] = -1
-    garment(figure, "Trousers", trousers, 0.007, 10, 0.0036, np.array([0.045, 0.06, 0.10]), rng, 0.85)
+    garment(figure, "Trousers", trousers, 0.007, 10, 0.0016, np.array([0.045, 0.06, 0.10]), rng, 0.85)
     flare = 0.013 + 0.014 * np.clip((hip[2] + 0.10 - z) / 0.15, 0, 1) * ~limb
     garment(figure, "Shirt", shirt, flare, 70, 0.0048, np.array([0.50, 0.17, 0.10]), rng, 0.8)
     foot = np.isin(figure.part, (5, 14))
@@ -311,7 +311,7 @@ def studio(figure: Figure) -> None:
     for name, position, size, power, colour in (
         ("Key", (-1.9, -2.6, 2.1), 1.6, 165, (1, 0.95, 0.88)),
         ("Fill", (2.8, -2.4, 0.9), 2.6, 60, (0.88, 0.94, 1)),
-        ("Rim", (1.5, 1.5, 2.1), 1.2, 85, (1, 1, 1)),
+        ("Rim", (1.5, 1.5, 2.1), 1.2, 40, (1, 1, 1)),
         ("Top", (0, 0.6, 3.0), 2.4, 60, (1, 1, 1)),
     ):
         light = bpy.data.lights.new(name, "AREA")
@@ -362,7 +362,7 @@ def render(path: Path, samples: int, scale: int, threads: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--samples", type=int, default=96)
+    parser.add_argument("--samples", type=int, default=28)
     parser.add_argument("--scale", type=int, default=100, help="per cent of 768 x 1024")
     parser.add_argument("--hairs", type=int, default=45000)
     parser.add_argument("--threads", type=int, default=1)

@@ -265,7 +265,7 @@ def paint(
         (label == FACE)
         & (head[:, 2] < 0.35)
         & (np.abs(np.abs(rest[:, 0]) - 0.033) < 0.021)
-        & (np.abs(head[:, 1] - 0.19 + 3.5 * np.abs(np.abs(rest[:, 0]) - 0.036)) < 0.035)
+        & (np.abs(head[:, 1] - 0.185 + 1.9 * np.abs(np.abs(rest[:, 0]) - 0.036)) < 0.03)
     )
     colour[brow] = 0.35 * colour[brow] + 0.65 * outfit.hair_colour
     if outfit.beard:
