@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
@@ -113,12 +113,19 @@ def solve(obj: bpy.types.Object, motion: BodyMotion, bone_map: BoneMap | None, s
     """Rest, bone map, rotations and notes: everything but the writing. Sets the switches of control rigs."""
     rest = read_rest(obj)
     bone_map = recognise(rest) if bone_map is None else check_map(bone_map, rest)
+    locked = {b.name for b in obj.pose.bones if all(b.lock_rotation)}
+    # A bone that may not turn is as good as unmapped: its children make up for it.
+    kept = {role: tuple(n for n in names if n not in locked or (role == "hips" and n == names[0])) for role, names in bone_map.bones.items()}
+    stuck = sorted(n for names in bone_map.bones.values() for n in names if n in locked)
+    bone_map = replace(bone_map, bones={role: names for role, names in kept.items() if names})
     mapped = tuple(name for role, names in bone_map.bones.items() if role != "root" for name in names)
     mapped += tuple(name for names in bone_map.twist.values() for name in names)
     notes = (*bone_map.notes, *check_controllable(obj, mapped, mute_constraints))
     set_switches(obj, bone_map.switches)
     follows = find_followed(obj, rest, tuple(sorted(mapped, key=rest.index)))
     solved = retarget_motion(motion, rest, bone_map, settings, follows, present_basis(obj, rest, mapped))
+    if stuck:
+        notes += (f"Rotation is locked and was kept: {', '.join(stuck)}.",)
     if solved.unseen:
         notes += (f"Not seen, left at rest: {', '.join(solved.unseen)}.",)
     if obj.data.pose_position == "REST":

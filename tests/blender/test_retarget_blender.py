@@ -112,14 +112,24 @@ def expected(factory, kinematics, rest, pose, level) -> dict[str, np.ndarray]:
     return {name: np.column_stack([rotations[0, n], heads[0, n]]) for n, name in enumerate(rest.names)}
 
 
+def as_checkout(rest):
+    """The same rest pose as the checkout's own class: the extension under test may be another copy of the package."""
+    from sapiens2_avatar.core.rest import RestRig
+
+    return RestRig(**{name: getattr(rest, name) for name in RestRig.__dataclass_fields__})
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_blender_evaluates_what_the_arrays_say(family, factory, kinematics, armature, part, pose, level) -> None:
     for rest_pose, rolls in (("A", True), ("T", False), ("odd", True)):
         obj, rest = armature(family, rest_pose, odd_rolls=rolls)
         done = part("scene.retarget").retarget(pose, obj, world_from_camera=level)
-        got, wanted = evaluated(obj), expected(factory, kinematics, rest, pose, level)
+        got, own = evaluated(obj), part("scene.rig_state").read_rest(obj)
+        wanted, ideal = (expected(factory, kinematics, r, pose, level) for r in (as_checkout(own), rest))
         for name in rest.names:
-            assert np.abs(got[name][:3] - wanted[name]).max() < 1e-5, (rest_pose, name)
+            # Blender keeps the rolls of bones that point down to some 1e-5 only; where joints are does not hang on them.
+            assert np.abs(got[name][:3, :3] - wanted[name][:, :3]).max() < 5e-5, (rest_pose, name)
+            assert np.abs(got[name][:3, 3] - ideal[name][:, 3]).max() < 2e-5, (rest_pose, name)
         assert set(done.bones) <= set(rest.names) and not done.unseen
 
 
@@ -161,10 +171,13 @@ def test_locked_channels_keep_their_values(armature, part, pose, level) -> None:
     bones["mixamorig:RightArm"].rotation_mode = "XYZ"
     bones["mixamorig:RightArm"].rotation_euler = (0.1, 0.2, 0.3)
     bones["mixamorig:RightArm"].lock_rotation = (False, True, False)
-    bones["mixamorig:LeftUpLeg"].lock_rotation = (False, True, False)
-    bones["mixamorig:LeftUpLeg"].rotation_quaternion = (1, 0, 0, 0)
+    for side, four in (("Left", False), ("Right", True)):
+        bones[f"mixamorig:{side}UpLeg"].lock_rotation = (False, True, False)
+        bones[f"mixamorig:{side}UpLeg"].lock_rotations_4d = four
     bones["mixamorig:Hips"].lock_location = (True, False, True)
-    part("scene.retarget").retarget(pose, obj, world_from_camera=level)
+    done = part("scene.retarget").retarget(pose, obj, world_from_camera=level)
+    assert "Rotation is locked and was kept: mixamorig:LeftArm." in done.notes
+    assert bones["mixamorig:RightUpLeg"].rotation_quaternion.y == 0 and abs(bones["mixamorig:RightUpLeg"].rotation_quaternion.w) < 0.9999
     assert tuple(bones["mixamorig:LeftArm"].rotation_quaternion) == (1, 0, 0, 0)
     assert bones["mixamorig:RightArm"].rotation_euler.y == pytest.approx(0.2)
     assert bones["mixamorig:RightArm"].rotation_euler.x != pytest.approx(0.1)
