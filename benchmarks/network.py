@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 
 def plain_rms(x: Tensor, norm: nn.RMSNorm) -> Tensor:
-    return x / torch.sqrt(x.square().mean(-1, keepdim=True) + norm.eps) * norm.weight
+    return x / torch.sqrt(x.square().mean(-1, keepdim=True) + 1e-6) * norm.weight
 
 
 def plain_rotate(x: Tensor, rotary: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ def plain_head(head: nn.Module, task: str, features: Tensor) -> Tensor:
             if isinstance(layer, InstanceNorm):
                 x = (x - x.mean((2, 3), keepdim=True)) / torch.sqrt(x.var((2, 3), correction=0, keepdim=True) + 1e-5)
             elif isinstance(layer, ChannelNorm):
-                x = x / torch.sqrt(x.square().mean(1, keepdim=True) + 1e-6) * layer.norm.weight[:, None, None]
+                x = x / torch.sqrt(x.square().mean(1, keepdim=True) + 1e-6) * layer.norm.get_parameter("weight")[:, None, None]
             elif isinstance(layer, SiLU):
                 x = x * torch.sigmoid(x)
             elif isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.PixelShuffle)):

@@ -106,8 +106,10 @@ def _find_remote(checkpoint: ReleasedCheckpoint, endpoint: str | None) -> Remote
     import huggingface_hub as hub
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, OfflineModeIsEnabled
 
+    repository = checkpoint.repository
+    assert repository is not None  # `choose` gives published ones only
     for name in checkpoint.files:
-        url = hub.hf_hub_url(checkpoint.repository, name, endpoint=endpoint)
+        url = hub.hf_hub_url(repository, name, endpoint=endpoint)
         try:
             found = hub.get_hf_file_metadata(url, timeout=TIMEOUT, endpoint=endpoint)
         except OfflineModeIsEnabled as error:
@@ -116,23 +118,24 @@ def _find_remote(checkpoint: ReleasedCheckpoint, endpoint: str | None) -> Remote
             continue
         except HfHubHTTPError as error:
             raise SapiensError(
-                f"The Hub refuses {checkpoint.repository}: {_first_line(error)}",
+                f"The Hub refuses {repository}: {_first_line(error)}",
                 "Open its page in a browser; if it asks for a login, run: hf auth login.",
             ) from error
         except _network_errors() as error:
             raise SapiensError(
                 f"The Hugging Face Hub cannot be reached ({_first_line(error)}).", "Check the connection, then run it again."
             ) from error
-        if not (found.commit_hash and found.size and re.fullmatch("[0-9a-f]{64}", found.etag or "")):
+        digest = found.etag or ""
+        if not (found.commit_hash and found.size and re.fullmatch("[0-9a-f]{64}", digest)):
             raise SapiensError(
                 f"The server does not say the SHA-256 of {name}, so the file could not be checked.",
                 "Use huggingface.co, or a mirror that passes its headers on.",
             )
         # At the commit, so that the file cannot change between two attempts.
-        url = hub.hf_hub_url(checkpoint.repository, name, revision=found.commit_hash, endpoint=endpoint)
-        return RemoteFile(url, found.commit_hash, found.etag, found.size)
+        url = hub.hf_hub_url(repository, name, revision=found.commit_hash, endpoint=endpoint)
+        return RemoteFile(url, found.commit_hash, digest, found.size)
     raise SapiensError(
-        f"{checkpoint.repository} has no {checkpoint.files[0]}.",
+        f"{repository} has no {checkpoint.files[0]}.",
         "It may have moved: look at its page and import the file by hand.",
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name torch's own documentation uses
-from timm.layers import RotaryEmbeddingDinoV3, apply_rot_embed_cat
+from timm.layers import RotaryEmbeddingDinoV3, apply_rot_embed_cat  # pyright: ignore[reportPrivateImportUsage]
 from torch import Tensor, nn
 
 from ...core.errors import SapiensError
@@ -146,6 +146,11 @@ class Backbone(nn.Module):
             config.head_width, temperature=config.rope_base, rescale_coords=config.rope_rescale, device="cpu"
         )
         self.init_weights()
+
+    @property
+    def periods(self) -> Tensor:
+        """(dh / 4,) float32: the periods of the rotary embedding, in units of half the image's side."""
+        return self.rope_embed.get_buffer("periods")
 
     def init_weights(self) -> None:
         """Fill the parameters with random numbers that training can start from."""

@@ -71,64 +71,89 @@ def make_norm(norm: type[nn.Module], channels: int) -> nn.Module:
     return norm(channels) if norm is ChannelNorm else norm()
 
 
-class DeconvHead(nn.Module):
+class Head(nn.Module):
+    """What all heads share: the last layer, which carries the name of the task."""
+
+    def __init__(self, config: HeadConfig, channels: int):
+        super().__init__()
+        self.predictor_name = f"conv_{config.task}"
+        self.add_module(self.predictor_name, nn.Conv2d(channels, config.outputs, 1))
+
+    @property
+    def predictor(self) -> nn.Conv2d:
+        layer = self.get_submodule(self.predictor_name)
+        assert isinstance(layer, nn.Conv2d)
+        return layer
+
+
+class DeconvHead(Head):
     """Pose and seg: (B, D, h, w) -> (B, outputs, h 2^n, w 2^n) after n = len(upsample) transposed convolutions."""
 
     def __init__(self, width: int, config: HeadConfig):
-        super().__init__()
+        super().__init__(config, (*config.upsample, *config.refine)[-1])
         layers: list[nn.Module] = []
         for out in config.upsample:
             layers += [nn.ConvTranspose2d(width, out, 4, stride=2, padding=1, bias=False), InstanceNorm(), SiLU()]
             width = out
         self.deconv_layers = nn.Sequential(*layers)
         self.conv_layers = convolutions(width, config.refine, config.refine_kernel, InstanceNorm)
-        self.predictor_name = f"conv_{config.task}"
-        self.add_module(self.predictor_name, nn.Conv2d((width, *config.refine)[-1], config.outputs, 1))
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.get_submodule(self.predictor_name)(self.conv_layers(self.deconv_layers(features)))
+        return self.predictor(self.conv_layers(self.deconv_layers(features)))
 
 
-class ShuffleHead(nn.Module):
+class ShuffleStage(nn.Sequential):
+    """Convolution to four times the channels, pixel shuffle, norm and SiLU: (B, C, H, W) -> (B, out, 2 H, 2 W)."""
+
+    def __init__(self, channels: int, out: int, norm: type[nn.Module]):
+        super().__init__(nn.Conv2d(channels, 4 * out, 3, padding=1), nn.PixelShuffle(2), make_norm(norm, out), SiLU())
+
+    def channels(self, x: Tensor, start: int, stop: int) -> Tensor:
+        """Channels start ... stop - 1 of the output alone. Not for a norm over channels."""
+        convolution, *others = self
+        rows = slice(4 * start, 4 * stop)  # the shuffle makes one channel of four
+        assert isinstance(convolution, nn.Conv2d) and convolution.bias is not None
+        x = F.conv2d(x, convolution.weight[rows], convolution.bias[rows], padding=1)
+        for layer in others:
+            x = layer(x)
+        return x
+
+
+class ShuffleHead(Head):
     """Normal, pointmap, albedo and matting: (B, D, h, w) -> (B, outputs, h 2^n, w 2^n) after n = len(upsample) pixel shuffles."""
 
     def __init__(self, width: int, config: HeadConfig):
-        super().__init__()
+        super().__init__(config, (*config.upsample, *config.refine)[-1])
         norm = ChannelNorm if config.task == "albedo" else InstanceNorm
         self.input_conv = convolutions(width, (width,), 3, norm)
-        blocks = []
-        for out in config.upsample:
-            blocks.append(
-                nn.Sequential(nn.Conv2d(width, 4 * out, 3, padding=1), nn.PixelShuffle(2), make_norm(norm, out), SiLU())
-            )
-            width = out
-        self.upsample_blocks = nn.Sequential(*blocks)
-        self.conv_layers = convolutions(width, config.refine, config.refine_kernel, norm)
-        self.predictor_name = f"conv_{config.task}"
-        self.add_module(self.predictor_name, nn.Conv2d((width, *config.refine)[-1], config.outputs, 1))
+        plan = zip((width, *config.upsample), config.upsample, strict=False)
+        self.upsample_blocks = nn.ModuleList(ShuffleStage(channels, out, norm) for channels, out in plan)
+        self.conv_layers = convolutions(config.upsample[-1], config.refine, config.refine_kernel, norm)
+        self.by_channels = norm is InstanceNorm and bool(config.refine)
 
     def forward(self, features: Tensor) -> Tensor:
-        x = self.upsample_blocks[:-1](self.input_conv(features))
-        return self.get_submodule(self.predictor_name)(self.refine(x))
+        *stages, last = self.upsample_blocks
+        x = self.input_conv(features)
+        for stage in stages:
+            x = stage(x)
+        x = self.refine(last, x) if self.by_channels else self.conv_layers(last(x))
+        return self.predictor(x)
 
-    def refine(self, x: Tensor) -> Tensor:
+    def refine(self, stage: nn.Module, x: Tensor) -> Tensor:
         """The last upsampling stage and the refinement: (B, C, H / 2, W / 2) -> (B, refine[-1], H, W).
 
         Instance norm treats channels apart, and a convolution is a sum over its input channels: a group of channels can
         go through the stage and be added to the first refinement's output before the next group is made.
         """
-        stage, first = self.upsample_blocks[-1], self.conv_layers[0] if self.conv_layers else None
-        if first is None or not isinstance(stage[2], InstanceNorm):
-            return self.conv_layers(stage(x))
-        convolution, shuffle, norm, activation = stage
-        total = None
+        first = self.conv_layers[0]
+        assert isinstance(stage, ShuffleStage) and isinstance(first, nn.Conv2d)
+        total, bias = None, first.bias
         for start in range(0, first.in_channels, CHANNELS_AT_ONCE):
-            group = slice(start, start + CHANNELS_AT_ONCE)
-            rows = slice(4 * start, 4 * (start + CHANNELS_AT_ONCE))  # the shuffle makes one channel of four
-            y = F.conv2d(x, convolution.weight[rows], convolution.bias[rows], padding=convolution.padding)
-            y = activation(norm(shuffle(y)))  # (B, group, H, W)
-            y = F.conv2d(y, first.weight[:, group], first.bias if total is None else None, padding=first.padding)
-            total = y if total is None else total + y if torch.is_grad_enabled() else total.add_(y)  # (B, refine[0], H, W)
+            stop = min(start + CHANNELS_AT_ONCE, first.in_channels)
+            y = stage.channels(x, start, stop)  # (B, group, H, W)
+            y = F.conv2d(y, first.weight[:, start:stop], bias, padding=first.kernel_size[0] // 2)  # (B, refine[0], H, W)
+            total = y if total is None else total + y if torch.is_grad_enabled() else total.add_(y)
+            bias = None  # it counts once
         return self.conv_layers[1:](total)
 
 
@@ -146,6 +171,7 @@ class PointmapHead(ShuffleHead):
         self.scale_conv_layers = convolutions(width, config.scale_convs, 1, InstanceNorm, stride=2)
         shrink = 2 ** len(config.scale_convs)
         inputs = config.scale_inputs or config.scale_convs[-1] * math.prod(-(-side // shrink) for side in token_grid)
+        self.scale_inputs = inputs
         layers: list[nn.Module] = [nn.Flatten()]
         for out in config.scale_hidden:
             layers += [nn.Linear(inputs, out), SiLU()]
@@ -155,7 +181,7 @@ class PointmapHead(ShuffleHead):
     def scale(self, features: Tensor) -> Tensor:
         """(B, D, h, w) -> (B, 1)"""
         x = self.scale_conv_layers(features)  # (B, C, h / 8, w / 8), rounded up
-        wanted, got = self.scale_final_layer[1].in_features, x[0].numel()
+        wanted, got = self.scale_inputs, x[0].numel()
         if wanted != got:
             raise SapiensError(
                 f"The scale branch of this pointmap network reads {wanted} numbers and this image size gives {got}.",
@@ -164,10 +190,10 @@ class PointmapHead(ShuffleHead):
         return self.scale_final_layer(x)
 
 
-def make_head(width: int, config: HeadConfig, token_grid: tuple[int, int]) -> nn.Module:
+def make_head(width: int, config: HeadConfig, token_grid: tuple[int, int]) -> Head:
     """The head of a task for feature maps (B, width, h, w), with random weights that training can start from."""
     if config.task in DECONV_TASKS:
-        head: nn.Module = DeconvHead(width, config)
+        head: Head = DeconvHead(width, config)
     elif config.task == "pointmap":
         head = PointmapHead(width, config, token_grid)
     else:
@@ -177,7 +203,7 @@ def make_head(width: int, config: HeadConfig, token_grid: tuple[int, int]) -> nn
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    nn.init.normal_(head.get_submodule(f"conv_{config.task}").weight, std=0.01)
+    nn.init.normal_(head.predictor.weight, std=0.01)
     return head
 
 
@@ -187,7 +213,7 @@ def named_outputs(task: str, head: nn.Module, features: Tensor) -> dict[str, Ten
     pose heatmaps (B, 308, H/4, W/4) · seg logits (B, 29, H, W) · normal normals (B, 3, H, W) · pointmap pointmap (B, 3, H, W) and
     scale (B, 1) · albedo albedo (B, 3, H, W) · matting foreground (B, 3, H, W) and alpha (B, 1, H, W), both after the sigmoid
     """
-    if task == "pointmap":
+    if isinstance(head, PointmapHead):
         # Before the head: the branch is small, and the head's maps are not in memory yet.
         scale = {"scale": head.scale(features)} if head.has_scale else {}
         return {"pointmap": head(features), **scale}

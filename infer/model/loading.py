@@ -64,7 +64,7 @@ def save_model(
     """
     path = Path(path)
     state = {name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()}
-    state[f"backbone.{PERIODS}"] = model.backbone.rope_embed.periods.detach().to("cpu", torch.bfloat16)
+    state[f"backbone.{PERIODS}"] = model.backbone.periods.detach().to("cpu", torch.bfloat16)
     if not model.tasks:
         state = {name.removeprefix("backbone."): value for name, value in state.items()}
     height, width = model.input_size
@@ -180,7 +180,7 @@ def check_shapes(model: Sapiens2, shapes: Shapes, source: str) -> None:
 
 def check_periods(model: Sapiens2, stored: Tensor, header: CheckpointHeader) -> None:
     """SapiensError if the stored rotary periods are not, to the precision of bfloat16, those that the network computes."""
-    periods = model.backbone.rope_embed.periods
+    periods = model.backbone.periods
     stored = stored.to(periods)
     if stored.shape != periods.shape or not torch.allclose(stored, periods, rtol=2**-7, atol=0):
         raise SapiensError(
