@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+
 from sapiens2_avatar.core import licence, weight_store, weights
 from sapiens2_avatar.core.checkpoint import read_header
 from sapiens2_avatar.core.errors import SapiensError
