@@ -7,7 +7,7 @@ from bpy.types import UILayout
 
 from .. import jobs
 
-TEXT_WIDTH = 38
+TEXT_WIDTH = 34
 """Letters that fit into the sidebar at its default width."""
 
 

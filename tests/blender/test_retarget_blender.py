@@ -20,7 +20,9 @@ FAMILIES = ("mixamo", "ue5_manny_quinn_metahuman_body", "vrm1", "smplx", "mpfb_d
 def factory(extension):
     """benchmarks/rig_factory.py, which uses the checkout under its own name."""
     if "sapiens2_avatar" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("sapiens2_avatar", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+        spec = importlib.util.spec_from_file_location(
+            "sapiens2_avatar", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+        )
         sys.modules["sapiens2_avatar"] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules["sapiens2_avatar"])
     sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -70,7 +72,12 @@ def joints(factory, seed: int = 0, frames: int = 1) -> np.ndarray:
     for side in ("left", "right"):
         arm = [at[n] for n in JOINT_NAMES if n.startswith(side) and ("thumb" in n or "finger" in n or n.endswith("wrist"))]
         leg = [at[f"{side}_{n}"] for n in ("ankle", "heel", "big_toe", "small_toe")]
-        for pivot, moved in (("shoulder", [at[f"{side}_elbow"], *arm]), ("elbow", arm), ("hip", [at[f"{side}_knee"], *leg]), ("knee", leg)):
+        for pivot, moved in (
+            ("shoulder", [at[f"{side}_elbow"], *arm]),
+            ("elbow", arm),
+            ("hip", [at[f"{side}_knee"], *leg]),
+            ("knee", leg),
+        ):
             vector = rng.normal(size=3) * 0.4 + np.linspace(0, 1, frames)[:, None] * rng.normal(size=3) * 0.6
             centre = out[:, at[f"{side}_{pivot}"], None]
             out[:, moved] = centre + (out[:, moved] - centre) @ np.swapaxes(rotation_from_vector(vector), -1, -2)
@@ -177,7 +184,10 @@ def test_locked_channels_keep_their_values(armature, part, pose, level) -> None:
     bones["mixamorig:Hips"].lock_location = (True, False, True)
     done = part("scene.retarget").retarget(pose, obj, world_from_camera=level)
     assert "Rotation is locked and was kept: mixamorig:LeftArm." in done.notes
-    assert bones["mixamorig:RightUpLeg"].rotation_quaternion.y == 0 and abs(bones["mixamorig:RightUpLeg"].rotation_quaternion.w) < 0.9999
+    assert (
+        bones["mixamorig:RightUpLeg"].rotation_quaternion.y == 0
+        and abs(bones["mixamorig:RightUpLeg"].rotation_quaternion.w) < 0.9999
+    )
     assert tuple(bones["mixamorig:LeftArm"].rotation_quaternion) == (1, 0, 0, 0)
     assert bones["mixamorig:RightArm"].rotation_euler.y == pytest.approx(0.2)
     assert bones["mixamorig:RightArm"].rotation_euler.x != pytest.approx(0.1)

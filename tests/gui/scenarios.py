@@ -34,6 +34,36 @@ def ready():
     yield 1.0
 
 
+def first_run():
+    """The sample photo through the network, by a click: nothing is there beforehand but a Python."""
+    yield from open_tab()
+    preferences().python_path = PYTHON
+    sample = Path(extension().__file__).parent / "data" / "sample_photo.jpg"
+    bpy.context.scene.sapiens2.photo = str(sample)
+    if "Cube" in bpy.data.objects:
+        bpy.data.objects.remove(bpy.data.objects["Cube"])
+    yield 2.0
+    before = datablocks()
+    place = yield from find_button("sapiens2.run")
+    yield from click(*place)
+    yield from until(lambda: jobs().current() is not None and jobs().current().fraction > 0.3, 240)
+    picture("network_running", crop_panel=True)
+    yield from until(lambda: jobs().current() is None, 400)
+    yield 1.5
+    assert jobs().status.error is None, jobs().status.error
+    view = area().spaces[0].region_3d
+    view.view_perspective = "PERSP"
+    area().spaces[0].shading.type = "MATERIAL"
+    scan = next(obj for obj in bpy.data.objects if obj.get("sapiens2_role") == "scan")
+    corners = [scan.matrix_world @ __import__("mathutils").Vector(corner) for corner in scan.bound_box]
+    view.view_location = sum(corners, start=corners[0] * 0) / 8
+    view.view_distance = 1.6
+    view.view_rotation = __import__("mathutils").Euler((1.35, 0.0, -0.35)).to_quaternion()
+    yield 20.0
+    picture("first_run")
+    return {"before": before, "made": datablocks(), "notes": jobs().status.notes}
+
+
 def faces():
     """Needs setup, idle, running: a picture of each."""
     yield from open_tab()

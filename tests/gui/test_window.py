@@ -10,6 +10,14 @@ def test_three_faces(play):
     assert len(result["value"]["objects"]) >= 3
 
 
+def test_the_first_run_makes_an_avatar_of_the_sample_photo(play):
+    """The preview model sees a scan and a camera; whether its keypoints make a rig is for its own tests."""
+    value = play("first_run", seconds=900)[0]["value"]
+    made = set(value["made"]["objects"]) - set(value["before"]["objects"])
+    assert {"sample_photo Scan", "sample_photo Camera"} <= made
+    assert "sample_photo Rig" in made or any("No rig" in note for note in value["notes"])
+
+
 def test_run_never_freezes_and_undo_takes_all(play):
     result, _ = play("run_undo_redo")
     value = result["value"]
