@@ -1,0 +1,84 @@
+"""Head, jaw and eyes from the face points: what a head, a jaw and two eye bones of any rig are turned by.
+
+The head is the rigid fit of the mean head to the points that move with the skull. The jaw opens by the gap between the inner lips, the eyes turn by
+where the iris lies between the corners of the eye. Both are measured in the frame of the head, as shares of its size, so neither depends on
+who it is or how far away; what remains of a person's own face is removed by a neutral frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .bone_frames import fit_head, template_head
+from .rotations import dot
+from .skeleton import SIDES, keypoint_index
+
+JAW_DEGREES = 18.0  # rotation of a jaw that is wide open
+OPEN_SHARE = 0.42  # gap of the inner lips of a wide open mouth, share of the height of the face
+EYE_RADIUS = 0.0070  # of an eyeball, share of stature (12 mm at 1.72 m)
+MAX_GAZE = 35.0  # degrees
+
+
+@dataclass(frozen=True, eq=False)
+class HeadMotion:
+    """F frames.
+
+    frame    (F, 3, 3) head, columns x to its left, y to its back, z up, in the space of the points
+    support  (F,) effective number of face points behind it; below 4 nothing here means anything
+    jaw      (F,) degrees that the jaw is open, 0..18
+    gaze     (F, 2, 2) degrees: left and right eye; to the person's left, and up
+    """
+
+    frame: np.ndarray
+    support: np.ndarray
+    jaw: np.ndarray
+    gaze: np.ndarray
+
+
+def head_motion(surface: np.ndarray, weights: np.ndarray, neutral: HeadMotion | None = None, gain: float = 1.0) -> HeadMotion:
+    """Head, jaw and eyes of F frames.
+
+    surface  (F, 308, 3) metres: the keypoints on the skin (`Pose.surface`), NaN = none
+    weights  (F, 308) trust in each
+    neutral  one frame (F = 1) of the same face at rest: its jaw and gaze count as zero
+    gain     exaggerates jaw and gaze
+    """
+    frame, scale, origin, support = fit_head(surface, weights)
+    with np.errstate(invalid="ignore"):
+        local = (surface - origin[:, None, :]) @ frame / scale[:, None, None]  # share of stature, body axes
+    at = lambda name: local[:, keypoint_index(name)]  # noqa: E731
+    mean = template_head()
+    height = mean[keypoint_index("center_of_nose_root")] - mean[keypoint_index("tip_of_chin")]
+    gap = (at("center_of_upper_inner_lip") - at("center_of_lower_inner_lip"))[:, 2]
+    jaw = JAW_DEGREES * np.nan_to_num(gap) / (OPEN_SHARE * np.linalg.norm(height))
+
+    gaze = np.zeros((len(surface), 2, 2))
+    for i, side in enumerate(SIDES):
+        s = side[0]
+        inner, outer = at(f"{s}_inner_end_of_upper_lash_line"), at(f"{s}_outer_end_of_upper_lash_line")
+        off = at(f"{s}_center_of_iris") - (inner + outer) / 2
+        ratio = np.stack([off[:, 0], off[:, 2]], axis=-1) / EYE_RADIUS
+        gaze[:, i] = np.degrees(np.arcsin(np.clip(np.nan_to_num(ratio), -0.9, 0.9)))
+    if neutral is not None:
+        jaw, gaze = jaw - neutral.jaw[0], gaze - neutral.gaze[0]
+    known = support >= 4
+    return HeadMotion(
+        frame,
+        support,
+        np.where(known, np.clip(gain * jaw, 0, JAW_DEGREES), 0.0),
+        np.where(known[:, None, None], np.clip(gain * gaze, -MAX_GAZE, MAX_GAZE), 0.0),
+    )
+
+
+def calm_frame(motion: HeadMotion) -> HeadMotion:
+    """The neutral frame of a clip: the median of the tenth of its frames that differ least from the clip's median face."""
+    values = np.concatenate([motion.jaw[:, None], motion.gaze.reshape(len(motion.jaw), 4)], axis=1)
+    seen = np.flatnonzero(motion.support >= 4)
+    if not len(seen):
+        return replace(motion, frame=motion.frame[:1], support=motion.support[:1], jaw=np.zeros(1), gaze=np.zeros((1, 2, 2)))
+    off = values[seen] - np.median(values[seen], axis=0)
+    calm = seen[np.argsort(dot(off, off))[: max(1, len(seen) // 10)]]
+    centre = np.median(values[calm], axis=0)
+    return HeadMotion(motion.frame[calm[:1]], motion.support[calm[:1]], centre[:1], centre[1:].reshape(1, 2, 2))
