@@ -11,15 +11,19 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from motion import jitter, load_walk, measure, slide
 from rig_factory import person
+
 from sapiens2_avatar.core.bone_lengths import joint_tree, steady_lengths
+from sapiens2_avatar.core.bvh import read_bvh
 from sapiens2_avatar.core.contacts import find_contacts, ground_level, lock_feet, spans, two_bone
 from sapiens2_avatar.core.data import Pose
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.filters import cutoff, low_pass, low_pass_rotations, outliers
 from sapiens2_avatar.core.frames import LEVEL_WORLD_FROM_CAMERA
 from sapiens2_avatar.core.motion import MotionSettings, make_take
+from sapiens2_avatar.core.rigs import recognise
 from sapiens2_avatar.core.rotations import angle_between, rotation_from_vector
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, joint_swap
+from sapiens2_avatar.core.take_bvh import write_take_bvh
 from sapiens2_avatar.core.tracking import track, undo_swaps
 
 pytest.importorskip("scipy", reason="motion is filtered with scipy")
@@ -198,6 +202,24 @@ def test_crossing_legs_are_not_exchanged() -> None:
         clean = walker(90, speed)
         assert not undo_swaps(clean, np.ones(90, bool))[1].any()
         assert not undo_swaps(clean[::4], np.ones(len(clean[::4]), bool))[1].any()  # the same walk at 7.5 frames per second
+
+
+def test_a_take_is_written_as_bvh_and_read_again(tmp_path: Path) -> None:
+    take = make_take(as_poses(walker(30)), FPS)
+    clip = read_bvh(write_take_bvh(take, tmp_path / "take.bvh"))
+    assert len(clip.root) == 30 and clip.fps == pytest.approx(FPS, rel=1e-4)
+    found = recognise(clip.rest)
+    assert not found.missing
+    at = clip.positions()
+    for side in ("left", "right"):
+        for role, a, b in (("UpperArm", "shoulder", "elbow"), ("LowerArm", "elbow", "wrist"), ("UpperLeg", "hip", "knee"), ("LowerLeg", "knee", "ankle")):
+            child = {"UpperArm": "LowerArm", "LowerArm": "Hand", "UpperLeg": "LowerLeg", "LowerLeg": "Foot"}[role]
+            i, j = (clip.rest.index(found.first(side + r)) for r in (role, child))
+            wanted = take.positions[:, joint_index(f"{side}_{b}")] - take.positions[:, joint_index(f"{side}_{a}")]
+            assert np.degrees(angle_between(at[:, j] - at[:, i], wanted)).max() < 0.01
+            assert np.abs(np.linalg.norm(at[:, j] - at[:, i], axis=1) - np.linalg.norm(wanted, axis=1)).max() < 1e-3
+    hips = (at[:, clip.rest.index(found.first("leftUpperLeg"))] + at[:, clip.rest.index(found.first("rightUpperLeg"))]) / 2
+    assert np.linalg.norm(hips - take.positions[:, joint_index("pelvis")], axis=1).max() < 0.03
 
 
 def test_nobody_and_nonsense_are_refused() -> None:
