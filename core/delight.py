@@ -49,7 +49,7 @@ class DelightSettings:
     strength: float = 0.8
     directions: int = 64
     cells: int = 5000
-    rounds: int = 3
+    rounds: int = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,13 +253,13 @@ def _gain(albedo: np.ndarray, photo: np.ndarray, labels: np.ndarray) -> float:
 def _upsample(
     cells: Cells, light: _Light, x: np.ndarray, y: np.ndarray, label: np.ndarray, normal: np.ndarray, depth: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Occlusion, mirrored light and albedo of the materials, (N, 3) each, at pixels, from those of the four cells around that lie on the same surface.
+    """Occlusion, mirrored light and albedo of the materials, (N, 3) each, at pixels.
 
-    Joint bilateral upsampling (Kopf et al. 2007): bilinear weights times likeness in part, depth and normal.
+    Joint bilateral upsampling (Kopf et al. 2007) from the four cells around: bilinear weights times likeness in part, depth and normal.
     """
     h, w = cells.part.shape
-    u, v = (x + 0.5) / cells.step - 0.5, (y + 0.5) / cells.step - 0.5
-    left, top = np.floor(u).astype(np.int64), np.floor(v).astype(np.int64)
+    u, v = (((axis + 0.5) / cells.step - 0.5).astype(np.float32) for axis in (x, y))
+    left, top = np.floor(u).astype(np.int32), np.floor(v).astype(np.int32)
     total, mass = np.zeros((len(x), 9), np.float32), np.zeros((len(x), 1), np.float32)
     values = np.concatenate([light.occlusion, light.mirrored, light.albedo], axis=-1).reshape(-1, 9)
     valid, part, z, n = cells.valid.ravel(), cells.part.ravel(), cells.depth.ravel(), cells.normal.reshape(-1, 3)
@@ -269,7 +269,7 @@ def _upsample(
             linear = (1 - np.abs(u - left - dx)) * (1 - np.abs(v - top - dy))
             alike = valid[near] & (part[near] == label) & (np.abs(z[near] - depth) < SAME_SURFACE)
             facing = np.clip(np.einsum("ij,ij->i", n[near], normal), 0.05, 1) ** 2
-            weight = (linear * np.where(alike, facing, 1e-3)).astype(np.float32)[:, None]
+            weight = (linear * np.where(alike, facing, np.float32(1e-3)))[:, None]
             total += weight * values[near]
             mass += weight
     total /= np.maximum(mass, 1e-8)
