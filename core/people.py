@@ -18,7 +18,7 @@ HEAD = ("Face_Neck", "Hair", "Eyeglass", "Lower_Lip", "Upper_Lip", "Lower_Teeth"
 TRUNK = ("Torso", "Upper_Clothing")
 
 MIN_AREA = 5e-4  # of the photo: about a person 6 % as tall as the photo
-MIN_SHARE = 0.04  # of the largest person: the same person five times as far away
+MIN_SHARE = 0.08  # of the largest person: the same person three and a half times as far away
 MIN_ISLAND = 0.003  # of the largest person: smaller islands are speckle
 MAX_GAP = 0.25  # of the person's longer side: how far an island may be from the person that it belongs to
 
@@ -149,7 +149,7 @@ def _assembled(islands: list[_Island]) -> list[_Island]:
         i = int(np.argmin(gaps))
         if gaps[i] <= MAX_GAP * people[i].extent and not _is_another(people[i], island):
             people[i] = people[i].joined(island)
-        elif island.area >= max(MIN_SHARE, 0.1 if not island.has_head else 0) * largest:
+        elif island.area >= (MIN_SHARE if island.has_head else 2 * MIN_SHARE) * largest:
             people.append(island)
     return people
 

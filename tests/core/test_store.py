@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save, save_file
+
 from sapiens2_avatar.core import files
 from sapiens2_avatar.core.data import Predictions
 from sapiens2_avatar.core.errors import SapiensError

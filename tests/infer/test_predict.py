@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import binary_dilation, binary_erosion
+
 from sapiens2_avatar.core.data import Camera, Predictions
 from sapiens2_avatar.core.errors import Cancelled, SapiensError
 from sapiens2_avatar.core.photo import read_photo
@@ -18,7 +20,6 @@ from sapiens2_avatar.infer import predict as predict_module
 from sapiens2_avatar.infer.model.config import BackboneConfig, HeadConfig, Sapiens2Config
 from sapiens2_avatar.infer.network import TASKS, Checkpoint, Network
 from sapiens2_avatar.infer.predict import predict
-from scipy.ndimage import binary_dilation, binary_erosion
 
 SIZE = (512, 384)
 MAPS = ("image", "pointmap", "normal", "albedo", "seg", "alpha")

@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 from safetensors.torch import save_file
+
 from sapiens2_avatar.infer import Sapiens2, released_config
 
 SCRIPT = """

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+
 from sapiens2_avatar.infer import decode, processing
 from sapiens2_avatar.infer.processing import Letterbox, PoseWindow
 

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sapiens2_avatar.core.people import Person
 from sapiens2_avatar.infer.decode import decode_heatmaps, decode_seg, mirrored_heatmaps
 from sapiens2_avatar.infer.processing import (
@@ -136,6 +137,7 @@ def test_seg_foreground_is_a_probability():
     labels, foreground = decode_seg(logits, 10, 10)
     assert (labels == 0).all()
     assert (foreground == round(28 / 29 * 255)).all()
+    assert (decode_seg(logits, 10, 10, together=True)[0] == 1).all()
     logits[:, 0] = 1000
     assert (decode_seg(logits, 10, 10)[1] == 0).all()
 
