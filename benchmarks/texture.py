@@ -2,9 +2,10 @@
 
 usage: python benchmarks/texture.py [STUDIO]
 
-STUDIO: folder of samples (default: $SAPIENS2_SHARED/studio, or ../shared/studio). PSNR in sRGB against the true albedo, one pixel inside
-the true silhouette: of the texture (what a mesh that covers everything would show), and with what the scan leaves uncovered
-counted as black. Beside it the albedo map as it was given. CPU seconds on one thread, of each base colour and of each extra.
+STUDIO: folder of samples (default: $SAPIENS2_SHARED/studio, or ../shared/studio). PSNR in sRGB against the true albedo, one
+pixel inside the true silhouette: of the texture (what a mesh that covers everything would show), and with what the scan leaves
+uncovered counted as black. Beside it the albedo map as it was given. CPU seconds on one thread, of each base colour and of each
+extra.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A second set of texture coordinates without overlap, with more texels for face and hands.
 
-A scan from one photo is a height field over its image, so the photo's projection unfolds every part without overlap and with exactly
-the detail that the photo has. The atlas keeps that projection and only cuts it into connected parts, turns each so that its box
-is smallest, scales it, and packs the boxes on shelves.
+A scan from one photo is a height field over its image, so the photo's projection unfolds every part without overlap and with
+exactly the detail that the photo has. The atlas keeps that projection and only cuts it into connected parts, turns each so that
+its box is smallest, scales it, and packs the boxes on shelves.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SMALLEST_CHART = 50
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
-    """uvs (F, 3, 2) float32 in [0, 1] for every corner of every face; chart (F,) int32; share of the square that the faces cover."""
+    """uvs (F, 3, 2) float32 in [0, 1] of the corners of the faces; chart (F,) int32; share of the square that the faces cover."""
 
     uvs: np.ndarray
     chart: np.ndarray
@@ -157,7 +157,7 @@ def _points_of_charts(plane: np.ndarray, faces: np.ndarray, chart: np.ndarray) -
 
 
 def _smallest_boxes(points: np.ndarray, chart: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The turn (C,) that makes the box of every chart smallest, upright where it is longer than wide; its lower corner and size (C, 2)."""
+    """The turn (C,) that makes the box of every chart smallest and upright; the box's lower corner and size (C, 2)."""
     starts = np.flatnonzero(np.diff(chart, prepend=-1))
     everyone = np.arange(len(starts))
     turns = np.arange(TURNS) * (np.pi / 2 / TURNS)

@@ -1,11 +1,11 @@
 """Take the light out of a photo: what is left is the colour of the surface.
 
-The photo is modelled as  I = albedo · S + G  with S the light that reaches a matt surface and G what the surface mirrors. Both are
-linear in the radiance of a sphere of directions (`core.lighting`), with the shadows that the person casts on themself. The
+The photo is modelled as  I = albedo · S + G  with S the light that reaches a matt surface and G what the surface mirrors. Both
+are linear in the radiance of a sphere of directions (`core.lighting`), with the shadows that the person casts on themself. The
 radiance is fitted per colour channel under the assumption that each material of the person has a few colours only; then what is
 left of smooth differences inside of a material counts as light as well. Fine detail always counts as albedo.
 
-The fit runs on a few thousand cells, whatever the size of the photo; only the last step, albedo = (I - G) / S, visits every pixel.
+The fit runs on a few thousand cells, whatever the size of the photo; only the last step, albedo = (I - G) / S, visits all pixels.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class DelightSettings:
 
 @dataclass(frozen=True, eq=False)
 class Delighted:
-    """albedo_linear (H, W, 3) float32, 0 outside of the person; highlight (H, W) float32: white light, in units of the light on a matt
-    white surface, that the pixel shows beyond its surroundings."""
+    """albedo_linear (H, W, 3) float32, 0 outside of the person; highlight (H, W) float32: white light, in units of the light on
+    a matt white surface, that the pixel shows beyond its surroundings."""
 
     albedo_linear: np.ndarray
     highlight: np.ndarray
@@ -76,8 +76,8 @@ def delight(
     normal  (H, W, 3) float32 camera space, unit, towards the camera
     depth   (H, W) float32 metres, 0 = none
 
-    Brightness is free: the median luminance of the skin (of everything, where no skin is seen) stays as it is in the photo, unless
-    that makes the surface brighter than any is. Returns None if too little of the person is seen, or in too little light,
+    Brightness is free: the median luminance of the skin (of everything, where no skin is seen) stays as it is in the photo,
+    unless that makes the surface brighter than any is. Returns None if too little of the person is seen, or in too little light,
     to tell light from colour.
     """
     settings = settings or DelightSettings()
@@ -178,8 +178,8 @@ def _smooth_residual(cells: Cells, albedo: np.ndarray, constant: np.ndarray, sha
     """(N,) smooth part of log(albedo / constant): light that the model missed. Bilateral in place, depth and normal."""
     error = np.log(np.maximum(albedo, DARKEST) / np.maximum(constant, DARKEST)).mean(axis=1)
     h, w = cells.part.shape
-    # What differs much is another colour (a print, an eyebrow), not light; but in the shade small errors of the light are large ones of
-    # the quotient.
+    # What differs much is another colour (a print, an eyebrow), not light; but in the shade small errors of the light are large
+    # ones of the quotient.
     shade = shading @ LUMINANCE
     tolerance = 0.5 / np.clip(shade / np.median(shade), 0.25, 1)
     belief = 1 / np.square(1 + np.square(error / tolerance))
@@ -255,7 +255,7 @@ def _upsample(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Occlusion, mirrored light and albedo of the materials, (N, 3) each, at pixels.
 
-    Joint bilateral upsampling (Kopf et al. 2007) from the four cells around: bilinear weights times likeness in part, depth and normal.
+    Joint bilateral upsampling (Kopf et al. 2007) from the four cells around: bilinear weights times likeness in part, depth, normal.
     """
     h, w = cells.part.shape
     u, v = (((axis + 0.5) / cells.step - 0.5).astype(np.float32) for axis in (x, y))

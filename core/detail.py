@@ -1,7 +1,7 @@
 """Give a base colour that a network has blurred the detail of the photo that it was predicted from.
 
-Light changes slowly over a few pixels, so there photo = albedo · light, the light constant, and where the map is the albedo blurred
-with a kernel K:  albedo = map · photo / K(photo). The same holds for display values, which are powers of linear ones.
+Light changes slowly over a few pixels, so there photo = albedo · light, the light constant, and where the map is the albedo
+blurred with a kernel K:  albedo = map · photo / K(photo). The same holds for display values, which are powers of linear ones.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 BLURS = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
-"""Standard deviations in pixels that are tried: from the blur of a network at the photo's own size to a map enlarged eight times."""
+"""Standard deviations in pixels that are tried: from a network's blur at the photo's size to a map enlarged eight times."""
 FLOOR = 8.0
 """Added to display values 0..255, so that noise in the dark does not become detail."""
 STRONGEST = 3.0
@@ -50,9 +50,9 @@ def add_detail(colour: np.ndarray, photo: np.ndarray, person: np.ndarray) -> np.
 def blur_between(colour: np.ndarray, photo: np.ndarray, inside: np.ndarray) -> float | None:
     """The standard deviation in pixels by which the base colour is more blurred than the photo; None if it is not.
 
-    colour, photo (H, W, 3) uint8; inside (H, W) float: distance to the border of the person. It is the least blur that makes the photo's
-    detail, in logarithms, more like that of the base colour than a little less and a little more blur do. Only the strongest tenth
-    of the detail counts: edges stand out of the noise of either.
+    colour, photo (H, W, 3) uint8; inside (H, W) float: distance to the border of the person. It is the least blur that makes
+    the photo's detail, in logarithms, more like that of the base colour than a little less and a little more blur do. Only the
+    strongest tenth of the detail counts: edges stand out of the noise of either.
     """
     import cv2
 

@@ -73,8 +73,8 @@ def fill_texture(image: np.ndarray, belief: np.ndarray, labels: np.ndarray, gutt
     labels  (H, W) uint8: parts; 0 is outside of the person and never believed
     gutter  width in texels of the band around the person that carries the colour of the nearest part
 
-    A part without any believed texel, and what lies beyond the gutter, continues all texels alike. Returns (H, W, C) float32; it is
-    0 if nothing is believed.
+    A part without any believed texel, and what lies beyond the gutter, continues all texels alike. Returns (H, W, C) float32;
+    it is 0 if nothing is believed.
     """
     import cv2
 

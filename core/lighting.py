@@ -99,8 +99,8 @@ def _padded(camera: Camera, width: int, height: int) -> Camera:
 def visibility(cells: Cells, camera: Camera, towards: np.ndarray) -> np.ndarray:
     """(N, D) float32 in 0..1: how free the view is from each valid cell in D directions; 0 below its horizon.
 
-    Rays march over the depth map of the cells. A ray is blocked where it passes behind the surface by less than BODY_THICKNESS; the
-    transition widens with the distance, as the penumbra of a light as wide as the spacing of the directions does.
+    Rays march over the depth map of the cells. A ray is blocked where it passes behind the surface by less than BODY_THICKNESS;
+    the transition widens with the distance, as the penumbra of a light as wide as the spacing of the directions does.
     """
     h, w = cells.part.shape
     normal, origin = cells.normal[cells.valid], cells.points[cells.valid]
@@ -140,8 +140,8 @@ def glossy_transfer(
 ) -> np.ndarray:
     """(N, D + 1) float32: what the surface mirrors towards the camera, whatever its albedo.
 
-    normal, points (N, 3) camera space; roughness, ior (N,). Microfacets with the GGX distribution, Schlick's Fresnel term and Smith's
-    shadowing in Schlick's form (Walter et al. 2007; Karis 2013). The last column, for `diffuse_transfer`, is 0.
+    normal, points (N, 3) camera space; roughness, ior (N,). Microfacets with the GGX distribution, Schlick's Fresnel term and
+    Smith's shadowing in Schlick's form (Walter et al. 2007; Karis 2013). The last column, for `diffuse_transfer`, is 0.
     """
     view = -points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-6)
     # Half vectors never exist as (N, D, 3): |v + l|^2 = 2 + 2 v.l.

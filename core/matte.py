@@ -20,10 +20,10 @@ def foreground(colour: np.ndarray, alpha: np.ndarray | None, labels: np.ndarray,
     labels  (H, W) uint8 body parts, 0 = not the person
     gutter  see `core.fill.fill_texture`
 
-    Returns (H, W, 3) float32. Inside, pixels with opacity a become F + a (I - a F - (1 - a) B), where F and B continue the colours
-    of the part and of the background (Forte, "Approximate Fast Foreground Colour Estimation", 2021); opaque pixels stay as they are.
-    Near the border the opacity is also measured, as the place of the colour between B and F, and the lower of both counts, but
-    only where the border is mixed as a whole: a dark seam on a sharp border is not background.
+    Returns (H, W, 3) float32. Inside, pixels with opacity a become F + a (I - a F - (1 - a) B), where F and B continue the
+    colours of the part and of the background (Forte, "Approximate Fast Foreground Colour Estimation", 2021); opaque pixels stay
+    as they are. Near the border the opacity is also measured, as the place of the colour between B and F, and the lower of both
+    counts, but only where the border is mixed as a whole: a dark seam on a sharp border is not background.
     """
     import cv2
 

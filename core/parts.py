@@ -40,11 +40,11 @@ def face_materials(mesh: MeshData) -> np.ndarray:
 def part_weights(mesh: MeshData, steps: int = 3) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Soft vertex groups: label -> (vertex indices (n,) int64, weights (n,) float32 in 0..1].
 
-    steps  how often weights are averaged over the faces around a vertex; every step blurs by about 0.7 of an edge, so 3 soften the
-           border of two parts by 1.2 pixels on a mesh of every pixel. 0 = hard groups
+    steps  how often weights are averaged over the faces around a vertex; every step blurs by about 0.7 of an edge, so 3 soften
+           the border of two parts by 1.2 pixels on a mesh of every pixel. 0 = hard groups
 
-    The weights of a vertex add up to 1. The blur follows the surface: an arm in front of a chest leaves no trace on it. Vertices of the
-    background (label 0) have no group.
+    The weights of a vertex add up to 1. The blur follows the surface: an arm in front of a chest leaves no trace on it.
+    Vertices of the background (label 0) have no group.
     """
     mixed = np.ptp(mesh.labels[mesh.faces], axis=1) > 0
     active = np.zeros(len(mesh.vertices), bool)

@@ -13,8 +13,8 @@ def rasterise(corners: np.ndarray, height: int, width: int) -> tuple[np.ndarray,
 
     corners  (F, 3, 2) float32 pixel coordinates (x, y), an integer is the centre of a texel
 
-    Returns the triangle of each texel, (height, width) int32, -1 = none, and its barycentric coordinates (height, width, 3) float32.
-    A texel on an edge belongs to both triangles, so neighbours leave no gap.
+    Returns the triangle of each texel, (height, width) int32, -1 = none, and its barycentric coordinates (height, width, 3)
+    float32. A texel on an edge belongs to both triangles, so neighbours leave no gap.
     """
     triangle = np.full(height * width, -1, np.int32)
     weights = np.zeros((height * width, 3), np.float32)
@@ -55,7 +55,7 @@ def _barycentric(corners: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.
 
 
 def interpolate(values: np.ndarray, faces: np.ndarray, triangle: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Values (V, C) at the vertices, linearly over triangles: (N, C) float32 for N texels with triangle (N,) and weights (N, 3)."""
+    """Values (V, C) at the vertices, linear over triangles: (N, C) float32 for texels with triangle (N,), weights (N, 3)."""
     corner = faces[triangle]
     out = weights[:, 0, None] * values[corner[:, 0]]
     out += weights[:, 1, None] * values[corner[:, 1]]

@@ -1,9 +1,10 @@
 """What a mesh is too coarse to carry, as textures on it: a tangent-space normal map and a displacement in metres.
 
-The frame is that of MikkTSpace (Morten Mikkelsen, "Simulation of Wrinkled Surfaces Revisited", 2008, section 3.4; mikktspace.com),
-which Blender, glTF and game engines use. On a scan it is simple: the texture coordinates are welded and run like the image, so
-every vertex has one frame and no triangle is mirrored. A renderer interpolates normal N and tangent T over a triangle without
-normalising them, and shows the normal  x T + y (N x T) + z N;  the map holds the x, y, z that give the wanted normal.
+The frame is that of MikkTSpace (Morten Mikkelsen, "Simulation of Wrinkled Surfaces Revisited", 2008, section 3.4;
+mikktspace.com), which Blender, glTF and game engines use. On a scan it is simple: the texture coordinates are welded and run
+like the image, so every vertex has one frame and no triangle is mirrored. A renderer interpolates normal N and tangent T over a
+triangle without normalising them, and shows the normal  x T + y (N x T) + z N;  the map holds the x, y, z that give
+the wanted normal.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ VISIBLE_DEGREES = 3.0
 
 
 def vertex_tangents(mesh: MeshData) -> np.ndarray:
-    """(V, 3) float32 unit MikkTSpace tangents of the vertices, perpendicular to `mesh.normals`; 0 where no triangle defines one."""
+    """(V, 3) float32 unit MikkTSpace tangents of the vertices, perpendicular to `mesh.normals`; 0 without a triangle."""
     p, uv, n = mesh.vertices[mesh.faces], mesh.uvs[mesh.faces].astype(np.float64), mesh.normals[mesh.faces]
     d1, d2 = p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]
     t1, t2 = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
     along_u = t2[:, 1, None] * d1 - t1[:, 1, None] * d2
     area = t1[:, 0] * t2[:, 1] - t1[:, 1] * t2[:, 0]
     along_u *= np.sign(area)[:, None]
-    # Every corner adds the direction of growing u, brought into the plane of its normal, by the angle of the corner in that plane.
+    # Every corner adds the direction of growing u, brought into the plane of its normal, by the corner's angle there.
     on_plane = _unit(along_u[:, None] - np.einsum("fi,fki->fk", along_u, n)[..., None] * n)
     onward, back = np.roll(p, -1, axis=1) - p, np.roll(p, 1, axis=1) - p
     onward, back = (_unit(e - np.einsum("fki,fki->fk", e, n)[..., None] * n) for e in (onward, back))
@@ -91,8 +92,8 @@ def decode(values: np.ndarray) -> np.ndarray:
 def displacement(surface: Surface) -> np.ndarray:
     """(H, W) float32 metres from the mesh along its normal to the surface that the maps describe; 0 off the mesh.
 
-    The distance to the tangent plane of the map at the texel's pixel, so that displacing along the normal, which leaves the pixel's
-    ray, still lands on the surface. Use with mid-level 0 and scale 1.
+    The distance to the tangent plane of the map at the texel's pixel, so that displacing along the normal, which leaves the
+    pixel's ray, still lands on the surface. Use with mid-level 0 and scale 1.
     """
     mesh, (height, width) = surface.mesh, surface.mask.shape
     triangle, weights = rasterise(_texel_corners(mesh, height, width), height, width)
@@ -119,7 +120,7 @@ def _texel_corners(mesh: MeshData, height: int, width: int) -> np.ndarray:
 def _coordinates(x: np.ndarray, y: np.ndarray, z: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """(N, 3) a, b, c with vector ~ a x + b y + c z, normalised to length 1; all arguments (N, 3). Cramer's rule.
 
-    The frame need not be orthonormal: interpolated ones are not. The factor det is left out: it scales all three alike and is positive.
+    The frame need not be orthonormal: interpolated ones are not. The factor det is left out: positive, it scales all alike.
     """
     return _unit(np.stack([np.einsum("ij,ij->i", vector, np.cross(p, q)) for p, q in ((y, z), (z, x), (x, y))], axis=1))
 

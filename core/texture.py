@@ -104,8 +104,8 @@ def colour_source(predictions: Predictions, wanted: str = "auto") -> str:
 def roughness_map(labels: np.ndarray, highlight: np.ndarray) -> np.ndarray:
     """(H, W) uint8, 255 = fully rough: the roughness of each part's material, less where a highlight was seen.
 
-    labels (H, W) uint8, continued around the person so that borders do not shine; highlight (H, W) float32 as from `core.delight`. It is a
-    hint: one photo shows gloss only where it happens to mirror a light.
+    labels (H, W) uint8, continued around the person so that borders do not shine; highlight (H, W) float32 as from
+    `core.delight`. It is a hint: one photo shows gloss only where it happens to mirror a light.
     """
     import cv2
 
@@ -116,7 +116,7 @@ def roughness_map(labels: np.ndarray, highlight: np.ndarray) -> np.ndarray:
 
 
 def _trust(mask: np.ndarray) -> np.ndarray:
-    """(H, W) float32: how far the quotient of photo and light is to be believed. Normals turn away at the border, light is a guess."""
+    """(H, W) float32: how far the quotient of photo and light is to be believed: at the border normals are a guess."""
     import cv2
 
     inside = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
