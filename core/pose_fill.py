@@ -45,7 +45,7 @@ def fill_joints(
     leans = {tuple(pair): row for row, pair in enumerate(lean_pairs().tolist()) if lean_trust[row] > 0.3}
     out = np.where(known[:, None], positions, np.nan)
     T = template_joints() * stature
-    frame = _trunk(out, T, ray, head, stature)
+    frame = _trunk(out, T, ray, front, head)
     _wrists_from_knuckles(out, T, frame)
     for parent, child, grandparent in _chains():
         if np.isfinite(out[child]).all():
@@ -114,7 +114,7 @@ def on_ray(parent: np.ndarray, length: float, ray: np.ndarray, guess: np.ndarray
     return points[np.argmin(cost)]
 
 
-def _trunk(out: np.ndarray, T: np.ndarray, ray: np.ndarray, head: tuple, stature: float) -> np.ndarray:
+def _trunk(out: np.ndarray, T: np.ndarray, ray: np.ndarray, front: np.ndarray, head: tuple) -> np.ndarray:
     """Place the joints of the trunk in `out` and return the trunk's (3, 3) frame."""
     at = {n: joint_index(n) for n in TRUNK}
     known = lambda *names: all(np.isfinite(out[at[n]]).all() for n in names)  # noqa: E731
@@ -147,14 +147,20 @@ def _trunk(out: np.ndarray, T: np.ndarray, ray: np.ndarray, head: tuple, stature
         origin = head_origin - frame @ T[joint_index("head")]
     else:
         rest = [(p - frame @ t) for p, t in zip(out, T, strict=True) if np.isfinite(p).all()]
-        origin = np.mean(rest, axis=0) if rest else np.array([0.0, 0.0, 2.5 * stature])
+        origin = np.mean(rest, axis=0) if rest else np.array([0.0, 0.0, 4.0])
     for name, i in at.items():
         if np.isfinite(out[i]).all():
             continue
         mirror = name.replace("left", "*").replace("right", "left").replace("*", "right")
         if mirror != name and known(mirror):
-            out[i] = out[at[mirror]] + frame @ (T[i] - T[at[mirror]])
-        elif name == "pelvis" and (known("left_hip") or known("right_hip")):
+            offset = frame @ (T[i] - T[at[mirror]])
+            out[i] = out[at[mirror]] + offset
+            if np.isfinite(ray[i]).all():
+                # The far shoulder or hip of someone seen from the side: covered, so behind what covers it by its own flesh.
+                cover = front[i] + 0.06
+                out[i] = on_ray(out[at[mirror]], float(np.linalg.norm(offset)), ray[i], out[i], cover)
+            continue
+        if name == "pelvis" and (known("left_hip") or known("right_hip")):
             out[i] = np.nanmean([out[at[n]] - frame @ T[at[n]] for n in ("left_hip", "right_hip")], axis=0)
         else:
             out[i] = origin + frame @ T[i]
