@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+EDGE = 1e-4
+"""Barycentric coordinates down to minus this count as inside."""
 CANDIDATES = 1 << 21
 """Pairs of triangle and texel that are tested at a time; bounds the memory at about 200 MB."""
 
@@ -24,34 +26,40 @@ def rasterise(corners: np.ndarray, height: int, width: int) -> tuple[np.ndarray,
     low = np.clip(np.ceil(safe.min(axis=1) - 1e-3), 0, limit).astype(np.int64)
     high = np.clip(np.floor(safe.max(axis=1) + 1e-3) + 1, 0, limit).astype(np.int64)
     span = np.where(finite[:, None], np.maximum(high - low, 0), 0)
-    count = span[:, 0] * span[:, 1]
+    second, third = _planes(safe.astype(np.float64), low)
+    count = span[:, 0] * span[:, 1] * np.isfinite(second).all(axis=1)
     start = np.concatenate([[0], np.cumsum(count)])
     first = 0
     while first < len(corners):
         last = max(first + 1, int(np.searchsorted(start, start[first] + CANDIDATES, side="right")) - 1)
-        index = np.repeat(np.arange(first, last), count[first:last])
+        index = np.repeat(np.arange(first, last, dtype=np.int32), count[first:last])
         offset = np.arange(len(index)) - np.repeat(start[first:last] - start[first], count[first:last])
-        row, column = np.divmod(offset, np.maximum(span[index, 0], 1))
-        x, y = low[index, 0] + column, low[index, 1] + row
-        inside, bary = _barycentric(safe[index], x, y)
-        texel = y[inside] * width + x[inside]
-        triangle[texel], weights[texel] = index[inside], bary[inside]
+        row, column = np.divmod(
+            offset.astype(np.int32), np.repeat(np.maximum(span[first:last, 0], 1), count[first:last]).astype(np.int32)
+        )
+        v = second[index, 0] + second[index, 1] * column + second[index, 2] * row
+        w = third[index, 0] + third[index, 1] * column + third[index, 2] * row
+        inside = np.flatnonzero((v >= -EDGE) & (w >= -EDGE) & (v + w <= 1 + EDGE))
+        index, v, w = index[inside], v[inside], w[inside]
+        texel = (low[index, 1] + row[inside]) * width + low[index, 0] + column[inside]
+        triangle[texel] = index
+        weights[texel] = np.clip(np.stack([1 - v - w, v, w], axis=1), 0, 1)
         first = last
     return triangle.reshape(height, width), weights.reshape(height, width, 3)
 
 
-def _barycentric(corners: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) bool inside or on the edge, and (N, 3) float32 barycentric coordinates of points in triangles (N, 3, 2)."""
-    a, b, c = (corners[:, k].astype(np.float64) for k in range(3))
+def _planes(corners: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The barycentric coordinates of the second and third corner as planes over the texels: (F, 3) float32 each, the value at the
+    texel `origin` (F, 2) and the steps to the right and downwards; NaN for triangles without area."""
+    a, b, c = (corners[:, k] - origin for k in range(3))
     ab, ac = b - a, c - a
-    px, py = x - a[:, 0], y - a[:, 1]
     area = ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]
-    solid = np.abs(area) > 1e-12
-    scale = 1 / np.where(solid, area, 1)
-    second = (px * ac[:, 1] - py * ac[:, 0]) * scale
-    third = (ab[:, 0] * py - ab[:, 1] * px) * scale
-    bary = np.stack([1 - second - third, second, third], axis=1)
-    return solid & (bary >= -1e-4).all(axis=1), np.clip(bary, 0, 1).astype(np.float32)
+    scale = 1 / np.where(np.abs(area) > 1e-12, area, np.nan)
+    right = np.stack([ac[:, 1], -ab[:, 1]]) * scale
+    down = np.stack([-ac[:, 0], ab[:, 0]]) * scale
+    at_origin = -(a[:, 0] * right + a[:, 1] * down)
+    planes = np.stack([at_origin, right, down], axis=-1).astype(np.float32)
+    return planes[0], planes[1]
 
 
 def interpolate(values: np.ndarray, faces: np.ndarray, triangle: np.ndarray, weights: np.ndarray) -> np.ndarray:
