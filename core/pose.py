@@ -40,7 +40,7 @@ class PoseSettings:
 
     min_score      keypoints that score less are not used
     doubt          (low, high) scores: below low a keypoint counts as covered, so that the surface over it is not its own; above
-                   high as seen. Between them its depth counts less
+                   high as seen. Between them its depth counts less. Both shrink where all scores are low
     keypoint_px    standard deviation of a good keypoint, pixels at a person height of 1000 pixels
     depth_m        standard deviation of the depth of a body joint, metres
     hand_depth_m   the same for fingers
@@ -138,12 +138,13 @@ def _look(predictions: Predictions, person: int, camera: Camera, settings: PoseS
     score = np.where(has, samples.score[shown], 0.0)
     depth = np.where(has, samples.depth[shown], np.nan)
     front = np.where(has, samples.front[shown], np.nan)
-    trust = smoothstep(*settings.doubt, score) * np.where(has, samples.visible[shown], 0.0)
+    doubt = np.multiply(settings.doubt, _usual_score(samples.score))
+    trust = smoothstep(*doubt, score) * np.where(has, samples.visible[shown], 0.0)
     trust = np.where((score > 0) & np.isfinite(depth), np.maximum(trust, DOUBTED), 0.0)
     trust[_out_of_reach(depth, trust)] = 0.0
     sigma = max(settings.keypoint_px * samples.height / 1000, 0.5) / camera.fx
 
-    head = fit_head(samples.points, smoothstep(*settings.doubt, samples.score) * samples.visible)
+    head = fit_head(samples.points, smoothstep(*doubt, samples.score) * samples.visible)
     head_stature = float(head[1]) if head[3] >= HEAD_SUPPORT else None
     stature, joints = DEFAULT_STATURE, np.full((68, 3), np.nan)
     for _ in range(2):
@@ -151,7 +152,7 @@ def _look(predictions: Predictions, person: int, camera: Camera, settings: PoseS
         stature = estimate_stature(joints, np.where(trust > 0.3, trust, 0.0), head_stature)
     measured = trust[lean_pairs()].min(axis=1) > 0.9
     lean, lean_trust = lean_directions(predictions, samples, ~measured)
-    lean_trust *= smoothstep(*settings.doubt, score[lean_pairs()].min(axis=1))  # over a covered limb the normals are its cover's
+    lean_trust *= smoothstep(*doubt, score[lean_pairs()].min(axis=1))  # over a covered limb the normals are its cover's
     known = trust > 2 * DOUBTED
     if not known.any():
         joints = flat_start(samples, camera, stature, lean, lean_trust)
@@ -159,6 +160,15 @@ def _look(predictions: Predictions, person: int, camera: Camera, settings: PoseS
     start = fill_joints(joints, known, ray, front, stature, head, lean, lean_trust)
     seen = Observation(ray, score, trust, depth, front, np.array(sigma), lean, lean_trust)
     return _Look(samples, seen, start, stature, head)
+
+
+def _usual_score(score: np.ndarray) -> float:
+    """How high this network scores what it sees, 0.3..1: the upper fifth of the (308,) scores of body, hands and feet over 0.8.
+
+    A small network's scores are lower throughout; what it doubts must be told from what it sees by its own measure.
+    """
+    used = score[:70][score[:70] > 0]
+    return float(np.clip(np.percentile(used, 80) / 0.8, 0.3, 1.0)) if len(used) else 1.0
 
 
 def _out_of_reach(depth: np.ndarray, trust: np.ndarray) -> np.ndarray:
@@ -205,7 +215,7 @@ ELBOW_LANDMARKS = {"olecranon": 0.018, "cubital_fossa": 0.029}  # share of statu
 def _surface(look: _Look, positions: np.ndarray, stature: float) -> np.ndarray:
     """(308, 3) float32 keypoints on the skin. The side of an elbow that is turned away lies on its ray, behind the joint."""
     points = look.samples.points.copy()
-    doubted = smoothstep(*DOUBT, look.samples.score) < 0.5
+    doubted = look.samples.score < np.mean(DOUBT) * _usual_score(look.samples.score)
     for side in SIDES:
         elbow = positions[joint_index(f"{side}_elbow")]
         for name, share in ELBOW_LANDMARKS.items():

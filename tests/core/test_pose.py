@@ -169,3 +169,14 @@ def test_a_pointmap_of_garbage_is_survived(person):
 def test_no_refinement_is_a_setting(person):
     pose = lift_pose(person("body_apose"), settings=PoseSettings(iterations=0))
     assert np.isfinite(pose.positions).all()
+
+
+@pytest.mark.parametrize("factor", [0.8, 0.55])
+def test_a_network_that_scores_low_throughout_gives_the_same_pose(person, factor):
+    p = person("body_walk")
+    keypoints = p.keypoints.copy()
+    keypoints[..., 2] *= factor
+    usual, low = lift_pose(p), lift_pose(replace(p, keypoints=keypoints))
+    both = [i for i in BODY if usual.seen[i] and low.seen[i]]
+    assert len(both) > 10
+    assert np.linalg.norm(low.positions - usual.positions, axis=1)[both].max() < 0.03
