@@ -83,6 +83,7 @@ def play(blender, zip_path, worker_python, studio, tmp_path):
         assert (out / "result.json").exists(), f"Blender ended with status {status}:\n{log_text[-3000:]}"
         result = json.loads((out / "result.json").read_text())
         assert not result["error"], result["error"] + log_text[-2000:]
+        assert "Traceback" not in log_text, log_text[-3000:]
         keep = os.environ.get("SAPIENS2_GUI_PICTURES")
         if keep:
             Path(keep).mkdir(parents=True, exist_ok=True)

@@ -153,23 +153,33 @@ def killed():
     return {"before": before, "after": after, "sentences": sentences}
 
 
+def show_only(*names: str):
+    """Register the panels anew with only these unfolded."""
+    sidebar = sys.modules[f"{extension().__name__}.panels.sidebar"]
+    for cls in reversed(sidebar.CLASSES):
+        bpy.utils.unregister_class(cls)
+    for cls in sidebar.CLASSES:
+        cls.bl_options = set() if cls.bl_label in names else {"DEFAULT_CLOSED"}
+        bpy.utils.register_class(cls)
+    region("UI").active_panel_category = "Sapiens2"
+    yield 2.0
+
+
 def panels():
-    """Every panel open, as an artist would see it after a run."""
+    """Every panel open, as an artist would see it after a run, also with a model whose weights are missing."""
     yield from open_tab()
     yield from ready()
     bpy.ops.sapiens2.run()
     yield 1.0
-    for space in (area().spaces[0],):
-        space.shading.type = "MATERIAL"
-    rig = next((obj for obj in bpy.data.objects if obj.type == "ARMATURE"), None)
-    bpy.context.scene.sapiens2.armature = rig
-    window_region = region("UI")
-    names = [name for name in dir(bpy.types) if name.startswith("SAPIENS2_PT_")]
-    # Fold what lies above, one after the other, so that each panel is seen.
-    picture("panels_top", crop_panel=True)
-    for _ in range(3):
-        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area(), region=window_region):
-            bpy.ops.view2d.scroll_down(deltay=400)
-        yield 0.6
-        picture(f"panels_{_}", crop_panel=True)
-    return names
+    settings = bpy.context.scene.sapiens2
+    settings.armature = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE")
+    predictions = settings.predictions
+    settings.model = "0.8b"
+    yield from show_only("Model", "Maps", "Run")
+    yield 2.0
+    picture("panels_a", crop_panel=True)
+    yield from show_only("Scan", "Texture", "Rig", "Retarget", "Batch")
+    picture("panels_b", crop_panel=True)
+    bpy.ops.sapiens2.map_open(map="normal")
+    yield 2.0
+    return {"predictions": predictions}
