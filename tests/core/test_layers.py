@@ -15,7 +15,7 @@ ARROWS = {
     "infer": ({"core"}, {"bpy", "mathutils"}),
     "scene": ({"core"}, {"torch", "timm", "scipy", "cv2"}),
     "jobs": ({"core", "preferences"}, {"torch", "timm", "scipy", "cv2"}),
-    "operators": ({"core", "scene", "jobs", "properties", "preferences"}, {"torch", "timm"}),
+    "operators": ({"core", "scene", "jobs", "properties", "preferences", "thumbnails"}, {"torch", "timm"}),
     "batch": ({"core", "infer", "scene"}, {"torch", "timm"}),
     "commands": ({"core", "batch", "infer", "scene", "jobs", "_version", "data"}, {"torch", "timm"}),
     "cli": ({"core", "commands", "_version"}, {"torch", "timm", "bpy", "scipy", "cv2"}),
