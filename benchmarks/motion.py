@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from sapiens2_avatar.core.contacts import foot_points, spans
 from sapiens2_avatar.core.data import Predictions
 from sapiens2_avatar.core.motion import MotionSettings, Take, make_take

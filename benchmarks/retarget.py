@@ -19,6 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rig_factory import BUILDABLE, REST_POSES, make_rig
+
 from sapiens2_avatar.core.body_motion import BodyMotion, motion_from_rig
 from sapiens2_avatar.core.bvh import BvhClip, read_bvh
 from sapiens2_avatar.core.rest import RestRig

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import bpy
 import numpy as np
 from retarget import LIMBS, source_motion, worst_jump
+
 from sapiens2_avatar.core.body_motion import BodyMotion
 from sapiens2_avatar.core.bvh import BvhClip
 from sapiens2_avatar.core.rigs import BoneMap

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+
 from sapiens2_avatar.core.bone_frames import template_joints
 from sapiens2_avatar.core.rest import RestRig
 from sapiens2_avatar.core.rigs import FINGERS, PHALANGES, SIDES, families

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -134,8 +136,8 @@ def test_blender_evaluates_what_the_arrays_say(family, factory, kinematics, arma
         got, own = evaluated(obj), part("scene.rig_state").read_rest(obj)
         wanted, ideal = (expected(factory, kinematics, r, pose, level) for r in (as_checkout(own), rest))
         for name in rest.names:
-            # Blender keeps the rolls of bones that point down to some 1e-5 only; where joints are does not hang on them.
-            assert np.abs(got[name][:3, :3] - wanted[name][:, :3]).max() < 5e-5, (rest_pose, name)
+            # Blender keeps the rolls of bones that point down to some 1e-5 only, and chains add that up; where joints are does not hang on them.
+            assert np.abs(got[name][:3, :3] - wanted[name][:, :3]).max() < 1e-4, (rest_pose, name)
             assert np.abs(got[name][:3, 3] - ideal[name][:, 3]).max() < 2e-5, (rest_pose, name)
         assert set(done.bones) <= set(rest.names) and not done.unseen
 
@@ -331,39 +333,13 @@ def test_the_raw_take_lies_on_a_muted_track(armature, part, factory) -> None:
     assert len(curves(written.raw_action)) == len(curves(written.action))
 
 
-@pytest.fixture
-def rigify():
-    bpy.ops.preferences.addon_enable(module="rigify")
-    yield
-    bpy.ops.preferences.addon_disable(module="rigify")
-
-
 @pytest.mark.slow
-def test_a_generated_rigify_rig_follows_in_fk_and_ik(rigify, part, pose, level) -> None:
-    from sapiens2_avatar.core.rotations import angle_between
-    from sapiens2_avatar.core.skeleton import JOINT_NAMES
-
-    bpy.ops.object.armature_basic_human_metarig_add()
-    meta = bpy.context.object
-    bpy.ops.pose.rigify_generate()
-    rig = next(o for o in bpy.data.objects if o.type == "ARMATURE" and o is not meta)
-    done = part("scene.retarget").retarget(pose, rig, world_from_camera=level)
-    assert done.family == "Rigify generated rig"
-    world = dict(zip(JOINT_NAMES, pose.positions.astype(float) @ level[:3, :3].T, strict=True))
-
-    def worst() -> float:
-        got = evaluated(rig)
-        angles = []
-        for side, letter in (("left", "L"), ("right", "R")):
-            for a, b, c, d in (("upper_arm", "forearm", "shoulder", "elbow"), ("forearm", "hand", "elbow", "wrist"),
-                               ("thigh", "shin", "hip", "knee"), ("shin", "foot", "knee", "ankle")):  # fmt: skip
-                along = got[f"DEF-{b}.{letter}"][:3, 3] - got[f"DEF-{a}.{letter}"][:3, 3]
-                angles.append(angle_between(along, world[f"{side}_{d}"] - world[f"{side}_{c}"]))
-        return float(np.degrees(max(angles)))
-
-    assert worst() < 0.01
-    for bone in rig.pose.bones:
-        if "IK_FK" in bone:
-            bone["IK_FK"] = 0.0
-    rig.update_tag()
-    assert worst() < 6.0  # Rigify's IK bones stretch a little, and its solver leaves that much
+def test_a_generated_rigify_rig_follows_in_fk_and_ik(factory, tmp_path) -> None:
+    np.save(tmp_path / "joints.npy", joints(factory)[0])
+    command = [sys.executable, str(Path(__file__).with_name("rigify_script.py")), str(tmp_path / "joints.npy")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
+    assert "RESULT " in run.stdout, run.stderr[-2000:]
+    result = json.loads(run.stdout.split("RESULT ")[1])
+    assert result["family"] == "Rigify generated rig" and result["bones"] >= 20
+    assert result["fk"] < 0.01
+    assert result["ik"] < 6.0  # Rigify's IK bones stretch a little, and its solver leaves that much

@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from rig_factory import make_rig
+
 from sapiens2_avatar.core.bvh import BvhClip, read_bvh, write_bvh
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.rotations import rotation_from_vector

@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from retarget import LIMBS, directions, forward_kinematics
 from rig_factory import BUILDABLE, REST_POSES, STATURE, make_rig, person
+
 from sapiens2_avatar.core.body_motion import motion_from_joints, motion_from_rig
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.rest import RestRig

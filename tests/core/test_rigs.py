@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from rig_factory import BUILDABLE, REST_POSES, make_rig
+
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.rest import RestRig
 from sapiens2_avatar.core.rig_presets import check_map, load_preset, save_preset

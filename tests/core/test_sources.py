@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, joint_keypoints, keypoint_index
 from sapiens2_avatar.core.sources import as_predictions, pose_from_points, read_keypoint_folder, read_keypoints, read_sam3d
