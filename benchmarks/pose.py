@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from sapiens2_avatar.core.bone_frames import template_head, template_joints
 from sapiens2_avatar.core.data import Pose, Predictions, RigData
 from sapiens2_avatar.core.pose import lift_pose

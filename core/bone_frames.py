@@ -216,7 +216,7 @@ def skin_distance(name: str, frames: np.ndarray, view: np.ndarray) -> np.ndarray
     grid = _skin_tables()[name.removeprefix("left_").removeprefix("right_")]
     local = (np.swapaxes(frames, -1, -2) @ unit(view)[..., None])[..., 0]
     mirror = -1.0 if name.startswith("right_") else 1.0
-    azimuth = np.degrees(np.arctan2(mirror * local[..., 0], -local[..., 1])) % 360
+    azimuth = np.degrees(np.arctan2(mirror * local[..., 0], -1.0 * local[..., 1])) % 360
     elevation = np.clip(np.degrees(np.arcsin(np.clip(local[..., 2], -1, 1))), SKIN_ELEVATIONS[0], SKIN_ELEVATIONS[-1])
     a, e = azimuth / 15.0, (elevation - SKIN_ELEVATIONS[0]) / 20.0
     i, j = np.floor(a).astype(int), np.minimum(np.floor(e).astype(int), len(SKIN_ELEVATIONS) - 2)
