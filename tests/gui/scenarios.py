@@ -154,32 +154,28 @@ def killed():
 
 
 def show_only(*names: str):
-    """Register the panels anew with only these unfolded."""
+    """Register the panels anew with only these unfolded; works before they are drawn for the first time."""
     sidebar = sys.modules[f"{extension().__name__}.panels.sidebar"]
     for cls in reversed(sidebar.CLASSES):
         bpy.utils.unregister_class(cls)
     for cls in sidebar.CLASSES:
         cls.bl_options = set() if cls.bl_label in names else {"DEFAULT_CLOSED"}
         bpy.utils.register_class(cls)
-    region("UI").active_panel_category = "Sapiens2"
-    yield 2.0
+    yield 0.5
 
 
 def panels():
     """Every panel open, as an artist would see it after a run, also with a model whose weights are missing."""
+    yield from show_only("Model", "Maps", "Scan", "Texture", "Rig", "Retarget", "Batch")
     yield from open_tab()
     yield from ready()
     bpy.ops.sapiens2.run()
     yield 1.0
     settings = bpy.context.scene.sapiens2
     settings.armature = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE")
-    predictions = settings.predictions
     settings.model = "0.8b"
-    yield from show_only("Model", "Maps", "Run")
-    yield 2.0
-    picture("panels_a", crop_panel=True)
-    yield from show_only("Scan", "Texture", "Rig", "Retarget", "Batch")
-    picture("panels_b", crop_panel=True)
+    yield 4.0
+    picture("panels", crop_panel=True)
     bpy.ops.sapiens2.map_open(map="normal")
     yield 2.0
-    return {"predictions": predictions}
+    return {"predictions": settings.predictions}

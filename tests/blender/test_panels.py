@@ -1,0 +1,61 @@
+"""Every panel's code runs, in each of the faces, and asks only for what exists; how it looks is for the tests with a window."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import bpy
+import pytest
+
+
+class Layout:
+    """Stands in for a UILayout: remembers what it was asked to draw and checks that it is there."""
+
+    def __init__(self, seen):
+        self.__dict__["seen"] = seen
+
+    def __getattr__(self, name):
+        def draw(*arguments, **options):
+            if name == "prop":
+                owner, prop = arguments[:2]
+                assert prop in owner.bl_rna.properties, (owner, prop)
+                self.seen.append(prop)
+            if name == "operator":
+                category, verb = arguments[0].split(".")
+                assert verb in dir(getattr(bpy.ops, category)), arguments[0]
+                self.seen.append(arguments[0])
+                return SimpleNamespace()
+            if name == "label":
+                self.seen.append(options.get("text", ""))
+            return Layout(self.seen)
+
+        return draw
+
+
+def draw(part, label):
+    sidebar, seen = part("panels.sidebar"), []
+    cls = next(cls for cls in sidebar.CLASSES if cls.bl_label == label)
+    panel = SimpleNamespace(layout=Layout(seen))
+    panel.start = lambda context: (panel.layout, context.scene.sapiens2)
+    cls.draw(panel, bpy.context)
+    return seen
+
+
+LABELS = ("Set Up", "Reference", "Model", "Run", "Maps", "Scan", "Texture", "Rig", "Retarget", "Batch")
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("model", ["preview", "0.8b"])
+def test_every_panel_draws(part, label, model):
+    settings = bpy.context.scene.sapiens2
+    settings.model, settings.resolution = model, "FACES"
+    assert draw(part, label)
+    settings.photo = "/a photo.jpg"
+    settings.boxes.add()
+    part("jobs").status.error = part("core.errors").SapiensError("It went wrong.", "Do this.")
+    try:
+        seen = draw(part, label)
+    finally:
+        part("jobs").status.error = None
+    if label in ("Run", "Set Up"):
+        assert "It went wrong." in seen and "Do this." in seen and "sapiens2.log_open" in seen
