@@ -36,7 +36,10 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         help="a person's box in pixels instead of finding people; repeatable",
     )
     group.add_argument(
-        "--flip", action="store_true", help="also look at the mirrored photo and average the keypoints (slower, steadier)"
+        "--no-flip",
+        dest="flip",
+        action="store_false",
+        help="do not average the keypoints with those of the mirrored person (faster)",
     )
 
 

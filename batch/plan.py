@@ -21,7 +21,7 @@ class NetworkOptions:
     tasks: tuple[str, ...] | None = None
     device: str = "auto"
     precision: str = "auto"
-    flip_test: bool = False
+    flip_test: bool = True
     weights: str = ""
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
+
 from sapiens2_avatar.core.camera import estimate_camera
 from sapiens2_avatar.core.colour import byte_image, linear_from_srgb, srgb_from_linear
 from sapiens2_avatar.core.data import Predictions

@@ -84,7 +84,9 @@ def measure(predictions: Predictions, gt: dict[str, np.ndarray], rest: RigData) 
         if values:
             out[group] = float(np.mean(values))
     for group, pairs in bone_pairs().items():
-        angles = [np.degrees(angle_between(found[b] - found[a], truth[b] - truth[a])) for a, b in pairs if a in found and b in found]
+        angles = [
+            np.degrees(angle_between(found[b] - found[a], truth[b] - truth[a])) for a, b in pairs if a in found and b in found
+        ]
         if angles:
             out[group] = float(np.mean(angles))
 

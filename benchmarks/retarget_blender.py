@@ -65,14 +65,22 @@ def key_speed(obj: bpy.types.Object, motion: BodyMotion) -> dict[str, float]:
 
 def _paths(action: bpy.types.Action, obj: bpy.types.Object) -> list[str]:
     if hasattr(action, "layers"):
-        return [c.data_path for layer in action.layers for strip in layer.strips for bag in strip.channelbags for c in bag.fcurves]
+        return [
+            c.data_path for layer in action.layers for strip in layer.strips for bag in strip.channelbags for c in bag.fcurves
+        ]
     return [c.data_path for c in action.fcurves]
 
 
 def _compare(scene: bpy.types.Scene, obj: bpy.types.Object, clip: BvhClip, source_map: BoneMap, deform: Callable[[str], str],
              every: int) -> dict:  # fmt: skip
     wanted = clip.positions()
-    names = sorted({f"{DEFORM[r.replace('left', '').replace('right', '')]}.{'L' if r.startswith('left') else 'R'}" for pair in LIMBS for r in pair})
+    names = sorted(
+        {
+            f"{DEFORM[r.replace('left', '').replace('right', '')]}.{'L' if r.startswith('left') else 'R'}"
+            for pair in LIMBS
+            for r in pair
+        }
+    )
     worst, rotations, count = 0.0, [], len(wanted)
     frames = sorted({*range(0, count, every), *range(min(40, count))})
     for frame in frames:
@@ -80,7 +88,9 @@ def _compare(scene: bpy.types.Scene, obj: bpy.types.Object, clip: BvhClip, sourc
         pose = {n: np.array(obj.matrix_world @ obj.pose.bones[deform(n)].matrix) for n in names}
         rotations.append([pose[n][:3, :3] for n in names])
         for a, b in LIMBS:
-            bones = [f"{DEFORM[r.replace('left', '').replace('right', '')]}.{'L' if r.startswith('left') else 'R'}" for r in (a, b)]
+            bones = [
+                f"{DEFORM[r.replace('left', '').replace('right', '')]}.{'L' if r.startswith('left') else 'R'}" for r in (a, b)
+            ]
             got = pose[bones[1]][:3, 3] - pose[bones[0]][:3, 3]
             source = [clip.rest.index(source_map.first(r)) for r in (a, b)]
             worst = max(worst, float(np.degrees(angle_between(got, wanted[frame, source[1]] - wanted[frame, source[0]]))))

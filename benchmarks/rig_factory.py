@@ -14,7 +14,13 @@ from sapiens2_avatar.core.skeleton import DATA, JOINT_NAMES
 
 STATURE = 1.7
 REST_POSES = ("A", "T", "odd")
-FINGER_JOINTS = {"Thumb": "thumb", "Index": "forefinger", "Middle": "middle_finger", "Ring": "ring_finger", "Little": "pinky_finger"}
+FINGER_JOINTS = {
+    "Thumb": "thumb",
+    "Index": "forefinger",
+    "Middle": "middle_finger",
+    "Ring": "ring_finger",
+    "Little": "pinky_finger",
+}
 BUILDABLE = tuple(k for k in families() if not families()[k]["controls"])
 
 
@@ -32,12 +38,22 @@ def person(rest_pose: str, seed: int = 0) -> dict[str, np.ndarray]:
         if rest_pose != "A":
             _turn(joints, arm, joints[f"{side}_shoulder"], _arc(upper, np.array([sign, 0.0, 0.0])))
             lower = unit(joints[f"{side}_wrist"] - joints[f"{side}_elbow"])
-            _turn(joints, [n for n in arm if not n.endswith("elbow")], joints[f"{side}_elbow"], _arc(lower, np.array([sign, 0.0, 0.0])))
+            _turn(
+                joints,
+                [n for n in arm if not n.endswith("elbow")],
+                joints[f"{side}_elbow"],
+                _arc(lower, np.array([sign, 0.0, 0.0])),
+            )
         if rest_pose == "odd":  # arms half raised to the front and bent, legs apart and one knee bent: nobody's convention
             _turn(joints, arm, joints[f"{side}_shoulder"], rotation_from_vector(np.array([0.0, 0.0, -sign * 0.6])))
             _turn(joints, arm, joints[f"{side}_shoulder"], rotation_from_vector(axis * rng.uniform(-0.5, 0.5)))
             hinge = np.array([0.0, 0.0, -sign])
-            _turn(joints, [n for n in arm if not n.endswith("elbow")], joints[f"{side}_elbow"], rotation_from_vector(hinge * rng.uniform(0.6, 1.2)))
+            _turn(
+                joints,
+                [n for n in arm if not n.endswith("elbow")],
+                joints[f"{side}_elbow"],
+                rotation_from_vector(hinge * rng.uniform(0.6, 1.2)),
+            )
             leg = [f"{side}_{n}" for n in ("knee", "ankle", "heel", "big_toe", "small_toe")]
             _turn(joints, leg, joints[f"{side}_hip"], rotation_from_vector(np.array([rng.uniform(-0.4, 0.0), -sign * 0.25, 0.0])))
             _turn(joints, leg[1:], joints[f"{side}_knee"], rotation_from_vector(np.array([rng.uniform(0.6, 0.9), 0.0, 0.0])))
@@ -72,10 +88,14 @@ def role_heads(joints: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return out
 
 
-_CANONICAL = {role: entry["parent"] for role, entry in json.loads((DATA / "bone_tables.json").read_text("utf-8"))["canonical_roles"].items()}
+_CANONICAL = {
+    role: entry["parent"] for role, entry in json.loads((DATA / "bone_tables.json").read_text("utf-8"))["canonical_roles"].items()
+}
 
 
-def make_rig(family: str, rest_pose: str = "T", seed: int = 0, honest: bool = True, odd_rolls: bool = False, mirrored: bool = False) -> RestRig:
+def make_rig(
+    family: str, rest_pose: str = "T", seed: int = 0, honest: bool = True, odd_rolls: bool = False, mirrored: bool = False
+) -> RestRig:
     """A rig with the names of a family. `mirrored` = the same rig reflected in x = 0 with left and right names exchanged."""
     joints = person(rest_pose, seed)
     if mirrored:
@@ -84,7 +104,9 @@ def make_rig(family: str, rest_pose: str = "T", seed: int = 0, honest: bool = Tr
         joints = {n: flipped[n.replace(n.split("_")[0], swap.get(n.split("_")[0], n.split("_")[0]), 1)] for n in joints}
     heads = role_heads(joints)
     roles = {role: names[0] for role, names in families()[family]["roles"].items() if role in heads}
-    order = [r for r in ("root", "hips", "spine", "chest", "upperChest", "neck", "head", "jaw", "leftEye", "rightEye") if r in roles]
+    order = [
+        r for r in ("root", "hips", "spine", "chest", "upperChest", "neck", "head", "jaw", "leftEye", "rightEye") if r in roles
+    ]
     order += [r for r in heads if r in roles and r not in order]
     taken: dict[str, str] = {}
     for role in order:
@@ -99,7 +121,9 @@ def make_rig(family: str, rest_pose: str = "T", seed: int = 0, honest: bool = Tr
     rest = RestRig.from_joints(family, tuple(roles[r] for r in order), parents, points, tails)
     if odd_rolls:
         rng = np.random.default_rng(seed + 1)
-        rest.matrices[:, :3, :3] = rest.rotations @ rotation_from_vector(np.array([0.0, 1.0, 0.0]) * rng.uniform(-3, 3, (len(order), 1)))
+        rest.matrices[:, :3, :3] = rest.rotations @ rotation_from_vector(
+            np.array([0.0, 1.0, 0.0]) * rng.uniform(-3, 3, (len(order), 1))
+        )
     return rest
 
 
@@ -112,7 +136,9 @@ def _parent(role: str, index: dict[str, int]) -> int:
     return index[parent]
 
 
-def _tail(role: str, n: int, order: list[str], parents: np.ndarray, points: np.ndarray, joints: dict[str, np.ndarray]) -> np.ndarray:
+def _tail(
+    role: str, n: int, order: list[str], parents: np.ndarray, points: np.ndarray, joints: dict[str, np.ndarray]
+) -> np.ndarray:
     children = np.flatnonzero(parents == n)
     named = [c for c in children if order[c].endswith(("LowerArm", "Hand", "LowerLeg", "Foot", "Toes", "MiddleProximal", "neck", "head"))
              or order[c] in ("spine", "chest", "upperChest")]  # fmt: skip

@@ -132,7 +132,9 @@ def _avatar(options: Namespace, take, frames: StoredFrames, name: str):
     from ..scene.build import write_avatars
 
     best = int((take.seen.sum(1) * take.found).argmax())
-    avatars = make_avatars(frames[best], name, avatar_settings(options))
+    predictions = frames[best]
+    assert predictions is not None  # the take says that the person was found there
+    avatars = make_avatars(predictions, name, avatar_settings(options))
     collection = write_avatars(avatars, name, match_render=True)
     rigs = [ob for ob in collection.all_objects if ob.get("sapiens2_role") == "rig"]
     if not rigs:

@@ -19,7 +19,13 @@ from .skeleton import JOINT_NAMES, joint_index
 SPINE_BEND = 1.5  # the upper spine bends more than the lower: share of the turn at height u is u ** SPINE_BEND
 ANKLE_SHARE = 0.095  # height of the ankle above the ground, share of the leg (mean adult of Anny)
 NECK_SHARE = 0.8  # the last of n neck bones makes NECK_SHARE * n / (n + 1) of the turn from chest to head
-FINGER_JOINTS = {"Thumb": "thumb", "Index": "forefinger", "Middle": "middle_finger", "Ring": "ring_finger", "Little": "pinky_finger"}
+FINGER_JOINTS = {
+    "Thumb": "thumb",
+    "Index": "forefinger",
+    "Middle": "middle_finger",
+    "Ring": "ring_finger",
+    "Little": "pinky_finger",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +138,9 @@ def head_frames(positions: np.ndarray, surface: np.ndarray | None) -> np.ndarray
         return from_joints
     surface = np.asarray(surface, np.float64)
     fitted, _, _, support = fit_head(surface, np.ones(surface.shape[:-1]))
-    turned = np.stack([fitted[..., 0], fitted[..., 2], -fitted[..., 1]], axis=-1)  # x left, y back, z up -> x left, y up, z forward
+    turned = np.stack(
+        [fitted[..., 0], fitted[..., 2], -fitted[..., 1]], axis=-1
+    )  # x left, y back, z up -> x left, y up, z forward
     return np.where((support >= 4.0)[:, None, None], turned, from_joints)
 
 
@@ -174,7 +182,10 @@ def motion_from_rig(rest: RestRig, bone_map: BoneMap, rotations: np.ndarray, hip
     frames = {role: world @ turn(bone_map.bones[role][-1] if role == "hips" else bone_map.bones[role][0]) @ own[role]
               for role in own if role in bone_map.bones and role not in ("spine", "neck", "chest")}  # fmt: skip
     trunk, necks = trunk_heights(rest, bone_map)
-    spine = [world @ turn(bone_map.bones["hips"][-1]) @ own["chest"], *(world @ turn(bone) @ own["chest"] for bone in bone_map.bones.get("spine", ()))]
+    spine = [
+        world @ turn(bone_map.bones["hips"][-1]) @ own["chest"],
+        *(world @ turn(bone) @ own["chest"] for bone in bone_map.bones.get("spine", ())),
+    ]
     frames["chest"] = spine[-1]
     if len(spine) == 1:
         spine, trunk = spine * 2, np.array([0.0, 1.0])
@@ -184,7 +195,11 @@ def motion_from_rig(rest: RestRig, bone_map: BoneMap, rotations: np.ndarray, hip
     first = rest.index(bone_map.bones["hips"][0])
     middle = (points["left_hip"] + points["right_hip"])[0] / 2 - rest.heads[first]
     position = hips + turn(bone_map.bones["hips"][0]) @ middle
-    leg = float(np.mean([_leg_length(points, side) for side in SIDES if {f"{side}_hip", f"{side}_knee", f"{side}_ankle"} <= points.keys()]))
+    leg = float(
+        np.mean(
+            [_leg_length(points, side) for side in SIDES if {f"{side}_hip", f"{side}_knee", f"{side}_ankle"} <= points.keys()]
+        )
+    )
     ankle = min((float(points[f"{s}_ankle"][0] @ world[2]) for s in SIDES if f"{s}_ankle" in points), default=0.0)
     return BodyMotion(frames, trunk, np.stack(spine, axis=1), necks, np.stack(neck, axis=1),
                       position @ world.T * scale + rest.world[:3, 3], leg * scale,

@@ -73,7 +73,9 @@ def chest_frame(positions: np.ndarray) -> np.ndarray:
 HEAD_ANNEALING = (0.03, 0.02, 0.012, 0.01, 0.01)
 
 
-def fit_head(points: np.ndarray, weights: np.ndarray, scales: tuple[float, ...] = HEAD_ANNEALING) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def fit_head(
+    points: np.ndarray, weights: np.ndarray, scales: tuple[float, ...] = HEAD_ANNEALING
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The head that explains the face points: rigid fit of the template, outliers down-weighted (Geman-McClure, ever more
     strictly: `scales` in metres).
 
@@ -190,7 +192,9 @@ def joint_frames(positions: np.ndarray) -> np.ndarray:
     out[..., joint_index("neck"), :, :] = chest
     fore, shin = (np.stack([sides[f"{n}.L"], sides[f"{n}.R"]], axis=-2) for n in ("forearm", "shin"))
     at = {n: _pairs(positions, n) for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")}
-    up = np.stack([at["shoulder"] - at["wrist"], at["elbow"] - at["wrist"], at["hip"] - at["ankle"], at["knee"] - at["ankle"]], -2)
+    up = np.stack(
+        [at["shoulder"] - at["wrist"], at["elbow"] - at["wrist"], at["hip"] - at["ankle"], at["knee"] - at["ankle"]], -2
+    )
     frames = two_axis_frame(up, np.stack([-fore, -fore, shin, shin], axis=-2), "zy")  # (..., side, joint, 3, 3)
     for i, side in enumerate(SIDES):
         out[..., joint_index(f"{side}_shoulder"), :, :] = chest

@@ -13,7 +13,14 @@ def joint_tree() -> list[tuple[int, int]]:
     """(parent, child) joint indices, parents first."""
     pairs = [("pelvis", "spine"), ("spine", "chest"), ("chest", "neck"), ("neck", "head"), ("head", "head_top")]
     for side in SIDES:
-        chain = ("pelvis", "hip"), ("hip", "knee"), ("knee", "ankle"), ("ankle", "heel"), ("ankle", "big_toe"), ("ankle", "small_toe")
+        chain = (
+            ("pelvis", "hip"),
+            ("hip", "knee"),
+            ("knee", "ankle"),
+            ("ankle", "heel"),
+            ("ankle", "big_toe"),
+            ("ankle", "small_toe"),
+        )
         pairs += [(a if a == "pelvis" else f"{side}_{a}", f"{side}_{b}") for a, b in chain]
         pairs += [("chest", f"{side}_clavicle"), (f"{side}_clavicle", f"{side}_shoulder"), (f"{side}_shoulder", f"{side}_elbow"),
                   (f"{side}_elbow", f"{side}_wrist"), ("head", f"{side}_eye")]  # fmt: skip

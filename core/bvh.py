@@ -120,16 +120,22 @@ def _read_motion(text: str, channels: int, name: str) -> tuple[np.ndarray, float
         frames = int(lines[0].split(":")[1])
         step = float(lines[1].split(":")[1])
     except (IndexError, ValueError) as error:
-        raise SapiensError(f"The motion of {name} does not say how many frames it has, and how long they are.", "Export it again.") from error
+        raise SapiensError(
+            f"The motion of {name} does not say how many frames it has, and how long they are.", "Export it again."
+        ) from error
     if frames < 1 or frames * channels > MAX_VALUES or not 1e-4 < step < 60:
         raise SapiensError(f"{name} has {frames} frames of {step} s, which cannot be.", "Export the motion as BVH again.")
     body = lines[2] if len(lines) > 2 else ""
     try:
         values = np.array(body.split(), np.float64)
     except ValueError as error:
-        raise SapiensError(f"The motion of {name} holds something that is not a number.", "Export the motion as BVH again.") from error
+        raise SapiensError(
+            f"The motion of {name} holds something that is not a number.", "Export the motion as BVH again."
+        ) from error
     if values.size < frames * channels:
-        raise SapiensError(f"The motion of {name} ends early: {values.size} of {frames * channels} numbers.", "Copy the file again.")
+        raise SapiensError(
+            f"The motion of {name} ends early: {values.size} of {frames * channels} numbers.", "Copy the file again."
+        )
     values = values[: frames * channels].reshape(frames, channels)
     if not np.isfinite(values).all():
         raise SapiensError(f"The motion of {name} holds numbers that are not finite.", "Export the motion as BVH again.")
@@ -180,8 +186,9 @@ def _tail(joints: list[_Joint], heads: np.ndarray, n: int) -> np.ndarray:
     children = [heads[c] for c, joint in enumerate(joints) if joint.parent == n and np.linalg.norm(joint.offset) > 1e-9]
     if children:
         return np.mean(children, axis=0)
-    if joints[n].end is not None and np.linalg.norm(joints[n].end) > 1e-9:
-        return heads[n] + joints[n].end
+    end = joints[n].end
+    if end is not None and np.linalg.norm(end) > 1e-9:
+        return heads[n] + end
     length = np.linalg.norm(joints[n].offset)
     return heads[n] + (joints[n].offset if length > 1e-9 else np.array([0.0, 1.0, 0.0]))
 
@@ -225,14 +232,23 @@ def write_bvh(clip: BvhClip, path: str | Path, centimetres: bool = True) -> Path
     return path
 
 
-def _write_joint(rest: RestRig, heads: np.ndarray, tails: np.ndarray, n: int, depth: int, lines: list[str], order: list[int]) -> None:
+def _write_joint(
+    rest: RestRig, heads: np.ndarray, tails: np.ndarray, n: int, depth: int, lines: list[str], order: list[int]
+) -> None:
     order.append(n)
     pad = "\t" * depth
     parent = int(rest.parents[n])
     offset = heads[n] - heads[parent] if parent >= 0 else heads[n]
     name = "_".join(rest.names[n].split())  # a name with a space would end at it
-    channels = "6 Xposition Yposition Zposition Zrotation Xrotation Yrotation" if parent < 0 else "3 Zrotation Xrotation Yrotation"
-    lines += [f"{pad}{'ROOT' if parent < 0 else 'JOINT'} {name}", f"{pad}{{", f"{pad}\tOFFSET {_numbers(offset)}", f"{pad}\tCHANNELS {channels}"]
+    channels = (
+        "6 Xposition Yposition Zposition Zrotation Xrotation Yrotation" if parent < 0 else "3 Zrotation Xrotation Yrotation"
+    )
+    lines += [
+        f"{pad}{'ROOT' if parent < 0 else 'JOINT'} {name}",
+        f"{pad}{{",
+        f"{pad}\tOFFSET {_numbers(offset)}",
+        f"{pad}\tCHANNELS {channels}",
+    ]
     children = rest.children(n)
     for child in children:
         _write_joint(rest, heads, tails, child, depth + 1, lines, order)

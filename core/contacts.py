@@ -105,7 +105,9 @@ def _still(positions: np.ndarray, contacts: np.ndarray) -> np.ndarray:
     return out
 
 
-def _foot_move(positions: np.ndarray, contacts: np.ndarray, side: str, fps: float, original: np.ndarray | None = None) -> np.ndarray:
+def _foot_move(
+    positions: np.ndarray, contacts: np.ndarray, side: str, fps: float, original: np.ndarray | None = None
+) -> np.ndarray:
     """(F, 3) how far the foot must go so that its contact points stand. `original` places the stands, positions may have moved."""
     n = SIDES.index(side)
     points = foot_points(positions)[:, 2 * n : 2 * n + 2]

@@ -49,7 +49,7 @@ def place(pose: Pose | None, points: np.ndarray, keep_camera_frame: bool = False
     notes: list[str] = []
     up = np.array([0.0, -1.0, 0.0])
     stands = pose is not None and _stands(pose)
-    if stands:
+    if pose is not None and stands:
         up = _upright(pose)
     forward = np.array([0.0, 0.0, 1.0])
     forward -= (forward @ up) * up

@@ -68,7 +68,9 @@ def lean_directions(predictions: Predictions, samples: Samples, wanted: np.ndarr
         return directions, trust
     for row, (head, tail, taper) in enumerate(LEANS):
         i, j = keypoint_index(head), keypoint_index(tail)
-        found = _strip_normals(predictions, samples, i, j) if wanted[row] and min(samples.score[i], samples.score[j]) > 0 else None
+        found = (
+            _strip_normals(predictions, samples, i, j) if wanted[row] and min(samples.score[i], samples.score[j]) > 0 else None
+        )
         if found is None:
             continue
         mean, trust[row] = found

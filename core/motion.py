@@ -144,14 +144,16 @@ def make_take(
     return Take(smooth, smooth_head, raw, raw_head, seen, found, contacts, float(fps), world, tuple(notes))
 
 
-def _poses(frames: Sequence[Predictions | Pose | Sequence[Pose] | None], progress: Callable[[float], None] | None) -> list[list[Pose]]:
+def _poses(
+    frames: Sequence[Predictions | Pose | Sequence[Pose] | None], progress: Callable[[float], None] | None
+) -> list[list[Pose]]:
     """All poses of each frame. Predictions are lifted in batches, through one camera: it does not zoom from frame to frame."""
     from .pose import lift_pose, lift_poses
 
     out: list[list[Pose]] = [[frame] if isinstance(frame, Pose) else [] if frame is None or isinstance(frame, Predictions) else list(frame)
                              for frame in frames]  # fmt: skip
     seen = [(n, f) for n, f in enumerate(frames) if isinstance(f, Predictions) and f.keypoints is not None and len(f.keypoints)]
-    jobs = [(n, f, person) for n, f in seen for person in range(len(f.keypoints))]
+    jobs = [(n, f, person) for n, f in seen if f.keypoints is not None for person in range(len(f.keypoints))]
     camera = clip_camera([f for _, f in seen]) if seen else None
     for start in range(0, len(jobs), BATCH):
         batch = jobs[start : start + BATCH]

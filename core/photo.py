@@ -79,7 +79,7 @@ def _photo_from_array(array: np.ndarray) -> Photo:
     if array.ndim == 2 or array.shape[2] == 1:
         array = np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2)
     rgb, alpha = _over_grey(array)
-    return Photo(np.ascontiguousarray(rgb), alpha, hashlib.sha256(np.ascontiguousarray(array)).hexdigest(), None, None)
+    return Photo(np.ascontiguousarray(rgb), alpha, hashlib.sha256(array.tobytes()).hexdigest(), None, None)
 
 
 def _read_bytes(path: Path) -> bytes:

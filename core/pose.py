@@ -1,9 +1,9 @@
 """Keypoints and a metric pointmap to the 3D joint centres of one person.
 
-    sample     the surface under each keypoint                                core.joints
-    fill       joints without a surface: bone length and ray, or the mean person's shape
-    refine     positions that agree best with rays, depths, limb radii and lengths
-    derive     spine, chest, clavicles and head, which no keypoint shows      core.bone_frames
+sample     the surface under each keypoint                                core.joints
+fill       joints without a surface: bone length and ray, or the mean person's shape
+refine     positions that agree best with rays, depths, limb radii and lengths
+derive     spine, chest, clavicles and head, which no keypoint shows      core.bone_frames
 """
 
 from __future__ import annotations

@@ -18,9 +18,7 @@ from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
 LIMB_JOINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe", "small_toe", "heel")
 KNUCKLES = ("forefinger_third_joint", "middle_finger_third_joint", "pinky_finger_third_joint")
 BODY = np.array([joint_index(n) for n in ("pelvis", "neck", *(f"{s}_{j}" for s in SIDES for j in (*LIMB_JOINTS, *KNUCKLES)))])
-HANDS = np.array(
-    [[joint_index(f"{s}_wrist"), *(joint_index(n) for f in FINGERS for n in finger_joints(s, f))] for s in SIDES]
-)
+HANDS = np.array([[joint_index(f"{s}_wrist"), *(joint_index(n) for f in FINGERS for n in finger_joints(s, f))] for s in SIDES])
 LENGTH_ERROR = 0.02  # relative: how exactly two joints keep their distance
 BEHIND_ERROR = 0.02  # metres: how far a covered joint may be in front of its cover
 UNSEEN_ERROR = 0.15  # metres: how far a joint without any evidence may leave its first guess
@@ -67,7 +65,10 @@ def skin_to_joint(frames: np.ndarray, ray: np.ndarray, stature: np.ndarray) -> n
 def _at(seen: Observation, index: np.ndarray) -> Observation:
     """The observation of some joints: (N,) their indices. The lean of limbs is left out."""
     return Observation(
-        *(getattr(seen, name)[:, index] for name in ("ray", "score", "trust", "depth", "front")), seen.sigma, seen.lean, seen.lean_trust
+        *(getattr(seen, name)[:, index] for name in ("ray", "score", "trust", "depth", "front")),
+        seen.sigma,
+        seen.lean,
+        seen.lean_trust,
     )
 
 
@@ -137,9 +138,7 @@ class _Forms:
             for joint, coefficient in zip(joints, coefficients, strict=True):
                 forms[:, t, self.local[joint]] = coefficient
             weights[:, t], targets[:, t] = 1.0 / np.asarray(self.weights[t]), self.targets[t]
-        return replace(
-            evidence, forms=forms, form_weight=weights, form_target=targets, one_sided=np.array(self.one_sided, bool)
-        )
+        return replace(evidence, forms=forms, form_weight=weights, form_target=targets, one_sided=np.array(self.one_sided, bool))
 
 
 def body_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray, depth_error: float, scale: float) -> Evidence:
@@ -173,7 +172,9 @@ def body_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray,
             forms.add([b, a], [direction, -direction], LEAN_ERROR * length / np.maximum(weight, 1e-9))
     no_depth = ~(seen.trust > 0).any(axis=1)
     toward = np.broadcast_to([0.0, 0.0, 1.0], (len(positions), 3))
-    forms.add([joint_index("neck")], [toward], np.where(no_depth, DISTANCE_ERROR, 1e9), target=positions[:, joint_index("neck"), 2])
+    forms.add(
+        [joint_index("neck")], [toward], np.where(no_depth, DISTANCE_ERROR, 1e9), target=positions[:, joint_index("neck"), 2]
+    )
     return forms.into(evidence)
 
 

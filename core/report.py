@@ -34,9 +34,9 @@ def mask(text: str, home: Path | None = None, user: str | None = None) -> str:
 
     Long paths keep their last two folders: a traceback needs them.
     """
-    home = str(home or Path.home())
+    folder = str(home or Path.home())
     user = user or getpass.getuser()
-    for spelling in (home, home.replace("\\", "/"), home.replace("\\", "\\\\")):
+    for spelling in (folder, folder.replace("\\", "/"), folder.replace("\\", "\\\\")):
         if len(spelling) > 1:
             text = text.replace(spelling, "~")
     text = re.sub(r"(?:~|\b[A-Za-z]:|(?<![\w.…/\\]))[\\/](?:[^\\/\n\"':]+[\\/]){3,}", _shorten, text)

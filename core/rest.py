@@ -78,7 +78,9 @@ class RestRig:
         try:
             return self.names.index(name)
         except ValueError:
-            raise SapiensError(f"'{self.name}' has no bone '{name}'.", "Correct the bone table, or choose the rig it was made for.") from None
+            raise SapiensError(
+                f"'{self.name}' has no bone '{name}'.", "Correct the bone table, or choose the rig it was made for."
+            ) from None
 
     def ancestors(self, bone: int) -> list[int]:
         """Indices from the bone's parent up to its root."""

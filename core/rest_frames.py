@@ -69,7 +69,9 @@ def rest_points(rest: RestRig, bone_map: BoneMap) -> dict[str, np.ndarray]:
         put(f"{side}_hand_end", *knuckles, tail(f"{side}Hand"), _child_end(rest, bone_map, f"{side}Hand"))
     _complete_sides(out)
     if not {"left_hip", "right_hip", "neck"} <= out.keys():
-        raise SapiensError(f"'{rest.name}' has no bones for legs or head that could be recognised.", "Choose them in the bone table.")
+        raise SapiensError(
+            f"'{rest.name}' has no bones for legs or head that could be recognised.", "Choose them in the bone table."
+        )
     out["up"] = _upright(out)
     return out
 
@@ -83,8 +85,10 @@ def _beyond(points: dict[str, np.ndarray], joint: str) -> np.ndarray | None:
 def _child_end(rest: RestRig, bone_map: BoneMap, role: str) -> np.ndarray | None:
     """The mean head of a bone's children, where no table says what they are."""
     bone = bone_map.first(role)
-    children = rest.children(rest.index(bone)) if bone else []
-    away = [rest.heads[c] for c in children if np.linalg.norm(rest.heads[c] - rest.heads[rest.index(bone)]) > 1e-6]
+    if not bone:
+        return None
+    head = rest.heads[rest.index(bone)]
+    away = [rest.heads[c] for c in rest.children(rest.index(bone)) if np.linalg.norm(rest.heads[c] - head) > 1e-6]
     return np.mean(away, axis=0)[None] if away else None
 
 

@@ -41,7 +41,9 @@ class RetargetSettings:
 
     def __post_init__(self):
         if self.location not in ("move", "height", "none") or self.origin not in ("rig", "person"):
-            raise SapiensError(f"There is no location {self.location!r} with origin {self.origin!r}.", "Use move, height or none; rig or person.")
+            raise SapiensError(
+                f"There is no location {self.location!r} with origin {self.origin!r}.", "Use move, height or none; rig or person."
+            )
         if not 0.0 <= self.forearm_twist <= 1.0:
             raise SapiensError(f"The forearm twist must lie between 0 and 1, not {self.forearm_twist}.")
 
@@ -111,7 +113,13 @@ def _wanted_turns(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, own: dic
         frame = motion.frames.get(role)
         hand = role.endswith(("Metacarpal", "Proximal", "Intermediate", "Distal", "Hand"))
         head = role in ("neck", "head", "jaw", "leftEye", "rightEye")
-        if frame is None or role not in own or role in ("spine", "neck", "root") or (hand and not settings.hands) or (head and not settings.head):
+        if (
+            frame is None
+            or role not in own
+            or role in ("spine", "neck", "root")
+            or (hand and not settings.hands)
+            or (head and not settings.head)
+        ):
             continue
         if role in motion.unseen:
             out |= dict.fromkeys(bones)
@@ -136,10 +144,17 @@ def _wanted_turns(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, own: dic
     return out
 
 
-def _pronated(motion: BodyMotion, bone_map: BoneMap, role: str, frame: np.ndarray, share: float, twist_bone: bool = False) -> np.ndarray:
+def _pronated(
+    motion: BodyMotion, bone_map: BoneMap, role: str, frame: np.ndarray, share: float, twist_bone: bool = False
+) -> np.ndarray:
     """(F, 3, 3) forearm frame turned about its axis by a share of the hand's turn; forearms with twist bones leave it to them."""
     hand = motion.frames.get(role.replace("LowerArm", "Hand"))
-    if hand is None or motion.forearms_turn or (bone_map.twist.get(role) and not twist_bone) or role.replace("LowerArm", "Hand") in motion.unseen:
+    if (
+        hand is None
+        or motion.forearms_turn
+        or (bone_map.twist.get(role) and not twist_bone)
+        or role.replace("LowerArm", "Hand") in motion.unseen
+    ):
         return frame
     relative = np.swapaxes(frame, -1, -2) @ hand
     axis = np.array([0.0, 1.0, 0.0])
@@ -156,7 +171,9 @@ def _leaders_first(order: list[str], rest: RestRig, follows: Mapping[str, str | 
     while waiting:
         ready = [b for b in waiting if (lead := _leader(b, rest, follows, wanted)) is None or lead in out]
         if not ready:
-            raise SapiensError(f"Bones of '{rest.name}' follow each other in a circle: {', '.join(waiting[:3])}.", "Correct the bone table.")
+            raise SapiensError(
+                f"Bones of '{rest.name}' follow each other in a circle: {', '.join(waiting[:3])}.", "Correct the bone table."
+            )
         out += ready
         waiting = [b for b in waiting if b not in ready]
     return out
@@ -174,7 +191,8 @@ def _carried_turn(bone: str, rest: RestRig, turns: Mapping[str, np.ndarray], fol
     """(F, 3, 3) the turn that a bone inherits: of the nearest bone that is posed, with what unmapped bones between add."""
     still = np.broadcast_to(np.eye(3), (count, 3, 3))
     if bone in follows:
-        return turns.get(follows[bone], still) if follows[bone] else still
+        leader = follows[bone]
+        return turns.get(leader, still) if leader else still
     index = rest.index(bone)
     if not rest.inherit_rotation[index]:
         return still
@@ -213,7 +231,9 @@ def _location(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, points: dict
     if settings.location == "height":
         world[:, :2] = home[:2]
     target = (world - rest.world[:3, 3]) @ (rest.world[:3, :3] / scale**2)
-    hips = [_posed_head(bone_map.first(f"{side}UpperLeg"), rest, bone_map, turns, follows, present, len(motion)) for side in SIDES]
+    hips = [
+        _posed_head(bone_map.first(f"{side}UpperLeg"), rest, bone_map, turns, follows, present, len(motion)) for side in SIDES
+    ]
     known = [h for h in hips if h is not None]
     mover = rest.index(bone_map.bones["hips"][0])
     if len(known) == 2:
@@ -224,7 +244,9 @@ def _location(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, points: dict
     carried = _carried_turn(rest.names[mover], rest, turns, follows, present, len(motion))
     # Without "local location" Blender measures along the axes of the parent bone (of the armature if there is none).
     parent = int(rest.parents[mover])
-    axes = carried @ (rest.rotations[mover] if rest.local_location[mover] else rest.rotations[parent] if parent >= 0 else np.eye(3))
+    axes = carried @ (
+        rest.rotations[mover] if rest.local_location[mover] else rest.rotations[parent] if parent >= 0 else np.eye(3)
+    )
     return (np.swapaxes(axes, -1, -2) @ shift[..., None])[..., 0]
 
 
@@ -232,7 +254,9 @@ def _leg(points: dict[str, np.ndarray]) -> float:
     lengths = [np.linalg.norm(points[f"{s}_knee"] - points[f"{s}_hip"]) + np.linalg.norm(points[f"{s}_ankle"] - points[f"{s}_knee"])
                for s in SIDES if {f"{s}_hip", f"{s}_knee", f"{s}_ankle"} <= points.keys()]  # fmt: skip
     if not lengths:
-        raise SapiensError("The rig has no whole leg, so that its size cannot be compared with the person's.", 'Use location "none".')
+        raise SapiensError(
+            "The rig has no whole leg, so that its size cannot be compared with the person's.", 'Use location "none".'
+        )
     return float(np.mean(lengths))
 
 

@@ -113,7 +113,9 @@ def _add_trunk_sides(bones: _Bones, pose: Pose, p: np.ndarray, hips: np.ndarray,
     bones.add(f"pelvis.{s}", "spine", pelvis, crest, hips @ np.array([-sign * 0.73, 0.14, 0.67]), False, seen("pelvis"))
     if settings.breasts:
         base = bones.rows[bones.names.index("spine.003")][1] + chest @ np.array([sign * 0.06, 0.02, -0.003]) * size
-        bones.add(f"breast.{s}", "spine.003", base, base + chest @ np.array([0, -0.07, 0]) * size, chest[:, 2], False, seen("neck"))
+        bones.add(
+            f"breast.{s}", "spine.003", base, base + chest @ np.array([0, -0.07, 0]) * size, chest[:, 2], False, seen("neck")
+        )
     clavicle, shoulder = p[at(f"{side}_clavicle")], p[at(f"{side}_shoulder")]
     tail = clavicle + 0.86 * (shoulder - clavicle)
     bones.add(f"shoulder.{s}", "spine.003", clavicle, tail, chest[:, 2], False, seen(f"{side}_shoulder"))
@@ -125,7 +127,9 @@ def _add_arm(bones: _Bones, pose: Pose, p: np.ndarray, sides: dict, side: str, s
     middle = p[joint_index(f"{side}_middle_finger_third_joint")]
     has = {n: seen(f"{side}_{n}") for n in ("shoulder", "elbow", "wrist")}
     knuckles = all(seen(f"{side}_{f}_third_joint") for f in ("forefinger", "middle_finger", "pinky_finger"))
-    bones.add(f"upper_arm.{s}", f"shoulder.{s}", shoulder, elbow, sides[f"upper_arm.{s}"], False, has["shoulder"] and has["elbow"])
+    bones.add(
+        f"upper_arm.{s}", f"shoulder.{s}", shoulder, elbow, sides[f"upper_arm.{s}"], False, has["shoulder"] and has["elbow"]
+    )
     bones.add(f"forearm.{s}", f"upper_arm.{s}", elbow, wrist, sides[f"forearm.{s}"], True, has["elbow"] and has["wrist"])
     bones.add(f"hand.{s}", f"forearm.{s}", wrist, wrist + 0.6 * (middle - wrist), sides[f"hand.{s}"], True, has["wrist"])
     if not settings.fingers:
@@ -167,4 +171,6 @@ def _add_leg(bones: _Bones, pose: Pose, p: np.ndarray, hips: np.ndarray, sides: 
     bones.add(f"foot.{s}", f"shin.{s}", ankle, ball, sides[f"foot.{s}"], True, has["ankle"])
     bones.add(f"toe.{s}", f"foot.{s}", ball, ball + (toes - heel) * 0.32, frame[:, 2], True, has["big_toe"])
     outward = frame[:, 0] * (1.0 if frame[:, 0] @ hips[:, 0] > 0 else -1.0) * (1.0 if s == "L" else -1.0)
-    bones.add(f"heel.02.{s}", f"foot.{s}", heel - outward * 0.02 * size, heel + outward * 0.02 * size, frame[:, 2], False, has["heel"])
+    bones.add(
+        f"heel.02.{s}", f"foot.{s}", heel - outward * 0.02 * size, heel + outward * 0.02 * size, frame[:, 2], False, has["heel"]
+    )

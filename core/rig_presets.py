@@ -26,7 +26,9 @@ def save_preset(bone_map: BoneMap, path: str | Path) -> Path:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise SapiensError(f"The bone table could not be written to {path}: {error.strerror}.", "Choose another folder.") from error
+        raise SapiensError(
+            f"The bone table could not be written to {path}: {error.strerror}.", "Choose another folder."
+        ) from error
     return path
 
 
@@ -36,20 +38,29 @@ def load_preset(path: str | Path, rest: RestRig) -> BoneMap:
     try:
         content = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise SapiensError(f"The bone table {path.name} could not be read: {error.strerror}.", "Choose a file that exists.") from error
+        raise SapiensError(
+            f"The bone table {path.name} could not be read: {error.strerror}.", "Choose a file that exists."
+        ) from error
     except ValueError as error:
-        raise SapiensError(f"{path.name} is not a bone table: it is not valid JSON.", "Save the table again from a rig.") from error
+        raise SapiensError(
+            f"{path.name} is not a bone table: it is not valid JSON.", "Save the table again from a rig."
+        ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise SapiensError(f"{path.name} is not a bone table of this extension.", f'Its "format" must be "{FORMAT}".')
     if content.get("version") != VERSION:
-        raise SapiensError(f"{path.name} has version {content.get('version')!r}, this extension reads {VERSION}.", "Update the extension.")
+        raise SapiensError(
+            f"{path.name} has version {content.get('version')!r}, this extension reads {VERSION}.", "Update the extension."
+        )
     bones, twist = _names(path, content, "bones"), _names(path, content, "twist")
     unknown = sorted(role for role in (*bones, *twist) if role not in ROLES)
     if unknown:
-        raise SapiensError(f"{path.name} names roles that do not exist: {', '.join(unknown)}.", "Correct the file, or make the table anew.")
+        raise SapiensError(
+            f"{path.name} names roles that do not exist: {', '.join(unknown)}.", "Correct the file, or make the table anew."
+        )
     switches = content.get("switches", [])
     if not isinstance(switches, list) or not all(
-        isinstance(s, list) and len(s) == 3 and isinstance(s[0], str) and isinstance(s[1], str) and isinstance(s[2], (int, float)) for s in switches
+        isinstance(s, list) and len(s) == 3 and isinstance(s[0], str) and isinstance(s[1], str) and isinstance(s[2], (int, float))
+        for s in switches
     ):
         raise SapiensError(f'"switches" of {path.name} must be a list of [bone, property, number].', "Correct the file.")
     bone_map = BoneMap(str(content.get("family", "custom")), str(content.get("title", path.stem)), bones, twist,
@@ -63,7 +74,9 @@ def check_map(bone_map: BoneMap, rest: RestRig, source: str = "The bone table") 
     absent = sorted({name for name in used if name not in rest.names})
     if absent:
         listed = ", ".join(f"'{name}'" for name in absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
-        raise SapiensError(f"{source} names bones that '{rest.name}' does not have: {listed}.", "Choose the rig it was made for, or correct it.")
+        raise SapiensError(
+            f"{source} names bones that '{rest.name}' does not have: {listed}.", "Choose the rig it was made for, or correct it."
+        )
     mapped = [name for names in bone_map.bones.values() for name in names]
     double = sorted({name for name in mapped if mapped.count(name) > 1})
     if double:
@@ -78,5 +91,7 @@ def _names(path: Path, content: dict, key: str) -> dict[str, tuple[str, ...]]:
     if not isinstance(table, dict) or not all(
         isinstance(names, list) and all(isinstance(name, str) and name for name in names) for names in table.values()
     ):
-        raise SapiensError(f'"{key}" of {path.name} must map roles to lists of bone names.', "Correct the file, or save the table again.")
+        raise SapiensError(
+            f'"{key}" of {path.name} must map roles to lists of bone names.', "Correct the file, or save the table again."
+        )
     return {role: tuple(names) for role, names in table.items() if names}

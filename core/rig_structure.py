@@ -41,7 +41,9 @@ def recognise_structure(rest: RestRig) -> BoneMap:
     if len(pairs) < 2:
         raise nothing
     legs = min(pairs, key=lambda p: p.height)
-    arms = max((p for p in pairs if p.fork != legs.fork and legs.fork in rest.ancestors(p.fork)), key=lambda p: p.reach, default=None)
+    arms = max(
+        (p for p in pairs if p.fork != legs.fork and legs.fork in rest.ancestors(p.fork)), key=lambda p: p.reach, default=None
+    )
     if arms is None or legs.reach < 0.2 * size:
         raise nothing
     bones: dict[str, list[int]] = {"hips": [legs.fork]}
@@ -152,7 +154,9 @@ def _limb(rest: RestRig, heads: np.ndarray, tails: np.ndarray, chain: tuple[int,
     return {name: chain[n] for name, n in zip(names, picked, strict=False)}, [chain[n] for n in range(joints[start])]
 
 
-def _fingers(rest: RestRig, heads: np.ndarray, tails: np.ndarray, hand: int | None, side: str, forward: np.ndarray) -> dict[str, list[int]]:
+def _fingers(
+    rest: RestRig, heads: np.ndarray, tails: np.ndarray, hand: int | None, side: str, forward: np.ndarray
+) -> dict[str, list[int]]:
     """Five branches of a hand are fingers: from the thumb, whose root lies nearest the wrist, in order across the palm."""
     if hand is None:
         return {}

@@ -23,7 +23,11 @@ PHALANGES = {f: ("Metacarpal", "Proximal", "Distal") if f == "Thumb" else ("Prox
 FINGER_ROLES = tuple(f"{side}{f}{p}" for side in SIDES for f in FINGERS for p in PHALANGES[f])
 ROLES = ("root", "hips", "spine", "neck", "head", "jaw", "leftEye", "rightEye",
          *(f"{side}{limb}" for side in SIDES for limb in LIMBS), *FINGER_ROLES)  # fmt: skip
-REQUIRED = ("hips", "head", *(f"{s}{limb}" for s in SIDES for limb in ("UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot")))
+REQUIRED = (
+    "hips",
+    "head",
+    *(f"{s}{limb}" for s in SIDES for limb in ("UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot")),
+)
 ENOUGH = 9  # required roles that must be found before names count as recognised: a rig with a few bones deleted still is one
 
 _PARENT = {"neck": "spine", "head": "neck", "jaw": "head", "leftEye": "head", "rightEye": "head", "spine": "hips", "hips": "root"}

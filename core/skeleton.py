@@ -91,4 +91,3 @@ def joint_swap() -> np.ndarray:
     swapped = {"left": "right", "right": "left"}
     other = [n.replace(n.split("_")[0], swapped.get(n.split("_")[0], n.split("_")[0]), 1) for n in JOINT_NAMES]
     return np.array([JOINT_NAMES.index(n) for n in other])
-

@@ -80,7 +80,9 @@ def skin_weights(mesh: MeshData, rig: RigData, settings: SkinSettings | None = N
     Fingers and toes that the photo does not show get none; their hand or foot takes their skin. Needs scipy.
     """
     settings = settings or SkinSettings()
-    names = [n for n, hidden in zip(rig.names, rig.unseen.tolist(), strict=True) if region_of_bone(n) and not (hidden and _small(n))]
+    names = [
+        n for n, hidden in zip(rig.names, rig.unseen.tolist(), strict=True) if region_of_bone(n) and not (hidden and _small(n))
+    ]
     index = np.array([rig.names.index(n) for n in names])
     region = np.array([REGIONS.index(region_of_bone(n)) for n in names])
     trunk = float(np.linalg.norm(rig.heads[rig.names.index("spine.004")] - rig.heads[rig.names.index("spine")]))

@@ -65,7 +65,9 @@ def read_keypoint_folder(folder: str | Path) -> list[np.ndarray]:
 def as_predictions(keypoints: np.ndarray, width: int, height: int, source: str = "") -> Predictions:
     """Keypoints alone as predictions for `core.pose.lift_pose`, with a black image of the photo's size."""
     if not (0 < width <= 65536 and 0 < height <= 65536):
-        raise SapiensError(f"A photo cannot be {width} x {height} pixels.", "Give the size of the photo that the keypoints belong to.")
+        raise SapiensError(
+            f"A photo cannot be {width} x {height} pixels.", "Give the size of the photo that the keypoints belong to."
+        )
     return Predictions(np.zeros((height, width, 3), np.uint8), keypoints=np.asarray(keypoints, np.float32),
                        metadata={"source": source} if source else {})  # fmt: skip
 
@@ -85,7 +87,9 @@ def read_sam3d(path: str | Path) -> list[Pose]:
         if array.ndim == 2:
             array = array[None]
         if array.ndim != 3 or array.shape[1:] != (70, 3):
-            raise SapiensError(f"{path.name} has 3D keypoints of shape {array.shape}, expected (people, 70, 3).", "Export them again.")
+            raise SapiensError(
+                f"{path.name} has 3D keypoints of shape {array.shape}, expected (people, 70, 3).", "Export them again."
+            )
         if person.get("pred_cam_t") is not None:
             array = array + _numbers(person["pred_cam_t"], path.name, "pred_cam_t").reshape(-1, 1, 3)
         out += [pose_from_points(points70, path.name) for points70 in array]
@@ -107,16 +111,21 @@ def pose_from_points(points: np.ndarray, source: str = "The points") -> Pose:
     seen = np.isfinite(known).all(axis=1)
     needed = [JOINT_NAMES.index(n) for n in ("left_hip", "right_hip", "left_shoulder", "right_shoulder", "neck")]
     if not seen[needed].all() or np.ptp(known[seen], axis=0).max() < 0.1:
-        raise SapiensError(f"{source} do not show hips, shoulders and neck of a person in metres.", "Check the units and the order of the points.")
+        raise SapiensError(
+            f"{source} do not show hips, shoulders and neck of a person in metres.",
+            "Check the units and the order of the points.",
+        )
     rotation, scale, shift = fit_rigid(template_joints(), np.where(seen[:, None], known, 0.0), seen.astype(np.float64))
     filled = np.where(seen[:, None], known, scale * template_joints() @ rotation.T + shift)
     stature = estimate_stature(filled, seen.astype(np.float64))
     surface = np.full((308, 3), np.nan, np.float32)
     surface[:5] = points[:5]
-    *head, support = fit_head(surface.astype(np.float64), np.ones(308))
+    turn, size, place, support = fit_head(surface.astype(np.float64), np.ones(308))
     derived = ~usable & ((index < 0) | eyes)
-    positions = np.where(derived[:, None], derive_joints(filled, stature, tuple(head) if support >= 4 else None), filled)
-    return Pose(JOINT_NAMES, positions.astype(np.float32), (seen | derived).astype(np.float32), seen | derived, surface, float(stature))
+    positions = np.where(derived[:, None], derive_joints(filled, stature, (turn, size, place) if support >= 4 else None), filled)
+    return Pose(
+        JOINT_NAMES, positions.astype(np.float32), (seen | derived).astype(np.float32), seen | derived, surface, float(stature)
+    )
 
 
 def _load(path: Path) -> Any:
@@ -189,7 +198,9 @@ def _mmpose_frame(instances: Any, name: str) -> np.ndarray:
             points = points[0]
         scores = _numbers(person.get("keypoint_scores", np.ones(len(points))), name, "scores").reshape(-1)
         if points.ndim != 2 or points.shape[1] not in (2, 3) or len(scores) != len(points):
-            raise SapiensError(f"The keypoints of {name} have shape {points.shape} with {len(scores)} scores.", "Write the keypoints again.")
+            raise SapiensError(
+                f"The keypoints of {name} have shape {points.shape} with {len(scores)} scores.", "Write the keypoints again."
+            )
         rows = points if points.shape[1] == 3 and "keypoint_scores" not in person else np.column_stack([points[:, :2], scores])
         people.append(_person(rows, name))
     return np.array(people, np.float32).reshape(-1, 308, 3)
@@ -204,7 +215,9 @@ def _coco(annotations: Any, name: str) -> list[np.ndarray]:
             raise SapiensError(f"An annotation of {name} is not a table.", "Write the keypoints again.")
         body = _triples(entry.get("keypoints", []), name)
         if len(body) not in (17, 133):
-            raise SapiensError(f"{name} has {len(body)} keypoints per person; COCO has 17, COCO-WholeBody 133.", "Check which model wrote it.")
+            raise SapiensError(
+                f"{name} has {len(body)} keypoints per person; COCO has 17, COCO-WholeBody 133.", "Check which model wrote it."
+            )
         out = _person(_coco_scores(body), name)
         for key, names in (("foot_kpts", _COCO_FEET), ("lefthand_kpts", _hand("left")), ("righthand_kpts", _hand("right"))):
             _fill(out, names, _coco_scores(_triples(entry.get(key, []), name)))
@@ -236,7 +249,9 @@ def _openpose(people: Any, name: str) -> np.ndarray:
         body = _triples(person.get("pose_keypoints_2d", []), name)
         table = {25: _BODY25, 18: _BODY18}.get(len(body))
         if table is None:
-            raise SapiensError(f"{name} has {len(body)} body points per person; OpenPose has 25 or 18.", "Check which model wrote it.")
+            raise SapiensError(
+                f"{name} has {len(body)} body points per person; OpenPose has 25 or 18.", "Check which model wrote it."
+            )
         one = _empty()
         _fill(one, table, body)
         for side in ("left", "right"):
@@ -251,7 +266,9 @@ def _sam_people(path: Path) -> list[dict[str, Any]]:
             with np.load(path, allow_pickle=False) as file:
                 content: Any = {key: file[key] for key in file.files}
         except (OSError, ValueError) as error:
-            raise SapiensError(f"{path.name} is not a readable .npz file.", "Export the result again, without pickled objects.") from error
+            raise SapiensError(
+                f"{path.name} is not a readable .npz file.", "Export the result again, without pickled objects."
+            ) from error
     else:
         content = _load(path)
     people = content if isinstance(content, list) else [content]

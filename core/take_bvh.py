@@ -16,7 +16,13 @@ from .rigs import FINGERS, PHALANGES, SIDES, BoneMap
 from .rotations import rotation_from_quaternion, shortest_arc, unit
 from .skeleton import JOINT_NAMES, finger_joints, joint_index
 
-_KEYPOINT_FINGERS = {"Thumb": "thumb", "Index": "forefinger", "Middle": "middle_finger", "Ring": "ring_finger", "Little": "pinky_finger"}
+_KEYPOINT_FINGERS = {
+    "Thumb": "thumb",
+    "Index": "forefinger",
+    "Middle": "middle_finger",
+    "Ring": "ring_finger",
+    "Little": "pinky_finger",
+}
 
 
 def write_take_bvh(take: Take, path: str | Path) -> Path:

@@ -62,7 +62,7 @@ def make_textures(predictions: Predictions, surface: Surface, settings: TextureS
     gutter = settings.gutter or max(4, max(mask.shape) // 256)
     source = colour_source(predictions, settings.colour)
     highlight = None
-    if source == "albedo":
+    if source == "albedo" and predictions.albedo is not None:
         sharp = add_detail(predictions.albedo, predictions.image, mask)
         colour = foreground(sharp, None, labels, gutter)
     else:

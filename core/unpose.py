@@ -102,9 +102,7 @@ def pose_rig(rig: RigData, turns: np.ndarray) -> tuple[RigData, np.ndarray]:
         maps[i, :3, 3] = new_heads[i] - turns[i] @ heads[i]
         new_tails[i] = new_heads[i] + turns[i] @ (tails[i] - heads[i])
     z_axes = (turns @ rig.z_axes.astype(np.float64)[..., None])[..., 0]
-    posed = replace(
-        rig, heads=new_heads.astype(np.float32), tails=new_tails.astype(np.float32), z_axes=z_axes.astype(np.float32)
-    )
+    posed = replace(rig, heads=new_heads.astype(np.float32), tails=new_tails.astype(np.float32), z_axes=z_axes.astype(np.float32))
     return posed, maps
 
 

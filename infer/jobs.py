@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import SapiensError
 
 if TYPE_CHECKING:
-    from ..core.avatar import AvatarSettings
     from .worker import Progress
 
 PREDICT_SHARE = 0.75
@@ -83,6 +82,7 @@ def find(photo: str, progress: Progress, **options: Any) -> dict:
     from .predict import predict as run
 
     seg = run(photo, tasks=("seg",), progress=progress, **options).seg
+    assert seg is not None  # it was asked for
     return {"boxes": [[float(x) for x in person.box] for person in find_people(seg)]}
 
 
@@ -140,7 +140,7 @@ def doctor(progress: Progress) -> dict:
     return report
 
 
-def apply_settings(default: AvatarSettings, values: dict[str, Any]) -> AvatarSettings:
+def apply_settings(default: Any, values: dict[str, Any]) -> Any:
     """Settings with the values of a nested dict of the same names in place of the defaults. Raises SapiensError for a foreign name."""
     known = {f.name for f in fields(default)}
     unknown = values.keys() - known

@@ -25,11 +25,17 @@ class Raw:
     """What one head said about a region: its raw outputs by name, and where the region lay in the input (None = stretched)."""
 
     outputs: dict[str, torch.Tensor]
-    frame: Letterbox | None
+    letterbox: Letterbox | None
 
     def between_bars(self, name: str) -> torch.Tensor:
         """An output without the bars of the letterbox."""
-        return self.outputs[name] if self.frame is None else self.frame.crop(self.outputs[name])
+        return self.outputs[name] if self.letterbox is None else self.letterbox.crop(self.outputs[name])
+
+    @property
+    def frame(self) -> Letterbox:
+        """Where the region lay, for tasks that see it letterboxed."""
+        assert self.letterbox is not None
+        return self.letterbox
 
 
 class Looks:
@@ -101,7 +107,8 @@ class Layout:
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.owner.shape
+        height, width = self.owner.shape
+        return height, width
 
     @property
     def distinct(self) -> list[Region]:
@@ -140,6 +147,7 @@ def look_closer(looks: Looks, layout: Layout) -> None:
         if region == whole:
             continue
         labels, foreground = look_for_parts(looks, region)
+        assert layout.seg is not None and layout.alpha is not None  # there is a head for parts
         for i, person in enumerate(layout.people):
             mine = region.of(layout.owner) == i
             if layout.regions[i] != region or np.count_nonzero(labels[mine]) < FEW * np.count_nonzero(person.mask):

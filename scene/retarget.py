@@ -115,7 +115,10 @@ def solve(obj: bpy.types.Object, motion: BodyMotion, bone_map: BoneMap | None, s
     bone_map = recognise(rest) if bone_map is None else check_map(bone_map, rest)
     locked = {b.name for b in obj.pose.bones if all(b.lock_rotation)}
     # A bone that may not turn is as good as unmapped: its children make up for it.
-    kept = {role: tuple(n for n in names if n not in locked or (role == "hips" and n == names[0])) for role, names in bone_map.bones.items()}
+    kept = {
+        role: tuple(n for n in names if n not in locked or (role == "hips" and n == names[0]))
+        for role, names in bone_map.bones.items()
+    }
     stuck = sorted(n for names in bone_map.bones.values() for n in names if n in locked)
     bone_map = replace(bone_map, bones={role: names for role, names in kept.items() if names})
     mapped = tuple(name for role, names in bone_map.bones.items() if role != "root" for name in names)

@@ -26,7 +26,9 @@ def find_armature(target: bpy.types.Object | str | None) -> bpy.types.Object:
         if not chosen:
             raise SapiensError("No armature is selected.", "Select the armature to pose.")
         if len(chosen) > 1:
-            raise SapiensError(f"{len(chosen)} armatures are selected: {', '.join(o.name for o in chosen)}.", "Select only the one to pose.")
+            raise SapiensError(
+                f"{len(chosen)} armatures are selected: {', '.join(o.name for o in chosen)}.", "Select only the one to pose."
+            )
         return chosen[0]
     if isinstance(target, str):
         obj = bpy.data.objects.get(target)
@@ -57,7 +59,9 @@ def read_rest(obj: bpy.types.Object) -> RestRig:
                            "Apply its scale (Object > Apply > Scale) and try again.")  # fmt: skip
     skew = world[:3, :3].T @ world[:3, :3] / sizes.mean() ** 2
     if np.abs(skew - np.eye(3)).max() > 2e-3:
-        raise SapiensError(f"'{obj.name}' is sheared by the objects that it is parented to.", "Clear the parent and keep the transformation.")
+        raise SapiensError(
+            f"'{obj.name}' is sheared by the objects that it is parented to.", "Clear the parent and keep the transformation."
+        )
     names = [b.name for b in bones]
     index = {name: n for n, name in enumerate(names)}
     parents = np.array([index[b.parent.name] if b.parent else -1 for b in bones], np.int32)

@@ -81,7 +81,12 @@ def main() -> None:
             if (k >= 70 or k < 5) and np.isfinite(p).all()
         },
     }
-    text = json.dumps(table).replace("], ", "],\n ").replace('"joints": {', '"joints": {\n ').replace('"head_points": {', '"head_points": {\n ')
+    text = (
+        json.dumps(table)
+        .replace("], ", "],\n ")
+        .replace('"joints": {', '"joints": {\n ')
+        .replace('"head_points": {', '"head_points": {\n ')
+    )
     options.output.write_text(text + "\n", "utf-8")
 
 

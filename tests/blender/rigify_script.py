@@ -47,7 +47,14 @@ def main(positions_file: str) -> None:
     bpy.ops.pose.rigify_generate()
     rig = next(o for o in bpy.data.objects if o.type == "ARMATURE" and o is not meta)
     positions = np.load(positions_file)
-    pose = Pose(JOINT_NAMES, positions.astype(np.float32), np.ones(68, np.float32), np.ones(68, bool), np.full((308, 3), np.nan, np.float32), 1.7)
+    pose = Pose(
+        JOINT_NAMES,
+        positions.astype(np.float32),
+        np.ones(68, np.float32),
+        np.ones(68, bool),
+        np.full((308, 3), np.nan, np.float32),
+        1.7,
+    )
     done = retarget(pose, rig, world_from_camera=np.eye(4))
     world = dict(zip(JOINT_NAMES, positions, strict=True))
     fk = worst(rig, world)

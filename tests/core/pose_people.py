@@ -38,7 +38,11 @@ def photograph(points: np.ndarray, camera: Camera, visible: np.ndarray | None = 
     """Keypoints alone: (308, 3) points seen by a camera, score 0.9, 0 where NaN or outside."""
     with np.errstate(invalid="ignore"):
         pixels = camera.project(points)
-        inside = np.isfinite(pixels).all(axis=1) & (pixels >= 0).all(axis=1) & (pixels <= [camera.width - 1, camera.height - 1]).all(axis=1)
+        inside = (
+            np.isfinite(pixels).all(axis=1)
+            & (pixels >= 0).all(axis=1)
+            & (pixels <= [camera.width - 1, camera.height - 1]).all(axis=1)
+        )
     if visible is not None:
         inside &= visible
     keypoints = np.concatenate([np.where(inside[:, None], pixels, 0), 0.9 * inside[:, None]], axis=1).astype(np.float32)
@@ -90,4 +94,8 @@ def cut_below(p: Predictions, row: int) -> Predictions:
                    normal=cut(p.normal), seg=cut(p.seg))  # fmt: skip
 
 
-BODY = [i for i, n in enumerate(JOINT_NAMES) if n in ("neck", "pelvis") or n.endswith(("shoulder", "elbow", "wrist", "hip", "knee", "ankle"))]
+BODY = [
+    i
+    for i, n in enumerate(JOINT_NAMES)
+    if n in ("neck", "pelvis") or n.endswith(("shoulder", "elbow", "wrist", "hip", "knee", "ankle"))
+]

@@ -1,6 +1,7 @@
 """Inputs of a batch: found, hashed and named so that nothing is done twice and nothing overwrites another."""
 
 import pytest
+
 from sapiens2_avatar.batch.items import MAX_NAME_BYTES, chunk, find_inputs, make_items, safe_name
 from sapiens2_avatar.core.errors import SapiensError
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+
 from sapiens2_avatar.batch import record as records
 from sapiens2_avatar.batch.items import Item
 from sapiens2_avatar.batch.plan import PREDICT, PREVIEW, SCENE, NetworkOptions, Plan

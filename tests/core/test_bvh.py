@@ -62,12 +62,18 @@ def test_a_written_clip_is_read_again(tmp_path: Path, family: str) -> None:
     turns = rotation_from_vector(np.cumsum(rng.normal(size=(40, len(rest.names), 3)) * 0.2, axis=0))
     rotations = np.empty_like(turns)
     for b, parent in enumerate(rest.parents.tolist()):
-        rotations[:, b] = turns[:, b] @ rest.rotations[b] if parent < 0 else rotations[:, parent] @ rest.rotations[parent].T @ turns[:, b] @ rest.rotations[b]
+        rotations[:, b] = (
+            turns[:, b] @ rest.rotations[b]
+            if parent < 0
+            else rotations[:, parent] @ rest.rotations[parent].T @ turns[:, b] @ rest.rotations[b]
+        )
     clip = BvhClip(rest, rotations, rng.normal(size=(40, 3)), 30.0)
     again = read_bvh(write_bvh(clip, tmp_path / "x.bvh"), scale=0.01)
     place = [again.rest.index("_".join(n.split())) for n in rest.names]
     assert again.fps == pytest.approx(30, rel=1e-5)
-    assert np.abs(again.positions()[:, place] - again.positions()[:, :1] - clip.positions() + clip.positions()[:, :1]).max() < 1e-5
+    assert (
+        np.abs(again.positions()[:, place] - again.positions()[:, :1] - clip.positions() + clip.positions()[:, :1]).max() < 1e-5
+    )
     assert np.abs(again.root - clip.root).max() < 1e-5
     assert [p.name for p in tmp_path.iterdir()] == ["x.bvh"]
 

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from sapiens2_avatar.cli import main, parser
 from sapiens2_avatar.commands.console import Console
 from sapiens2_avatar.core.errors import SapiensError

@@ -192,7 +192,9 @@ def test_exchanged_sides_are_exchanged_back(frames) -> None:
     for n in frames:
         broken[n] = broken[n, joint_swap()]
     fixed, changed = undo_swaps(broken, np.ones(60, bool))
-    limbs = [joint_index(f"{s}_{n}") for s in ("left", "right") for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel")]
+    limbs = [
+        joint_index(f"{s}_{n}") for s in ("left", "right") for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel")
+    ]
     assert np.abs(fixed[:, limbs] - clean[:, limbs]).max() < 1e-9
     assert set(np.flatnonzero(changed)) == set(frames)
 
@@ -212,7 +214,12 @@ def test_a_take_is_written_as_bvh_and_read_again(tmp_path: Path) -> None:
     assert not found.missing
     at = clip.positions()
     for side in ("left", "right"):
-        for role, a, b in (("UpperArm", "shoulder", "elbow"), ("LowerArm", "elbow", "wrist"), ("UpperLeg", "hip", "knee"), ("LowerLeg", "knee", "ankle")):
+        for role, a, b in (
+            ("UpperArm", "shoulder", "elbow"),
+            ("LowerArm", "elbow", "wrist"),
+            ("UpperLeg", "hip", "knee"),
+            ("LowerLeg", "knee", "ankle"),
+        ):
             child = {"UpperArm": "LowerArm", "LowerArm": "Hand", "UpperLeg": "LowerLeg", "LowerLeg": "Foot"}[role]
             i, j = (clip.rest.index(found.first(side + r)) for r in (role, child))
             wanted = take.positions[:, joint_index(f"{side}_{b}")] - take.positions[:, joint_index(f"{side}_{a}")]

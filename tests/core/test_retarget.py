@@ -49,7 +49,10 @@ def limb_errors(positions: np.ndarray, rest: RestRig, bone_map: BoneMap, heads: 
     world = rest.world[:3, :3]
     for a, b in LIMBS:
         side = "left" if a.startswith("left") else "right"
-        wanted = positions[:, joint_index(f"{side}_{JOINT_OF[b[len(side):]]}")] - positions[:, joint_index(f"{side}_{JOINT_OF[a[len(side):]]}")]
+        wanted = (
+            positions[:, joint_index(f"{side}_{JOINT_OF[b[len(side) :]]}")]
+            - positions[:, joint_index(f"{side}_{JOINT_OF[a[len(side) :]]}")]
+        )
         worst = max(worst, float(np.degrees(angle_between(got[a] @ world.T, wanted)).max()))
     return worst
 

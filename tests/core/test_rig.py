@@ -61,7 +61,14 @@ def test_bones_go_through_the_joints(rig):
     assert np.allclose(at("spine", "heads"), pose["pelvis"]) and np.allclose(at("spine.004", "heads"), pose["neck"])
     assert np.allclose(at("spine.006", "heads"), pose["head"]) and np.allclose(at("spine.006", "tails"), pose["head_top"])
     for side, s in (("left", "L"), ("right", "R")):
-        for bone, joint in (("upper_arm", "shoulder"), ("forearm", "elbow"), ("hand", "wrist"), ("thigh", "hip"), ("shin", "knee"), ("foot", "ankle")):
+        for bone, joint in (
+            ("upper_arm", "shoulder"),
+            ("forearm", "elbow"),
+            ("hand", "wrist"),
+            ("thigh", "hip"),
+            ("shin", "knee"),
+            ("foot", "ankle"),
+        ):
             assert np.allclose(at(f"{bone}.{s}", "heads"), pose[f"{side}_{joint}"])
         for bone, finger in (("thumb", "thumb"), ("f_index", "forefinger"), ("f_pinky", "pinky_finger")):
             assert np.allclose(at(f"{bone}.01.{s}", "heads"), pose[f"{side}_{finger}_third_joint"])
@@ -160,7 +167,13 @@ def test_deforming_a_mesh_bound_to_one_bone_moves_it_rigidly(rig):
     rng = np.random.default_rng(0)
     count, bone = 50, rig.names.index("forearm.L")
     vertices = rng.normal(size=(count, 3)).astype(np.float32)
-    mesh = MeshData(vertices, np.zeros((0, 3), np.int32), np.zeros((count, 2), np.float32), unit(vertices).astype(np.float32), np.zeros(count, np.uint8))
+    mesh = MeshData(
+        vertices,
+        np.zeros((0, 3), np.int32),
+        np.zeros((count, 2), np.float32),
+        unit(vertices).astype(np.float32),
+        np.zeros(count, np.uint8),
+    )
     weights = SkinWeights(np.full((count, 1), bone, np.int32), np.ones((count, 1), np.float32))
     turns = np.broadcast_to(rotation_from_vector(np.array([0.2, 0.5, -0.3])), (len(rig.names), 3, 3))
     _, maps = pose_rig(rig, turns)

@@ -139,7 +139,9 @@ def test_patches_spread_linear_values_without_steps():
     values = values[:, 0]
     assert (columns == 0).all()
     inner = (np.abs(mesh.vertices[:, 0] - 0.25) < 0.2) & (np.abs(mesh.vertices[:, 1] - 0.25) < 0.2)
-    assert np.abs(values - mesh.vertices @ [1.0, -2.0, 0.5])[inner].max() < 0.3 * patches.spacing * np.linalg.norm([1.0, -2.0, 0.5])
+    assert np.abs(values - mesh.vertices @ [1.0, -2.0, 0.5])[inner].max() < 0.3 * patches.spacing * np.linalg.norm(
+        [1.0, -2.0, 0.5]
+    )
 
 
 def test_distances_run_along_the_surface():

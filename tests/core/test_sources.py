@@ -67,7 +67,11 @@ def test_coco_visibility_becomes_a_score(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("count", "left_knee"), [(25, 13), (18, 12)])
 def test_openpose(tmp_path: Path, count: int, left_knee: int) -> None:
     body, hand = rows(count), rows(21) + np.array([500, 0, 0.1])
-    person = {"pose_keypoints_2d": body.ravel().tolist(), "hand_left_keypoints_2d": hand.ravel().tolist(), "hand_right_keypoints_2d": []}
+    person = {
+        "pose_keypoints_2d": body.ravel().tolist(),
+        "hand_left_keypoints_2d": hand.ravel().tolist(),
+        "hand_right_keypoints_2d": [],
+    }
     (frame,) = read_keypoints(save(tmp_path, {"version": 1.3, "people": [person]}))
     assert np.allclose(at(frame, "left_knee"), body[left_knee])
     assert np.allclose(at(frame, "left_forefinger4"), hand[8])
@@ -130,7 +134,13 @@ def test_sam3d_points_become_the_joints_they_are(tmp_path: Path, shared: Path) -
 
 
 def test_sam3d_files_that_are_damaged(tmp_path: Path) -> None:
-    for content in ({}, [], {"pred_keypoints_3d": [[1, 2, 3]] * 12}, {"pred_keypoints_3d": "x"}, {"pred_keypoints_3d": [[0, 0, 0]] * 70}):
+    for content in (
+        {},
+        [],
+        {"pred_keypoints_3d": [[1, 2, 3]] * 12},
+        {"pred_keypoints_3d": "x"},
+        {"pred_keypoints_3d": [[0, 0, 0]] * 70},
+    ):
         with pytest.raises(SapiensError, match=r"s\.json"):
             read_sam3d(save(tmp_path, content, "s.json"))
     (tmp_path / "p.npz").write_bytes(b"\x80\x04K\x01.")
