@@ -49,8 +49,10 @@ def _version_of(name: str) -> str | None:
 def _blender() -> str | None:
     if importlib.util.find_spec("bpy") is None:
         return None
-    import bpy
-
+    try:
+        import bpy
+    except ImportError as error:  # installed, but a library of the system is missing
+        return f"broken: {error}"
     return bpy.app.version_string
 
 
