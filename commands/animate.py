@@ -7,30 +7,18 @@ from __future__ import annotations
 
 import tempfile
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ..core.data import Predictions
+from ..core.data import Pose, Predictions
 from ..core.errors import SapiensError
 from .armatures import open_armature
 from .build import avatar_settings, require_blender
 from .console import Console
 from .inputs import check_writable
 
-
-class StoredFrames(Sequence):
-    """Predictions of a clip on disk, read when they are asked for: a long clip does not fit into memory. None = no person."""
-
-    def __init__(self, files: list[Path | None]):
-        self._files = files
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def __getitem__(self, index):
-        path = self._files[index]
-        return None if path is None else Predictions.load(path)
+Files = list[Path | None]  # of the predictions of each frame; None = nobody was found in it
 
 
 def run(options: Namespace, console: Console) -> None:
@@ -45,14 +33,35 @@ def run(options: Namespace, console: Console) -> None:
         folder = Path(options.keep) if options.keep else Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         files, fps = _predicted(options, console, folder)
-        frames = StoredFrames(files)
-        settings = MotionSettings(smoothness=options.smoothness, person=options.person, lock_feet=not options.no_foot_lock)
         name = Path(options.clip).stem
-        take = make_take(frames, fps, settings, progress=partial(console.progress, name, "motion"))
-        _write(options, console, take, frames, name)
+        settings = MotionSettings(smoothness=options.smoothness, person=options.person, lock_feet=not options.no_foot_lock)
+        take = make_take(_poses(files, partial(console.progress, name, "poses")), fps, settings)
+        _write(options, console, take, files, name)
 
 
-def _predicted(options: Namespace, console: Console, folder: Path) -> tuple[list[Path | None], float]:
+def _poses(files: Files, progress: Callable[[float], None]) -> list[list[Pose]]:
+    """Everybody's pose in each frame, through one camera, since it does not zoom from frame to frame. One frame is in memory at a time."""
+    from ..core.motion import clip_camera
+    from ..core.pose import lift_pose
+
+    found = [path for path in files if path is not None]
+    camera = clip_camera([Predictions.load(path) for path in found[:: max(1, len(found) // 9)][:9]])
+    poses: list[list[Pose]] = []
+    for index, path in enumerate(files):
+        poses.append([])
+        progress(index / len(files))
+        predictions = None if path is None else Predictions.load(path)
+        if predictions is None or predictions.keypoints is None:
+            continue
+        for person in range(len(predictions.keypoints)):
+            try:
+                poses[-1].append(lift_pose(predictions, person, camera))
+            except SapiensError:
+                continue  # keypoints that cannot be a person's: the take notes who is missing where
+    return poses
+
+
+def _predicted(options: Namespace, console: Console, folder: Path) -> tuple[Files, float]:
     """A predictions file per frame in `folder` (those that are there are kept), None for frames without a person; and fps."""
     from ..core.video import open_clip, read_frames
 
@@ -64,7 +73,7 @@ def _predicted(options: Namespace, console: Console, folder: Path) -> tuple[list
     from ..infer.predict import predict
 
     clip = open_clip(source, options.fps, options.start, options.end)
-    files: list[Path | None] = []
+    files: Files = []
     for index, frame in enumerate(read_frames(clip)):
         path = folder / f"{source.stem}-{index:06d}.safetensors"
         if frame.image is None:
@@ -99,7 +108,7 @@ def _frame_progress(console: Console, name: str, index: int, stage: str, fractio
     console.progress(name, f"frame {index}", fraction)
 
 
-def _write(options: Namespace, console: Console, take, frames: StoredFrames, name: str) -> None:
+def _write(options: Namespace, console: Console, take, files: Files, name: str) -> None:
     import bpy
 
     from ..scene.action import write_take
@@ -110,7 +119,7 @@ def _write(options: Namespace, console: Console, take, frames: StoredFrames, nam
         armature = open_armature(options.armature)
     else:
         new_file()
-        armature = _avatar(options, take, frames, name)
+        armature = _avatar(options, take, files, name)
     done = write_take(take, armature, name=name, keep_raw=not options.no_raw)
     scene = bpy.context.scene
     first, last = done.action.frame_range
@@ -126,15 +135,15 @@ def _write(options: Namespace, console: Console, take, frames: StoredFrames, nam
         console.result(export_bvh(Path(options.bvh), armature, int(first), int(last)))
 
 
-def _avatar(options: Namespace, take, frames: StoredFrames, name: str):
+def _avatar(options: Namespace, take, files: Files, name: str):
     """The person built from the frame that shows most joints; its rig."""
     from ..core.avatar import make_avatars
     from ..scene.build import write_avatars
 
     best = int((take.seen.sum(1) * take.found).argmax())
-    predictions = frames[best]
-    assert predictions is not None  # the take says that the person was found there
-    avatars = make_avatars(predictions, name, avatar_settings(options))
+    path = files[best]
+    assert path is not None  # the take says that the person was found there
+    avatars = make_avatars(Predictions.load(path), name, avatar_settings(options))
     collection = write_avatars(avatars, name, match_render=True)
     rigs = [ob for ob in collection.all_objects if ob.get("sapiens2_role") == "rig"]
     if not rigs:
