@@ -46,9 +46,6 @@ class ScanSettings:
     alpha_threshold    opacity from which a pixel belongs to the person
     hair_threshold     the same for hair
     smooth_outline     smooth the stairs of the silhouette and of tears
-    stature            height of the person in metres that everything is scaled to; None = as the network measures it
-    keep_camera_frame  leave the scan where the camera saw it instead of standing it on the ground
-    `stature` and `keep_camera_frame` concern all of an avatar and are read by `core.avatar`.
     """
 
     refine: float = 0.5
@@ -57,8 +54,6 @@ class ScanSettings:
     alpha_threshold: float = 0.5
     hair_threshold: float = 0.25
     smooth_outline: bool = True
-    stature: float | None = None
-    keep_camera_frame: bool = False
 
     def __post_init__(self):
         if not 0 <= self.refine <= 1:
