@@ -49,7 +49,7 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
         "--resolution",
         type=_resolution,
         default="full",
-        metavar="full|half|FACES",
+        metavar="full|half|photo|FACES",
         help="mesh resolution or a face count (default: full)",
     )
     scan.add_argument("--detail", type=_unit, default=None, metavar="0..1", help="how much the normals lead over the pointmap")
@@ -230,10 +230,10 @@ def _box(text: str) -> tuple[float, ...]:
 
 
 def _resolution(text: str) -> str | int:
-    if text in ("full", "half"):
+    if text in ("full", "half", "photo"):
         return text
     if not text.isdigit() or int(text) < 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither full nor half nor a face count of 100 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is neither full, half nor photo, nor a face count of 100 or more")
     return int(text)
 
 

@@ -89,31 +89,41 @@ def make_avatars(
         predictions = scaled(predictions, scale_to_stature(pose, settings.stature))
         poses = [_pose(predictions, i, camera, settings) for i in range(len(people))]
 
-    made = []
+    made: dict[int, Avatar] = {}
+    failures: list[SapiensError] = []
     for i, (person, (pose, notes)) in enumerate(zip(people, poses, strict=True)):
         begin, share = 0.2 + 0.8 * i / len(people), 0.8 / len(people)
         report("scan", begin)
-        surface = make_mesh(predictions, camera, person.mask, settings.scan)
+        try:
+            surface = make_mesh(predictions, camera, person.mask, settings.scan)
+        except SapiensError as error:  # one of several people has no surface: the others are still worth having
+            failures.append(error)
+            continue
         report("texture", begin + 0.5 * share)
         textures = make_textures(predictions, surface, settings.texture)
         report("rig", begin + 0.8 * share)
         rig, weights = _rig(pose, surface.mesh, settings) if settings.with_rig else (None, None)
-        made.append(
-            Avatar(
-                name=name if len(people) == 1 else f"{name} {i + 1}",
-                camera=camera,
-                world_from_camera=np.eye(4),
-                mesh=surface.mesh,
-                textures=textures,
-                image=predictions.image,
-                rig=rig,
-                weights=weights,
-                notes=(*estimate.notes, *surface.notes, *notes),
-            )
+        made[i] = Avatar(
+            name=name if len(people) == 1 else f"{name} {i + 1}",
+            camera=camera,
+            world_from_camera=np.eye(4),
+            mesh=surface.mesh,
+            textures=textures,
+            image=predictions.image,
+            rig=rig,
+            weights=weights,
+            notes=(*estimate.notes, *surface.notes, *notes),
         )
+    if not made:
+        raise failures[0]
+    lead = lead if lead in made else next(iter(made))
+    missed = (f"{len(failures)} of {len(people)} people have no surface: {failures[0].message}",) if failures else ()
     placement = place(poses[lead][0], made[lead].mesh.vertices, settings.keep_camera_frame)
     report("done", 1.0)
-    return [replace(a, world_from_camera=placement.world_from_camera, notes=(*a.notes, *placement.notes)) for a in made]
+    return [
+        replace(a, world_from_camera=placement.world_from_camera, notes=(*a.notes, *placement.notes, *missed))
+        for a in made.values()
+    ]
 
 
 def make_scan(predictions: Predictions, name: str = "person", settings: AvatarSettings | None = None) -> Avatar:
