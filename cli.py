@@ -157,8 +157,6 @@ def parser() -> argparse.ArgumentParser:
     batch.add_argument(
         "--chunk", type=_chunk, default=(1, 1), metavar="I/N", help="do only the I-th of N shares, for a render farm"
     )
-    batch.add_argument("--engine", choices=("local", "ray"), default="local", help="processes of this machine, or a Ray cluster")
-    batch.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one that Ray finds)")
     _add_model_options(batch)
     _add_build_options(batch)
 

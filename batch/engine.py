@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..core.errors import SapiensError
 from ..core.streams import silence_stdout
@@ -45,10 +47,11 @@ class Worker:
             self._executor.shutdown(wait=False, cancel_futures=True)
             self._executor = None
 
-    def close(self) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, cancel_futures=True)
-            self._executor = None
+
+def end_workers() -> None:
+    """End all worker processes at once; their results are in. Blender's module can hang in an orderly exit."""
+    for child in multiprocessing.active_children():
+        child.kill()
 
 
 @dataclass
@@ -102,11 +105,8 @@ def run_local(jobs: Iterable[Job], plan: Plan, workers: int = 1, group: int = 8)
                         rest.queue.append(_Task([job]))
                     else:
                         yield job, error
-        for worker in (*network.workers, *rest.workers):
-            worker.close()
     finally:
-        for child in multiprocessing.active_children():
-            child.terminate()
+        end_workers()
 
 
 def predict_all(jobs: list[Job], plan: Plan) -> list[Outcome]:
@@ -142,6 +142,8 @@ def _start_worker() -> None:
     """In the new process: leave signals to the parent, print nothing where results go, and leave with the parent."""
     import signal
 
+    # A parent that has Blender in it hands down Blender's script folders, where `bpy` is only the half written in Python.
+    sys.path[:] = [folder for folder in sys.path if not (Path(folder) / "bpy" / "__init__.py").exists()]
     silence_stdout()
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..batch import record as records
+from ..batch.engine import Worker, end_workers, run_local
 from ..batch.items import Item, chunk, find_inputs, make_items
 from ..batch.plan import NetworkOptions, Plan
 from ..batch.report import Journal, line_of, write_contact_sheet, write_reports
@@ -68,7 +69,7 @@ def _run(options: Namespace, console: Console, output: Path, suffix: str) -> Non
                 assert found is not None
                 ended(item, found)
     try:
-        for job, error in _engine(options)(jobs, plan):
+        for job, error in run_local(jobs, plan, options.jobs, options.group):
             record = records.load(job.folder) or records.Record(str(job.item.path), job.item.sha256)
             if error is not None and not record.error:
                 record.error, record.hint = error.message, error.hint
@@ -100,27 +101,12 @@ def make_plan(options: Namespace) -> Plan:
     return Plan(network, avatar_settings(options), tuple(dict.fromkeys(make)), options.people)
 
 
-def _engine(options: Namespace):
-    from functools import partial
-
-    if options.engine == "ray":
-        from ..batch.cluster import run_ray
-
-        return partial(run_ray, address=options.address, group=options.group)
-    from ..batch.engine import run_local
-
-    return partial(run_local, workers=options.jobs, group=options.group)
-
-
 def _in_worker(function, *arguments):
     """One call in a process of its own: this one has no Blender, and starts fast because of that."""
-    from ..batch.engine import Worker
-
-    worker = Worker()
     try:
-        return worker.submit(function, *arguments).result()
+        return Worker().submit(function, *arguments).result()
     finally:
-        worker.close()
+        end_workers()
 
 
 def _remove_leftovers(folder: Path) -> None:

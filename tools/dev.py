@@ -45,8 +45,6 @@ SOURCES = {
         "--extra",
         "video",
         "--extra",
-        "ray",
-        "--extra",
         "test",
     ],
     **{name: [f"requirements/{name}.in"] for name in ENVIRONMENTS if name != "main"},
