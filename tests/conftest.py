@@ -1,12 +1,15 @@
 """What every room of the tests shares."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SAPIENS2_SHARED", ROOT.parent / "shared"))
+
+STATUS = pytest.StashKey[int]()
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +34,16 @@ def studio(shared, tmp_path_factory):
         return path
 
     return unpack
+
+
+def pytest_sessionfinish(session, exitstatus):
+    session.config.stash[STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """Leave without an orderly exit when Blender's module is loaded: it can hang there, after every test has its result."""
+    if "bpy" in sys.modules and STATUS in config.stash:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash[STATUS])

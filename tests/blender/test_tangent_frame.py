@@ -1,12 +1,15 @@
 """Our tangent frame is the one that Blender computes, so our maps shade in Blender as they were made."""
 
-import bpy
 import numpy as np
+import pytest
 
-from sapiens2_avatar.core.data import Camera, MeshData
-from sapiens2_avatar.core.frames import uv_from_pixel
-from sapiens2_avatar.core.tangent import vertex_tangents
-from sapiens2_avatar.scene.mesh import write_mesh
+bpy = pytest.importorskip("bpy")
+pytest.importorskip("sapiens2_avatar", reason="compares the package of the checkout, which is not installed in this Python")
+
+from sapiens2_avatar.core.data import Camera, MeshData  # noqa: E402
+from sapiens2_avatar.core.frames import uv_from_pixel  # noqa: E402
+from sapiens2_avatar.core.tangent import vertex_tangents  # noqa: E402
+from sapiens2_avatar.scene.mesh import write_mesh  # noqa: E402
 
 
 def relief(size: int = 40) -> MeshData:
