@@ -100,5 +100,6 @@ def _run(kind: str, path: Path, arguments: dict, console: Console) -> dict:
 
     job = jobs.wait(jobs.submit(Job(kind, path.name, arguments)), on_progress=report)
     if job.state is State.FAILED:
+        assert job.error is not None
         raise job.error
     return job.result

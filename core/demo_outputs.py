@@ -36,7 +36,7 @@ def predictions_from_demo(image: str | Path, places: Iterable[str | Path]) -> Pr
     photo = read_photo(image)
     stem = Path(image).name.rsplit(".")[0]  # up to the first dot, as the scripts name their files
     files = _files(places)
-    size = photo.image.shape[:2]
+    size = (photo.image.shape[0], photo.image.shape[1])
     seg = normal = depth = cloud = keypoints = boxes = None
     for path in files:
         if path.name == f"{stem}_seg.npy":

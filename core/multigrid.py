@@ -111,7 +111,7 @@ def solve(
     goal = tolerance * np.linalg.norm(residual)
     if goal == 0:
         return x.reshape(b.shape)
-    step = rho = previous = None
+    rho, step, previous = 1.0, None, None
     for _ in range(iterations):
         z = _cycle(levels, coarsest, 0, residual)
         rz = float(np.vdot(z, residual))

@@ -193,7 +193,8 @@ def _surface_maps(
         raise SapiensError("The pointmap holds no depth on the person.", "Run the pointmap task again.")
     normal, informed, notes = usable_normals(part(predictions.normal), z, domain, rays)
     slants = edges.slant(normal, rays, camera)
-    z, measured = snap(z, domain, normal, slants, labels, part(predictions.image), camera, grid.scale)
+    image = np.ascontiguousarray(predictions.image[grid.index])
+    z, measured = snap(z, domain, normal, slants, labels, image, camera, grid.scale)
     domain &= z > 0
     inverse = edges.inverse_depth(z)
     gaps = edges.pair_gap(inverse, slants, 0), edges.pair_gap(inverse, slants, 1)

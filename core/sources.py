@@ -122,7 +122,9 @@ def pose_from_points(points: np.ndarray, source: str = "The points") -> Pose:
     surface[:5] = points[:5]
     turn, size, place, support = fit_head(surface.astype(np.float64), np.ones(308))
     derived = ~usable & ((index < 0) | eyes)
-    positions = np.where(derived[:, None], derive_joints(filled, stature, (turn, size, place) if support >= 4 else None), filled)
+    positions = np.where(
+        derived[:, None], derive_joints(filled, stature, (turn, size, place, support) if support >= 4 else None), filled
+    )
     return Pose(
         JOINT_NAMES, positions.astype(np.float32), (seen | derived).astype(np.float32), seen | derived, surface, float(stature)
     )
