@@ -188,7 +188,9 @@ def test(arguments: list[str]) -> None:
     setup()
     lint()
     env = {**os.environ, "EXT_ZIP": str(build())}
-    run(python_of("main"), "-m", "pytest", *arguments, env=env)
+    # Blender's module and torch's tests in processes of their own, as they are in use.
+    run(python_of("main"), "-m", "pytest", "tests/core", "tests/infer", *arguments, env=env)
+    run(python_of("main"), "-m", "pytest", "tests/blender", "tests/gui", *arguments, env=env)
     for name in ("blender-4.2", "blender-5.0", "blender-5.2"):
         if not ensure(name):
             say(f"SKIPPED {name}: no Python {ENVIRONMENTS[name][1]} on this machine, and none could be downloaded")
