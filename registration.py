@@ -10,10 +10,9 @@ from bpy.props import PointerProperty
 from bpy.types import Context, FileHandler, Menu, Scene, TOPBAR_MT_file_import
 from bpy.utils import register_class, register_cli_command, unregister_class, unregister_cli_command
 
-from . import jobs, preferences, properties, thumbnails
+from . import jobs, panels, preferences, properties, thumbnails
 from .core.errors import SapiensError
 from .operators import batch, build, maps, models, photo, retarget, setup
-from .panels import sidebar
 
 
 class SAPIENS2_FH_predictions(FileHandler):
@@ -48,7 +47,7 @@ CLASSES = (
     *retarget.CLASSES,
     *batch.CLASSES,
     *setup.CLASSES,
-    *sidebar.CLASSES,
+    *panels.CLASSES,
     SAPIENS2_FH_predictions,
     SAPIENS2_FH_photo,
 )

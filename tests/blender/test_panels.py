@@ -33,8 +33,8 @@ class Layout:
 
 
 def draw(part, label):
-    sidebar, seen = part("panels.sidebar"), []
-    cls = next(cls for cls in sidebar.CLASSES if cls.bl_label == label)
+    panels, seen = part("panels"), []
+    cls = next(cls for cls in panels.CLASSES if cls.bl_label == label)
     panel = SimpleNamespace(layout=Layout(seen))
     panel.start = lambda context: (panel.layout, context.scene.sapiens2)
     cls.draw(panel, bpy.context)

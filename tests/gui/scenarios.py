@@ -155,10 +155,10 @@ def killed():
 
 def show_only(*names: str):
     """Register the panels anew with only these unfolded; works before they are drawn for the first time."""
-    sidebar = sys.modules[f"{extension().__name__}.panels.sidebar"]
-    for cls in reversed(sidebar.CLASSES):
+    panels = sys.modules[f"{extension().__name__}.panels"]
+    for cls in reversed(panels.CLASSES):
         bpy.utils.unregister_class(cls)
-    for cls in sidebar.CLASSES:
+    for cls in panels.CLASSES:
         cls.bl_options = set() if cls.bl_label in names else {"DEFAULT_CLOSED"}
         bpy.utils.register_class(cls)
     yield 0.5

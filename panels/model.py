@@ -1,0 +1,58 @@
+"""The network: which one, on what, and what of it is installed."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.types import Context, Panel
+
+from .. import jobs
+from ..core.licence import SAPIENS2_LICENCE
+from .parts import paragraph
+from .tab import AfterSetup
+
+
+class SAPIENS2_PT_model(AfterSetup, Panel):
+    bl_idname = "SAPIENS2_PT_model"
+    bl_label = "Model"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header_preset(self, context: Context) -> None:
+        self.layout.label(text=context.scene.sapiens2.bl_rna.properties["model"].enum_items[context.scene.sapiens2.model].name)
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.layout, context.scene.sapiens2
+        layout.enabled = jobs.current() is None
+        layout.prop(settings, "model", text="")
+        found = jobs.status.models.get(settings.model)
+        if settings.model == "preview":
+            paragraph(layout, "Rough, for a first look: no substitute for Sapiens2", "INFO")
+        elif found is not None:
+            _draw_weights(layout, settings.model, found)
+        column = layout.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        column.prop(settings, "device")
+        column.prop(settings, "precision")
+        column.prop(settings, "flip")
+        layout.operator("wm.url_open", text="License of Sapiens2", icon="URL").url = SAPIENS2_LICENCE.url
+
+
+def _draw_weights(layout: bpy.types.UILayout, model: str, found: jobs.Installed) -> None:
+    translate = bpy.app.translations.pgettext_iface
+    if found.tasks:
+        paragraph(layout, translate("Installed: {:s}").format(", ".join(found.tasks)), "CHECKMARK")
+    if found.missing:
+        paragraph(layout, translate("Missing: {:s}").format(", ".join(found.missing)), "ERROR")
+        row = layout.row(align=True)
+        row.operator(
+            "sapiens2.model_download", text=translate("Download {:.1f} GB").format(found.missing_bytes / 1e9), icon="IMPORT"
+        )
+        row.operator("sapiens2.model_import", text="", icon="FILE_FOLDER")
+    needed = 1.3 * found.largest / 1e9
+    column = layout.column()
+    if jobs.status.memory:
+        column.alert = needed > jobs.status.memory / 1e9
+        text = translate("Needs {:.0f} GB, this computer has {:.0f} GB").format(needed + 1, jobs.status.memory / 1e9)
+        paragraph(column, text, "ERROR" if column.alert else "NONE")
+
+
+CLASSES = (SAPIENS2_PT_model,)

@@ -1,0 +1,23 @@
+"""Where all our panels are, and when."""
+
+from __future__ import annotations
+
+from bpy.types import Context
+
+from .. import jobs
+
+
+class Sidebar:
+    """The tab in the 3D viewport's sidebar."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Sapiens2"
+
+
+class AfterSetup(Sidebar):
+    """Panels that are there only where the network could run."""
+
+    @classmethod
+    def poll(cls, _context: Context) -> bool:
+        return jobs.status.python is not None
