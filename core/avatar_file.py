@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .data import Avatar, Camera, MeshData, RigData, SkinWeights, Textures
+from .data import Avatar, Camera, MeshData, PartData, RigData, SkinWeights, Textures
 from .errors import SapiensError
 
 FORMAT = "sapiens2-avatars"
-GROUPS = {"mesh": MeshData, "textures": Textures, "rig": RigData, "weights": SkinWeights}
+GROUPS = {"mesh": MeshData, "textures": Textures, "rig": RigData, "weights": SkinWeights, "parts": PartData}
 
 
 def save_avatars(avatars: list[Avatar], path: str | Path) -> Path:
@@ -23,7 +23,13 @@ def save_avatars(avatars: list[Avatar], path: str | Path) -> Path:
     records = []
     for i, avatar in enumerate(avatars):
         tensors[f"{i}.world_from_camera"] = np.ascontiguousarray(avatar.world_from_camera, np.float64)
-        record: dict = {"name": avatar.name, "camera": asdict(avatar.camera), "notes": list(avatar.notes), "groups": {}}
+        record: dict = {
+            "name": avatar.name,
+            "camera": asdict(avatar.camera),
+            "notes": list(avatar.notes),
+            "focal_lengths": dict(avatar.focal_lengths),
+            "groups": {},
+        }
         for group in GROUPS:
             value = getattr(avatar, group)
             if value is None:
@@ -72,6 +78,7 @@ def load_avatars(path: str | Path) -> list[Avatar]:
                 world_from_camera=tensors[f"{i}.world_from_camera"],
                 image=tensors["image"],
                 notes=tuple(record["notes"]),
+                focal_lengths=record["focal_lengths"],
                 **groups,
             )
         )

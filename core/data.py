@@ -6,6 +6,7 @@ Everything that has a position is in the ``camera`` space of `core.frames` until
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -153,6 +154,9 @@ class MeshData:
     uvs       (V, 2) float32  uv of the photo's projection
     normals   (V, 3) float32  unit, point to the camera
     labels    (V,) uint8      body part (29 classes)
+    atlas     (F, 3, 2) float32  uv 1: of the corners of the faces in an atlas without overlap; None = not made
+    quads     faces 2k and 2k + 1 are one quad: corners 0, 1, 2 of the first and corner 2 of the second, which is split from
+              corner 0 to corner 2 (`polygons`)
     """
 
     vertices: np.ndarray
@@ -160,6 +164,8 @@ class MeshData:
     uvs: np.ndarray
     normals: np.ndarray
     labels: np.ndarray
+    atlas: np.ndarray | None = None
+    quads: bool = False
 
     def __post_init__(self):
         _check(
@@ -169,18 +175,62 @@ class MeshData:
             uvs=(self.uvs, ("V", 2), "f"),
             normals=(self.normals, ("V", 3), "f"),
             labels=(self.labels, ("V",), "u"),
+            atlas=(self.atlas, ("F", 3, 2), "f"),
+        )
+        if self.quads and len(self.faces) % 2:
+            raise SapiensError(f"MeshData of quads has an odd number of faces, {len(self.faces)}.")
+
+    @property
+    def polygons(self) -> np.ndarray:
+        """(F, 3) faces, or (F / 2, 4) int32 quads where the faces are halves of quads."""
+        return self.of_polygon_corners(self.faces)
+
+    def of_polygon_corners(self, corners: np.ndarray) -> np.ndarray:
+        """Values (F, 3, ...) at the corners of the faces -> those at the corners of the polygons."""
+        if not self.quads:
+            return corners
+        return np.concatenate([corners[::2], corners[1::2, 2:]], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class PartData:
+    """Body parts on a mesh, as `core.parts.make_parts` finds them.
+
+    face_label     (F,) uint8   the part of each face
+    face_material  (F,) uint8   index into `core.materials.MATERIALS`
+    vertex         (N,) int32   soft vertex groups: a vertex,
+    label          (N,) uint8   a part of it, in rising order,
+    weight         (N,) float32 and how far it belongs to that part; those of a vertex add up to 1
+    """
+
+    face_label: np.ndarray
+    face_material: np.ndarray
+    vertex: np.ndarray
+    label: np.ndarray
+    weight: np.ndarray
+
+    def __post_init__(self):
+        _check(
+            "PartData",
+            face_label=(self.face_label, ("F",), "u"),
+            face_material=(self.face_material, ("F",), "u"),
+            vertex=(self.vertex, ("N",), "i"),
+            label=(self.label, ("N",), "u"),
+            weight=(self.weight, ("N",), "f"),
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Textures:
-    """Images in the photo's projection (uv 0 of the scan), top row first.
+    """Images on the scan, top row first: in the photo's projection (uv 0), or in the atlas (uv 1) where they were baked.
 
     base_colour_srgb  (h, w, 3) uint8 sRGB
     colour_source     "albedo", "delighted" or "photo"
     normal_tangent    (h, w, 3) uint16, 32768 = 0, MikkTSpace frame of the mesh, +y up; None = no detail beyond the mesh
     roughness         (h, w) uint8, linear; None = one value per part
     mask              (h, w) uint8, opacity of the person
+    displacement      (h, w) float32, metres along the normal from the mesh to the surface of the maps; None = not asked for
+    layout            "photo" = uv 0, "atlas" = uv 1
     """
 
     base_colour_srgb: np.ndarray
@@ -188,6 +238,8 @@ class Textures:
     mask: np.ndarray
     normal_tangent: np.ndarray | None = None
     roughness: np.ndarray | None = None
+    displacement: np.ndarray | None = None
+    layout: str = "photo"
 
     def __post_init__(self):
         _check(
@@ -196,6 +248,7 @@ class Textures:
             mask=(self.mask, (None, None), "u"),
             normal_tangent=(self.normal_tangent, (None, None, 3), "u"),
             roughness=(self.roughness, (None, None), "u"),
+            displacement=(self.displacement, (None, None), "f"),
         )
 
 
@@ -249,6 +302,7 @@ class RigData:
     z_axes     (B, 3) float32  the direction that the bone's local +z is rolled to (need not be perpendicular to the bone)
     connected  (B,) bool    the head sits on the parent's tail
     unseen     (B,) bool    the bone was placed by lengths and priors, not by what the photo shows
+    photo_from_rest  (B, 4, 4) float64 rigid: moves each bone from its rest to where the photo shows it; None = the rest is the photo
     """
 
     names: tuple[str, ...]
@@ -258,6 +312,7 @@ class RigData:
     z_axes: np.ndarray
     connected: np.ndarray
     unseen: np.ndarray
+    photo_from_rest: np.ndarray | None = None
 
     def __post_init__(self):
         _check(
@@ -268,6 +323,7 @@ class RigData:
             z_axes=(self.z_axes, ("B", 3), "f"),
             connected=(self.connected, ("B",), "b"),
             unseen=(self.unseen, ("B",), "b"),
+            photo_from_rest=(self.photo_from_rest, ("B", 4, 4), "f"),
         )
 
 
@@ -297,6 +353,8 @@ class Avatar:
     rig, weights       the skeleton and how the scan follows it; None without keypoints
     image              (H, W, 3) uint8 sRGB: the photo, background image of the camera
     notes              sentences for the artist: what disagreed, what was filled in
+    parts              body parts on the mesh; None = `scene` finds them itself
+    focal_lengths      every focal length that was considered: source -> pixels
     """
 
     name: str
@@ -308,3 +366,5 @@ class Avatar:
     rig: RigData | None = None
     weights: SkinWeights | None = None
     notes: tuple[str, ...] = ()
+    parts: PartData | None = None
+    focal_lengths: Mapping[str, float] = field(default_factory=dict)
