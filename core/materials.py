@@ -18,6 +18,7 @@ class Material:
     """One kind of surface. Metallic is 0 for all of them.
 
     parts              names of body parts (data/seg29.json)
+    piece              the object that its faces go to when the scan is separated by part
     roughness          of the Principled BSDF
     ior                index of refraction; the reflectance facing the camera is ((ior - 1) / (ior + 1))^2
     subsurface         weight of light that wanders under the surface
@@ -29,6 +30,7 @@ class Material:
 
     name: str
     parts: tuple[str, ...]
+    piece: str
     roughness: float
     ior: float = 1.5
     subsurface: float = 0.0
@@ -43,17 +45,17 @@ def _both(*parts: str) -> tuple[str, ...]:
 
 
 MATERIALS = (
-    Material("Skin", ("Face_Neck", "Torso", *_both("Foot", "Hand", "Lower_Arm", "Lower_Leg", "Upper_Arm", "Upper_Leg")),
+    Material("Skin", ("Face_Neck", "Torso", *_both("Foot", "Hand", "Lower_Arm", "Lower_Leg", "Upper_Arm", "Upper_Leg")), "Skin",
              roughness=0.45, ior=1.4, subsurface=0.15),
-    Material("Lips", ("Lower_Lip", "Upper_Lip", "Tongue"), roughness=0.3, ior=1.4, subsurface=0.15),
-    Material("Teeth", ("Lower_Teeth", "Upper_Teeth"), roughness=0.2, ior=1.6, subsurface=0.1),
-    Material("Hair", ("Hair",), roughness=0.4, ior=1.55, soft_edge=True),
-    Material("Upper Clothing", ("Upper_Clothing",), roughness=0.8, sheen=0.2),
-    Material("Lower Clothing", ("Lower_Clothing",), roughness=0.8, sheen=0.2),
-    Material("Socks", _both("Sock"), roughness=0.85, sheen=0.2),
-    Material("Shoes", _both("Shoe"), roughness=0.5),
-    Material("Accessories", ("Apparel",), roughness=0.7),
-    Material("Glasses", ("Eyeglass",), roughness=0.2),
+    Material("Lips", ("Lower_Lip", "Upper_Lip", "Tongue"), "Skin", roughness=0.3, ior=1.4, subsurface=0.15),
+    Material("Teeth", ("Lower_Teeth", "Upper_Teeth"), "Skin", roughness=0.2, ior=1.6, subsurface=0.1),
+    Material("Hair", ("Hair",), "Hair", roughness=0.4, ior=1.55, soft_edge=True),
+    Material("Upper Clothing", ("Upper_Clothing",), "Upper Clothing", roughness=0.8, sheen=0.2),
+    Material("Lower Clothing", ("Lower_Clothing",), "Lower Clothing", roughness=0.8, sheen=0.2),
+    Material("Socks", _both("Sock"), "Shoes", roughness=0.85, sheen=0.2),
+    Material("Shoes", _both("Shoe"), "Shoes", roughness=0.5),
+    Material("Accessories", ("Apparel",), "Accessories", roughness=0.7),
+    Material("Glasses", ("Eyeglass",), "Accessories", roughness=0.2),
 )  # fmt: skip
 
 
@@ -71,3 +73,8 @@ def material_of_label() -> np.ndarray:
 def roughness_of_label() -> np.ndarray:
     """(29,) float32 roughness of each body part."""
     return np.array([material.roughness for material in MATERIALS], np.float32)[material_of_label()]
+
+
+def material_named(name: str) -> Material | None:
+    """The row of MATERIALS of this name, None for another name."""
+    return next((material for material in MATERIALS if material.name == name), None)

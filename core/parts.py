@@ -4,37 +4,71 @@ from __future__ import annotations
 
 import numpy as np
 
-from .data import MeshData
+from .data import MeshData, PartData
 from .materials import material_of_label
 
 
+def make_parts(mesh: MeshData) -> PartData:
+    """Body parts of a mesh: of its faces, and as soft groups of its vertices. NumPy only."""
+    groups = part_weights(mesh)
+    return PartData(
+        face_label=face_labels(mesh),
+        face_material=face_materials(mesh),
+        vertex=np.concatenate([np.zeros(0, np.int32), *(index for index, _ in groups.values())]).astype(np.int32),
+        label=np.repeat(np.array(list(groups), np.uint8), [len(index) for index, _ in groups.values()]),
+        weight=np.concatenate([np.zeros(0, np.float32), *(weight for _, weight in groups.values())]),
+    )
+
+
 def face_labels(mesh: MeshData) -> np.ndarray:
-    """(F,) uint8 part of every face: the one that two corners share, else that of the first corner."""
-    corner = mesh.labels[mesh.faces]
+    """(F,) uint8 part of every face: the one that two corners share, else that of the first corner. Both halves of a quad have one."""
+    return _one_per_polygon(mesh, _shared_by_two(mesh.labels[mesh.faces]))
+
+
+def _shared_by_two(corner: np.ndarray) -> np.ndarray:
+    """(F,) the value that two of the three corners (F, 3) share, else that of the first corner."""
     return np.where(corner[:, 1] == corner[:, 2], corner[:, 1], corner[:, 0])
+
+
+def _one_per_polygon(mesh: MeshData, of_face: np.ndarray) -> np.ndarray:
+    """Values (F,) of faces, with those of the first half of a quad on both halves."""
+    return np.repeat(of_face[::2], 2) if mesh.quads else of_face
 
 
 def face_materials(mesh: MeshData) -> np.ndarray:
     """(F,) uint8 index into `core.materials.MATERIALS` of every face, by the majority of its corners after smoothing.
 
     Smoothing gives every vertex the material that most of the corners of the faces around it have, twice: single faces and teeth
-    along the border of two materials go.
+    along the border of two materials go. Both halves of a quad have one.
     """
     material = material_of_label()[mesh.labels]
-    kinds = int(material.max(initial=0)) + 1
-    corners = mesh.faces.ravel()
+    # Only vertices near a border can change; votes come from all of the faces around them.
+    faces, vertices = _near_borders(material, mesh.faces, 3)
+    of_vertex = np.zeros(len(material), np.int64)
+    of_vertex[vertices] = np.arange(len(vertices))
+    local, kinds = of_vertex[faces], int(material.max(initial=0)) + 1
     for _ in range(2):
-        votes = np.zeros((len(mesh.vertices), kinds), np.int32)
-        of_face = material[mesh.faces]
-        for kind in np.unique(material):
+        votes = np.zeros((len(vertices), kinds), np.int32)
+        of_face = material[faces]
+        for kind in np.unique(of_face):
             around = (of_face == kind).sum(axis=1)
-            votes[:, kind] = np.bincount(corners, np.repeat(around, 3), minlength=len(mesh.vertices))
+            votes[:, kind] = np.bincount(local.ravel(), np.repeat(around, 3), minlength=len(vertices))
         # A tie keeps the vertex as it is.
         votes *= 2
-        votes[np.arange(len(material)), material] += 1
-        material = votes.argmax(axis=1).astype(np.uint8)
-    corner = material[mesh.faces]
-    return np.where(corner[:, 1] == corner[:, 2], corner[:, 1], corner[:, 0])
+        votes[np.arange(len(vertices)), material[vertices]] += 1
+        material = material.copy()
+        material[vertices] = votes.argmax(axis=1)
+    return _one_per_polygon(mesh, _shared_by_two(material[mesh.faces]))
+
+
+def _near_borders(values: np.ndarray, faces: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Faces (n, 3), and the vertices on them, that lie within `steps` edges of a face whose corners differ in `values` (V,)."""
+    corner = values[faces]
+    active = np.zeros(len(values), bool)
+    active[faces[(corner != corner[:, :1]).any(axis=1)]] = True
+    for _ in range(steps):
+        active[faces[active[faces].any(axis=1)]] = True
+    return faces[active[faces].all(axis=1)], np.flatnonzero(active)
 
 
 def part_weights(mesh: MeshData, steps: int = 3) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -46,13 +80,7 @@ def part_weights(mesh: MeshData, steps: int = 3) -> dict[int, tuple[np.ndarray, 
     The weights of a vertex add up to 1. The blur follows the surface: an arm in front of a chest leaves no trace on it.
     Vertices of the background (label 0) have no group.
     """
-    mixed = np.ptp(mesh.labels[mesh.faces], axis=1) > 0
-    active = np.zeros(len(mesh.vertices), bool)
-    active[mesh.faces[mixed]] = True
-    for _ in range(steps):
-        active[mesh.faces[active[mesh.faces].any(axis=1)]] = True
-    faces = mesh.faces[active[mesh.faces].all(axis=1)]
-    vertices = np.flatnonzero(active)
+    faces, vertices = _near_borders(mesh.labels, mesh.faces, steps)
     local = np.zeros(len(mesh.vertices), np.int64)
     local[vertices] = np.arange(len(vertices))
     corners = local[faces].ravel()
