@@ -65,6 +65,17 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
     )
     rig = parser.add_argument_group("rig")
     rig.add_argument("--no-rig", action="store_true", help="scan only")
+    rig.add_argument(
+        "--rest",
+        choices=("photo", "A", "T"),
+        default="photo",
+        help="pose of rig and scan at rest: as in the photo, or an A-pose or T-pose (default: photo)",
+    )
+
+
+def _add_bone_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bones", metavar="FILE.json", help="the bone table of the rig (default: recognised)")
+    parser.add_argument("--save-bones", metavar="FILE.json", help="write the bone table that was used, to be corrected")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,6 +117,7 @@ def parser() -> argparse.ArgumentParser:
     pose.add_argument("--armature", required=True, metavar="FILE.blend[:NAME]", help="the rig to pose")
     pose.add_argument("-o", "--output", required=True, metavar="FILE.blend")
     pose.add_argument("--person", type=int, default=0, metavar="N", help="from the left, counted from 0 (default: 0)")
+    _add_bone_options(pose)
     _add_model_options(pose)
 
     animate = add("animate", "A video or a folder of frames as an action.")
@@ -127,6 +139,7 @@ def parser() -> argparse.ArgumentParser:
     )
     animate.add_argument("--no-foot-lock", action="store_true", help="let standing feet slide")
     animate.add_argument("--no-raw", action="store_true", help="do not keep the unfiltered take on a track of its own")
+    _add_bone_options(animate)
     animate.add_argument("--keep", metavar="DIR", help="keep the predictions of the frames here, and use those that are here")
     _add_model_options(animate)
     _add_build_options(animate)
@@ -157,6 +170,8 @@ def parser() -> argparse.ArgumentParser:
     batch.add_argument(
         "--chunk", type=_chunk, default=(1, 1), metavar="I/N", help="do only the I-th of N shares, for a render farm"
     )
+    batch.add_argument("--engine", choices=("local", "ray"), default="local", help="processes of this machine, or a Ray cluster")
+    batch.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one that Ray finds)")
     _add_model_options(batch)
     _add_build_options(batch)
 

@@ -29,6 +29,11 @@ COLOURS = (
     ("delighted", "Delighted Photo", "The photo with its light taken out by means of the normals"),
     ("photo", "Photo", "The photo as it is"),
 )
+RESTS = (
+    ("photo", "As in Photo", "The rest pose is the pose in the photo: the scan lies on its pixels"),
+    ("A", "A-Pose", "Arms 45 degrees down; the pose in the photo is kept as an action"),
+    ("T", "T-Pose", "Arms straight to the sides; the pose in the photo is kept as an action"),
+)
 PLACES = (
     ("REPLACE", "Update", "The result takes the place of the one made from the same photo before"),
     ("NEW", "Add", "The result goes into another new collection"),
@@ -43,6 +48,19 @@ class SapiensBox(PropertyGroup):
     y1: FloatProperty(name="Top", description="Upper edge in pixels", min=0.0)
     x2: FloatProperty(name="Right", description="Right edge in pixels", min=0.0)
     y2: FloatProperty(name="Bottom", description="Lower edge in pixels", min=0.0)
+
+
+class SapiensBone(PropertyGroup):
+    """A row of the bone table: which bone of the armature plays a role. `name` is the role for people."""
+
+    role: StringProperty(name="Role", description="What this bone is for")
+    bone: StringProperty(name="Bone", description="The bone of the armature that plays this role; empty: none")
+
+
+def _armature_chosen(settings: PropertyGroup, _context: bpy.types.Context) -> None:
+    from .scene.bone_table import refresh
+
+    refresh(settings)
 
 
 class SapiensSettings(PropertyGroup):
@@ -90,13 +108,35 @@ class SapiensSettings(PropertyGroup):
     )
     colour: EnumProperty(name="Base Color", description="What the color texture is made of", items=COLOURS)
     with_rig: BoolProperty(name="Rig", description="Make a skeleton and skin weights", default=True)
+    rest: EnumProperty(name="Rest Pose", description="The pose of the skeleton and the scan at rest", items=RESTS)
     place: EnumProperty(name="Result", description="Where the result goes", items=PLACES)
     armature: PointerProperty(
         name="Armature",
         description="The armature that takes the pose",
         type=bpy.types.Object,
         poll=lambda _settings, obj: obj.type == "ARMATURE",
+        update=_armature_chosen,
     )
+    hips_travel: EnumProperty(
+        name="Hips",
+        description="How far the armature follows the person through the room",
+        items=(
+            ("move", "Travel", "Along the person's path, scaled by leg length"),
+            ("height", "Up and Down", "On the spot"),
+            ("none", "Stay", "Only rotations are written"),
+        ),
+    )
+    mute_constraints: BoolProperty(
+        name="Mute Constraints", description="Mute constraints that hold the bones of the table instead of refusing"
+    )
+    bones: CollectionProperty(type=SapiensBone)
+    active_bone: IntProperty(name="Row", description="The row of the bone table that the buttons act on", default=0, min=0)
+    bone_family: StringProperty(name="Rig Family", description="The kind of rig that was recognised")
+    bone_confidence: FloatProperty(
+        name="Confidence", description="Share of the necessary bones that were recognised", subtype="FACTOR"
+    )
+    bone_problem: StringProperty(name="Problem", description="Why the armature cannot be used")
+    bone_base: StringProperty(name="Bone Table", description="What the rows do not show: twist bones and switches, as JSON")
     batch_folder: StringProperty(name="Photos", description="A folder of photos", subtype="DIR_PATH")
     batch_output: StringProperty(name="Results", description="Where the predictions and the report go", subtype="DIR_PATH")
     match_render: BoolProperty(
@@ -113,6 +153,7 @@ def avatar_settings(settings: SapiensSettings) -> dict:
     made: dict = {
         "scan": scan,
         "texture": {"colour": settings.colour},
+        "rig": {"rest": settings.rest},
         "with_rig": settings.with_rig,
         "keep_camera_frame": settings.keep_camera_frame,
     }
@@ -128,4 +169,4 @@ def photo_path(settings: SapiensSettings) -> Path | None:
     return Path(bpy.path.abspath(settings.photo)) if settings.photo else None
 
 
-CLASSES = (SapiensBox, SapiensSettings)
+CLASSES = (SapiensBox, SapiensBone, SapiensSettings)

@@ -12,7 +12,7 @@ from bpy.utils import register_class, register_cli_command, unregister_class, un
 
 from . import jobs, panels, preferences, properties, thumbnails
 from .core.errors import SapiensError
-from .operators import batch, build, maps, models, photo, retarget, setup
+from .operators import batch, bones, build, maps, models, photo, retarget, setup
 
 
 class SAPIENS2_FH_predictions(FileHandler):
@@ -44,6 +44,7 @@ CLASSES = (
     *build.CLASSES,
     *maps.CLASSES,
     *models.CLASSES,
+    *bones.CLASSES,
     *retarget.CLASSES,
     *batch.CLASSES,
     *setup.CLASSES,

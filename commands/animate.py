@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..core.data import Pose, Predictions
 from ..core.errors import SapiensError
-from .armatures import open_armature
+from .armatures import bone_map_of, open_armature
 from .build import avatar_settings, require_blender
 from .console import Console
 from .inputs import check_writable
@@ -25,7 +25,7 @@ def run(options: Namespace, console: Console) -> None:
     from ..core.motion import MotionSettings, make_take
 
     output = Path(options.output)
-    for path in filter(None, (output, options.bvh and Path(options.bvh), *map(Path, options.export))):
+    for path in (output, *(Path(p) for p in (options.bvh, options.save_bones, *options.export) if p)):
         check_writable(path)
     require_blender()
     console.claim_stdout()
@@ -120,7 +120,8 @@ def _write(options: Namespace, console: Console, take, files: Files, name: str) 
     else:
         new_file()
         armature = _avatar(options, take, files, name)
-    done = write_take(take, armature, name=name, keep_raw=not options.no_raw)
+    bones = bone_map_of(armature, options, console)
+    done = write_take(take, armature, name=name, bones=bones, keep_raw=not options.no_raw)
     scene = bpy.context.scene
     first, last = done.action.frame_range
     scene.frame_start, scene.frame_end = min(scene.frame_start, int(first)), max(int(last), scene.frame_start)

@@ -1,10 +1,16 @@
-"""An armature that a person names on the command line: FILE.blend or FILE.blend:NAME."""
+"""An armature that a person names on the command line, FILE.blend or FILE.blend:NAME, and its bone table."""
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.errors import SapiensError
+
+if TYPE_CHECKING:
+    from ..core.rigs import BoneMap
+    from .console import Console
 
 
 def open_armature(text: str):
@@ -29,3 +35,16 @@ def open_armature(text: str):
         names = ", ".join(sorted(ob.name for ob in found))
         raise SapiensError(f"{path.name} has several armatures: {names}.", "Say which one: FILE.blend:NAME.")
     return found[0]
+
+
+def bone_map_of(armature, options: Namespace, console: Console) -> BoneMap:
+    """The bone table that --bones names, else the recognised one; written to the file of --save-bones. Raises SapiensError."""
+    from ..core.rig_presets import save_preset
+    from ..scene.bone_table import resolve
+    from ..scene.rig_state import read_rest
+
+    bone_map = resolve(options.bones, read_rest(armature))
+    console.record(confidence=round(bone_map.confidence, 3))
+    if options.save_bones:
+        console.result(save_preset(bone_map, options.save_bones))
+    return bone_map

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import away
-from .armatures import open_armature
+from .armatures import bone_map_of, open_armature
 from .build import require_blender
 from .console import Console
 from .inputs import check_writable, predictions_of
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def run(options: Namespace, console: Console) -> None:
     output = Path(options.output)
-    check_writable(output)
+    for path in filter(None, (output, options.save_bones and Path(options.save_bones))):
+        check_writable(path)
     require_blender()
     console.claim_stdout()
     pose = pose_of(Path(options.input), options, console)
@@ -26,7 +27,7 @@ def run(options: Namespace, console: Console) -> None:
     from ..scene.retarget import retarget
 
     armature = open_armature(options.armature)
-    done = retarget(pose, armature)
+    done = retarget(pose, armature, bones=bone_map_of(armature, options, console))
     console.note(f"{armature.name}: {done.family}, {len(done.bones)} bones posed")
     for note in done.notes:
         console.note(note)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import SapiensError
+from .files import atomic_write
 from .frames import WORLD_FROM_Y_UP
 from .quaternions import euler_from_rotation, rotation_from_euler, unwrapped
 from .rest import RestRig
@@ -222,13 +223,8 @@ def write_bvh(clip: BvhClip, path: str | Path, centimetres: bool = True) -> Path
     values = np.concatenate(columns, axis=1)
     lines += ["MOTION", f"Frames: {len(values)}", f"Frame Time: {1 / clip.fps:.8f}"]
     lines += [" ".join(f"{v:.6f}" for v in row) for row in values.tolist()]
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text("\n".join(lines) + "\n", "utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise SapiensError(f"The motion could not be written to {path}: {error.strerror}.", "Choose another folder.") from error
+    with atomic_write(path) as file:
+        file.write(("\n".join(lines) + "\n").encode())
     return path
 
 

@@ -6,29 +6,29 @@ import json
 from pathlib import Path
 
 from .errors import SapiensError
+from .files import atomic_write
 from .rest import RestRig
 from .rigs import ROLES, BoneMap
 
 FORMAT = "sapiens2-bone-map"
 VERSION = 1
+MAX_BYTES = 2**20
+
+
+def preset_text(bone_map: BoneMap) -> str:
+    """A bone table as JSON."""
+    content = {"format": FORMAT, "version": VERSION, "family": bone_map.family, "title": bone_map.title, "controls": bone_map.controls,
+               "bones": {role: list(names) for role, names in bone_map.bones.items()},
+               "twist": {role: list(names) for role, names in bone_map.twist.items()},
+               "switches": [list(s) for s in bone_map.switches]}  # fmt: skip
+    return json.dumps(content, indent=1, ensure_ascii=False)
 
 
 def save_preset(bone_map: BoneMap, path: str | Path) -> Path:
     """Write a bone table; the file appears whole or not at all. SapiensError if the folder cannot be written."""
     path = Path(path)
-    content = {"format": FORMAT, "version": VERSION, "family": bone_map.family, "title": bone_map.title, "controls": bone_map.controls,
-               "bones": {role: list(names) for role, names in bone_map.bones.items()},
-               "twist": {role: list(names) for role, names in bone_map.twist.items()},
-               "switches": [list(s) for s in bone_map.switches]}  # fmt: skip
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise SapiensError(
-            f"The bone table could not be written to {path}: {error.strerror}.", "Choose another folder."
-        ) from error
+    with atomic_write(path) as file:
+        file.write(preset_text(bone_map).encode())
     return path
 
 
@@ -36,36 +36,49 @@ def load_preset(path: str | Path, rest: RestRig) -> BoneMap:
     """Read a bone table and check it against the armature. SapiensError names every bone and role that does not fit."""
     path = Path(path)
     try:
-        content = json.loads(path.read_text("utf-8"))
+        if path.stat().st_size > MAX_BYTES:
+            raise SapiensError(f"{path.name} is too large for a bone table.", "Choose a file that was saved from a rig.")
+        text = path.read_text("utf-8")
     except OSError as error:
         raise SapiensError(
             f"The bone table {path.name} could not be read: {error.strerror}.", "Choose a file that exists."
         ) from error
-    except ValueError as error:
-        raise SapiensError(
-            f"{path.name} is not a bone table: it is not valid JSON.", "Save the table again from a rig."
-        ) from error
+    except UnicodeDecodeError as error:
+        raise SapiensError(f"{path.name} is not a bone table: it is not text.", "Save the table again from a rig.") from error
+    return check_map(parse_preset(text, path.name), rest, path.name)
+
+
+def parse_preset(text: str, name: str) -> BoneMap:
+    """A bone table from JSON, not yet checked against an armature. `name` is for messages. SapiensError for anything else."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SapiensError(f"{name} is not a bone table: it is not valid JSON.", "Save the table again from a rig.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise SapiensError(f"{path.name} is not a bone table of this extension.", f'Its "format" must be "{FORMAT}".')
+        raise SapiensError(f"{name} is not a bone table of this extension.", f'Its "format" must be "{FORMAT}".')
     if content.get("version") != VERSION:
         raise SapiensError(
-            f"{path.name} has version {content.get('version')!r}, this extension reads {VERSION}.", "Update the extension."
+            f"{name} has version {content.get('version')!r}, this extension reads {VERSION}.", "Update the extension."
         )
-    bones, twist = _names(path, content, "bones"), _names(path, content, "twist")
+    bones, twist = _names(name, content, "bones"), _names(name, content, "twist")
     unknown = sorted(role for role in (*bones, *twist) if role not in ROLES)
     if unknown:
         raise SapiensError(
-            f"{path.name} names roles that do not exist: {', '.join(unknown)}.", "Correct the file, or make the table anew."
+            f"{name} names roles that do not exist: {', '.join(unknown)}.", "Correct the file, or make the table anew."
         )
     switches = content.get("switches", [])
     if not isinstance(switches, list) or not all(
-        isinstance(s, list) and len(s) == 3 and isinstance(s[0], str) and isinstance(s[1], str) and isinstance(s[2], (int, float))
+        isinstance(s, list)
+        and len(s) == 3
+        and isinstance(s[0], str)
+        and isinstance(s[1], str)
+        and isinstance(s[2], (int, float))
+        and abs(s[2]) < 1e6
         for s in switches
     ):
-        raise SapiensError(f'"switches" of {path.name} must be a list of [bone, property, number].', "Correct the file.")
-    bone_map = BoneMap(str(content.get("family", "custom")), str(content.get("title", path.stem)), bones, twist,
-                       tuple((s[0], s[1], float(s[2])) for s in switches), bool(content.get("controls", False)))  # fmt: skip
-    return check_map(bone_map, rest, path.name)
+        raise SapiensError(f'"switches" of {name} must be a list of [bone, property, number].', "Correct the file.")
+    return BoneMap(str(content.get("family", "custom")), str(content.get("title", name)), bones, twist,
+                   tuple((s[0], s[1], float(s[2])) for s in switches), bool(content.get("controls", False)))  # fmt: skip
 
 
 def check_map(bone_map: BoneMap, rest: RestRig, source: str = "The bone table") -> BoneMap:
@@ -86,12 +99,12 @@ def check_map(bone_map: BoneMap, rest: RestRig, source: str = "The bone table") 
     return bone_map
 
 
-def _names(path: Path, content: dict, key: str) -> dict[str, tuple[str, ...]]:
+def _names(name: str, content: dict, key: str) -> dict[str, tuple[str, ...]]:
     table = content.get(key, {})
     if not isinstance(table, dict) or not all(
         isinstance(names, list) and all(isinstance(name, str) and name for name in names) for names in table.values()
     ):
         raise SapiensError(
-            f'"{key}" of {path.name} must map roles to lists of bone names.', "Correct the file, or save the table again."
+            f'"{key}" of {name} must map roles to lists of bone names.', "Correct the file, or save the table again."
         )
     return {role: tuple(names) for role, names in table.items() if names}

@@ -12,7 +12,7 @@ import numpy as np
 
 from .errors import SapiensError
 from .rest import RestRig
-from .rigs import FINGERS, PHALANGES, BoneMap
+from .rigs import FINGERS, PHALANGES, REQUIRED, BoneMap
 from .rotations import unit
 
 MIRRORED = 0.12  # how far a mirrored joint may lie from its twin, as a share of the rig's size
@@ -63,7 +63,8 @@ def recognise_structure(rest: RestRig) -> BoneMap:
                     bones[f"{side}Shoulder"] = [rest_of_chain[-1]]
                 bones |= _fingers(rest, heads, tails, found.get("Hand"), side, forward)
     named = {role: tuple(rest.names[i] for i in indices) for role, indices in bones.items() if indices}
-    return BoneMap("structure", "recognised by structure", named,
+    sure = 0.6 * sum(role in named for role in REQUIRED) / len(REQUIRED)
+    return BoneMap("structure", "recognised by structure", named, confidence=sure,
                    notes=("The bone names are unknown: the roles were found by structure, check them in the bone table.",))  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -52,6 +52,8 @@ class BoneMap:
     switches  (bone, custom property, value) that make the armature listen to these bones, as IK to FK
     controls  the bones are animation controls: they do not deform, and their parents are not the bones of the parent roles
     notes     sentences for the artist: what was not found
+    confidence  0..1: share of the required roles that were found; a name that only fits without what exporters add counts 0.9,
+                a role found by structure 0.6
     """
 
     family: str
@@ -61,6 +63,7 @@ class BoneMap:
     switches: tuple[tuple[str, str, float], ...] = ()
     controls: bool = False
     notes: tuple[str, ...] = ()
+    confidence: float = 1.0
 
     def first(self, role: str) -> str | None:
         """The (lowest) bone of a role, None if the armature has none."""
@@ -159,8 +162,10 @@ def recognise(rest: RestRig) -> BoneMap:
         if best is None or score > best[0]:
             twist = {role: tuple(n for n in names if n in exact) for role, names in table["twist"].items()}
             switches = tuple(s for s in table["switches"] if s[0] in exact)
+            known = {n for names in table["roles"].values() for n in names}
+            sure = sum(1.0 if bones[role][0] in known else 0.9 for role in REQUIRED if role in bones) / len(REQUIRED)
             best = score, BoneMap(table["id"], table["title"], bones, {r: n for r, n in twist.items() if n and not table["controls"]},
-                                  switches, table["controls"], dropped)  # fmt: skip
+                                  switches, table["controls"], dropped, sure)  # fmt: skip
     if best is None:
         from .rig_structure import recognise_structure
 
@@ -169,6 +174,31 @@ def recognise(rest: RestRig) -> BoneMap:
     if found.missing:
         found = replace(found, notes=(*found.notes, f"No bone was found for {', '.join(found.missing)}."))
     return found
+
+
+def opposite_name(name: str, names: Collection[str]) -> str | None:
+    """The bone of `names` that is called like `name` but for its side, None if there is none.
+
+    Knows Left and Right in any case, L and R as a part of their own (`.L`, `_l_`, `L `), and as a first letter (`lShldr`).
+    """
+    sides = {"left": "right", "right": "left", "l": "r", "r": "l"}
+
+    def swapped(found: re.Match[str]) -> str:
+        word = found[0]
+        other = sides[word.casefold()]
+        return other.upper() if word.isupper() else other.title() if word[0].isupper() else other
+
+    for pattern in (
+        "(?i:left|right)",
+        "(?<![A-Za-z0-9])[LlRr](?![A-Za-z0-9])",
+        "^[lr](?=[A-Z])",
+        "(?<![A-Za-z])[LR](?=[A-Z][a-z])",
+    ):
+        for found in re.finditer(pattern, name):
+            other = name[: found.start()] + swapped(found) + name[found.end() :]
+            if other != name and other in names:
+                return other
+    return None
 
 
 def _checked(rest: RestRig, found: dict[str, list[str]], controls: bool) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:

@@ -11,7 +11,9 @@ from bpy.types import Context, Operator
 from .. import jobs
 from ..core.errors import SapiensError
 from ..core.pose_file import load_pose
+from ..core.retarget import RetargetSettings
 from ..core.worker_client import Job
+from ..scene import bone_table
 from ..scene.retarget import retarget
 from .job import JobOperator
 
@@ -47,7 +49,16 @@ class SAPIENS2_OT_retarget(JobOperator, Operator):
         return Job("pose", context.scene.sapiens2.armature.name, arguments)
 
     def finish(self, context: Context, job: Job) -> None:
-        done = retarget(load_pose(job.result["pose"]), context.scene.sapiens2.armature, snap_ik=self.snap_ik)
+        settings = context.scene.sapiens2
+        bones = bone_table.read(settings, bone_table.armature_rest(settings.armature))
+        done = retarget(
+            load_pose(job.result["pose"]),
+            settings.armature,
+            bones=bones,
+            settings=RetargetSettings(location=settings.hips_travel),
+            mute_constraints=settings.mute_constraints,
+            snap_ik=self.snap_ik,
+        )
         jobs.status.notes = done.notes
         self.report({"INFO"}, f"{len(done.bones)} bones posed ({done.family})")
 

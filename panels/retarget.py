@@ -1,12 +1,37 @@
-"""The pose onto an armature of the artist."""
+"""The pose onto an armature of the artist: which rig it is, which bone plays which role, and go."""
 
 from __future__ import annotations
 
-from bpy.types import Context, Panel
+import bpy
+from bpy.types import Context, Panel, PropertyGroup, UILayout, UIList
 
 from .. import jobs
 from .parts import paragraph
 from .tab import AfterSetup
+
+SURE = 0.95
+"""From this confidence on a rig counts as recognised without a look at the table."""
+
+
+class SAPIENS2_UL_bones(UIList):
+    """Role and bone, the bone to be chosen among those of the armature."""
+
+    bl_idname = "SAPIENS2_UL_bones"
+
+    def draw_item(
+        self,
+        _context: Context,
+        layout: UILayout,
+        settings: PropertyGroup,
+        row: PropertyGroup,
+        _icon: int,
+        _active: PropertyGroup,
+        _active_property: str,
+    ) -> None:
+        split = layout.split(factor=0.42, align=True)
+        split.label(text=row.name)
+        if settings.armature is not None:
+            split.prop_search(row, "bone", settings.armature.data, "bones", text="")
 
 
 class SAPIENS2_PT_retarget(AfterSetup, Panel):
@@ -20,7 +45,57 @@ class SAPIENS2_PT_retarget(AfterSetup, Panel):
         layout.prop(settings, "armature", text="")
         if settings.armature is None:
             paragraph(layout, "Choose an armature: Rigify, Mixamo, Unreal, VRM and twenty more families are known", "INFO")
+        elif settings.bone_problem:
+            paragraph(layout, settings.bone_problem, "ERROR")
+        elif settings.bone_family:
+            sure = settings.bone_confidence >= SURE
+            layout.label(
+                text=f"{settings.bone_family} ({settings.bone_confidence:.0%})",
+                icon="CHECKMARK" if sure else "QUESTION",
+                translate=False,
+            )
+            if not sure:
+                paragraph(layout, "Check the bone table: some bones were guessed or are missing")
+        column = layout.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        column.prop(settings, "hips_travel")
+        column.prop(settings, "mute_constraints")
         layout.operator("sapiens2.retarget", icon="ARMATURE_DATA")
 
 
-CLASSES = (SAPIENS2_PT_retarget,)
+class SAPIENS2_PT_bones(AfterSetup, Panel):
+    bl_idname = "SAPIENS2_PT_bones"
+    bl_label = "Bone Table"
+    bl_parent_id = "SAPIENS2_PT_retarget"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        return super().poll(context) and context.scene.sapiens2.armature is not None
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.layout, context.scene.sapiens2
+        layout.enabled = jobs.current() is None
+        if not len(settings.bones):
+            layout.operator("sapiens2.bones_auto", icon="FILE_REFRESH")
+            return
+        row = layout.row()
+        row.template_list(SAPIENS2_UL_bones.bl_idname, "", settings, "bones", settings, "active_bone", rows=8)
+        column = row.column(align=True)
+        column.operator("sapiens2.bones_add", text="", icon="ADD")
+        column.operator("sapiens2.bones_clear", text="", icon="X")
+        column.separator()
+        column.operator("sapiens2.bones_auto", text="", icon="FILE_REFRESH")
+        row = layout.row(align=True)
+        row.label(text="Mirror")
+        for source, text in (("left", "Left to Right"), ("right", "Right to Left")):
+            row.operator("sapiens2.bones_mirror", text=text).source = source
+        row = layout.row(align=True)
+        row.operator("sapiens2.bones_load", text="Load", icon="FILE_FOLDER")
+        row.operator("sapiens2.bones_save", text="Save", icon="FILE_TICK")
+        empty = sum(not bone.bone for bone in settings.bones)
+        if empty:
+            layout.label(text=bpy.app.translations.pgettext_iface("{:d} roles without a bone").format(empty), translate=False)
+
+
+CLASSES = (SAPIENS2_UL_bones, SAPIENS2_PT_retarget, SAPIENS2_PT_bones)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -41,7 +42,7 @@ def write_take(
     name: str = "Take",
     start_frame: float = 1.0,
     scene_fps: float | None = None,
-    bone_map: BoneMap | None = None,
+    bones: BoneMap | str | Path | None = None,
     settings: RetargetSettings | None = None,
     mute_constraints: bool = False,
     keep_raw: bool = True,
@@ -52,6 +53,7 @@ def write_take(
     take         from `core.motion.make_take`, or the motion of another rig (`core.body_motion.motion_from_rig`)
     start_frame  of the first key
     scene_fps    frames per second of the scene: keys keep the take's time; None = that of the current scene
+    bones        a bone map, or the file of a bone table; None = recognised
     settings     None = the hips travel from where the rig stands
     keep_raw     also write the unfiltered take, to a muted NLA track beside it (takes only)
 
@@ -59,7 +61,7 @@ def write_take(
     """
     obj = find_armature(armature)
     motion = take.motion() if isinstance(take, Take) else take
-    rest, bone_map, solved, notes = solve(obj, motion, bone_map, settings, mute_constraints)
+    rest, bone_map, solved, notes = solve(obj, motion, bones, settings, mute_constraints)
     report = progress or (lambda _: None)
     report(0.3)
     frames = key_frames(len(motion), motion.fps, start_frame, scene_fps)

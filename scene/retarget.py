@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -16,9 +17,9 @@ from ..core.frames import transform_points
 from ..core.quaternions import euler_from_rotation, rotation_from_euler, unwrapped
 from ..core.rest import RestRig
 from ..core.retarget import RetargetSettings, RigMotion, retarget_motion
-from ..core.rig_presets import check_map
-from ..core.rigs import BoneMap, recognise
+from ..core.rigs import BoneMap
 from ..core.rotations import quaternion_from_rotation, rotation_from_quaternion, vector_from_rotation
+from .bone_table import resolve
 from .rig_state import check_controllable, find_armature, find_followed, read_rest, set_switches
 
 
@@ -59,7 +60,7 @@ def retarget(
     pose: Pose | Sequence[Pose],
     armature: bpy.types.Object | str | None = None,
     *,
-    bone_map: BoneMap | None = None,
+    bones: BoneMap | str | Path | None = None,
     settings: RetargetSettings | None = None,
     world_from_camera: np.ndarray | None = None,
     mute_constraints: bool = False,
@@ -70,7 +71,8 @@ def retarget(
     pose               joint centres in camera space (`core.pose.lift_pose`); of several only the first is used: give a whole
                        motion to `scene.action.write_take`
     armature           object, its name, or None for the selected one
-    bone_map           None = recognised by names, then by structure
+    bones              which bone plays which role: a map, or the file of a bone table, checked against the armature;
+                       None = recognised by names, then by structure
     settings           None = the hips keep to the place of the rig and move up and down
     world_from_camera  (4, 4) where the camera stands; None = found from the pose (feet on the ground)
     mute_constraints   mute constraints that hold the mapped bones instead of refusing
@@ -89,7 +91,7 @@ def retarget(
     motion = motion_from_joints(points[None], first.seen[None], surface[None])
     obj = find_armature(armature)
     notes = () if len(poses) == 1 else ("Several poses were given: the first was used.",)
-    rest, bone_map, solved, more = solve(obj, motion, bone_map, settings, mute_constraints)
+    rest, bone_map, solved, more = solve(obj, motion, bones, settings, mute_constraints)
     for channels in channels_of(obj, rest, solved):
         write_pose(obj, channels)
     obj.update_tag()
@@ -108,11 +110,11 @@ def camera_of(pose: Pose) -> np.ndarray:
     return np.asarray(world_from_camera(pose, pose.positions), np.float64)
 
 
-def solve(obj: bpy.types.Object, motion: BodyMotion, bone_map: BoneMap | None, settings: RetargetSettings | None,
+def solve(obj: bpy.types.Object, motion: BodyMotion, bones: BoneMap | str | Path | None, settings: RetargetSettings | None,
           mute_constraints: bool) -> tuple[RestRig, BoneMap, RigMotion, tuple[str, ...]]:  # fmt: skip
     """Rest, bone map, rotations and notes: everything but the writing. Sets the switches of control rigs."""
     rest = read_rest(obj)
-    bone_map = recognise(rest) if bone_map is None else check_map(bone_map, rest)
+    bone_map = resolve(bones, rest)
     locked = {b.name for b in obj.pose.bones if all(b.lock_rotation)}
     # A bone that may not turn is as good as unmapped: its children make up for it.
     kept = {

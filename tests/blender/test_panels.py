@@ -34,14 +34,14 @@ class Layout:
 
 def draw(part, label):
     panels, seen = part("panels"), []
-    cls = next(cls for cls in panels.CLASSES if cls.bl_label == label)
+    cls = next(cls for cls in panels.CLASSES if getattr(cls, "bl_label", "") == label)
     panel = SimpleNamespace(layout=Layout(seen))
     panel.start = lambda context: (panel.layout, context.scene.sapiens2)
     cls.draw(panel, bpy.context)
     return seen
 
 
-LABELS = ("Set Up", "Reference", "Model", "Run", "Maps", "Scan", "Texture", "Rig", "Retarget", "Batch")
+LABELS = ("Set Up", "Reference", "Model", "Run", "Maps", "Scan", "Texture", "Rig", "Retarget", "Bone Table", "Batch")
 
 
 @pytest.mark.parametrize("label", LABELS)

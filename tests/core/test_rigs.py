@@ -18,7 +18,7 @@ from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.rest import RestRig
 from sapiens2_avatar.core.rig_presets import check_map, load_preset, save_preset
 from sapiens2_avatar.core.rig_structure import recognise_structure
-from sapiens2_avatar.core.rigs import REQUIRED, families, recognise
+from sapiens2_avatar.core.rigs import REQUIRED, SIDES, families, opposite_name, recognise
 
 
 def without(rest: RestRig, name: str) -> RestRig:
@@ -131,3 +131,25 @@ def test_an_absent_preset_is_named(tmp_path: Path) -> None:
     with pytest.raises(SapiensError, match=r"none\.json could not be read"):
         load_preset(tmp_path / "none.json", make_rig("mixamo"))
     assert check_map(recognise(make_rig("mixamo")), make_rig("mixamo")).family == "mixamo"
+
+
+@pytest.mark.parametrize("family", BUILDABLE)
+def test_the_bone_of_the_other_side_is_found_by_its_name(family: str) -> None:
+    """SMPL-X names like `left_index1` and Daz names like `lShldrBend` alike; middle bones have no other side."""
+    rest = make_rig(family)
+    found = recognise(rest)
+    for role, bones in found.bones.items():
+        if role.startswith(SIDES):
+            twin = role.replace("left", "?").replace("right", "left").replace("?", "right")
+            assert [opposite_name(b, set(rest.names)) for b in bones] == list(found.bones[twin]), role
+    assert opposite_name(found.first("head"), set(rest.names)) is None
+
+
+def test_confidence_says_how_sure_the_recognition_is() -> None:
+    rest = make_rig("mixamo")
+    assert recognise(rest).confidence == pytest.approx(1.0)
+    renamed = recognise(replace(rest, names=tuple(n.replace("mixamorig:", "hero:") for n in rest.names)))
+    assert renamed.confidence == pytest.approx(0.9)
+    assert recognise(without(rest, "mixamorig:LeftForeArm")).confidence == pytest.approx(1 - 1 / len(REQUIRED))
+    nameless = replace(rest, names=tuple(f"b{n}" for n in range(len(rest.names))))
+    assert recognise(nameless).confidence == pytest.approx(0.6)

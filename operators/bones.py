@@ -1,0 +1,156 @@
+"""The bone table of the Retarget panel: fill, correct, mirror, save and load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+from bpy.types import Context, Operator
+from bpy_extras.io_utils import ExportHelper, ImportHelper
+
+from .. import jobs
+from ..core.errors import SapiensError
+from ..core.rig_presets import load_preset, save_preset
+from ..scene import bone_table
+
+
+class BoneTableOperator:
+    """Mix in before `bpy.types.Operator`: an armature must be chosen, and errors are said in one sentence."""
+
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if context.scene.sapiens2.armature is None:
+            cls.poll_message_set("Choose an armature first")
+            return False
+        return True
+
+    def attempt(self: Operator, change: Callable[[], object]) -> set[str]:
+        """Run a change of the table and report what keeps it from being made."""
+        try:
+            change()
+        except SapiensError as error:
+            jobs.status.error = error
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class SAPIENS2_OT_bones_auto(BoneTableOperator, Operator):
+    """Look at the armature again and fill the whole table with what is recognised"""
+
+    bl_idname = "sapiens2.bones_auto"
+    bl_label = "Recognize Bones"
+
+    def execute(self, context: Context) -> set[str]:
+        settings = context.scene.sapiens2
+
+        def change() -> None:
+            bone_table.refresh(settings)
+            if settings.bone_problem:
+                raise SapiensError(settings.bone_problem)
+
+        return self.attempt(change)
+
+
+class SAPIENS2_OT_bones_mirror(BoneTableOperator, Operator):
+    """Give the limbs of the other side the bones that are called the same but for their side"""
+
+    bl_idname = "sapiens2.bones_mirror"
+    bl_label = "Mirror Bones"
+
+    source: EnumProperty(name="From", items=(("left", "Left", "The left side is right"), ("right", "Right", "The right side is right")))  # fmt: skip
+
+    def execute(self, context: Context) -> set[str]:
+        changed = bone_table.mirror(context.scene.sapiens2, self.source)
+        self.report({"INFO"}, f"{changed} bones changed")
+        return {"FINISHED"}
+
+
+class BoneRowOperator(BoneTableOperator):
+    """Acts on the active row."""
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        settings = context.scene.sapiens2
+        if not super().poll(context):
+            return False
+        if not 0 <= settings.active_bone < len(settings.bones):
+            cls.poll_message_set("Choose a row of the bone table first")
+            return False
+        return True
+
+
+class SAPIENS2_OT_bones_add(BoneRowOperator, Operator):
+    """Another bone for the role of the active row, as spines have several"""
+
+    bl_idname = "sapiens2.bones_add"
+    bl_label = "Add Bone"
+
+    def execute(self, context: Context) -> set[str]:
+        settings = context.scene.sapiens2
+        settings.active_bone = bone_table.add_row(settings, settings.active_bone)
+        return {"FINISHED"}
+
+
+class SAPIENS2_OT_bones_clear(BoneRowOperator, Operator):
+    """No bone for the role of the active row: what the person does there is not written"""
+
+    bl_idname = "sapiens2.bones_clear"
+    bl_label = "Clear Bone"
+
+    def execute(self, context: Context) -> set[str]:
+        settings = context.scene.sapiens2
+        bone_table.clear_row(settings, settings.active_bone)
+        settings.active_bone = min(settings.active_bone, len(settings.bones) - 1)
+        return {"FINISHED"}
+
+
+class SAPIENS2_OT_bones_load(BoneTableOperator, ImportHelper, Operator):
+    """Fill the table from a file that was saved here or by the command line"""
+
+    bl_idname = "sapiens2.bones_load"
+    bl_label = "Load Bone Table"
+
+    filename_ext = ".json"
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+
+    def execute(self, context: Context) -> set[str]:
+        settings = context.scene.sapiens2
+        path = Path(bpy.path.abspath(self.filepath))
+        return self.attempt(lambda: bone_table.fill(settings, load_preset(path, bone_table.armature_rest(settings.armature))))
+
+
+class SAPIENS2_OT_bones_save(BoneTableOperator, ExportHelper, Operator):
+    """Save the table, for other characters with the same bones"""
+
+    bl_idname = "sapiens2.bones_save"
+    bl_label = "Save Bone Table"
+    bl_options = {"REGISTER"}
+
+    filename_ext = ".json"
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+
+    def execute(self, context: Context) -> set[str]:
+        settings = context.scene.sapiens2
+
+        def change() -> None:
+            bone_map = bone_table.read(settings, bone_table.armature_rest(settings.armature))
+            if bone_map is None:
+                raise SapiensError("The bone table is empty.", "Recognize the bones first.")
+            save_preset(bone_map, bpy.path.abspath(self.filepath))
+
+        return self.attempt(change)
+
+
+CLASSES = (
+    SAPIENS2_OT_bones_auto,
+    SAPIENS2_OT_bones_mirror,
+    SAPIENS2_OT_bones_add,
+    SAPIENS2_OT_bones_clear,
+    SAPIENS2_OT_bones_load,
+    SAPIENS2_OT_bones_save,
+)
