@@ -23,6 +23,8 @@ from .core.memory import total_memory
 from .core.worker_client import Job, State, Task, Worker
 
 TICK_SECONDS = 0.1
+SETTLE_TICKS = 3
+"""Drawings after the end of a job: a panel that changes its height needs one more than one."""
 WORKER = Path(__file__).with_name("worker_main.py")
 
 
@@ -60,6 +62,7 @@ class Status:
 status = Status()
 _worker: Worker | None = None
 _task: Task | None = None
+_settle = 0
 
 
 def refresh() -> None:
@@ -111,10 +114,16 @@ def worker() -> Worker:
     if _worker is None:
         python = interpreter()
         if python is None:
-            raise SapiensError("There is no Python environment for the network yet.", "Install the runtime in the sidebar.")
+            raise no_python()
         idle = 60 * preferences.current().idle_minutes
         _worker = Worker([str(python), "-I", "-u", str(WORKER), f"{idle:g}"], log_file())
     return _worker
+
+
+def no_python() -> SapiensError:
+    """The error of work that needs the worker where there is no Python to run it."""
+    hint = "Install the runtime in the sidebar."
+    return SapiensError("There is no Python environment for the network yet.", hint, "runtime")
 
 
 def submit(job: Job) -> Job:
@@ -221,9 +230,11 @@ def stop() -> None:
 
 
 def _tick() -> float | None:
+    global _settle
     pump()
     redraw()
-    return TICK_SECONDS if current() is not None else None
+    _settle = SETTLE_TICKS if current() is not None else _settle - 1
+    return TICK_SECONDS if _settle > 0 else None
 
 
 def _keep_ticking() -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    IntVectorProperty,
+    PointerProperty,
+    StringProperty,
+)
 from bpy.types import PropertyGroup
 
 from .preferences import DEVICES
@@ -63,8 +72,13 @@ def _armature_chosen(settings: PropertyGroup, _context: bpy.types.Context) -> No
     refresh(settings)
 
 
+def _photo_chosen(settings: PropertyGroup, _context: bpy.types.Context) -> None:
+    settings.boxes.clear()
+
+
 class SapiensSettings(PropertyGroup):
-    photo: StringProperty(name="Photo", description="The photograph of a person", subtype="FILE_PATH")
+    photo: StringProperty(name="Photo", description="The photograph of a person", subtype="FILE_PATH", update=_photo_chosen)
+    photo_size: IntVectorProperty(name="Size", description="Width and height of the photo that the boxes are for", size=2, min=0)
     image: PointerProperty(name="Image", description="An image of this file instead of one from disk", type=bpy.types.Image)
     predictions: StringProperty(
         name="Predictions", description="The stored predictions that the sliders rebuild from", subtype="FILE_PATH"

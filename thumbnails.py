@@ -6,12 +6,15 @@ from pathlib import Path
 
 import bpy
 import bpy.utils.previews
+import numpy as np
 
 from . import preferences
+from .core.orientation import paint_boxes, quarter_turns
 from .core.previews import MAPS
 
 _pictures: bpy.utils.previews.ImagePreviewCollection | None = None
 _maps: dict[str, dict[str, Path]] = {}
+_turns: dict[str, int] = {}
 
 
 def start() -> None:
@@ -25,6 +28,7 @@ def stop() -> None:
         bpy.utils.previews.remove(_pictures)
     _pictures = None
     _maps.clear()
+    _turns.clear()
 
 
 def icon(path: Path) -> int:
@@ -35,6 +39,38 @@ def icon(path: Path) -> int:
     if key not in _pictures:
         _pictures.load(key, key, "IMAGE")
     return _pictures[key].icon_id
+
+
+def photo_icon(settings: bpy.types.PropertyGroup) -> int:
+    """The photo of `settings`, upright, its person boxes painted into it; each combination of boxes is painted once.
+
+    A photo that is stored upright and has no boxes is left to Blender, which reads it beside its main thread.
+    """
+    path = Path(bpy.path.abspath(settings.photo))
+    key = str(path)
+    if key not in _turns:
+        _turns[key] = quarter_turns(path)
+    boxes = [(box.x1, box.y1, box.x2, box.y2, box.use) for box in settings.boxes]
+    width, height = settings.photo_size
+    if _pictures is None or not (_turns[key] or (boxes and width and height)):
+        return icon(path)
+    painted = f"{key} {boxes}"
+    if painted not in _pictures:
+        icon(path)
+        source = _pictures[key]
+        columns, rows = source.image_size
+        if not columns:
+            return source.icon_id
+        pixels = np.empty(columns * rows * 4, np.float32)
+        source.image_pixels_float.foreach_get(pixels)
+        shown = np.rot90(pixels.reshape(rows, columns, 4)[::-1], _turns[key])
+        if boxes:
+            table = np.array(boxes, np.float64)
+            shown = paint_boxes(shown, table[:, :4] / (width, height, width, height), table[:, 4] > 0)
+        made = _pictures.new(painted)
+        made.image_size = shown.shape[1::-1]
+        made.image_pixels_float.foreach_set(np.ascontiguousarray(shown[::-1]).ravel())
+    return _pictures[painted].icon_id
 
 
 def folder(predictions: str) -> Path:

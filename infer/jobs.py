@@ -77,13 +77,13 @@ def _later(progress: Progress, start: float, stage: str, fraction: float) -> Non
 
 
 def find(photo: str, progress: Progress, **options: Any) -> dict:
-    """Look for the people in a photo: their boxes, pixels, left to right."""
+    """Look for the people in a photo: their boxes, pixels of the upright photo, left to right, and its width and height."""
     from ..core.people import find_people
     from .predict import predict as run
 
     seg = run(photo, tasks=("seg",), progress=progress, **options).seg
     assert seg is not None  # it was asked for
-    return {"boxes": [[float(x) for x in person.box] for person in find_people(seg)]}
+    return {"boxes": [[float(x) for x in person.box] for person in find_people(seg)], "size": [seg.shape[1], seg.shape[0]]}
 
 
 def pose(predictions: str, person: int, output: str, progress: Progress) -> dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -13,6 +14,7 @@ from bpy.types import Context, Operator
 from .. import jobs
 from ..core.errors import Cancelled, SapiensError
 from ..core.worker_client import Task, clean_environment
+from .job import Idle, fail, submit
 
 _PROGRESS = re.compile(r"^batch: (.+) \((\d+)%\)$")
 
@@ -45,7 +47,7 @@ def run_command(command: list[str], progress: Callable[[str, float], None], stop
         )
 
 
-class SAPIENS2_OT_batch(Operator):
+class SAPIENS2_OT_batch(Idle, Operator):
     """Run the network on every photo of the folder. Start it again to go on where it stopped"""
 
     bl_idname = "sapiens2.batch"
@@ -53,8 +55,7 @@ class SAPIENS2_OT_batch(Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        if jobs.current() is not None:
-            cls.poll_message_set("Another job is running")
+        if not super().poll(context):
             return False
         settings = context.scene.sapiens2
         if not settings.batch_folder or not settings.batch_output:
@@ -67,22 +68,11 @@ class SAPIENS2_OT_batch(Operator):
         source, output = (Path(bpy.path.abspath(path)) for path in (settings.batch_folder, settings.batch_output))
         python = jobs.interpreter()
         if python is None:
-            self.report({"ERROR"}, "There is no Python environment for the network yet. Install the runtime in the sidebar")
-            return {"CANCELLED"}
+            return fail(self, jobs.no_python())
         command = [str(python), "-I", "-u", str(jobs.WORKER), "command", "batch", str(source), "-o", str(output),
                    "--model", settings.model, "--no-blend", "--no-picture"]  # fmt: skip
-        task = Task("batch", source.name, {}, run=lambda progress, stopped: run_command(command, progress, stopped))
-        try:
-            jobs.submit_task(task)
-        except SapiensError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        if bpy.app.background:
-            jobs.wait_task(task)
-            if task.error is not None:
-                self.report({"ERROR"}, str(task.error))
-                return {"CANCELLED"}
-        return {"FINISHED"}
+        run = partial(run_command, command)
+        return submit(self, Task("batch", source.name, {}, run=run))
 
 
 CLASSES = (SAPIENS2_OT_batch,)

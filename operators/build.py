@@ -19,7 +19,7 @@ from ..core.worker_client import Job
 from ..properties import avatar_settings, photo_path
 from ..scene.build import clear, find_collection, write_avatars
 from ..scene.update import fits, update_rig, update_textures
-from .job import JobOperator
+from .job import Idle, JobOperator
 
 
 def predictions_path(photo: Path, options: dict) -> Path:
@@ -32,10 +32,12 @@ def predictions_path(photo: Path, options: dict) -> Path:
 
 
 def network_options(context: Context) -> dict:
-    """The options of `infer.predict.predict` that the sidebar asks for."""
+    """The options of `infer.predict.predict` that the sidebar asks for. Raises SapiensError when nobody is chosen."""
     settings = context.scene.sapiens2
     device = preferences.current().device if settings.device == "default" else settings.device
     boxes = [[box.x1, box.y1, box.x2, box.y2] for box in settings.boxes if box.use]
+    if len(settings.boxes) and not boxes:
+        raise SapiensError("No person is chosen.", "Tick a person in the sidebar, or forget the boxes to make everybody.")
     return {
         "model": settings.model,
         "device": device,
@@ -70,7 +72,7 @@ def write_result(context: Context, job: Job, name: str, part: Callable | None = 
     thumbnails.forget(source)
 
 
-class SAPIENS2_OT_run(JobOperator, Operator):
+class SAPIENS2_OT_run(Idle, JobOperator, Operator):
     """Turn the photo into a textured scan with a matched camera and a rig"""
 
     bl_idname = "sapiens2.run"
@@ -80,13 +82,6 @@ class SAPIENS2_OT_run(JobOperator, Operator):
     photo: StringProperty(
         name="Photo", description="The photograph; empty: the one in the sidebar", subtype="FILE_PATH", options={"SKIP_SAVE"}
     )
-
-    @classmethod
-    def poll(cls, context: Context) -> bool:
-        if jobs.current() is not None:
-            cls.poll_message_set("Another job is running")
-            return False
-        return True
 
     def make_job(self, context: Context, scratch: Path) -> Job:
         settings = context.scene.sapiens2
@@ -108,7 +103,7 @@ class SAPIENS2_OT_run(JobOperator, Operator):
         write_result(context, job, self._name)
 
 
-class Rebuild(JobOperator):
+class Rebuild(Idle, JobOperator):
     """What the operators share that build again from stored predictions."""
 
     bl_options = {"REGISTER", "UNDO"}
@@ -117,13 +112,6 @@ class Rebuild(JobOperator):
     predictions: StringProperty(
         name="Predictions", description="The predictions; empty: those of the sidebar", subtype="FILE_PATH", options={"SKIP_SAVE"}
     )
-
-    @classmethod
-    def poll(cls, context: Context) -> bool:
-        if jobs.current() is not None:
-            cls.poll_message_set("Another job is running")
-            return False
-        return True
 
     def make_job(self, context: Context, scratch: Path) -> Job:
         settings = context.scene.sapiens2

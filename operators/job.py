@@ -10,7 +10,45 @@ from bpy.types import Context, Event, Operator
 
 from .. import jobs
 from ..core.errors import SapiensError
-from ..core.worker_client import Job, State
+from ..core.worker_client import Job, State, Task
+
+BUSY = "Another job is running"
+
+
+class Idle:
+    """Mix in before `bpy.types.Operator`: an operator that has to wait until the running job has ended."""
+
+    @classmethod
+    def poll(cls: type[Operator], _context: Context) -> bool:
+        if jobs.current() is not None:
+            cls.poll_message_set(BUSY)
+            return False
+        return True
+
+
+def submit(operator: Operator, job: Job) -> set[str]:
+    """Start a job or task that writes nothing into the scene: in a window the timer looks after it, background waits."""
+    try:
+        if isinstance(job, Task):
+            jobs.submit_task(job)
+            if bpy.app.background:
+                jobs.wait_task(job)
+        else:
+            jobs.submit(job)
+            if bpy.app.background:
+                jobs.wait(job)
+        if job.state is State.FAILED:
+            raise job.error
+    except SapiensError as error:
+        return fail(operator, error)
+    return {"FINISHED"}
+
+
+def fail(operator: Operator, error: SapiensError) -> set[str]:
+    """Say what went wrong in Blender's own place, and keep it in the panel."""
+    jobs.status.error = error
+    operator.report({"ERROR"}, str(error))
+    return {"CANCELLED"}
 
 
 class JobOperator:
@@ -35,7 +73,7 @@ class JobOperator:
             jobs.wait(self._job)
             return self._end(context)
         except SapiensError as error:
-            return self._fail(error)
+            return fail(self, error)
         finally:
             self._clean(context)
 
@@ -47,7 +85,7 @@ class JobOperator:
             self._start(context)
         except SapiensError as error:
             self._clean(context)
-            return self._fail(error)
+            return fail(self, error)
         self._timer = context.window_manager.event_timer_add(jobs.TICK_SECONDS, window=context.window)
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
@@ -59,7 +97,7 @@ class JobOperator:
                 try:
                     return self._end(context)
                 except SapiensError as error:
-                    return self._fail(error)
+                    return fail(self, error)
                 finally:
                     self._clean(context)
         return {"PASS_THROUGH"}
@@ -71,7 +109,7 @@ class JobOperator:
 
     def _start(self, context: Context) -> None:
         if jobs.interpreter() is None:
-            raise SapiensError("There is no Python environment for the network yet.", "Install the runtime in the sidebar.")
+            raise jobs.no_python()
         self._scratch = jobs.scratch()
         self._job = jobs.submit(self.make_job(context, self._scratch))
 
@@ -84,11 +122,6 @@ class JobOperator:
             raise job.error
         self.finish(context, job)
         return {"FINISHED"}
-
-    def _fail(self: Operator, error: SapiensError) -> set[str]:
-        jobs.status.error = error
-        self.report({"ERROR"}, str(error))
-        return {"CANCELLED"}
 
     def _clean(self, context: Context) -> None:
         if self._timer is not None:

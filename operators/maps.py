@@ -11,6 +11,7 @@ from bpy.types import Area, Context, Event, Image, Operator
 from .. import jobs
 from ..core.data import Predictions
 from ..core.errors import SapiensError
+from ..core.orientation import quarter_turns, upright_point
 from ..core.previews import picture
 from ..properties import photo_path
 from ..scene.image import write_image
@@ -85,7 +86,7 @@ class SAPIENS2_OT_box_draw(Operator):
         except RuntimeError:
             self.report({"ERROR"}, f"{path.name} could not be opened. Choose another photo")
             return {"CANCELLED"}
-        self._size = tuple(image.size)
+        self._size, self._turns = tuple(image.size), quarter_turns(path)
         self._area = show_image(context, image)
         window = next(w for w in context.window_manager.windows if self._area in w.screen.areas[:])
         window.cursor_modal_set("CROSSHAIR")
@@ -95,11 +96,12 @@ class SAPIENS2_OT_box_draw(Operator):
         return {"RUNNING_MODAL"}
 
     def _pixel(self, event: Event) -> tuple[float, float]:
-        """The pixel of the photo under the pointer, (0, 0) in the upper left corner."""
+        """The pixel of the upright photo under the pointer, (0, 0) in its upper left corner; Blender shows it as it is stored."""
         region = next(region for region in self._area.regions if region.type == "WINDOW")
         u, v = region.view2d.region_to_view(event.mouse_x - region.x, event.mouse_y - region.y)
         width, height = self._size
-        return min(max(u, 0.0), 1.0) * width, (1 - min(max(v, 0.0), 1.0)) * height
+        x, y = min(max(u, 0.0), 1.0) * width, (1 - min(max(v, 0.0), 1.0)) * height
+        return upright_point(x, y, width, height, self._turns)
 
     def modal(self, context: Context, event: Event) -> set[str]:
         if event.type in {"ESC", "RIGHTMOUSE"}:
@@ -117,6 +119,7 @@ class SAPIENS2_OT_box_draw(Operator):
         if abs(xa - xb) < 8 or abs(ya - yb) < 8:
             self.report({"WARNING"}, "The box is too small: drag from one corner of the person to the other")
             return {"CANCELLED"}
+        context.scene.sapiens2.photo_size = self._size[::-1] if self._turns % 2 else self._size
         box = context.scene.sapiens2.boxes.add()
         box.x1, box.y1, box.x2, box.y2 = min(xa, xb), min(ya, yb), max(xa, xb), max(ya, yb)
         jobs.redraw()

@@ -11,9 +11,9 @@ from bpy_extras.io_utils import ImportHelper
 
 from .. import jobs
 from ..core import weights
-from ..core.errors import SapiensError
 from ..core.licence import SAPIENS2_LICENCE, is_accepted
-from ..core.worker_client import Job, State
+from ..core.worker_client import Job
+from .job import Idle, submit
 from .setup import network_problem
 
 
@@ -31,11 +31,7 @@ def draw_licence(layout: UILayout, operator: Operator) -> None:
     box.prop(operator, "accept")
 
 
-def _ended(job: Job) -> None:
-    jobs.refresh()
-
-
-class SAPIENS2_OT_model_download(Operator):
+class SAPIENS2_OT_model_download(Idle, Operator):
     """Download the weights of the chosen model. It can be cancelled, and goes on later where it stopped"""
 
     bl_idname = "sapiens2.model_download"
@@ -47,8 +43,7 @@ class SAPIENS2_OT_model_download(Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        if jobs.current() is not None:
-            cls.poll_message_set("Another job is running")
+        if not super().poll(context):
             return False
         if problem := network_problem():
             cls.poll_message_set(problem)
@@ -74,10 +69,10 @@ class SAPIENS2_OT_model_download(Operator):
     def execute(self, context: Context) -> set[str]:
         model = context.scene.sapiens2.model
         arguments = {"model": model, "online": True, "accept_licence": self.accept}
-        return start(self, Job("download", f"Sapiens2 {model.upper()}", arguments, on_end=_ended))
+        return submit(self, Job("download", f"Sapiens2 {model.upper()}", arguments))
 
 
-class SAPIENS2_OT_model_import(ImportHelper, Operator):
+class SAPIENS2_OT_model_import(Idle, ImportHelper, Operator):
     """Take Sapiens2 weights from a folder or file on this computer; they are recognised by what is in them"""
 
     bl_idname = "sapiens2.model_import"
@@ -90,13 +85,6 @@ class SAPIENS2_OT_model_import(ImportHelper, Operator):
         name="I accept the license", description="You have read the license of the weights and accept it", options={"SKIP_SAVE"}
     )
 
-    @classmethod
-    def poll(cls, _context: Context) -> bool:
-        if jobs.current() is not None:
-            cls.poll_message_set("Another job is running")
-            return False
-        return True
-
     def draw(self, _context: Context) -> None:
         self.layout.prop(self, "link")
         draw_licence(self.layout, self)
@@ -105,22 +93,7 @@ class SAPIENS2_OT_model_import(ImportHelper, Operator):
         path = Path(bpy.path.abspath(self.filepath))
         chosen = path if path.is_file() else path.parent if path.suffix else path
         arguments = {"path": str(chosen), "link": self.link, "accept_licence": self.accept}
-        return start(self, Job("import", "Weights", arguments, on_end=_ended))
-
-
-def start(operator: Operator, job: Job) -> set[str]:
-    """Queue a job that writes nothing into the scene: the timer looks after it, and background waits."""
-    try:
-        jobs.submit(job)
-        if bpy.app.background:
-            jobs.wait(job)
-            if job.state is State.FAILED:
-                raise job.error
-    except SapiensError as error:
-        jobs.status.error = error
-        operator.report({"ERROR"}, str(error))
-        return {"CANCELLED"}
-    return {"FINISHED"}
+        return submit(self, Job("import", "Weights", arguments))
 
 
 CLASSES = (SAPIENS2_OT_model_download, SAPIENS2_OT_model_import)

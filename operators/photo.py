@@ -16,7 +16,7 @@ from ..core.files import atomic_write
 from ..core.worker_client import Job
 from ..properties import photo_path
 from ..scene.image import png_bytes
-from .job import JobOperator
+from .job import Idle, JobOperator
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif")
 
@@ -117,23 +117,15 @@ class SAPIENS2_OT_photo_open(ImportHelper, Operator):
 
     def execute(self, context: Context) -> set[str]:
         context.scene.sapiens2.photo = self.filepath
-        context.scene.sapiens2.boxes.clear()
         return {"FINISHED"}
 
 
-class SAPIENS2_OT_people_find(JobOperator, Operator):
+class SAPIENS2_OT_people_find(Idle, JobOperator, Operator):
     """Look for the people in the photo, so that you can choose"""
 
     bl_idname = "sapiens2.people_find"
     bl_label = "Find People"
     bl_options = {"UNDO"}
-
-    @classmethod
-    def poll(cls, _context: Context) -> bool:
-        if jobs.current() is not None:
-            cls.poll_message_set("Another job is running")
-            return False
-        return True
 
     def make_job(self, context: Context, scratch: Path) -> Job:
         settings = context.scene.sapiens2
@@ -146,10 +138,12 @@ class SAPIENS2_OT_people_find(JobOperator, Operator):
     def finish(self, context: Context, job: Job) -> None:
         boxes = context.scene.sapiens2.boxes
         boxes.clear()
+        context.scene.sapiens2.photo_size = job.result["size"]
         for x1, y1, x2, y2 in job.result["boxes"]:
             box = boxes.add()
             box.x1, box.y1, box.x2, box.y2 = x1, y1, x2, y2
-        self.report({"INFO"}, f"{len(boxes)} people found")
+        jobs.status.notes = () if len(boxes) else ("Nobody was found in the photo. Draw a box around the person.",)
+        self.report({"INFO"}, "1 person found" if len(boxes) == 1 else f"{len(boxes)} people found")
 
 
 class SAPIENS2_OT_boxes_clear(Operator):

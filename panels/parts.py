@@ -1,6 +1,8 @@
-"""What several panels draw: text that wraps, the running job, the last error, the way to the runtime."""
+"""What several panels draw: text that wraps, the running job, the last error with what mends it, the way to the runtime."""
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import bpy
 from bpy.types import UILayout
@@ -8,33 +10,82 @@ from bpy.types import UILayout
 from .. import jobs
 
 TEXT_WIDTH = 34
-"""Letters that fit into the sidebar at its default width."""
+"""Letters that fit into the sidebar at its default width; used where there is no window to measure text in."""
+MARGIN = 60
+"""Pixels of the sidebar, at a display scale of 1, that its tabs and the borders of panel and text take."""
+ICON = 22
+BOX = 20
+
+# Key of `core.errors.REMEDIES` -> operator, text, icon
+REMEDY_BUTTONS = {
+    "runtime": ("sapiens2.runtime_install", "Repair Runtime", "FILE_REFRESH"),
+    "preferences": ("preferences.addon_show", "Open Preferences", "PREFERENCES"),
+    "network": ("extensions.userpref_allow_online", "Allow Online Access", "INTERNET"),
+    "model": ("sapiens2.model_download", "Download Model", "IMPORT"),
+    "cache": ("sapiens2.cache_clear", "Delete Stored Predictions", "TRASH"),
+}
 
 
-def paragraph(layout: UILayout, text: str, icon: str = "NONE") -> None:
-    """Text in as many lines as the sidebar needs."""
-    words, lines = bpy.app.translations.pgettext_iface(text).split(), [""]
-    for word in words:
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > TEXT_WIDTH:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
+@lru_cache(maxsize=256)
+def _lines(text: str, letters: int, pixels: float, size: float) -> tuple[str, ...]:
+    """The words of `text` in lines of at most `pixels` in the interface's font, or of `letters` where `pixels` is 0."""
+    import blf
+
+    def fits(line: str) -> bool:
+        if not pixels:
+            return len(line) <= letters
+        blf.size(0, size)
+        return blf.dimensions(0, line)[0] <= pixels
+
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and not fits(longer):
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return tuple(lines)
+
+
+def paragraph(layout: UILayout, text: str, icon: str = "NONE", *, box: bool = False) -> None:
+    """Text in as many lines as the sidebar needs at its present width. `box`: it is drawn in a box, which is narrower."""
+    context = bpy.context
+    pixels = size = 0.0
+    if context.region is not None and context.region.type == "UI":
+        scale = context.preferences.system.ui_scale
+        pixels = max(context.region.width - scale * (MARGIN + ICON * (icon != "NONE") + BOX * box), 80 * scale)
+        size = context.preferences.ui_styles[0].widget.points * scale
+    text = bpy.app.translations.pgettext_iface(text)
     column = layout.column(align=True)
     column.scale_y = 0.8
-    for index, line in enumerate(lines):
+    for index, line in enumerate(_lines(text, TEXT_WIDTH, pixels, size)):
         column.label(text=line, icon=icon if index == 0 else ("BLANK1" if icon != "NONE" else "NONE"), translate=False)
 
 
+def draw_remedy(layout: UILayout, remedy: str) -> None:
+    """The button that mends it, for a key of `core.errors.REMEDIES`; nothing for any other."""
+    if remedy not in REMEDY_BUTTONS:
+        return
+    operator, text, icon = REMEDY_BUTTONS[remedy]
+    if remedy == "runtime" and jobs.status.python is None:
+        text = "Install Runtime"
+    button = layout.operator(operator, text=text, icon=icon)
+    if remedy == "preferences":
+        button.module = __package__.rpartition(".")[0]
+
+
 def draw_error(layout: UILayout) -> None:
-    """The last error in a red box, with the next step and the way to the log."""
+    """The last error in a red box, with the next step, a button where one click does it, and the way to the log."""
     error = jobs.status.error
     if error is None:
         return
     box = layout.box()
     column = box.column()
     column.alert = True
-    paragraph(column, error.message, "ERROR")
+    paragraph(column, error.message, "ERROR", box=True)
     if error.hint:
-        paragraph(box, error.hint)
+        paragraph(box, error.hint, box=True)
+    draw_remedy(box, error.remedy)
     row = box.row(align=True)
     row.operator("sapiens2.report_copy", icon="COPYDOWN")
     row.operator("sapiens2.log_open", icon="TEXT")
@@ -68,10 +119,17 @@ def _duration(seconds: float) -> str:
 def draw_setup(layout: UILayout) -> None:
     """The face before there is a Python with torch."""
     if jobs.status.outdated:
-        paragraph(layout, "The runtime belongs to an older version of the extension.")
-        layout.operator("sapiens2.runtime_install", text="Update Runtime", icon="FILE_REFRESH")
-        return
-    paragraph(layout, "The network runs in a Python environment of its own. It has to be installed once.")
+        paragraph(layout, "The runtime belongs to an older version of the extension.", "INFO")
+    else:
+        paragraph(layout, "The network runs in a Python environment of its own. It has to be installed once.", "INFO")
+    if not bpy.app.online_access:
+        paragraph(layout, "Blender may not go online yet. Allow it, or install from a folder of wheels.", "ERROR")
+        draw_remedy(layout, "network")
     row = layout.row()
     row.scale_y = 1.5
-    row.operator("sapiens2.runtime_install", icon="IMPORT")
+    if jobs.status.outdated:
+        row.operator("sapiens2.runtime_install", text="Update Runtime", icon="FILE_REFRESH")
+    else:
+        row.operator("sapiens2.runtime_install", icon="IMPORT")
+    paragraph(layout, "A Python that has torch already can be chosen in the preferences.")
+    draw_remedy(layout, "preferences")

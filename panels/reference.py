@@ -11,6 +11,8 @@ from .. import jobs, thumbnails
 from .parts import paragraph
 from .tab import AfterSetup
 
+SAMPLE = Path(__file__).parents[1] / "data" / "sample_photo.jpg"
+
 
 class SAPIENS2_PT_reference(AfterSetup, Panel):
     bl_idname = "SAPIENS2_PT_reference"
@@ -26,9 +28,10 @@ class SAPIENS2_PT_reference(AfterSetup, Panel):
         row.operator("sapiens2.photo_from_image", text="", icon="IMPORT")
         row.operator("sapiens2.photo_from_clipboard", text="", icon="PASTEDOWN")
         if not settings.photo:
-            paragraph(layout, "Choose the photo of a person, or drop one on the viewport", "INFO")
+            paragraph(layout, "Choose the photo of a person, drop one on the viewport, or begin with ours", "INFO")
+            layout.operator("sapiens2.photo_open", text="Use Sample Photo", icon="USER").filepath = str(SAMPLE)
             return
-        layout.template_icon(thumbnails.icon(Path(bpy.path.abspath(settings.photo))), scale=7.0)
+        layout.template_icon(thumbnails.photo_icon(settings), scale=7.0)
         row = layout.row(align=True)
         row.operator("sapiens2.people_find", icon="VIEWZOOM")
         row.operator("sapiens2.box_draw", text="", icon="SELECT_SET")

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import bpy
 from bpy.types import Context, Panel
 
 from .. import jobs
 from .parts import draw_error, draw_job, paragraph
 from .tab import AfterSetup
+
+
+def what_is_missing(settings: bpy.types.PropertyGroup) -> str:
+    """Why the button would do nothing, empty where it would."""
+    if not settings.photo:
+        return "Choose a photo above first"
+    if len(settings.boxes) and not any(box.use for box in settings.boxes):
+        return "Tick a person above first"
+    found = jobs.status.models.get(settings.model)
+    if settings.model != "preview" and found is not None and not found.tasks:
+        return "This model is not installed. Open Model above to get it, or choose Preview there"
+    return ""
+
+
+def what_it_makes(settings: bpy.types.PropertyGroup) -> str:
+    """A sentence about what the button will make."""
+    translate = bpy.app.translations.pgettext_iface
+    made = translate("scan, textures, rig and camera") if settings.with_rig else translate("scan, textures and camera")
+    chosen = sum(box.use for box in settings.boxes)
+    if chosen:
+        return translate("Makes {:s} of {:d} of {:d} people").format(made, chosen, len(settings.boxes))
+    return translate("Makes {:s} of everybody in the photo").format(made)
 
 
 class SAPIENS2_PT_run(AfterSetup, Panel):
@@ -17,9 +40,11 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
         layout, settings = self.layout, context.scene.sapiens2
         if draw_job(layout):
             return
+        missing = what_is_missing(settings)
         column = layout.column()
-        column.scale_y = 1.6
+        column.scale_y, column.enabled = 1.6, not missing
         column.operator("sapiens2.run", icon="PLAY")
+        paragraph(layout, missing or what_it_makes(settings), "INFO" if missing else "NONE")
         row = layout.row(align=True)
         row.prop(settings, "place", expand=True)
         layout.prop(settings, "match_render")
