@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .data import Avatar, Camera, Pose, Predictions
+from .data import Avatar, Camera, MeshData, Pose, Predictions, RigData, SkinWeights
 from .errors import SapiensError
 from .scan import ScanSettings
 from .texture import TextureSettings
@@ -102,12 +102,14 @@ def make_avatars(
         report("texture", begin + 0.5 * share)
         textures = make_textures(predictions, surface, settings.texture)
         report("rig", begin + 0.8 * share)
-        rig, weights = _rig(pose, surface.mesh, settings) if settings.with_rig else (None, None)
+        mesh, rig, weights = surface.mesh, None, None
+        if settings.with_rig and pose is not None:
+            mesh, rig, weights = _rigged(pose, mesh, settings)
         made[i] = Avatar(
             name=name if len(people) == 1 else f"{name} {i + 1}",
             camera=camera,
             world_from_camera=np.eye(4),
-            mesh=surface.mesh,
+            mesh=mesh,
             textures=textures,
             image=predictions.image,
             rig=rig,
@@ -119,11 +121,17 @@ def make_avatars(
     lead = lead if lead in made else next(iter(made))
     missed = (f"{len(failures)} of {len(people)} people have no surface: {failures[0].message}",) if failures else ()
     placement = place(poses[lead][0], made[lead].mesh.vertices, settings.keep_camera_frame)
-    report("done", 1.0)
-    return [
+    placed = [
         replace(a, world_from_camera=placement.world_from_camera, notes=(*a.notes, *placement.notes, *missed))
         for a in made.values()
     ]
+    if settings.rig.rest != "photo":
+        from .unpose import rest_avatar
+
+        report("rest pose", 0.95)
+        placed = [rest_avatar(a, settings.rig.rest, not settings.keep_camera_frame) for a in placed]
+    report("done", 1.0)
+    return placed
 
 
 def make_scan(predictions: Predictions, name: str = "person", settings: AvatarSettings | None = None) -> Avatar:
@@ -158,11 +166,11 @@ def _pose(predictions: Predictions, person: int, camera: Camera, settings: Avata
         return None, (f"No rig: {error}",)
 
 
-def _rig(pose: Pose | None, mesh, settings: AvatarSettings):
+def _rigged(pose: Pose, mesh: MeshData, settings: AvatarSettings) -> tuple[MeshData, RigData, SkinWeights]:
+    """The mesh, cut open where parts of the body only touch, its rig and its weights."""
     from .rig import make_rig
-    from .skinning import skin_weights
+    from .skinning import skin
 
-    if pose is None:
-        return None, None
     rig = make_rig(pose, settings.rig)
-    return rig, skin_weights(mesh, rig)
+    mesh, weights = skin(mesh, rig)
+    return mesh, rig, weights

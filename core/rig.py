@@ -12,6 +12,7 @@ import numpy as np
 
 from .bone_frames import chest_frame, flexion_sides, hips_frame
 from .data import Pose, RigData
+from .errors import SapiensError
 from .rotations import perpendicular, two_axis_frame, unit
 from .skeleton import FINGERS, finger_joints, joint_index
 
@@ -19,6 +20,7 @@ FINGER_BONES = {
     "thumb": "thumb", "forefinger": "f_index", "middle_finger": "f_middle", "ring_finger": "f_ring", "pinky_finger": "f_pinky",
 }  # fmt: skip
 SPINE_STEPS = (0.227, 0.437, 0.703)  # joints of the metarig's spine between pelvis and neck, share of its length
+RESTS = ("photo", "A", "T")
 MIN_BONE = 0.002  # metres: Blender deletes bones without a length
 
 
@@ -28,10 +30,16 @@ class RigSettings:
 
     fingers   bones of the fingers
     breasts   the metarig's breast bones
+    rest      pose of the armature and of the scan at rest: "photo", "A" or "T" (see `core.unpose.rest_avatar`)
     """
 
     fingers: bool = True
     breasts: bool = True
+    rest: str = "photo"
+
+    def __post_init__(self) -> None:
+        if self.rest not in RESTS:
+            raise SapiensError(f"There is no rest pose {self.rest!r}.", f"Choose one of {', '.join(RESTS)}.")
 
 
 class _Bones:

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .data import MeshData, RigData, SkinWeights
+from .seams import bridging_faces, cut
 from .skeleton import part_names
 from .surface_graph import Patches, make_patches
 
@@ -27,6 +29,7 @@ _RADIUS = {  # thickness around the bone, share of the distance from pelvis to n
     "f_index": 0.018, "f_middle": 0.018, "f_ring": 0.018, "f_pinky": 0.016, "thigh": 0.145, "shin": 0.095, "foot": 0.075, "toe": 0.06,
 }  # fmt: skip
 _CLEAR = 0.6  # a region is clear where every other region's bones are this much farther, in limb thicknesses
+_SKIRT = 1.4  # limb thicknesses: cloth between the legs that is this far from both bones hangs free
 _HEAD_PARTS = ("Face_Neck", "Hair", "Eyeglass", "Lower_Lip", "Upper_Lip", "Lower_Teeth", "Upper_Teeth", "Tongue")
 _CLOTHED = {  # regions that a garment may cover
     "Upper_Clothing": ("trunk", "arm.L", "arm.R", "leg.L", "leg.R"),
@@ -79,6 +82,19 @@ def skin_weights(mesh: MeshData, rig: RigData, settings: SkinSettings | None = N
 
     Fingers and toes that the photo does not show get none; their hand or foot takes their skin. Needs scipy.
     """
+    return _skin(mesh, rig, settings)[0]
+
+
+def skin(mesh: MeshData, rig: RigData, settings: SkinSettings | None = None) -> tuple[MeshData, SkinWeights]:
+    """The scan, cut open where parts of the body only touch (`core.seams`), and the weights of its vertices. Needs scipy."""
+    weights, patches, region, severed = _skin(mesh, rig, settings)
+    return cut(mesh, weights, region[patches.patch], bridging_faces(mesh.faces, patches.patch, severed))
+
+
+def _skin(
+    mesh: MeshData, rig: RigData, settings: SkinSettings | None
+) -> tuple[SkinWeights, Patches, NDArray[np.int64], NDArray[np.int64]]:
+    """Weights, patches, the (N,) region of each patch, and the (E, 2) pairs of neighbouring patches that only touch."""
     settings = settings or SkinSettings()
     names = [
         n for n, hidden in zip(rig.names, rig.unseen.tolist(), strict=True) if region_of_bone(n) and not (hidden and _small(n))
@@ -93,7 +109,9 @@ def skin_weights(mesh: MeshData, rig: RigData, settings: SkinSettings | None = N
     patches = make_patches(mesh)
     distance = segment_distance(patches.centres, rig.heads[index], rig.tails[index])
     members = _regions(patches, distance / thickness, region)
-    patches = replace(patches, edges=patches.edges[_joined(patches, members.argmax(axis=1), rig)])
+    of_patch = members.argmax(axis=1)
+    together = _joined(patches, of_patch, rig, (distance / thickness).min(axis=1))
+    severed, patches = patches.edges[~together], replace(patches, edges=patches.edges[together])
     share = patches.smooth(members, settings.blend * trunk)
     weights = np.zeros(distance.shape, np.float32)
     for r in range(len(REGIONS)):
@@ -106,7 +124,7 @@ def skin_weights(mesh: MeshData, rig: RigData, settings: SkinSettings | None = N
             closeness = np.exp(-settings.sharpness * (to_bone**2 - nearest**2) / scale**2)
             weights[:, own] = closeness / closeness.sum(axis=1, keepdims=True) * share[:, r : r + 1]
     columns, values = patches.spread(mesh, weights, 10)
-    return strongest(values, index[columns], settings.influences)
+    return strongest(values, index[columns], settings.influences), patches, of_patch, severed
 
 
 def _small(name: str) -> bool:
@@ -137,10 +155,13 @@ def _regions(patches: Patches, distance: np.ndarray, region: np.ndarray) -> np.n
     return np.eye(len(REGIONS), dtype=np.float32)[final]
 
 
-def _joined(patches: Patches, region: np.ndarray, rig: RigData) -> np.ndarray:
+def _joined(patches: Patches, region: np.ndarray, rig: RigData, thicknesses: np.ndarray) -> np.ndarray:
     """(E,) bool: edges across which skin may blend: within a region, or where limb and trunk grow together.
 
-    Skin that only touches (hand on hand, forearm on belly, knee on knee) is one surface in a scan; it must come apart in motion.
+    thicknesses  (N,) distance of each patch from the nearest bone, in thicknesses of its limb
+
+    Skin that only touches (hand on hand, forearm on belly, knee on knee) is one surface in a scan; it must come apart in motion. A skirt
+    between the legs is farther from both than their own skin, and stays whole.
     """
     a, b = region[patches.edges[:, 0]], region[patches.edges[:, 1]]
     trunk, head = REGIONS.index("trunk"), REGIONS.index("head")
@@ -151,7 +172,9 @@ def _joined(patches: Patches, region: np.ndarray, rig: RigData) -> np.ndarray:
             i, r = rig.names.index(bone), REGIONS.index(limb)
             near = np.linalg.norm(middle - rig.heads[i], axis=1) < 0.75 * np.linalg.norm(rig.tails[i] - rig.heads[i])
             joined |= near & (((a == r) & (b == trunk)) | ((a == trunk) & (b == r)))
-    return joined
+    legs = {REGIONS.index("leg.L"), REGIONS.index("leg.R")}
+    between = np.isin(a, list(legs)) & np.isin(b, list(legs))
+    return joined | between & (thicknesses[patches.edges].min(axis=1) > _SKIRT)
 
 
 def strongest(weights: np.ndarray, index: np.ndarray, count: int) -> SkinWeights:

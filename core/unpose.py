@@ -1,7 +1,9 @@
 """Give a rig and its scan another rest pose: an A-pose or a T-pose instead of the pose in the photo.
 
-Each bone is turned to its direction and roll in the wanted pose (`rest_rotations`), the joints follow by forward kinematics, and the scan by
-linear blend skinning with its weights, which is how Blender's Armature modifier deforms it.
+Each bone is turned to its direction and roll in the wanted pose (`rest_rotations`) and the joints follow by forward kinematics. The scan is
+moved so that linear blend skinning with its weights, which is how Blender's Armature modifier deforms it, brings it back to the photo: every
+vertex goes through the inverse of its blended map. Where that map is nearly flat (a joint bent far back on itself) the vertex goes instead
+where its bones would carry it, which is near and never far out.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from .bone_frames import template_head, template_joints
-from .data import MeshData, Pose, RigData, SkinWeights
+from .data import Avatar, MeshData, Pose, RigData, SkinWeights
 from .errors import SapiensError
 from .rotations import cross, two_axis_frame, unit
 from .skeleton import JOINT_NAMES, joint_index
@@ -53,25 +55,32 @@ def bone_frames(rig: RigData) -> np.ndarray:
     return two_axis_frame(along, rig.z_axes.astype(np.float64), "yz")
 
 
-def rest_rotations(rig: RigData, rest: str) -> np.ndarray:
+def rest_rotations(rig: RigData, rest: str, body: np.ndarray | None = None) -> np.ndarray:
     """(B, 3, 3): the turn of each bone, in camera axes, from the pose in the photo to the rest pose "A" or "T".
 
-    The person stands upright in the photo's camera as their pelvis faces: its turn about the camera's vertical stays. Bones that the
-    photo does not show turn with their parent.
+    body  (3, 3) rotation: where a standing person's axes (x to their left, y to their back, z up) point in the camera.
+          None = upright in the camera, turned as the pelvis is
+
+    Fingers and toes that the photo does not show turn with their hand or foot; hidden limbs go to the rest pose as the others do.
     """
     if rest not in REST_POSES:
         raise SapiensError(f"There is no rest pose {rest!r}.", f"Choose one of {', '.join(REST_POSES)}.")
     wanted = standing_rig(REST_POSES[rest])
     target, current = bone_frames(wanted), bone_frames(rig)
-    upright = _upright(rig, current)
+    upright = _upright(rig, current) if body is None else body
     out = np.broadcast_to(np.eye(3), current.shape).copy()
     for i, name in enumerate(rig.names):
         parent = rig.parents[i]
-        if name in wanted.names and not rig.unseen[i]:
+        if name in wanted.names and not (rig.unseen[i] and _follows(name)):
             out[i] = upright @ target[wanted.names.index(name)] @ current[i].T
         elif parent >= 0:
             out[i] = out[parent]
     return out
+
+
+def _follows(name: str) -> bool:
+    """Bones whose own direction means little when it was guessed."""
+    return name.startswith(("f_", "thumb", "palm", "toe", "heel"))
 
 
 def _upright(rig: RigData, frames: np.ndarray) -> np.ndarray:
@@ -108,22 +117,90 @@ def pose_rig(rig: RigData, turns: np.ndarray) -> tuple[RigData, np.ndarray]:
 
 def deform(mesh: MeshData, weights: SkinWeights, maps: np.ndarray) -> MeshData:
     """The mesh moved by linear blend skinning: (B, 4, 4) maps of the bones, blended by the weights of each vertex."""
-    count, bones = len(mesh.vertices), len(maps)
-    vertices, normals = np.zeros((count, 3)), np.zeros((count, 3))
-    points, directions = mesh.vertices.astype(np.float64), mesh.normals.astype(np.float64)
-    for b in range(bones):
-        row, place = np.nonzero((weights.bones == b) & (weights.weights > 0))
-        w = weights.weights[row, place].astype(np.float64)[:, None]
-        vertices[row] += w * (points[row] @ maps[b, :3, :3].T + maps[b, :3, 3])
-        normals[row] += w * (directions[row] @ maps[b, :3, :3].T)
+    blended = _blended(weights, maps)
+    normals = np.einsum("vij,vj->vi", blended[:, :, :3], mesh.normals)
+    return replace(mesh, vertices=_moved(blended, mesh.vertices).astype(np.float32), normals=unit(normals).astype(np.float32))
+
+
+SOFTNESS = 0.05  # how far a map may be flattened before its inverse is no longer believed
+
+
+def undeform(mesh: MeshData, weights: SkinWeights, maps: np.ndarray) -> MeshData:
+    """The mesh that `deform` with the (B, 4, 4) rigid maps turns into the given one.
+
+    Solves for each vertex min |A x + t - v|^2 + SOFTNESS^2 |x - x0|^2, with A, t its blended map and x0 where the blended inverse maps of its
+    bones carry it: damped least squares, so that a flat A does no harm. Normals go through the transpose of A.
+    """
+    forward, back = _blended(weights, maps), _blended(weights, np.linalg.inv(maps))
+    guess = _moved(back, mesh.vertices)
+    a = forward[:, :, :3]
+    transposed = np.swapaxes(a, 1, 2)
+    normal_matrix = transposed @ a + SOFTNESS**2 * np.eye(3)
+    missing = transposed @ (mesh.vertices - _moved(forward, guess))[..., None]
+    vertices = guess + np.linalg.solve(normal_matrix, missing)[..., 0]
+    normals = (transposed @ mesh.normals[..., None].astype(np.float64))[..., 0]
+    carried = np.einsum("vij,vj->vi", back[:, :, :3], mesh.normals)
+    normals = np.where((np.linalg.norm(normals, axis=1) > 0.1)[:, None], normals, carried)
     return replace(mesh, vertices=vertices.astype(np.float32), normals=unit(normals).astype(np.float32))
 
 
-def unpose(mesh: MeshData, rig: RigData, weights: SkinWeights, rest: str = "A") -> tuple[MeshData, RigData, np.ndarray]:
-    """The scan and its rig in the rest pose "A" or "T".
+def _blended(weights: SkinWeights, maps: np.ndarray) -> np.ndarray:
+    """(V, 3, 4) float64: the maps of the bones, mixed by the weights of each vertex."""
+    rows = maps[:, :3].reshape(len(maps), 12)
+    out = np.zeros((len(weights.bones), 12))
+    for bones, amount in zip(weights.bones.T, weights.weights.T, strict=True):
+        out += amount[:, None] * rows[bones]
+    return out.reshape(-1, 3, 4)
 
-    Returns the mesh, the rig, and the (B, 3, 3) turns that bring the bones back to the pose in the photo.
+
+def _moved(blended: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return np.einsum("vij,vj->vi", blended[:, :, :3], points) + blended[:, :, 3]
+
+
+def unpose(
+    mesh: MeshData, rig: RigData, weights: SkinWeights, rest: str = "A", body: np.ndarray | None = None
+) -> tuple[MeshData, RigData]:
+    """The scan and its rig in the rest pose "A" or "T"; ``rig.photo_from_rest`` brings both back to the photo.
+
+    The pelvis stays where it is. `body` as in `rest_rotations`.
     """
-    turns = rest_rotations(rig, rest)
-    posed, maps = pose_rig(rig, turns)
-    return deform(mesh, weights, maps), posed, np.swapaxes(turns, 1, 2)
+    posed, maps = pose_rig(rig, rest_rotations(rig, rest, body))
+    back = np.linalg.inv(maps)
+    return undeform(mesh, weights, back), replace(posed, photo_from_rest=back)
+
+
+def rest_avatar(avatar: Avatar, rest: str, on_ground: bool = True) -> Avatar:
+    """The avatar with its scan and rig in the rest pose "A" or "T": upright in the world, facing -y, the pelvis above where it was.
+
+    on_ground  also raise or lower it until the soles stand on z = 0
+
+    The camera and the textures stay: posed by ``rig.photo_from_rest`` the scan lies on its pixels again.
+    """
+    if avatar.rig is None or avatar.weights is None:
+        return avatar
+    camera_from_world = avatar.world_from_camera[:3, :3].T
+    mesh, rig = unpose(avatar.mesh, avatar.rig, avatar.weights, rest, camera_from_world)
+    if on_ground:
+        up = camera_from_world[:, 2]
+        feet = [i for i, name in enumerate(rig.names) if name.startswith(("foot", "toe", "heel"))] or list(range(len(rig.names)))
+        low = float(np.min(np.concatenate([rig.heads[feet], rig.tails[feet]]) @ up))
+        surface = mesh.vertices @ up
+        # The soles lie at most a shoe's height below the bones; hair or a skirt may hang lower.
+        floor = float(np.clip(np.percentile(surface, 0.1), low - SHOE, low)) if len(surface) else low
+        shift = (-avatar.world_from_camera[2, 3] - floor) * up
+        mesh, rig = _shifted(mesh, rig, shift)
+    return replace(avatar, mesh=mesh, rig=rig)
+
+
+SHOE = 0.08  # metres: from the bones of the foot down to the ground, at most
+
+
+def _shifted(mesh: MeshData, rig: RigData, shift: np.ndarray) -> tuple[MeshData, RigData]:
+    """Both moved by (3,) metres at rest; the photo's pose stays where it is."""
+    assert rig.photo_from_rest is not None
+    offset = shift.astype(np.float32)
+    back = rig.photo_from_rest.copy()
+    back[:, :3, 3] -= back[:, :3, :3] @ shift
+    return replace(mesh, vertices=mesh.vertices + offset), replace(
+        rig, heads=rig.heads + offset, tails=rig.tails + offset, photo_from_rest=back
+    )

@@ -180,8 +180,8 @@ def test_deforming_a_mesh_bound_to_one_bone_moves_it_rigidly(rig):
     moved = deform(mesh, weights, maps)
     assert np.allclose(moved.vertices, vertices @ maps[bone, :3, :3].T + maps[bone, :3, 3], atol=1e-5)
     assert np.allclose(np.linalg.norm(moved.normals, axis=1), 1, atol=1e-5)
-    same, _, back = unpose(mesh, standing_rig(45.0), SkinWeights(weights.bones * 0, weights.weights), "A")
-    assert back.shape == (len(rig.names), 3, 3) and np.isfinite(same.vertices).all()
+    same, posed = unpose(mesh, standing_rig(45.0), SkinWeights(weights.bones * 0, weights.weights), "A")
+    assert posed.photo_from_rest.shape == (len(posed.names), 4, 4) and np.isfinite(same.vertices).all()
 
 
 def test_an_unknown_rest_pose_is_refused(rig):
