@@ -52,6 +52,9 @@ class SAPIENS2_PT_rig(Rebuilds, Panel):
     def draw(self, context: Context) -> None:
         layout, settings = self.start(context)
         layout.prop(settings, "with_rig")
+        rest = layout.row()
+        rest.enabled = settings.with_rig
+        rest.prop(settings, "rest")
         layout.operator("sapiens2.build_rig", icon="FILE_REFRESH")
 
 

@@ -11,6 +11,8 @@ from mathutils import Vector
 
 from ..core.data import RigData
 from ..core.frames import transform_points, transform_vectors
+from .mesh import write_normals
+from .photo_pose import write_photo_pose
 from .rigify import write_rigify
 
 UNSEEN = "sapiens2_unseen"
@@ -41,7 +43,8 @@ def edit_bones(obj: bpy.types.Object) -> Iterator[bpy.types.ArmatureEditBones]:
 def write_armature(rig: RigData, world_from_camera: np.ndarray, name: str, collection: bpy.types.Collection) -> bpy.types.Object:
     """A new armature object in `collection`; its rest pose is the rig, in world space, with the identity as its transform.
 
-    Pose bones that the photo does not show carry the custom property `sapiens2_unseen`.
+    Pose bones that the photo does not show carry the custom property `sapiens2_unseen`. A rig at rest in an A-pose or T-pose keeps the
+    pose of the photo as an action (`scene.photo_pose`).
     """
     heads = transform_points(world_from_camera, rig.heads).tolist()
     tails = transform_points(world_from_camera, rig.tails).tolist()
@@ -65,14 +68,23 @@ def write_armature(rig: RigData, world_from_camera: np.ndarray, name: str, colle
         if unseen:
             obj.pose.bones[bone_name][UNSEEN] = True
     write_rigify(obj)
+    write_photo_pose(obj, rig, world_from_camera)
     return obj
 
 
 def bind(scan: bpy.types.Object, rig: bpy.types.Object) -> None:
-    """Let the scan follow the rig: parented to it, deformed by an Armature modifier through the groups named after bones."""
+    """Let the scan follow the rig: parented to it, deformed by an Armature modifier through the groups named after bones.
+
+    Its normals follow too: see `scene.mesh.write_normals`.
+    """
     scan.parent = rig
     scan.matrix_parent_inverse = rig.matrix_world.inverted()
     modifier = scan.modifiers.new("Rig", "ARMATURE")
     modifier.object = rig
     modifier.use_vertex_groups = True
     modifier.use_bone_envelopes = False
+    exact = scan.data.attributes.get("custom_normal")
+    if exact is not None and exact.data_type == "FLOAT_VECTOR":
+        normals = np.empty(len(exact.data) * 3, np.float32)
+        exact.data.foreach_get("vector", normals)
+        write_normals(scan.data, normals.reshape(-1, 3), deforms=True)
