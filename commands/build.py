@@ -88,6 +88,7 @@ def avatar_settings(options: Namespace, focal_35mm: float | None = None) -> Avat
         default,
         scan=scan,
         texture=replace(default.texture, colour=options.colour),
+        rig=replace(default.rig, rest=options.rest),
         with_rig=not options.no_rig,
         focal_35mm=options.focal or focal_35mm,
         stature=options.stature,
