@@ -191,6 +191,10 @@ class MeshData:
             return corners
         return np.concatenate([corners[::2], corners[1::2, 2:]], axis=1)
 
+    def of_polygons(self, values: np.ndarray) -> np.ndarray:
+        """Values (F, ...) of faces -> those of the polygons; of a quad the value of its first half."""
+        return values[::2] if self.quads else values
+
 
 @dataclass(frozen=True, eq=False)
 class PartData:
@@ -331,7 +335,7 @@ class RigData:
 class SkinWeights:
     """Linear blend skinning of a mesh by a rig.
 
-    bones    (V, N) int32    indices into RigData.names, N <= 8
+    bones    (V, N) int32    indices into RigData.names, N <= 8; no bone twice with a weight
     weights  (V, N) float32  >= 0, each row sums to 1
     """
 

@@ -11,8 +11,10 @@ import bpy
 from ..core.data import Avatar, Predictions
 from .armature import bind, write_armature
 from .camera import match_render_size, write_camera
+from .groups import write_skin_weights
 from .material import write_images, write_materials
-from .mesh import write_mesh, write_skin_weights
+from .mesh import write_mesh
+from .photo_pose import photo_pose_actions
 
 if TYPE_CHECKING:
     from ..core.avatar import AvatarSettings
@@ -39,8 +41,9 @@ def clear_objects(objects: list[bpy.types.Object]) -> None:
     materials = {slot.material for obj in objects for slot in obj.material_slots if slot.material is not None}
     images = {node.image for m in materials if m.node_tree for node in m.node_tree.nodes if node.type == "TEX_IMAGE"}
     images |= {bg.image for block in data if isinstance(block, bpy.types.Camera) for bg in block.background_images}
+    actions = photo_pose_actions(objects)
     bpy.data.batch_remove(objects)
-    for group in (data, materials, images - {None}):
+    for group in (data, materials, images - {None}, actions):
         bpy.data.batch_remove([block for block in group if block.users == 0])
 
 
@@ -121,7 +124,7 @@ def write_avatar(
     `images` and `camera`: those that another person of the same photo has written already.
     """
     images = images or write_images(avatar)
-    scan = write_mesh(avatar.mesh, f"{avatar.name} Scan", avatar.world_from_camera, collection)
+    scan = write_mesh(avatar.mesh, f"{avatar.name} Scan", avatar.world_from_camera, collection, avatar.parts)
     scan[ROLE], scan[PERSON] = "scan", avatar.name
     if avatar.notes:
         scan["sapiens2_notes"] = "\n".join(avatar.notes)

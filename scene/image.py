@@ -1,4 +1,4 @@
-"""Arrays into packed Blender images: encoded as PNG here, which is several times faster than through Image.pixels."""
+"""Arrays into packed Blender images: encoded as PNG or EXR here, which is several times faster than through Image.pixels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import zlib
 
 import bpy
 import numpy as np
+
+from ..core.exr import exr_bytes
 
 _COLOUR_TYPE = {1: 0, 3: 2, 4: 6}
 
@@ -33,11 +35,15 @@ def png_bytes(pixels: np.ndarray) -> bytes:
 
 
 def write_image(name: str, pixels: np.ndarray, *, colour: bool) -> bpy.types.Image:
-    """A new image packed into the .blend. `colour` True: sRGB values, False: data (normals, roughness, masks)."""
-    data = png_bytes(pixels)
-    image = bpy.data.images.new(name, 1, 1)
+    """A new image packed into the .blend: PNG of uint8 or uint16, EXR of float32 pixels, top row first.
+
+    `colour` True: sRGB values, False: data (normals, roughness, masks, metres).
+    """
+    exact = pixels.dtype.kind == "f"
+    data = exr_bytes(pixels) if exact else png_bytes(pixels)
+    image = bpy.data.images.new(name, 1, 1, float_buffer=exact)
     image.source = "FILE"
-    image.filepath_raw = f"//textures/{bpy.path.clean_name(name)}.png"
+    image.filepath_raw = f"//textures/{bpy.path.clean_name(name)}.{'exr' if exact else 'png'}"
     image.pack(data=data, data_len=len(data))
     image.colorspace_settings.name = "sRGB" if colour else "Non-Color"
     image.alpha_mode = "CHANNEL_PACKED"

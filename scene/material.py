@@ -1,4 +1,4 @@
-"""Materials of the scan: one Principled BSDF per kind of surface, all on the same packed images."""
+"""Materials of the scan: one Principled BSDF per kind of surface (`core.materials`), all on the same packed images."""
 
 from __future__ import annotations
 
@@ -8,93 +8,64 @@ import bpy
 import numpy as np
 
 from ..core.data import Avatar
-from ..core.skeleton import part_names
+from ..core.materials import MATERIALS, Material
+from ..core.parts import face_materials
 from .image import write_image
+from .mesh import UV_ATLAS, UV_PHOTO
 
-
-@dataclass(frozen=True)
-class Kind:
-    """How one kind of surface answers light, beside what the textures say.
-
-    parts       names of body parts (data/seg29.json)
-    roughness   where no roughness texture exists
-    subsurface  weight; its radius is Blender's default (red light goes farthest, as in skin) at a scale of 5 mm
-    sheen       weight, fibres that stand off the surface
-    soft_edge   the mask is the opacity
-    """
-
-    name: str
-    parts: tuple[str, ...]
-    roughness: float
-    subsurface: float = 0.0
-    sheen: float = 0.0
-    soft_edge: bool = False
-
-
-_LIMBS = ("Foot", "Hand", "Lower_Arm", "Lower_Leg", "Upper_Arm", "Upper_Leg")
-KINDS = (
-    Kind("Skin", ("Face_Neck", "Torso", "Lower_Lip", "Upper_Lip", "Tongue", *(f"{s}_{p}" for s in ("Left", "Right") for p in _LIMBS)),
-         roughness=0.5, subsurface=0.1),
-    Kind("Hair", ("Hair",), roughness=0.6, sheen=0.1, soft_edge=True),
-    Kind("Clothing", ("Apparel", "Lower_Clothing", "Upper_Clothing", "Left_Sock", "Right_Sock"), roughness=0.8, sheen=0.2),
-    Kind("Shoes", ("Left_Shoe", "Right_Shoe"), roughness=0.6),
-    Kind("Hard Surfaces", ("Eyeglass", "Lower_Teeth", "Upper_Teeth"), roughness=0.3),
-)  # fmt: skip
+KIND = "sapiens2_material"
+"""Custom property of a material: the name of its row in `core.materials.MATERIALS`."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """The packed images of one avatar; None = the avatar has none."""
+    """The packed images of one avatar, None = the avatar has none; and the uv map that they belong to."""
 
     base_colour: bpy.types.Image
     photo: bpy.types.Image
     mask: bpy.types.Image
-    normal: bpy.types.Image | None
-    roughness: bpy.types.Image | None
+    normal: bpy.types.Image | None = None
+    roughness: bpy.types.Image | None = None
+    displacement: bpy.types.Image | None = None
+    uv_map: str = UV_PHOTO
 
 
 def write_images(avatar: Avatar, photo: bpy.types.Image | None = None) -> Images:
     """New packed images of the avatar. `photo`: the image of its photo where another avatar of it has written one already."""
     textures, name = avatar.textures, avatar.name
-    photo = photo or write_image(f"{name} Photo", avatar.image, colour=True)
+
+    def data(title: str, pixels: np.ndarray | None) -> bpy.types.Image | None:
+        return None if pixels is None else write_image(f"{name} {title}", pixels, colour=False)
+
     return Images(
         base_colour=write_image(f"{name} Base Color", textures.base_colour_srgb, colour=True),
-        photo=photo,
+        photo=photo or write_image(f"{name} Photo", avatar.image, colour=True),
         mask=write_image(f"{name} Mask", textures.mask, colour=False),
-        normal=None if textures.normal_tangent is None else write_image(f"{name} Normal", textures.normal_tangent, colour=False),
-        roughness=None if textures.roughness is None else write_image(f"{name} Roughness", textures.roughness, colour=False),
+        normal=data("Normal", textures.normal_tangent),
+        roughness=data("Roughness", textures.roughness),
+        displacement=data("Displacement", textures.displacement),
+        uv_map=UV_ATLAS if textures.layout == "atlas" else UV_PHOTO,
     )
 
 
 def write_materials(obj: bpy.types.Object, avatar: Avatar, images: Images) -> None:
     """A slot on `obj` for each kind of surface that its faces have, the largest first, and the slot of every face."""
-    kind_of_label = _kind_of_label()
-    face_kind = kind_of_label[avatar.mesh.labels[avatar.mesh.faces]]
-    # The kind that two corners share, else that of the first corner.
-    face_kind = np.where(face_kind[:, 1] == face_kind[:, 2], face_kind[:, 1], face_kind[:, 0])
-    counts = np.bincount(face_kind, minlength=len(KINDS))
-    used = [kind for kind in np.argsort(-counts, kind="stable").tolist() if counts[kind]]
-    slot_of_kind = np.zeros(len(KINDS), np.int32)
-    for slot, kind in enumerate(used):
-        slot_of_kind[kind] = slot
-        obj.data.materials.append(_write_material(f"{avatar.name} {KINDS[kind].name}", KINDS[kind], images))
+    of_face = face_materials(avatar.mesh) if avatar.parts is None else avatar.parts.face_material
+    kind = avatar.mesh.of_polygons(of_face)
+    counts = np.bincount(kind, minlength=len(MATERIALS))
+    used = [index for index in np.argsort(-counts, kind="stable").tolist() if counts[index]]
+    slot_of_kind = np.zeros(len(MATERIALS), np.int32)
+    for slot, index in enumerate(used):
+        slot_of_kind[index] = slot
+        obj.data.materials.append(write_material(MATERIALS[index], avatar.name, images))
     slots = obj.data.attributes.get("material_index") or obj.data.attributes.new("material_index", "INT", "FACE")
-    slots.data.foreach_set("value", slot_of_kind[face_kind])
+    slots.data.foreach_set("value", slot_of_kind[kind])
 
 
-def _kind_of_label() -> np.ndarray:
-    """(29,) index into KINDS of each body part; the background counts as clothing, the most neutral."""
-    names = [kind.name for kind in KINDS]
-    table = np.full(len(part_names()), names.index("Clothing"))
-    for index, kind in enumerate(KINDS):
-        for part in kind.parts:
-            table[part_names().index(part)] = index
-    return table
-
-
-def _write_material(name: str, kind: Kind, images: Images) -> bpy.types.Material:
+def write_material(kind: Material, person: str, images: Images) -> bpy.types.Material:
     """A new Principled material; the node's inputs are addressed by name, their order changes between versions."""
-    material = bpy.data.materials.new(name)
+    material = bpy.data.materials.new(f"{person} {kind.name}")
+    material[KIND] = kind.name
     if bpy.app.version < (5, 0, 0):
         material.use_nodes = True  # always on, and deprecated, from 5.0
     tree = material.node_tree
@@ -102,14 +73,20 @@ def _write_material(name: str, kind: Kind, images: Images) -> bpy.types.Material
     inputs = shader.inputs
     inputs["Metallic"].default_value = 0.0
     inputs["Roughness"].default_value = kind.roughness
+    inputs["IOR"].default_value = kind.ior
     inputs["Subsurface Weight"].default_value = kind.subsurface
-    inputs["Subsurface Scale"].default_value = 0.005
+    inputs["Subsurface Radius"].default_value = kind.subsurface_radius
+    inputs["Subsurface Scale"].default_value = kind.subsurface_scale
     inputs["Sheen Weight"].default_value = kind.sheen
+
+    coordinates = tree.nodes.new("ShaderNodeUVMap")
+    coordinates.uv_map, coordinates.location = images.uv_map, (-860, 0)
 
     def texture(image: bpy.types.Image, row: int) -> bpy.types.NodeSocket:
         node = tree.nodes.new("ShaderNodeTexImage")
         node.image, node.label, node.location = image, image.name, (-640, 300 - 300 * row)
         node.extension = "EXTEND"
+        tree.links.new(coordinates.outputs["UV"], node.inputs["Vector"])
         return node.outputs["Color"]
 
     tree.links.new(texture(images.base_colour, 0), inputs["Base Color"])
@@ -120,7 +97,21 @@ def _write_material(name: str, kind: Kind, images: Images) -> bpy.types.Material
         material.surface_render_method = "DITHERED"
     if images.normal is not None:
         bump = tree.nodes.new("ShaderNodeNormalMap")
-        bump.location, bump.uv_map = (-300, -600), "UVMap"
+        bump.location, bump.uv_map = (-300, -600), images.uv_map
         tree.links.new(texture(images.normal, 3), bump.inputs["Color"])
         tree.links.new(bump.outputs["Normal"], inputs["Normal"])
+    if images.displacement is not None:
+        _displace(material, texture(images.displacement, 4))
     return material
+
+
+def _displace(material: bpy.types.Material, metres: bpy.types.NodeSocket) -> None:
+    """Move the surface by a texture of metres. True displacement alone: the normal map already shades what bumps would."""
+    tree = material.node_tree
+    output = next(node for node in tree.nodes if node.type == "OUTPUT_MATERIAL")
+    node = tree.nodes.new("ShaderNodeDisplacement")
+    node.location = (-300, -900)
+    node.inputs["Midlevel"].default_value, node.inputs["Scale"].default_value = 0.0, 1.0
+    tree.links.new(metres, node.inputs["Height"])
+    tree.links.new(node.outputs["Displacement"], output.inputs["Displacement"])
+    material.displacement_method = "DISPLACEMENT"

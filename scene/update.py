@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import bpy
+import numpy as np
 
 from ..core.data import Avatar
+from ..core.frames import transform_points, transform_vectors
 from .armature import bind, write_armature
 from .build import PERSON, ROLE, clear_objects
+from .groups import write_skin_weights
 from .material import write_images, write_materials
-from .mesh import write_skin_weights
+from .mesh import write_normals
 
 
 def scans(collection: bpy.types.Collection) -> dict[str, bpy.types.Object]:
@@ -42,7 +45,7 @@ def update_textures(collection: bpy.types.Collection, avatars: list[Avatar]) -> 
 
 
 def update_rig(collection: bpy.types.Collection, avatars: list[Avatar]) -> None:
-    """New armatures and skin weights for the scans, or none where the avatars have none."""
+    """New armatures and skin weights for the scans, or none where the avatars have none; the scans go to the rest pose of their rig."""
     found = scans(collection)
     for avatar in avatars:
         scan = found[avatar.name]
@@ -54,6 +57,7 @@ def update_rig(collection: bpy.types.Collection, avatars: list[Avatar]) -> None:
                 scan.vertex_groups.remove(scan.vertex_groups[name])
             scan.parent = None
             clear_objects([old])
+        _move(scan, avatar)
         if avatar.rig is None:
             continue
         rig = write_armature(avatar.rig, avatar.world_from_camera, f"{avatar.name} Rig", collection)
@@ -61,3 +65,11 @@ def update_rig(collection: bpy.types.Collection, avatars: list[Avatar]) -> None:
         if avatar.weights is not None:
             write_skin_weights(scan, avatar.weights, avatar.rig)
         bind(scan, rig)
+
+
+def _move(scan: bpy.types.Object, avatar: Avatar) -> None:
+    """Bring the scan's vertices to where the avatar has them: another rest pose of the rig is another shape of the mesh."""
+    points = transform_points(avatar.world_from_camera, np.ascontiguousarray(avatar.mesh.vertices, np.float32))
+    scan.data.attributes["position"].data.foreach_set("vector", points.ravel())
+    scan.data.update()
+    write_normals(scan.data, transform_vectors(avatar.world_from_camera, np.ascontiguousarray(avatar.mesh.normals, np.float32)))

@@ -89,7 +89,7 @@ def make_avatar(part):
     """Function: an avatar of a wavy sheet, height x width vertices, one for each pixel, with an arm of three bones."""
     data, frames = part("core.data"), part("core.frames")
 
-    def make(height: int = 64, width: int = 48, rig: bool = True, name: str = "Photo"):
+    def make(height: int = 64, width: int = 48, rig: bool = True, name: str = "Photo", quads: bool = False, atlas: bool = False):
         rng = np.random.default_rng(7)
         camera = data.Camera(width, height, width * 1.4, width * 1.4, width * 0.53, height * 0.47)
         y, x = np.mgrid[:height, :width]
@@ -97,7 +97,7 @@ def make_avatar(part):
         vertices = (camera.rays() * z[..., None]).reshape(-1, 3).astype(np.float32)
         index = np.arange(height * width).reshape(height, width)
         a, b, c, d = (part.ravel() for part in (index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]))
-        faces = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)]).astype(np.int32)
+        faces = np.stack([np.stack([a, b, c], 1), np.stack([a, c, d], 1)], 1).reshape(-1, 3).astype(np.int32)
         uvs = frames.uv_from_pixel(np.stack([x, y], -1).reshape(-1, 2).astype(np.float32), width, height)
         normals = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
         labels = np.select([y < height // 4, y < height // 2], [4, 3], 23).astype(np.uint8).ravel()  # hair, face, clothing
@@ -126,7 +126,9 @@ def make_avatar(part):
             weights = data.SkinWeights(
                 np.tile(np.array([[0, 1, 2]], np.int32), (len(vertices), 1)), amount / amount.sum(1, keepdims=True)
             )
-        mesh = data.MeshData(vertices, faces, uvs.astype(np.float32), normals.astype(np.float32), labels)
+        # In the atlas of the tests the sheet lies on its side.
+        corners = (uvs[faces][..., ::-1] * [-0.5, 0.5] + [0.75, 0.25]).astype(np.float32) if atlas else None
+        mesh = data.MeshData(vertices, faces, uvs.astype(np.float32), normals.astype(np.float32), labels, corners, quads)
         return data.Avatar(name, camera, placement, mesh, textures, image, skeleton, weights, ("A note.",))
 
     return make

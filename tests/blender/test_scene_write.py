@@ -66,7 +66,7 @@ def test_roles_groups_materials_and_images_are_as_the_contract_says(write, make_
     assert {"Hair", "Face_Neck", "Upper_Clothing", "spine", "spine.001", "upper_arm.L"} == {g.name for g in scan.vertex_groups}
     assert scan.parent == rig and scan.modifiers["Rig"].object == rig
     assert all(m.node_tree.nodes.get("Principled BSDF") for m in scan.data.materials)
-    assert scan.data.materials[0].name == "Photo Clothing"
+    assert scan.data.materials[0].name == "Photo Upper Clothing"
     colour_of = {"Photo Base Color": "sRGB", "Photo Photo": "sRGB", "Photo Mask": "Non-Color", "Photo Normal": "Non-Color"}
     for name, space in colour_of.items():
         assert bpy.data.images[name].packed_file is not None and bpy.data.images[name].colorspace_settings.name == space
@@ -92,10 +92,19 @@ def test_normals_and_labels_survive(write, make_avatar):
     mesh = roles(write(avatar))["scan"].data
     corner = read(mesh.loops, "vertex_index", 1, np.int32)
     expected = (avatar.mesh.normals @ avatar.world_from_camera[:3, :3].T)[corner]
-    # Before 4.5 Blender stores custom normals in 16 bits.
-    np.testing.assert_allclose(read(mesh.corner_normals, "vector", 3), expected, atol=1e-6 if bpy.app.version >= (4, 5) else 0.02)
+    # Normals that follow a rig, and all before 4.5, are stored in 16 bits.
+    np.testing.assert_allclose(read(mesh.corner_normals, "vector", 3), expected, atol=0.02)
     labels = read(mesh.attributes["sapiens_label"].data, "value", 1, np.int32)
     np.testing.assert_array_equal(labels, avatar.mesh.labels)
+
+
+@pytest.mark.skipif(bpy.app.version < (4, 5), reason="before 4.5 Blender stores all custom normals in 16 bits")
+def test_normals_are_exact_where_nothing_deforms_the_scan(write, make_avatar):
+    avatar = make_avatar(rig=False)
+    mesh = roles(write(avatar))["scan"].data
+    expected = avatar.mesh.normals @ avatar.world_from_camera[:3, :3].T
+    corner = read(mesh.loops, "vertex_index", 1, np.int32)
+    np.testing.assert_allclose(read(mesh.corner_normals, "vector", 3), expected[corner], atol=1e-6)
 
 
 def test_skin_weights_are_normalised_and_right(write, make_avatar):
@@ -108,7 +117,7 @@ def test_skin_weights_are_normalised_and_right(write, make_avatar):
             if element.group in bone:
                 got[bone[element.group]] = element.weight
         assert abs(got.sum() - 1) < 1e-5
-        np.testing.assert_allclose(got, avatar.weights.weights[index], atol=2e-3)
+        np.testing.assert_allclose(got, avatar.weights.weights[index], atol=1.5e-3)
 
 
 def test_bones_stand_where_the_rig_says(write, make_avatar):
