@@ -20,11 +20,13 @@ from . import preferences
 from .core import runtime, weights
 from .core.errors import SapiensError
 from .core.memory import total_memory
+from .core.prediction_cache import stored_predictions, sweep_logs
 from .core.worker_client import Job, State, Task, Worker
 
 TICK_SECONDS = 0.1
 SETTLE_TICKS = 3
 """Drawings after the end of a job: a panel that changes its height needs one more than one."""
+MODELS_VARIABLE = "SAPIENS2_MODELS"
 WORKER = Path(__file__).with_name("worker_main.py")
 
 
@@ -46,6 +48,9 @@ class Status:
     notes          sentences about the last result
     python         the Python of the worker, None = the runtime has to be installed first; kept by `refresh`
     outdated       there is a runtime, but of an older version of the extension
+    unfinished     its installation was begun, and can go on
+    python_problem why the Python that was chosen in the preferences cannot be used
+    cache_bytes    size of the stored predictions
     models         model id -> what is installed of it
     memory         bytes of main memory, 0 = unknown
     """
@@ -55,23 +60,34 @@ class Status:
     notes: tuple[str, ...] = ()
     python: Path | None = None
     outdated: bool = False
+    unfinished: bool = False
+    python_problem: SapiensError | None = None
+    cache_bytes: int = 0
     models: dict[str, Installed] = field(default_factory=dict)
     memory: int = 0
 
 
 status = Status()
+_models_before = os.environ.get(MODELS_VARIABLE)
 _worker: Worker | None = None
 _task: Task | None = None
 _settle = 0
 
 
 def refresh() -> None:
-    """Look again for the runtime: at the start, and after anything that may have changed it."""
+    """Look again for the runtime, the weights and the cache: at the start, and after anything that may have changed them."""
     status.python = interpreter()
-    status.outdated = status.python is None and runtime.outdated(runtime_folder())
-    chosen = preferences.current().models_folder
-    if chosen:  # the worker inherits it
-        os.environ["SAPIENS2_MODELS"] = bpy.path.abspath(chosen)
+    folder = runtime_folder()
+    status.outdated = status.python is None and runtime.outdated(folder)
+    status.unfinished = status.python is None and runtime.unfinished(folder)
+    chosen = chosen_python()
+    status.python_problem = None
+    if chosen is not None and status.python is None:
+        status.python_problem = SapiensError(
+            f"The Python chosen in the preferences, {chosen.name}, does not exist.", "Choose another one, or none.", "preferences"
+        )
+    set_models_folder()
+    status.cache_bytes = sum(stored.size for stored in stored_predictions(preferences.cache_folder()))
     rows = weights.list_models()
     status.models = {}
     for model in dict.fromkeys(row.model for row in rows):
@@ -86,16 +102,46 @@ def refresh() -> None:
     status.memory = status.memory or total_memory()
 
 
+def chosen_python() -> Path | None:
+    """The Python that somebody wants: in the preferences, else $SAPIENS2_PYTHON; None for the extension's own runtime."""
+    chosen = bpy.path.abspath(preferences.current().python_path) or os.environ.get("SAPIENS2_PYTHON", "")
+    return Path(chosen) if chosen else None
+
+
 def interpreter() -> Path | None:
-    """The Python that runs the worker: the one chosen in the preferences, $SAPIENS2_PYTHON, or the extension's own runtime."""
-    for chosen in (bpy.path.abspath(preferences.current().python_path), os.environ.get("SAPIENS2_PYTHON", "")):
-        if chosen:
-            return Path(chosen) if Path(chosen).is_file() else None
+    """The Python that runs the worker: the chosen one, else the extension's own runtime; None where it is not there."""
+    chosen = chosen_python()
+    if chosen is not None:
+        return chosen if chosen.is_file() else None
     return runtime.installed_python(runtime_folder())
 
 
+def check_python() -> None:
+    """Tell the panel when the Python chosen in the preferences is too old or lacks packages."""
+    status.error, status.detail = None, ""
+    chosen = chosen_python()
+    if chosen is not None and status.python_problem is None:
+        try:
+            runtime.check_interpreter(chosen)
+        except SapiensError as error:
+            status.error = error
+
+
+def set_models_folder() -> None:
+    """Weights are looked for where the preferences say, here and in the worker, which inherits the variable."""
+    chosen = preferences.current().models_folder
+    if chosen:
+        os.environ[MODELS_VARIABLE] = bpy.path.abspath(chosen)
+    elif _models_before is None:
+        os.environ.pop(MODELS_VARIABLE, None)
+    else:
+        os.environ[MODELS_VARIABLE] = _models_before
+
+
 def runtime_folder() -> Path:
-    return preferences.user_folder("runtime")
+    """Where the runtime is: a folder of its own inside the one of the preferences, so that removing it removes nothing else."""
+    chosen = preferences.current().runtime_folder
+    return Path(bpy.path.abspath(chosen)) / "sapiens2-runtime" if chosen else preferences.user_folder("runtime")
 
 
 def log_file() -> Path:
@@ -115,6 +161,9 @@ def worker() -> Worker:
         python = interpreter()
         if python is None:
             raise no_python()
+        if python == chosen_python():
+            runtime.check_interpreter(python)
+        sweep_logs(log_file().parent)
         idle = 60 * preferences.current().idle_minutes
         _worker = Worker([str(python), "-I", "-u", str(WORKER), f"{idle:g}"], log_file())
     return _worker
@@ -122,6 +171,8 @@ def worker() -> Worker:
 
 def no_python() -> SapiensError:
     """The error of work that needs the worker where there is no Python to run it."""
+    if status.python_problem is not None:
+        return status.python_problem
     hint = "Install the runtime in the sidebar."
     return SapiensError("There is no Python environment for the network yet.", hint, "runtime")
 
@@ -249,6 +300,8 @@ def _remembering(job: Job) -> Job:
 
     def on_end(ended: Job) -> None:
         if ended.state is State.FAILED:
+            if ended.error is not None and ended.error.remedy == "runtime" and ended is not _task and chosen_python() is not None:
+                ended.error.remedy = "preferences"  # the extension's own runtime is not the one that is broken
             status.error, status.detail = ended.error, ended.detail
         refresh()
         if then is not None:

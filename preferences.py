@@ -9,6 +9,9 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.types import AddonPreferences, Context
 
+from .core.errors import SapiensError
+from .core.licence import SAPIENS2_LICENCE
+
 DEVICES = (
     ("auto", "Automatic", "The fastest device that this computer has"),
     ("cpu", "CPU", "Slow but always there, and uses main memory"),
@@ -25,16 +28,32 @@ class Defaults:
     python_path: str = ""
     models_folder: str = ""
     cache_folder: str = ""
+    runtime_folder: str = ""
     device: str = "auto"
     idle_minutes: float = 5.0
     allow_network: bool = True
     cache_gigabytes: int = 5
 
 
-def _interpreter_changed(_preferences: SapiensPreferences, _context: Context) -> None:
+def _restart(_preferences: SapiensPreferences, _context: Context) -> None:
+    """The next job starts a worker with the preferences as they are now."""
     from . import jobs
 
     jobs.restart()
+
+
+def _python_chosen(preferences: SapiensPreferences, context: Context) -> None:
+    """Say at once when the chosen Python cannot be used."""
+    from . import jobs
+
+    _restart(preferences, context)
+    jobs.check_python()
+
+
+def _refresh(_preferences: SapiensPreferences, _context: Context) -> None:
+    from . import jobs
+
+    jobs.refresh()
 
 
 class SapiensPreferences(AddonPreferences):
@@ -44,16 +63,26 @@ class SapiensPreferences(AddonPreferences):
         name="Python",
         description="A Python 3.11 or newer that has torch and the other packages already; empty: the extension's own runtime",
         subtype="FILE_PATH",
-        update=_interpreter_changed,
+        update=_python_chosen,
+    )
+    runtime_folder: StringProperty(
+        name="Runtime",
+        description="Where the runtime is installed, in a folder of its own; empty: beside the extension. "
+        "Remove an installed runtime before you choose another folder",
+        subtype="DIR_PATH",
+        update=_restart,
     )
     models_folder: StringProperty(
         name="Models",
-        description="Where weights are kept; empty: a folder of the extension",
+        description="Where weights are kept; empty: your folder for application data, which the command line uses too",
         subtype="DIR_PATH",
-        update=_interpreter_changed,
+        update=_restart,
     )
     cache_folder: StringProperty(
-        name="Predictions", description="Where predictions are kept; empty: a folder of the extension", subtype="DIR_PATH"
+        name="Predictions",
+        description="Where predictions are kept; empty: beside the extension",
+        subtype="DIR_PATH",
+        update=_refresh,
     )
     device: EnumProperty(name="Device", description="What the network runs on unless a file asks for another", items=DEVICES)
     idle_minutes: FloatProperty(
@@ -62,6 +91,7 @@ class SapiensPreferences(AddonPreferences):
         default=5.0,
         min=0.1,
         soft_max=60.0,
+        update=_restart,
     )
     allow_network: BoolProperty(
         name="Allow Downloads",
@@ -70,37 +100,51 @@ class SapiensPreferences(AddonPreferences):
     )
     cache_gigabytes: IntProperty(
         name="Keep at Most",
-        description="Gigabytes of stored predictions; the ones used longest ago are removed first",
+        description="Gigabytes of stored predictions; the ones used longest ago are removed first, those of the open file never",
         default=5,
         min=1,
         soft_max=100,
     )
 
     def draw(self, _context: Context) -> None:
-        layout = self.layout
+        from . import jobs
+
+        translate = bpy.app.translations.pgettext_iface
+        layout, status = self.layout, jobs.status
         layout.use_property_split = True
         layout.use_property_decorate = False
         column = layout.column(heading="Runtime")
-        column.prop(self, "python_path")
+        own = jobs.chosen_python() is None
         row = column.row(align=True)
-        row.operator("sapiens2.runtime_install")
+        row.enabled = own
+        ready = own and status.python is not None
+        text = "Repair Runtime" if ready else "Update Runtime" if status.outdated else "Install Runtime"
+        row.operator("sapiens2.runtime_install", text=text, icon="CHECKMARK" if ready else "IMPORT")
         row.operator("sapiens2.runtime_remove", text="", icon="TRASH")
+        column.prop(self, "python_path", placeholder="The extension's own") if bpy.app.version >= (4, 5) else column.prop(
+            self, "python_path"
+        )
+        problem = status.python_problem or (status.error if status.error and status.error.remedy == "preferences" else None)
+        if problem is not None:
+            alert = column.column(align=True)
+            alert.alert = True
+            alert.label(text=problem.message, icon="ERROR", translate=False)
+            alert.label(text=problem.hint, icon="BLANK1", translate=False)
         column.prop(self, "idle_minutes")
         column.prop(self, "device")
         column = layout.column(heading="Folders")
+        column.prop(self, "runtime_folder")
         column.prop(self, "models_folder")
         column.prop(self, "cache_folder")
         row = column.row(align=True)
         row.prop(self, "cache_gigabytes")
-        row.operator("sapiens2.cache_clear", text="", icon="TRASH")
+        text = translate("Delete {:.1f} GB").format(status.cache_bytes / 1e9)
+        row.operator("sapiens2.cache_clear", text=text, icon="TRASH", translate=False)
         layout.prop(self, "allow_network")
         row = layout.row(align=True)
         row.operator("sapiens2.report_copy", icon="COPYDOWN")
         row.operator("sapiens2.log_open", icon="TEXT")
-        row.operator("wm.url_open", text="License of the Weights", icon="URL").url = LICENSE_URL
-
-
-LICENSE_URL = "https://github.com/facebookresearch/sapiens2/blob/main/LICENSE.md"
+        row.operator("wm.url_open", text="License of the Weights", icon="URL").url = SAPIENS2_LICENCE.url
 
 
 def current() -> SapiensPreferences | Defaults:
@@ -119,9 +163,22 @@ def user_folder(*parts: str) -> Path:
 
 
 def cache_folder() -> Path:
+    """Where predictions are kept. It may be missing: `make_cache_folder`."""
     chosen = current().cache_folder
-    folder = Path(bpy.path.abspath(chosen)) if chosen else user_folder("predictions")
-    folder.mkdir(parents=True, exist_ok=True)
+    return Path(bpy.path.abspath(chosen)) if chosen else user_folder("predictions")
+
+
+def make_cache_folder() -> Path:
+    """The folder of stored predictions, made if need be. SapiensError where it cannot be written."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SapiensError(
+            f"The folder of stored predictions, {folder}, cannot be made: {error.strerror}.",
+            "Choose another one in the preferences.",
+            "preferences",
+        ) from error
     return folder
 
 

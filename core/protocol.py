@@ -2,7 +2,7 @@
 
 To the worker     run {id, job, arguments} · cancel {id} · quit
 From the worker   ready {pid, python} · progress {id, stage, fraction} · and, exactly once per job,
-                  done {id, result} or error {id, message, hint, detail} or cancelled {id}
+                  done {id, result} or error {id, message, hint, remedy, detail} or cancelled {id}
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ REQUIRED = {
     "ready": {"pid", "python"},
     "progress": {"id", "stage", "fraction"},
     "done": {"id", "result"},
-    "error": {"id", "message", "hint", "detail"},
+    "error": {"id", "message", "hint", "remedy", "detail"},
     "cancelled": {"id"},
 }
 ENDS = {"done", "error", "cancelled"}

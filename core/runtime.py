@@ -1,11 +1,12 @@
-"""The Python environment of the worker: where it is, how uv makes it, and whether it is whole. No bpy.
+"""The Python environment of the worker: how it is made, mended and removed, and whether it can be used. No bpy.
 
 A runtime folder holds::
 
     bin/uv             the copy of uv that runs (the one in the extension may lie on a read-only disk)
-    env/               the environment
-    cache/             uv's downloads, so that a broken download goes on where it stopped
+    env/               the environment; its files are hard links into the cache where the disk can do that
+    cache/             uv's downloads: a broken installation goes on where it stopped, a repair needs no network
     installed.json     written last: which lock the environment was made from
+    lock               held by the Blender that is installing
 """
 
 from __future__ import annotations
@@ -17,34 +18,57 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .errors import Cancelled, SapiensError
+from .errors import SapiensError
 from .files import atomic_write
+from .uv import SOURCE, Progress, Step, run_step, uv_program
+from .wheel_records import damaged_packages
 from .worker_client import clean_environment
 
-SOURCE = Path(__file__).parent.parent / "runtime"
 LOCK = SOURCE / "requirements.lock"
 TORCH = SOURCE / "torch.txt"
-DOWNLOAD_GIGABYTES = (0.4, 3.5)
+DOWNLOAD_GIGABYTES = (0.4, 3.0)
 """What has to be downloaded: with torch for the CPU, and for CUDA."""
-DISK_GIGABYTES = (1.2, 7.5)
-IMPORT_TEST = (
-    "import torch, timm, scipy, cv2, safetensors, PIL, huggingface_hub; torch.zeros(2).sum().item(); print(torch.__version__)"
+DISK_GIGABYTES = (1.2, 6.0)
+OLDEST_PYTHON = (3, 11)
+MODULES = ("torch", "timm", "scipy", "cv2", "safetensors", "PIL", "huggingface_hub", "fast_simplification", "psutil")
+IMPORT_TEST = f"import {', '.join(MODULES)}; torch.zeros(2).sum().item(); print('torch', torch.__version__)"
+BACKENDS = ("auto", "cpu", "pypi")
+"""Which torch: for the graphics card that uv finds; for the CPU; whatever the Python Package Index has, from there alone."""
+# Runs in any Python, however old.
+QUESTION = (
+    "import sys, json, pkgutil; known = set(m[1] for m in pkgutil.iter_modules());"
+    f"print(json.dumps([list(sys.version_info[:2]), [m for m in {list(MODULES)!r} if m not in known]]))"
 )
-
-Progress = Callable[[str, float], None]
+ANSWER_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class Step:
-    """One command of the installation: what the artist reads, its share of the whole, and the arguments."""
+class Source:
+    """Where packages come from.
 
-    title: str
-    share: float
-    command: tuple[str, ...]
-    hint: str
+    wheels   a folder of wheels to install from instead of the network
+    backend  one of BACKENDS; $UV_TORCH_BACKEND and $UV_FIND_LINKS, which studios set for uv, come before it
+    offline  only from the cache
+    """
+
+    wheels: Path | None = None
+    backend: str = "auto"
+    offline: bool = False
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        if self.wheels is not None:
+            return ("--offline", "--no-index", "--find-links", str(self.wheels))
+        return ("--offline",) if self.offline else ()
+
+    @property
+    def torch_arguments(self) -> tuple[str, ...]:
+        chosen = self.backend == "pypi" or os.environ.get("UV_TORCH_BACKEND") or os.environ.get("UV_FIND_LINKS")
+        return self.arguments if self.wheels is not None or chosen else (*self.arguments, f"--torch-backend={self.backend}")
 
 
 def lock_hash() -> str:
@@ -58,134 +82,197 @@ def environment_python(folder: Path) -> Path:
 
 def installed_python(folder: Path) -> Path | None:
     """The Python of a finished environment in `folder`, None where there is none, or it was made from another lock."""
-    try:
-        record = json.loads((folder / "installed.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
     python = environment_python(folder)
-    return python if record.get("lock") == lock_hash() and python.is_file() else None
+    return python if _record(folder).get("lock") == lock_hash() and python.is_file() else None
+
+
+def installed_torch(folder: Path) -> str:
+    """Version of torch in a finished environment of this lock, empty where there is none."""
+    return str(_record(folder).get("torch", "")) if installed_python(folder) is not None else ""
 
 
 def outdated(folder: Path) -> bool:
-    """Whether there is an environment, but of an older lock."""
-    return (folder / "installed.json").is_file() and installed_python(folder) is None
+    """Whether there is a finished environment, but of another lock."""
+    return _record(folder).get("lock", lock_hash()) != lock_hash()
 
 
-def uv_program(folder: Path) -> Path:
-    """uv, copied out of the extension into `folder`. Raises SapiensError where the extension was packed without it."""
-    name = "uv.exe" if os.name == "nt" else "uv"
-    target, source = folder / "bin" / name, SOURCE / name
-    if not source.is_file():
-        found = shutil.which("uv")
-        if found is None:
-            raise SapiensError("This copy of the extension has no uv, which makes the runtime.",
-                               "Install the extension from its zip, or choose a Python in the preferences.")  # fmt: skip
-        return Path(found)
-    if not target.is_file() or target.stat().st_size != source.stat().st_size:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_suffix(".part")
-        shutil.copyfile(source, temporary)
-        temporary.chmod(0o755)
-        temporary.replace(target)
-    return target
+def unfinished(folder: Path) -> bool:
+    """Whether an installation was begun and not ended: it can go on."""
+    return not (folder / "installed.json").is_file() and (folder / "cache").is_dir()
 
 
-def steps(folder: Path, wheels: Path | None = None, base_python: str = sys.executable) -> Iterator[Step]:
-    """The commands that make the environment in `folder`; each may be run again after it was cut off.
+def install(
+    folder: Path,
+    log: Path,
+    progress: Progress,
+    stopped: Callable[[], bool],
+    source: Source | None = None,
+    base_python: str = sys.executable,
+) -> Path:
+    """Make the environment, go on making it, bring it up to date or mend it, whatever it needs; return its Python.
 
-    wheels       a folder of wheels to install from instead of the network
+    log          gets what uv says
+    progress     called with what is being done and the share of the whole that is done
+    stopped      asked ten times a second; True raises Cancelled. What was downloaded is kept
     base_python  the interpreter that the environment is based on; Blender's own by default: nothing is installed into it
+    Raises SapiensError when it fails; it can go on later. An environment that counts as installed is made again from the cache,
+    and every file of it is compared with its hash.
     """
+    source = source or Source()
+    with _alone(folder):
+        record = _record(folder)
+        _check_space(folder, needed=0.2 if record else DISK_GIGABYTES[0])
+        (folder / "installed.json").unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
+        python = environment_python(folder)
+        if record or not _answers(python):
+            shutil.rmtree(folder / "env", ignore_errors=True)
+        repair = record.get("lock") == lock_hash()
+        # A repair first takes what is in the cache, without asking a server.
+        for attempt, tried in enumerate((replace(source, offline=True) if repair else source, source)):
+            last = attempt == 1
+            try:
+                damaged = _make(folder, tried, base_python, log, progress, stopped, content=repair or last)
+            except SapiensError:
+                if last or not repair:
+                    raise
+            else:
+                if not damaged:
+                    break
+                if last:
+                    raise SapiensError(
+                        f"The files of {', '.join(damaged)} change after they are written.",
+                        "Check the disk and the virus scanner, then remove the runtime and install it again.",
+                        "runtime",
+                    )
+                # What is damaged in the environment may be so in the cache that it is linked with.
+                forget = Step("Forgetting damaged files", 0.0, (str(uv_program(folder)), "cache", "clean", *damaged))
+                run_step(forget, folder, log, lambda *_: None, stopped)
+            shutil.rmtree(folder / "env", ignore_errors=True)
+        test = Step("Testing", 0.05, (str(python), "-I", "-c", IMPORT_TEST), "Remove the runtime and install it again.")
+        progress(test.title, 0.95)
+        said = run_step(test, folder, log, lambda *_: None, stopped)
+        if record and not repair:  # what only the former version needed would stay for ever
+            shutil.rmtree(folder / "cache", ignore_errors=True)
+        with atomic_write(folder / "installed.json") as file:
+            file.write(json.dumps({"lock": lock_hash(), "torch": said.split()[-1]}).encode())
+    progress("Done", 1.0)
+    return python
+
+
+def _make(
+    folder: Path, source: Source, base_python: str, log: Path, progress: Progress, stopped: Callable[[], bool], content: bool
+) -> list[str]:
+    """Run the steps, and return the names of the packages whose files are not those that came; see `damaged_packages`."""
+    done = 0.0
+    for step in steps(folder, source, base_python):
+        run_step(step, folder, log, lambda text, share, at=done, step=step: progress(text, at + share * step.share), stopped)
+        done += step.share
+    return damaged_packages(folder / "env", content, lambda share: progress("Checking files", done + 0.05 * share), stopped)
+
+
+def steps(folder: Path, source: Source, base_python: str = sys.executable) -> Iterator[Step]:
+    """The commands that make the environment in `folder`; each may be run again after it was cut off."""
     uv = str(uv_program(folder))
     python = str(environment_python(folder))
-    source = ("--offline", "--no-index", "--find-links", str(wheels)) if wheels is not None else ()
-    backend = () if wheels is not None or os.environ.get("UV_FIND_LINKS") else ("--torch-backend=auto",)
-    away = "Check the internet connection, then install again: it goes on where it stopped."
     if not Path(python).is_file():
         yield Step("Making the environment", 0.02,
-                   (uv, "venv", "--clear", "--no-python-downloads", "--python", base_python, str(folder / "env")),
-                   "Choose a Python 3.11 or newer in the preferences.")  # fmt: skip
+                   (uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", base_python, str(folder / "env")))  # fmt: skip
     torch = TORCH.read_text("utf-8").split()
-    yield Step("Downloading torch", 0.7, (uv, "pip", "install", "--python", python, *source, *backend, *torch), away)
-    yield Step("Downloading libraries", 0.2,
-               (uv, "pip", "install", "--python", python, *source, "--require-hashes", "--no-deps", "-r", str(LOCK)), away)  # fmt: skip
-    yield Step("Testing", 0.08, (python, "-I", "-c", IMPORT_TEST), "Remove the runtime and install it again.")
-
-
-def run_step(step: Step, folder: Path, log: Path, stopped: Callable[[], bool]) -> None:
-    """Run one step, its output into `log`. Raises Cancelled when `stopped()` says so, SapiensError when it fails."""
-    environment = clean_environment() | {
-        "UV_NO_CONFIG": "1",
-        "UV_CACHE_DIR": str(folder / "cache"),
-        "UV_NO_PROGRESS": "1",
-        "UV_LINK_MODE": "copy",
-    }
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        try:
-            process = subprocess.Popen(
-                step.command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )  # fmt: skip
-        except OSError as error:
-            raise SapiensError(f"{step.title} could not start: {error}.", step.hint) from error
-        try:
-            while True:
-                try:
-                    status = process.wait(0.1)
-                    break
-                except subprocess.TimeoutExpired:
-                    if stopped():
-                        raise Cancelled from None
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-    if status:
-        raise SapiensError(f"{step.title} failed: {_last_line(log)}.", step.hint)
-
-
-def install(folder: Path, log: Path, progress: Progress, stopped: Callable[[], bool], wheels: Path | None = None) -> Path:
-    """Make or mend the environment and return its Python. Raises Cancelled, or SapiensError; in both cases it can go on later."""
-    _check_space(folder)
-    done = 0.0
-    (folder / "installed.json").unlink(missing_ok=True)
-    log.unlink(missing_ok=True)
-    for step in steps(folder, wheels):
-        progress(step.title, done)
-        run_step(step, folder, log, stopped)
-        done += step.share
-    with atomic_write(folder / "installed.json") as file:
-        file.write(json.dumps({"lock": lock_hash()}).encode())
-    progress("Done", 1.0)
-    return environment_python(folder)
+    yield Step("Downloading torch", 0.7, (uv, "pip", "install", "--python", python, *source.torch_arguments, *torch))
+    yield Step("Downloading libraries", 0.18,
+               (uv, "pip", "install", "--python", python, *source.arguments, "--require-hashes", "--no-deps", "-r", str(LOCK)))  # fmt: skip
 
 
 def remove(folder: Path) -> None:
-    """Delete the environment, uv and its cache. Raises SapiensError when a file cannot be deleted."""
-    (folder / "installed.json").unlink(missing_ok=True)
+    """Delete the environment, uv and its cache. Raises SapiensError when a file cannot be deleted, or another Blender installs."""
+    with _alone(folder):
+        (folder / "installed.json").unlink(missing_ok=True)
+        try:
+            for part in ("env", "cache", "bin"):
+                if (folder / part).exists():
+                    shutil.rmtree(folder / part)
+        except OSError as error:
+            raise SapiensError(
+                f"{Path(error.filename).name} could not be deleted: {error.strerror}.",
+                "Close other Blender windows, then remove the runtime again.",
+            ) from error
+
+
+def check_interpreter(python: Path) -> None:
+    """SapiensError unless `python`, which somebody chose, is new enough and has the packages. Takes a tenth of a second."""
+    elsewhere = "Choose another Python in the preferences, or none to use the extension's own runtime."
+    environment = clean_environment()
     try:
-        for part in ("env", "cache", "bin"):
-            if (folder / part).exists():
-                shutil.rmtree(folder / part)
-    except OSError as error:
-        raise SapiensError(f"{error.filename} could not be deleted: {error.strerror}.",
-                           "Close other Blender windows, then remove the runtime again.") from error  # fmt: skip
+        answer = subprocess.run(
+            [str(python), "-c", QUESTION], stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWER_SECONDS, env=environment,
+            cwd=python.parent, creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )  # fmt: skip
+        version, missing = json.loads(answer.stdout)
+    except (OSError, ValueError, TypeError, subprocess.TimeoutExpired) as error:
+        raise SapiensError(f"{python} is not a Python that starts.", elsewhere, "preferences") from error
+    if tuple(version) < OLDEST_PYTHON:
+        wanted, found = (".".join(map(str, numbers)) for numbers in (OLDEST_PYTHON, version))
+        raise SapiensError(f"The chosen Python is {found}, the network needs {wanted} or newer.", elsewhere, "preferences")
+    if missing:
+        raise SapiensError(f"The chosen Python has no {', '.join(missing)}.", f"Install them there. {elsewhere}", "preferences")
 
 
-def _check_space(folder: Path) -> None:
+def _record(folder: Path) -> dict:
+    """What is known of the finished environment; empty where there is none."""
+    try:
+        record = json.loads((folder / "installed.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _answers(python: Path) -> bool:
+    """Whether the environment's Python starts: it does not when the Blender that it was based on is gone."""
+    if not python.is_file():
+        return False
+    try:
+        return subprocess.run(
+            [str(python), "-I", "-c", ""], stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWER_SECONDS,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        ).returncode == 0  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a runtime folder, which is made if need be; the system lets go of it when this process ends, however it ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free / 1e9
+        file = (folder / "lock").open("ab")
     except OSError as error:
-        raise SapiensError(f"{folder} cannot be written: {error.strerror}.", "Check the permissions of the folder.") from error
-    if free < DISK_GIGABYTES[0]:
         raise SapiensError(
-            f"The disk has {free:.1f} GB free, the runtime needs {DISK_GIGABYTES[0]} GB at least.", "Free some space."
+            f"The folder of the runtime, {folder}, cannot be written: {error.strerror}.",
+            "Choose another folder for it in the preferences.",
+            "preferences",
+        ) from error
+    with file:
+        try:
+            if os.name == "nt":
+                import msvcrt
+
+                file.seek(0)
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SapiensError("Another Blender is installing or removing the runtime.", "Wait until it has ended.") from error
+        yield
+
+
+def _check_space(folder: Path, needed: float) -> None:
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < needed:
+        raise SapiensError(
+            f"The disk has {free:.1f} GB free, the runtime needs {needed} GB at least.",
+            "Free some space, or choose another folder for the runtime in the preferences.",
+            "preferences",
         )
-
-
-def _last_line(log: Path) -> str:
-    """The last thing that a failed command said, short enough for a panel."""
-    lines = [line.strip() for line in log.read_text("utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1].rstrip(".")[:160] if lines else "it said nothing"

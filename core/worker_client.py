@@ -132,6 +132,7 @@ class Worker:
         self._process: subprocess.Popen | None = None
         self._messages: queue.SimpleQueue[dict] = queue.SimpleQueue()
         self._numbers = 0
+        self._ready = False
 
     @property
     def pid(self) -> int | None:
@@ -215,11 +216,14 @@ class Worker:
             self._send("run", id=job.number, job=job.kind, arguments=job.arguments)
         except OSError as error:
             self.current = None
-            job.error = SapiensError(f"The worker could not be started: {error}.", "Repair the runtime in the preferences.")
+            job.error = SapiensError(
+                f"The worker could not be started: {error}.", "Repair the runtime, then run again.", "runtime"
+            )
             self._end(job, State.FAILED)
 
     def _launch(self) -> None:
         self.kill()
+        self._ready = False
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -237,7 +241,9 @@ class Worker:
 
     def _receive(self, message: dict) -> None:
         job, kind = self.current, message["kind"]
-        if kind == "exit":
+        if kind == "ready":
+            self._ready = True
+        elif kind == "exit":
             self._exited()
         if job is None or message.get("id") != job.number:
             return
@@ -250,7 +256,8 @@ class Worker:
                 job.result, job.fraction = message["result"], 1.0
                 self._end(job, State.DONE)
             elif kind == "error":
-                job.error, job.detail = SapiensError(message["message"], message["hint"]), message["detail"]
+                job.error = SapiensError(message["message"], message["hint"], message["remedy"])
+                job.detail = message["detail"]
                 self._end(job, State.FAILED)
             else:
                 self._end(job, State.CANCELLED)
@@ -274,7 +281,7 @@ class Worker:
         elif status == 0 and not job.accepted:  # it left for idleness just when the job was sent
             self.waiting.appendleft(job)
         else:
-            job.error = _death(status, self.log)
+            job.error = _death(status, self.log, self._ready)
             self._end(job, State.FAILED)
 
     def _end(self, job: Job, state: State) -> None:
@@ -301,10 +308,17 @@ def _close_input(process: subprocess.Popen) -> None:
         process.stdin.close()
 
 
-def _death(status: int, log: Path) -> SapiensError:
-    """Why a process that should be alive is not."""
+def _death(status: int, log: Path, ready: bool) -> SapiensError:
+    """Why a process that should be alive is not. `ready`: it had started well."""
     if status in (-9, 137):
         return SapiensError("The system stopped the worker, most likely because memory ran out.",
                             "Choose a smaller model or the CPU, or close other programs, then run again.")  # fmt: skip
+    if status > 0 and not ready:
+        lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
+        return SapiensError(
+            f"The worker does not start: {lines[-1].rstrip('.')[:160] if lines else f'exit status {status}'}.",
+            "Repair the runtime, then run again.",
+            "runtime",
+        )
     how = f"signal {-status}" if status < 0 else f"exit status {status}"
     return SapiensError(f"The worker stopped unexpectedly ({how}).", f"Run again; if it happens twice, look into {log.name}.")

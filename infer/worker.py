@@ -6,6 +6,7 @@ to, and at once when the program that started it is gone.
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import sys
@@ -87,23 +88,31 @@ def _answer(channel: Channel, jobs: dict[str, Job], message: dict, cancelled: se
     except Cancelled:
         channel.send("cancelled", id=number)
     except SapiensError as error:
-        channel.send("error", id=number, message=error.message, hint=error.hint, detail="")
+        channel.send("error", id=number, message=error.message, hint=error.hint, remedy=error.remedy, detail="")
     except Exception as error:  # noqa: BLE001 (the boundary of the process: a bug ends the job, not the worker)
-        text, hint = _explain(error)
+        known = _explain(error)
         sys.stderr.write(traceback.format_exc())
-        channel.send("error", id=number, message=text, hint=hint, detail=traceback.format_exc())
+        channel.send(
+            "error", id=number, message=known.message, hint=known.hint, remedy=known.remedy, detail=traceback.format_exc()
+        )
 
 
-def _explain(error: Exception) -> tuple[str, str]:
+def _explain(error: Exception) -> SapiensError:
     """One sentence and the next step for an exception that nobody expected."""
     name = type(error).__name__
     if isinstance(error, MemoryError) or name == "OutOfMemoryError":
-        return "There is not enough memory for this.", "Choose a smaller model or the CPU, or close other programs."
+        return SapiensError("There is not enough memory for this.", "Choose a smaller model or the CPU, or close other programs.")
     if isinstance(error, ImportError):
-        return f"The worker's Python cannot import {error.name or error}.", "Repair the runtime in the preferences."
-    if isinstance(error, OSError) and error.errno == 28:  # ENOSPC
-        return "The disk is full.", "Free some space, then run again."
-    return f"Something unexpected went wrong: {name}: {error}.", "Copy the report from the preferences and file a bug."
+        return SapiensError(
+            f"The runtime is damaged: {error.name or error} cannot be imported.", "Repair it, then run again.", "runtime"
+        )
+    if isinstance(error, OSError) and str(error.filename or "").startswith(sys.prefix):
+        return SapiensError(f"The runtime is damaged: {error.filename} cannot be read.", "Repair it, then run again.", "runtime")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return SapiensError("The disk is full.", "Free some space, or delete stored predictions, then run again.", "cache")
+    return SapiensError(
+        f"Something unexpected went wrong: {name}: {error}.", "Copy the report from the preferences and file a bug."
+    )
 
 
 def main() -> None:

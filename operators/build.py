@@ -20,6 +20,7 @@ from ..properties import avatar_settings, photo_path
 from ..scene.build import clear, find_collection, write_avatars
 from ..scene.update import fits, update_rig, update_textures
 from .job import Idle, JobOperator
+from .stored import keep_limit
 
 
 def predictions_path(photo: Path, options: dict) -> Path:
@@ -28,7 +29,7 @@ def predictions_path(photo: Path, options: dict) -> Path:
         digest = hashlib.sha256(photo.read_bytes() + json.dumps(options, sort_keys=True).encode()).hexdigest()
     except OSError as error:
         raise SapiensError(f"{photo.name} could not be read: {error.strerror}.", "Choose another photo.") from error
-    return preferences.cache_folder() / f"{photo.stem[:80]}-{digest[:16]}.safetensors"
+    return preferences.make_cache_folder() / f"{photo.stem[:80]}-{digest[:16]}.safetensors"
 
 
 def network_options(context: Context) -> dict:
@@ -70,6 +71,7 @@ def write_result(context: Context, job: Job, name: str, part: Callable | None = 
     settings.predictions = source
     jobs.status.notes = tuple(job.result["notes"])
     thumbnails.forget(source)
+    keep_limit(Path(source))
 
 
 class SAPIENS2_OT_run(Idle, JobOperator, Operator):

@@ -11,10 +11,11 @@ from bpy_extras.io_utils import ImportHelper
 
 from .. import jobs
 from ..core import weights
+from ..core.errors import SapiensError
 from ..core.licence import SAPIENS2_LICENCE, is_accepted
 from ..core.worker_client import Job
-from .job import Idle, submit
-from .setup import network_problem
+from .job import Idle, fail, submit
+from .setup import network_error
 
 
 def draw_licence(layout: UILayout, operator: Operator) -> None:
@@ -41,35 +42,42 @@ class SAPIENS2_OT_model_download(Idle, Operator):
         name="I accept the license", description="You have read the license of the weights and accept it", options={"SKIP_SAVE"}
     )
 
+    _missing: tuple[weights.ModelRow, ...] = ()
+
     @classmethod
     def poll(cls, context: Context) -> bool:
-        if not super().poll(context):
+        if context.scene.sapiens2.model == weights.PREVIEW:
+            cls.poll_message_set("The preview model is built in")
             return False
-        if problem := network_problem():
-            cls.poll_message_set(problem)
-            return False
-        if jobs.status.python is None:
-            cls.poll_message_set("Install the runtime first")
-            return False
-        return True
+        return super().poll(context)
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
+        if (problem := self._problem()) is not None:
+            return fail(self, problem)
+        model = context.scene.sapiens2.model
+        self._missing = tuple(row for row in weights.list_models() if row.model == model and row.path is None)
         return context.window_manager.invoke_props_dialog(self, width=520, confirm_text="Download")
 
-    def draw(self, context: Context) -> None:
-        model = context.scene.sapiens2.model
-        missing = [row for row in weights.list_models() if row.model == model and row.path is None]
+    def draw(self, _context: Context) -> None:
         column = self.layout.column(align=True)
-        for row in missing:
+        for row in self._missing:
             column.label(text=f"{row.task}: {row.size / 1e9:.1f} GB", translate=False)
-        column.label(text=f"{sum(row.size for row in missing) / 1e9:.1f} GB, into:")
+        total = sum(row.size for row in self._missing) / 1e9
+        column.label(text=bpy.app.translations.pgettext_iface("{:.1f} GB, into:").format(total), translate=False)
         column.label(text=str(weights.models_folder()), icon="FILE_FOLDER", translate=False)
         draw_licence(self.layout, self)
 
     def execute(self, context: Context) -> set[str]:
+        problem = self._problem() or unaccepted(self.accept)
+        if problem is not None:
+            return fail(self, problem)
         model = context.scene.sapiens2.model
         arguments = {"model": model, "online": True, "accept_licence": self.accept}
         return submit(self, Job("download", f"Sapiens2 {model.upper()}", arguments))
+
+    @staticmethod
+    def _problem() -> SapiensError | None:
+        return network_error() or (jobs.no_python() if jobs.status.python is None else None)
 
 
 class SAPIENS2_OT_model_import(Idle, ImportHelper, Operator):
@@ -86,14 +94,29 @@ class SAPIENS2_OT_model_import(Idle, ImportHelper, Operator):
     )
 
     def draw(self, _context: Context) -> None:
+        column = self.layout.column(align=True)
+        column.label(text="Choose a file, or a folder:")
+        column.label(text="all weights inside are imported")
         self.layout.prop(self, "link")
         draw_licence(self.layout, self)
 
     def execute(self, _context: Context) -> set[str]:
+        if (problem := unaccepted(self.accept)) is not None:
+            return fail(self, problem)
         path = Path(bpy.path.abspath(self.filepath))
-        chosen = path if path.is_file() else path.parent if path.suffix else path
+        # After the file browser, the path of a folder ends with what its text field held.
+        chosen = path if path.exists() or not path.parent.is_dir() else path.parent
         arguments = {"path": str(chosen), "link": self.link, "accept_licence": self.accept}
         return submit(self, Job("import", "Weights", arguments))
+
+
+def unaccepted(accepted_now: bool) -> SapiensError | None:
+    """What to say unless the licence was accepted before, or the box is ticked."""
+    if accepted_now or is_accepted():
+        return None
+    return SapiensError(
+        "The license of the weights has not been accepted.", f"Read it at {SAPIENS2_LICENCE.url}, tick the box, and try again."
+    )
 
 
 CLASSES = (SAPIENS2_OT_model_download, SAPIENS2_OT_model_import)

@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import EnumProperty, StringProperty
 from bpy.types import Context, Event, Operator
 
 from .. import jobs, preferences
 from ..core import report, runtime
 from ..core.errors import SapiensError
 from ..core.worker_client import Task
+from .job import Idle, fail, submit
+from .stored import delete_unused
 
 
-def network_problem() -> str:
-    """Why nothing may be downloaded now, empty where it may."""
+def network_error() -> SapiensError | None:
+    """Why nothing may be downloaded now, None where it may."""
     if not bpy.app.online_access:
-        return "Allow Online Access in Blender's system preferences first"
+        return SapiensError("Blender is set to work offline.", "Allow Online Access in Blender's system preferences.", "network")
     if not preferences.current().allow_network:
-        return "Downloads are switched off in the extension's preferences"
-    return ""
+        return SapiensError(
+            "Downloads are switched off in the extension's preferences.", "Switch on Allow Downloads there.", "preferences"
+        )
+    return None
 
 
-class SAPIENS2_OT_runtime_install(Operator):
-    """Make the Python environment that runs the network, in a folder of the extension. Nothing is added to Blender's own Python"""
+class SAPIENS2_OT_runtime_install(Idle, Operator):
+    """Make, mend or update the Python environment that runs the network, in a folder of its own. Nothing is added to Blender's Python"""
 
     bl_idname = "sapiens2.runtime_install"
     bl_label = "Install Runtime"
 
+    backend: EnumProperty(
+        name="Graphics",
+        description="Which build of torch is downloaded",
+        items=(
+            (
+                "auto",
+                "Automatic",
+                "For the graphics card of this computer: NVIDIA, AMD, Intel or Apple; for the CPU where there is none",
+            ),
+            ("cpu", "CPU Only", "The smallest download; the network runs on the processor even where there is a graphics card"),
+            ("pypi", "Package Index", "From pypi.org alone, where download.pytorch.org cannot be reached"),
+        ),
+    )
     wheels: StringProperty(
         name="Folder of Wheels",
         description="Install from these files instead of the internet; empty: download",
@@ -37,58 +53,56 @@ class SAPIENS2_OT_runtime_install(Operator):
         options={"SKIP_SAVE"},
     )
 
-    @classmethod
-    def poll(cls, _context: Context) -> bool:
-        if jobs.current() is not None:
-            cls.poll_message_set("Another job is running")
-            return False
-        return True
-
     def invoke(self, context: Context, _event: Event) -> set[str]:
-        return context.window_manager.invoke_props_dialog(self, width=420, confirm_text="Install")
+        return context.window_manager.invoke_props_dialog(
+            self, width=420, confirm_text="Repair" if jobs.status.python else "Install"
+        )
 
     def draw(self, _context: Context) -> None:
+        translate = bpy.app.translations.pgettext_iface
         column = self.layout.column(align=True)
         least, most = runtime.DOWNLOAD_GIGABYTES
         disk_least, disk_most = runtime.DISK_GIGABYTES
-        column.label(text=f"Downloads {least} GB (for the CPU) to {most} GB (for NVIDIA cards)")
-        column.label(text=f"Takes {disk_least} to {disk_most} GB in this folder:")
+        if jobs.status.python is not None:
+            column.label(text="Every file is compared with what was installed")
+            column.label(text="What is damaged is put right, from what was kept or from the internet")
+        else:
+            column.label(
+                text=translate("Downloads {:.1f} GB (for the CPU) to {:.1f} GB (for graphics cards)").format(least, most),
+                translate=False,
+            )
+        column.label(text=translate("Takes {:.1f} to {:.1f} GB in this folder:").format(disk_least, disk_most), translate=False)
         column.label(text=str(jobs.runtime_folder()), icon="FILE_FOLDER", translate=False)
         column.label(text="You can cancel at any time, and go on later")
-        self.layout.prop(self, "wheels")
+        column = self.layout.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        row = column.row()
+        row.enabled = not self.wheels
+        row.prop(self, "backend")
+        column.prop(self, "wheels")
 
     def execute(self, _context: Context) -> set[str]:
         wheels = Path(bpy.path.abspath(self.wheels)) if self.wheels else None
-        problem = network_problem() if wheels is None else ""
-        if problem:
-            self.report({"ERROR"}, problem)
-            return {"CANCELLED"}
+        if wheels is not None and not wheels.is_dir():
+            return fail(self, SapiensError(f"There is no folder {wheels}.", "Choose the folder that has the wheels."))
+        repair = jobs.status.python is not None
+        problem = network_error() if wheels is None and not repair else None
+        if problem is not None:
+            return fail(self, problem)
         jobs.restart()
         folder, log = jobs.runtime_folder(), jobs.install_log()
-        task = Task(
-            "runtime", "Runtime", {}, run=lambda progress, stopped: runtime.install(folder, log, progress, stopped, wheels)
+        source = runtime.Source(wheels, self.backend, offline=repair and network_error() is not None)
+        return submit(
+            self,
+            Task("runtime", "Runtime", {}, run=lambda progress, stopped: runtime.install(folder, log, progress, stopped, source)),
         )
-        jobs.submit_task(task)
-        if bpy.app.background:
-            jobs.wait_task(task)
-            if task.error is not None:
-                self.report({"ERROR"}, str(task.error))
-                return {"CANCELLED"}
-        return {"FINISHED"}
 
 
-class SAPIENS2_OT_runtime_remove(Operator):
+class SAPIENS2_OT_runtime_remove(Idle, Operator):
     """Delete the Python environment that the extension has made, and what was downloaded for it"""
 
     bl_idname = "sapiens2.runtime_remove"
     bl_label = "Remove Runtime"
-
-    @classmethod
-    def poll(cls, _context: Context) -> bool:
-        if jobs.current() is not None:
-            cls.poll_message_set("Another job is running")
-            return False
-        return True
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         return context.window_manager.invoke_confirm(self, event)
@@ -98,15 +112,14 @@ class SAPIENS2_OT_runtime_remove(Operator):
         try:
             runtime.remove(jobs.runtime_folder())
         except SapiensError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return fail(self, error)
         finally:
             jobs.refresh()
         return {"FINISHED"}
 
 
 class SAPIENS2_OT_cache_clear(Operator):
-    """Delete the stored predictions. Avatars in your files stay, but they cannot be rebuilt without running the network again"""
+    """Delete the stored predictions that this file does not need. Avatars in other files stay, but need the network to be rebuilt"""
 
     bl_idname = "sapiens2.cache_clear"
     bl_label = "Delete Stored Predictions"
@@ -115,13 +128,17 @@ class SAPIENS2_OT_cache_clear(Operator):
         return context.window_manager.invoke_confirm(self, event)
 
     def execute(self, _context: Context) -> set[str]:
-        count = 0
-        for path in preferences.cache_folder().glob("*.safetensors"):
-            path.unlink(missing_ok=True)
-            count += 1
-        shutil.rmtree(preferences.user_folder("previews"), ignore_errors=True)
-        self.report({"INFO"}, f"{count} predictions deleted")
+        deleted, kept = delete_unused()
+        self.report({"INFO"}, f"{deleted} predictions deleted" + (f", {kept} kept" if kept else ""))
         return {"FINISHED"}
+
+
+def describe_runtime() -> str:
+    """For the report: whose Python runs the worker, and which torch it has where we installed it."""
+    if jobs.chosen_python() is not None:
+        return f"chosen Python {jobs.chosen_python()}"
+    torch = runtime.installed_torch(jobs.runtime_folder())
+    return f"own, torch {torch}" if torch else "own, outdated" if jobs.status.outdated else "not installed"
 
 
 class SAPIENS2_OT_report_copy(Operator):
@@ -135,7 +152,10 @@ class SAPIENS2_OT_report_copy(Operator):
             {
                 "Sapiens2 Avatar": report.extension_version(),
                 "Blender": f"{bpy.app.version_string} ({bpy.app.build_platform.decode(errors='replace')})",
-                "Runtime": "installed" if jobs.interpreter() else "not installed",
+                "Runtime": describe_runtime(),
+                "Weights": ", ".join(model for model, found in jobs.status.models.items() if found.tasks) or "none",
+                "Device": preferences.current().device,
+                "Memory": f"{jobs.status.memory / 1e9:.0f} GB",
                 "Last error": str(jobs.status.error or "none"),
             },
             jobs.status.detail,

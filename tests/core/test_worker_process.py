@@ -13,7 +13,6 @@ import pytest
 
 from sapiens2_avatar.core import protocol
 from sapiens2_avatar.core.errors import SapiensError
-from sapiens2_avatar.core.runtime import _last_line, install, installed_python, outdated, remove, steps
 from sapiens2_avatar.core.worker_client import Job, State, Task, Worker
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +38,7 @@ def slow(progress, seconds, polite=True):
 
 def fail(progress, kind):
     if kind == "known":
-        raise SapiensError("It is known.", "Do this.")
+        raise SapiensError("It is known.", "Do this.", "model")
     raise {{"memory": MemoryError, "bug": ValueError, "import": ModuleNotFoundError}}[kind]("no")
 
 def die(progress, number):
@@ -87,12 +86,18 @@ def test_jobs_wait_their_turn_in_order_and_the_process_stays_warm(worker):
 
 @pytest.mark.parametrize(
     ("kind", "sentence"),
-    [("known", "It is known. Do this."), ("memory", "not enough memory"), ("bug", "unexpected"), ("import", "cannot import")],
+    [
+        ("known", "It is known. Do this."),
+        ("memory", "not enough memory"),
+        ("bug", "unexpected"),
+        ("import", "cannot be imported"),
+    ],
 )
 def test_failures_are_a_sentence_with_a_next_step_and_the_worker_lives(worker, kind, sentence):
     job = worker.wait(worker.submit(Job("fail", "Fail", {"kind": kind})), 20)
     assert job.state is State.FAILED and sentence in str(job.error) and job.error.hint
     assert ("Traceback" in job.detail) == (kind != "known")
+    assert job.error.remedy == {"known": "model", "import": "runtime"}.get(kind, "")
     pid = worker.pid
     assert worker.wait(worker.submit(Job("echo", "Echo", {})), 20).state is State.DONE and worker.pid == pid
 
@@ -183,6 +188,15 @@ def test_a_python_that_does_not_exist_is_a_sentence(tmp_path):
     assert job.state is State.FAILED and "could not be started" in job.error.message and job.error.hint
 
 
+def test_a_worker_that_does_not_start_says_why_and_what_mends_it(tmp_path):
+    script = tmp_path / "worker.py"
+    script.write_text("import no_such_library\n")
+    worker = Worker([sys.executable, "-I", "-u", str(script)], tmp_path / "log")
+    job = worker.wait(worker.submit(Job("echo", "Echo", {})), 20)
+    assert job.error.message == "The worker does not start: ModuleNotFoundError: No module named 'no_such_library'."
+    assert job.error.hint and job.error.remedy == "runtime" and worker.pid is None
+
+
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b'{"kind": "none"}', b'{"kind": "done", "id": 1}', b"\xff\xfe"])
 def test_lines_that_are_no_messages_are_refused(line):
     with pytest.raises(SapiensError):
@@ -207,91 +221,3 @@ def test_tasks_end_once_and_can_be_stopped():
         task.pump()
     task.pump()
     assert task.state is State.DONE and ends == [task]
-
-
-def fake_uv(folder: Path, body: str) -> Path:
-    """A stand-in for uv, so that the order, the resumption and the failures can be tested without a network."""
-    program = folder / "uv"
-    program.write_text(f"#!{sys.executable}\nimport sys, os, pathlib\nargs = sys.argv[1:]\n{body}\n")
-    program.chmod(0o755)
-    return program
-
-
-@pytest.fixture
-def runtime(tmp_path, monkeypatch):
-    """Function: what uv shall do -> nothing; sets up a runtime whose uv is a stand-in."""
-    from sapiens2_avatar.core import runtime as module
-
-    def set_up(body: str = "") -> Path:
-        venv = (
-            "if args[0] == 'venv':\n"
-            "    bin = pathlib.Path(args[-1]) / 'bin'; bin.mkdir(parents=True, exist_ok=True)\n"
-            "    p = bin / 'python'; p.write_text('#!/bin/sh\\nexit ${IMPORT_STATUS:-0}\\n'); p.chmod(0o755)\n"
-        )
-        monkeypatch.setattr(module, "uv_program", lambda folder: fake_uv(tmp_path, venv + body))
-        return tmp_path / "runtime ü"
-
-    return set_up
-
-
-@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script")
-class TestRuntime:
-    def test_installs_in_order_and_is_removed(self, runtime, tmp_path):
-        folder, seen = runtime(), []
-        python = install(folder, tmp_path / "log", lambda stage, fraction: seen.append((stage, fraction)), lambda: False)
-        assert installed_python(folder) == python
-        assert [stage for stage, _ in seen] == [
-            "Making the environment",
-            "Downloading torch",
-            "Downloading libraries",
-            "Testing",
-            "Done",
-        ]
-        assert [fraction for _, fraction in seen] == sorted(fraction for _, fraction in seen) and seen[-1][1] == 1.0
-        remove(folder)
-        assert installed_python(folder) is None and not (folder / "env").exists()
-
-    def test_a_broken_download_is_a_sentence_and_goes_on_later(self, runtime, tmp_path):
-        broken = "if args[0] == 'pip' and not pathlib.Path('up').exists(): print('error: dns error'); sys.exit(2)"
-        folder = runtime(broken.replace("'up'", repr(str(tmp_path / "up"))))
-        with pytest.raises(SapiensError, match=r"Downloading torch failed: error: dns error\. Check the internet"):
-            install(folder, tmp_path / "log", lambda *_: None, lambda: False)
-        assert installed_python(folder) is None
-        (tmp_path / "up").touch()
-        stages = []
-        install(folder, tmp_path / "log", lambda stage, _: stages.append(stage), lambda: False)
-        assert stages[0] == "Downloading torch" and installed_python(folder) is not None
-
-    def test_an_import_that_fails_is_noticed(self, runtime, tmp_path, monkeypatch):
-        folder = runtime()
-        monkeypatch.setenv("IMPORT_STATUS", "1")
-        with pytest.raises(SapiensError, match="Testing failed"):
-            install(folder, tmp_path / "log", lambda *_: None, lambda: False)
-        assert installed_python(folder) is None
-
-    def test_it_can_be_cancelled_in_every_step(self, runtime, tmp_path):
-        from sapiens2_avatar.core.errors import Cancelled
-
-        folder = runtime("import time; time.sleep(60)")
-        start = time.monotonic()
-        with pytest.raises(Cancelled):
-            install(folder, tmp_path / "log", lambda *_: None, lambda: time.monotonic() - start > 0.3)
-        assert time.monotonic() - start < 5 and installed_python(folder) is None
-
-    def test_a_new_lock_makes_the_environment_outdated(self, runtime, tmp_path, monkeypatch):
-        from sapiens2_avatar.core import runtime as module
-
-        folder = runtime()
-        install(folder, tmp_path / "log", lambda *_: None, lambda: False)
-        monkeypatch.setattr(module, "lock_hash", lambda: "another")
-        assert installed_python(folder) is None and outdated(folder)
-
-    def test_a_folder_of_wheels_needs_no_network(self, runtime, tmp_path):
-        commands = [step.command for step in steps(runtime(), tmp_path / "wheels")]
-        for command in commands:
-            if command[1:2] == ("pip",):
-                assert {"--offline", "--no-index"} <= set(command) and "--torch-backend=auto" not in command
-
-    def test_the_last_line_of_a_log_is_short(self, tmp_path):
-        (tmp_path / "log").write_text("a\n\nerror: " + "x" * 900 + "\n\n")
-        assert len(_last_line(tmp_path / "log")) <= 160
