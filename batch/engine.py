@@ -110,32 +110,60 @@ def run_local(jobs: Iterable[Job], plan: Plan, workers: int = 1, group: int = 8)
 
 
 def predict_all(jobs: list[Job], plan: Plan) -> list[Outcome]:
-    """`predict_group` as one call of a worker process."""
-    return list(predict_group(jobs, plan))
+    """`predict_group` as one call of a worker process, for those of the jobs that still need it."""
+    outcomes = {job.item.name: error for job, error in predict_group([job.left() for job in jobs], plan)}
+    return [(job, outcomes.get(job.item.name)) for job in jobs]
 
 
 def finish_all(jobs: list[Job], plan: Plan) -> list[Outcome]:
     """`finish` as one call of a worker process."""
-    return [(job, finish(job, plan)) for job in jobs]
+    return [(job, finish(job.left(), plan)) for job in jobs]
+
+
+def call(worker: Worker, function: Callable[[list[Job], Plan], list[Outcome]], jobs: list[Job], plan: Plan) -> list[Outcome]:
+    """Call `predict_all` or `finish_all` in the worker and wait. If it dies, each job has one more try of its own."""
+    future = worker.submit(function, jobs, plan)
+    wait([future])
+    if not isinstance(future.exception(), BrokenProcessPool):
+        return _outcomes(future, jobs, function)
+    worker.replace()
+    outcomes = []
+    for job in jobs:
+        future = worker.submit(function, [job], plan)
+        wait([future])
+        if isinstance(future.exception(), BrokenProcessPool):
+            worker.replace()
+        outcomes += _outcomes(future, [job], function)
+    return outcomes
+
+
+def give_up(jobs: list[Job], function: Callable, error: SapiensError) -> list[Outcome]:
+    """Write the reason into the reports of jobs that a call could not do."""
+    for job in jobs:
+        later = next((stage for stage in job.todo if stage != PREDICT), PREDICT)
+        fail(job, PREDICT if function is predict_all else later, error)
+    return [(job, error) for job in jobs]
 
 
 def _result(future: Future, task: _Task, worker: Worker, lane: _Lane) -> list[Outcome]:
     """What a call gave. A process that died gives its inputs one more try, each on its own; then a reason."""
-    try:
-        return future.result()
-    except BrokenProcessPool:
+    if isinstance(future.exception(), BrokenProcessPool):
         worker.replace()
         if task.tries == 0:
             lane.queue.extendleft(_Task([job], tries=1) for job in reversed(task.jobs))
             return []
-        error = DIED
-    except Exception as problem:
-        log.exception("%s", ", ".join(job.item.name for job in task.jobs))
-        error = SapiensError(f"An unexpected error: {type(problem).__name__}: {problem}.", "Please report it with the log.")
-    stage = PREDICT if lane.function is predict_all else next((s for s in task.jobs[0].todo if s != PREDICT), PREDICT)
-    for job in task.jobs:
-        fail(job, stage, error)
-    return [(job, error) for job in task.jobs]
+    return _outcomes(future, task.jobs, lane.function)
+
+
+def _outcomes(future: Future, jobs: list[Job], function: Callable) -> list[Outcome]:
+    problem = future.exception()
+    if problem is None:
+        return future.result()
+    if isinstance(problem, BrokenProcessPool):
+        return give_up(jobs, function, DIED)
+    log.error("%s", ", ".join(job.item.name for job in jobs), exc_info=problem)
+    error = SapiensError(f"An unexpected error: {type(problem).__name__}: {problem}.", "Please report it with the log.")
+    return give_up(jobs, function, error)
 
 
 def _start_worker() -> None:

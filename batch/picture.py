@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.files import atomic_write
+
 BACKDROP = np.array([46, 48, 52], np.float32)
 BONE = (255, 176, 46)
 
@@ -29,10 +31,9 @@ def write_picture(path: Path, photo: np.ndarray, collection, height: int = 768, 
     shown = np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.LANCZOS))
     gap = np.broadcast_to(BACKDROP.astype(np.uint8), (height, 8, 3))
     panels = [shown, gap, render] + ([gap, _with_bones(render, view.bones)] if len(view.bones) else [])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    Image.fromarray(np.concatenate(panels, axis=1)).save(temporary, format="PNG")
-    return temporary.replace(path)
+    with atomic_write(path) as file:
+        Image.fromarray(np.concatenate(panels, axis=1)).save(file, format="PNG")
+    return path
 
 
 def _over_backdrop(rgba: np.ndarray) -> np.ndarray:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.data import Predictions
 from ..core.errors import SapiensError
@@ -16,6 +19,9 @@ from ..core.files import atomic_write
 from .items import PREDICTIONS, Item
 from .plan import PREDICT, PREVIEW, SCENE, Plan
 from .record import Record, load, save
+
+if TYPE_CHECKING:
+    from ..infer.network import Network
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,11 @@ class Job:
             return Record(str(self.item.path), self.item.sha256)
         return replace(found, input=str(self.item.path), error="", hint="", failed_key="", copy_of="")
 
+    def left(self) -> Job:
+        """The same without the stages that are done: a call that was cut off is made again, by this process or another one."""
+        record = self.record()
+        return replace(self, todo={s: key for s, key in self.todo.items() if not record.is_done(s, key, self.folder)})
+
 
 def fail(job: Job, stage: str, error: SapiensError) -> None:
     """Write the reason why a stage failed into the input's report."""
@@ -44,7 +55,10 @@ def fail(job: Job, stage: str, error: SapiensError) -> None:
 
 
 def predict_group(jobs: list[Job], plan: Plan) -> Iterator[tuple[Job, SapiensError | None]]:
-    """Run the network on a group of photos, each checkpoint loaded once; yields each job when its file is written or has failed."""
+    """Run the network on a group of photos; yields each job when its file is written or has failed.
+
+    The network stays loaded for the next group. One result is written while the network works on the next photo.
+    """
     ready = [job for job in jobs if PREDICT in job.todo]
     for job in (job for job in ready if job.item.path.suffix.lower() == PREDICTIONS):
         yield job, _attempt(job, PREDICT, _copy_predictions)
@@ -56,18 +70,35 @@ def predict_group(jobs: list[Job], plan: Plan) -> Iterator[tuple[Job, SapiensErr
     options = plan.network
     results = predict_many(
         [job.item.path for job in photos],
+        _network(options.device, options.precision),
         model=options.model,
         tasks=options.tasks,
-        device=options.device,
-        precision=options.precision,
         flip_test=options.flip_test,
     )
-    for job, result in zip(photos, results, strict=True):
-        if isinstance(result, SapiensError):
-            fail(job, PREDICT, result)
-            yield job, result
-        else:
-            yield job, _attempt(job, PREDICT, lambda job, made=result: [made.save(job.file(PREDICTIONS))])
+    with ThreadPoolExecutor(1) as writer:
+        writing: Future | None = None
+        for job, result in zip(photos, results, strict=True):
+            if writing is not None:
+                yield writing.result()
+            writing = writer.submit(_write_predictions, job, result)
+        if writing is not None:
+            yield writing.result()
+
+
+@lru_cache(maxsize=1)
+def _network(device: str, precision: str) -> Network:
+    """The network of this process, which keeps the checkpoints that it has loaded."""
+    from ..infer.network import Network
+
+    return Network(device, precision, keep=True)
+
+
+def _write_predictions(job: Job, result: Predictions | SapiensError) -> tuple[Job, SapiensError | None]:
+    """What the network gave into the input's folder: the file, or the reason."""
+    if isinstance(result, SapiensError):
+        fail(job, PREDICT, result)
+        return job, result
+    return job, _attempt(job, PREDICT, lambda job: [result.save(job.file(PREDICTIONS))])
 
 
 def finish(job: Job, plan: Plan) -> SapiensError | None:

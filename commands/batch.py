@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..batch import record as records
-from ..batch.engine import Worker, end_workers, run_local
+from ..batch.engine import Outcome, Worker, end_workers, run_local
 from ..batch.items import Item, chunk, find_inputs, make_items
 from ..batch.plan import NetworkOptions, Plan
 from ..batch.report import Journal, line_of, write_contact_sheet, write_reports
@@ -69,7 +69,7 @@ def _run(options: Namespace, console: Console, output: Path, suffix: str) -> Non
                 assert found is not None
                 ended(item, found)
     try:
-        for job, error in run_local(jobs, plan, options.jobs, options.group):
+        for job, error in _engine(options, jobs, plan):
             record = records.load(job.folder) or records.Record(str(job.item.path), job.item.sha256)
             if error is not None and not record.error:
                 record.error, record.hint = error.message, error.hint
@@ -87,6 +87,15 @@ def _run(options: Namespace, console: Console, output: Path, suffix: str) -> Non
         done = [output / line["name"] / f"{line['name']}.blend" for line in ordered if line["status"] == "done"]
         if files := [path for path in done if path.exists()]:
             console.result(_in_worker(write_library, files, Path(options.library)))
+
+
+def _engine(options: Namespace, jobs: list[Job], plan: Plan) -> Iterator[Outcome]:
+    """Where the work is done."""
+    if options.engine == "ray":
+        from ..batch.cluster import run_ray
+
+        return run_ray(jobs, plan, options.address, options.group)
+    return run_local(jobs, plan, options.jobs, options.group)
 
 
 def make_plan(options: Namespace) -> Plan:

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from .._version import VERSION
 from .console import Console
 
-LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow", "safetensors", "huggingface-hub", "torch", "timm", "av")
+LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow", "safetensors", "huggingface-hub", "torch", "timm", "av", "ray")
 
 
 def run(options: Namespace, console: Console) -> None:

@@ -129,10 +129,11 @@ def choose_dtype(precision: str, device: torch.device, tasks: Iterable[str]) -> 
 
 
 class Network:
-    """Holds at most one checkpoint and runs it; reports progress and notices a cancelled job within a pass.
+    """Holds one checkpoint and runs it; reports progress and notices a cancelled job within a pass.
 
     progress  called with (stage, share of all the work that is done)
     cancel    asked between layers; True ends the job with Cancelled
+    keep      hold as many checkpoints as half of the free memory has room for: for many photos, one after another
     """
 
     def __init__(
@@ -141,12 +142,14 @@ class Network:
         precision: str = "auto",
         progress: Callable[[str, float], None] | None = None,
         cancel: Callable[[], bool] | None = None,
+        keep: bool = False,
     ):
         self.device = choose_device(device)
         self.precision = precision
+        self.keep = keep
         choose_dtype(precision, self.device, ())
         self._progress, self._cancel = progress, cancel
-        self._loaded: tuple[Path, Sapiens2] | None = None
+        self._loaded: dict[Path, Sapiens2] = {}
         self._done, self._total, self._share = 0.0, 1.0, 0.0
 
     def expect(self, passes: Iterable[tuple[str, ...]]) -> None:
@@ -184,14 +187,16 @@ class Network:
                 outputs = model(image.to(self.device, dtype), tasks)
                 result = {name: value.to("cpu", torch.float32) for name, value in outputs.items()}
         except torch.OutOfMemoryError as error:
-            self.close()
+            if self._make_room():
+                return self.run(checkpoint, image, tasks)
             raise SapiensError(
                 f"Not enough GPU memory for {', '.join(tasks)} with {checkpoint.model}.", "Choose a smaller model or the CPU."
             ) from error
         except (MemoryError, RuntimeError) as error:
             if "memory" not in str(error).lower():
                 raise
-            self.close()
+            if self._make_room():
+                return self.run(checkpoint, image, tasks)
             raise SapiensError(
                 f"Not enough memory for {', '.join(tasks)} with {checkpoint.model}.",
                 "Choose a smaller model or close other programs.",
@@ -203,18 +208,34 @@ class Network:
         return result
 
     def close(self) -> None:
-        """Free the loaded checkpoint."""
-        self._loaded = None
+        """Free the loaded checkpoints."""
+        self._loaded = {}
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
     def _model(self, checkpoint: Checkpoint) -> Sapiens2:
-        if self._loaded is None or self._loaded[0] != checkpoint.path:
-            self.close()
+        if checkpoint.path not in self._loaded:
+            if not (self.keep and 2 * checkpoint.path.stat().st_size < self._free_memory()):
+                self.close()
             dtype = choose_dtype(self.precision, self.device, checkpoint.tasks)
-            self._loaded = checkpoint.path, load_model(checkpoint.path, self.device, dtype)
-        return self._loaded[1]
+            self._loaded[checkpoint.path] = load_model(checkpoint.path, self.device, dtype)
+        return self._loaded[checkpoint.path]
+
+    def _free_memory(self) -> int:
+        """Bytes on the device that nobody uses."""
+        if self.device.type == "cuda":
+            unused = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+            return torch.cuda.mem_get_info(self.device)[0] + unused
+        import psutil
+
+        return psutil.virtual_memory().available
+
+    def _make_room(self) -> bool:
+        """Free everything; whether other checkpoints were among it, so that a second try with one alone makes sense."""
+        crowded = len(self._loaded) > 1
+        self.close()
+        return crowded
 
     def _watch(self, model: Sapiens2, stage: str, cost: float) -> list:
         """Report before every layer; a pass of a large network on the CPU takes minutes."""

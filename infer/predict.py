@@ -73,25 +73,24 @@ def predict(
 
 def predict_many(
     images: Sequence[str | Path],
+    network: Network,
     model: str | Path = "preview",
     tasks: Iterable[str] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
     flip_test: bool = True,
-    cancel: Callable[[], bool] | None = None,
 ) -> Iterator[Predictions | SapiensError]:
-    """The same as `predict` for a group of photos, in their order, but each checkpoint is loaded once for all of them.
+    """The same as `predict` for a group of photos, in their order, on a network that the caller keeps: each checkpoint that it
+    does not hold yet is loaded once for all of them.
 
     A photo that fails gives the error in its place. All photos of the group and their raw maps are in memory together, so keep
-    groups small. The photos are decoded while the network works on the first. Raises SapiensError for what concerns all of them.
+    groups small. The photos are decoded while the network works on the first, and one is yielded as soon as it and those before it
+    are done. Raises SapiensError for what concerns all of them.
     """
     find_checkpoints(model, tasks)
-    network = Network(device, precision, cancel=cancel)
     results: list[Predictions | SapiensError | None] = [None] * len(images)
+    waiting: dict[int, Generator[Path, None, Predictions]] = {}
+    step: dict[int, Path] = {}
     with ThreadPoolExecutor(1) as reader:
         photos = [reader.submit(read_photo, image) for image in images]
-        waiting: dict[int, Generator[Path, None, Predictions]] = {}
-        step: dict[int, Path] = {}
 
         def advance(i: int) -> None:
             """One photo up to where it needs the next checkpoint."""
@@ -107,18 +106,23 @@ def predict_many(
                 waiting.pop(i, None)
                 step.pop(i, None)
 
-        try:
-            for i in range(len(images)):
-                advance(i)
-            while step:
-                # Every photo goes through the same checkpoints in the same order: do all that wait for the earliest one.
-                checkpoint = step[min(step)]
-                for i in [i for i, wanted in step.items() if wanted == checkpoint]:
-                    while step.get(i) == checkpoint:
-                        advance(i)
-        finally:
-            network.close()
-    yield from (result for result in results if result is not None)
+        for i in range(len(images)):
+            advance(i)
+        given = 0
+        while True:
+            while given < len(images) and (result := results[given]) is not None:
+                results[given] = None
+                given += 1
+                yield result
+            if not step:
+                return
+            # Every photo goes through the same checkpoints in the same order: do all that wait for the earliest one.
+            checkpoint = step[min(step)]
+            for i in [i for i, wanted in step.items() if wanted == checkpoint]:
+                while step.get(i) == checkpoint:
+                    advance(i)
+                if given == i and results[i] is not None:
+                    break  # let the caller write it while the others run
 
 
 def _work(
