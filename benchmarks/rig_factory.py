@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
 from sapiens2_avatar.core.bone_frames import template_joints
 from sapiens2_avatar.core.rest import RestRig
-from sapiens2_avatar.core.rigs import FINGERS, PHALANGES, SIDES, families
+from sapiens2_avatar.core.rigs import FINGERS, PHALANGES, SIDES, BoneMap, families
 from sapiens2_avatar.core.rotations import rotation_from_vector, unit
 from sapiens2_avatar.core.skeleton import DATA, JOINT_NAMES
 
@@ -125,6 +126,58 @@ def make_rig(
             np.array([0.0, 1.0, 0.0]) * rng.uniform(-3, 3, (len(order), 1))
         )
     return rest
+
+
+def with_twists(rest: RestRig, family: str) -> RestRig:
+    """The rig with the twist bones of its family: beside the limb's bone, or as links of the limb's chain where the family has it so."""
+    roles, twist = families()[family]["roles"], families()[family]["twist"]
+    for role, names in twist.items():
+        side, limb = role[: -len("UpperArm")], role[-len("UpperArm") :]
+        own, following = roles[role][0], roles[side + FOLLOWING[limb]][0]
+        names = [n for n in names if n not in rest.names]
+        if family == "auto_rig_pro_export" and limb.startswith("Upper"):  # the twist bone begins the limb, its own bone follows
+            rest = replace(rest, names=tuple(names[-1] if n == own else n for n in rest.names))
+            own, names = names[-1], [own]
+        for n, name in enumerate(names):
+            start, child = rest.index(own), rest.index(following)
+            matrix = rest.matrices[start].copy()
+            matrix[:3, 3] += (n + 1) / (len(names) + 1) * (rest.heads[child] - rest.heads[start])
+            chained = family in CHAINED
+            last = child if chained and n == len(names) - 1 else None
+            parent = rest.index(names[n - 1]) if chained and n else start
+            rest = _insert(rest, name, parent, matrix, rest.lengths[start] / (len(names) + 1), last)
+    return rest
+
+
+FOLLOWING = {"UpperArm": "LowerArm", "LowerArm": "Hand", "UpperLeg": "LowerLeg", "LowerLeg": "Foot"}
+CHAINED = ("daz_genesis8", "mpfb_default", "anny104", "auto_rig_pro_export")
+
+
+def _insert(rest: RestRig, name: str, parent: int, matrix: np.ndarray, length: float, child: int | None) -> RestRig:
+    """One more bone right after its parent; `child` is hung on it."""
+    at = parent + 1
+    parents = np.where(rest.parents >= at, rest.parents + 1, rest.parents)
+    parents = np.insert(parents, at, parent)
+    if child is not None:
+        parents[child + (child >= at)] = at
+    flags = {f: np.insert(getattr(rest, f), at, f != "connected") for f in ("inherit_rotation", "local_location", "connected")}
+    return RestRig(rest.name, (*rest.names[:at], name, *rest.names[at:]), parents.astype(np.int32), np.insert(rest.matrices, at, matrix, axis=0),
+                   np.insert(rest.lengths, at, length), world=rest.world, **flags)  # fmt: skip
+
+
+def with_legs(rest: RestRig, bone_map: BoneMap, thigh: float, shank: float) -> RestRig:
+    """The rig with thighs and shanks of other lengths, as factors; the feet move along."""
+    heads = rest.heads.copy()
+    for side in SIDES:
+        for role, following, factor in (("UpperLeg", "LowerLeg", thigh), ("LowerLeg", "Foot", shank)):
+            a, b = (rest.index(bone_map.bones[side + r][0]) for r in (role, following))
+            shift = (rest.heads[b] - rest.heads[a]) * (factor - 1)
+            for n in range(len(rest.names)):
+                if n == b or b in rest.ancestors(n):
+                    heads[n] += shift
+    matrices = rest.matrices.copy()
+    matrices[:, :3, 3] = heads
+    return replace(rest, matrices=matrices)
 
 
 def _parent(role: str, index: dict[str, int]) -> int:

@@ -5,6 +5,8 @@ World space with z up, metres. The four contact points are left heel, left toes,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from .rotations import perpendicular, shortest_arc, unit
@@ -15,6 +17,7 @@ HIPS_SHARE = 0.5
 HEIGHT, HYSTERESIS = 0.04, 0.02
 STAND_SECONDS = 4 / 30
 FADE_SECONDS = 5 / 30
+ROOT_SHARE = 0.5
 MAX_ROOT_STEP = 0.03  # metres per frame that the hips may be moved to help
 REACH = 0.995  # of the leg's length: a leg is never stretched straighter, or the knee pops
 REACH_ROUNDS = 4
@@ -75,20 +78,25 @@ def spans(flags: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def lock_feet(positions: np.ndarray, contacts: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
+def lock_feet(
+    positions: np.ndarray, contacts: np.ndarray, fps: float, soles: Mapping[str, float] = SOLE
+) -> tuple[np.ndarray, np.ndarray]:
     """Standing foot points do not move and lie on the ground; legs follow by two-bone IK.
 
+    soles  height of the points "heel" and "toes" above the ground that they stand on
     The correction fades in and out around each stand. The body takes a smoothed share of it, and comes closer where a leg would
     be overstretched.
     Returns (F, 68, 3) joints and (F, 4) the contacts that hold to within `HELD`: a foot that cannot be reached does not count.
     """
     out = np.array(positions, np.float64)
-    moves = {side: _foot_move(out, contacts[:, 2 * n : 2 * n + 2], side, fps) for n, side in enumerate(SIDES)}
+    moves = {side: _foot_move(out, contacts[:, 2 * n : 2 * n + 2], side, fps, soles) for n, side in enumerate(SIDES)}
     out += _root_move(moves, contacts, fps)[:, None]
     for _ in range(REACH_ROUNDS):
-        moves = {side: _foot_move(out, contacts[:, 2 * n : 2 * n + 2], side, fps, positions) for n, side in enumerate(SIDES)}
+        moves = {
+            side: _foot_move(out, contacts[:, 2 * n : 2 * n + 2], side, fps, soles, positions) for n, side in enumerate(SIDES)
+        }
         out += _reach_move(out, moves)[:, None]
-    moves = {side: _foot_move(out, contacts[:, 2 * n : 2 * n + 2], side, fps, positions) for n, side in enumerate(SIDES)}
+    moves = {side: _foot_move(out, contacts[:, 2 * n : 2 * n + 2], side, fps, soles, positions) for n, side in enumerate(SIDES)}
     for side in SIDES:
         _move_foot(out, side, moves[side])
     return out, contacts & _still(out, contacts)
@@ -106,7 +114,12 @@ def _still(positions: np.ndarray, contacts: np.ndarray) -> np.ndarray:
 
 
 def _foot_move(
-    positions: np.ndarray, contacts: np.ndarray, side: str, fps: float, original: np.ndarray | None = None
+    positions: np.ndarray,
+    contacts: np.ndarray,
+    side: str,
+    fps: float,
+    soles: Mapping[str, float],
+    original: np.ndarray | None = None,
 ) -> np.ndarray:
     """(F, 3) how far the foot must go so that its contact points stand. `original` places the stands, positions may have moved."""
     n = SIDES.index(side)
@@ -114,17 +127,17 @@ def _foot_move(
     placed = points if original is None else foot_points(original)[:, 2 * n : 2 * n + 2]
     frames = len(points)
     want, weight = np.zeros((frames, 3)), np.zeros(frames)
-    for k, sole in enumerate(SOLE.values()):
+    for k, sole in enumerate((soles["heel"], soles["toes"])):
         for start, stop in spans(contacts[:, k]):
             target = np.append(np.median(placed[start:stop, k, :2], axis=0), sole)
             want[start:stop] += target - points[start:stop, k]
             weight[start:stop] += 1
     held = weight > 0
     want[held] /= weight[held][:, None]
-    return _faded(want, held, fps)
+    return faded(want, held, fps)
 
 
-def _faded(moves: np.ndarray, held: np.ndarray, fps: float) -> np.ndarray:
+def faded(moves: np.ndarray, held: np.ndarray, fps: float) -> np.ndarray:
     """Corrections that come and go smoothly around the frames where they hold."""
     frames = np.arange(len(moves))
     if not held.any():
@@ -143,10 +156,13 @@ def _faded(moves: np.ndarray, held: np.ndarray, fps: float) -> np.ndarray:
 
 
 def _root_move(moves: dict[str, np.ndarray], contacts: np.ndarray, fps: float) -> np.ndarray:
-    """(F, 3) share of the feet's corrections that the body takes: their mean, in small steps and smoothed."""
+    """(F, 3) share of the feet's corrections that the body takes: half of their mean, in small steps and smoothed.
+
+    All of it would follow what only the feet got wrong, and carry their error to every joint of the body.
+    """
     from .filters import low_pass
 
-    mean = np.mean([moves[side] for side in SIDES], axis=0)
+    mean = ROOT_SHARE * np.mean([moves[side] for side in SIDES], axis=0)
     largest = MAX_ROOT_STEP * max(1.0, 30.0 / fps) * 2
     return low_pass(np.clip(mean, -largest, largest)[:, None], fps, min(4.0, fps / 4))[:, 0]
 

@@ -63,6 +63,7 @@ class Take:
     fps               frames per second
     world_from_camera (4, 4) of the clip
     notes             sentences for the artist
+    locked            feet are held where they stand, and are to be on every rig
     """
 
     positions: np.ndarray
@@ -75,6 +76,7 @@ class Take:
     fps: float
     world_from_camera: np.ndarray
     notes: tuple[str, ...] = ()
+    locked: bool = True
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -83,7 +85,8 @@ class Take:
         """Anatomical frames to pose rigs with."""
         if raw:
             return motion_from_joints(self.raw, self.seen, head=self.raw_head, fps=self.fps)
-        return motion_from_joints(self.positions, self.seen, head=self.head, fps=self.fps, contacts=self.contacts)
+        contacts = self.contacts if self.locked else None
+        return motion_from_joints(self.positions, self.seen, head=self.head, fps=self.fps, contacts=contacts)
 
 
 def make_take(
@@ -141,7 +144,7 @@ def make_take(
         origin = np.append(smooth[0, joint_index("pelvis"), :2], 0.0)
         smooth, raw = smooth - origin, raw - origin
         world[:3, 3] -= origin
-    return Take(smooth, smooth_head, raw, raw_head, seen, found, contacts, float(fps), world, tuple(notes))
+    return Take(smooth, smooth_head, raw, raw_head, seen, found, contacts, float(fps), world, tuple(notes), settings.lock_feet)
 
 
 def _poses(

@@ -15,11 +15,13 @@ import numpy as np
 
 from .body_motion import NECK_SHARE, BodyMotion
 from .errors import SapiensError
+from .foot_lock import ground_of, lock_rig_feet
+from .limb_twist import spread_twist
 from .quaternions import continuous
 from .rest import RestRig
 from .rest_frames import rest_frames, rest_points, trunk_heights
 from .rigs import SIDES, BoneMap
-from .rotations import quaternion_from_rotation, rotation_from_vector, swing_twist, unit
+from .rotations import quaternion_from_rotation, unit
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class RetargetSettings:
     origin         "rig": the first frame stands where the rig stands · "person": where the person stands in the world
     spine, hands, head   write these parts
     forearm_twist  share of the turn of the hand that the forearm takes, so that the wrist does not wring (0..1)
+    lock_feet      feet that stand in the motion stand on the rig too (only where its hips travel)
     """
 
     location: str = "move"
@@ -38,6 +41,7 @@ class RetargetSettings:
     hands: bool = True
     head: bool = True
     forearm_twist: float = 0.5
+    lock_feet: bool = True
 
     def __post_init__(self):
         if self.location not in ("move", "height", "none") or self.origin not in ("rig", "person"):
@@ -82,7 +86,14 @@ def retarget_motion(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, settin
     points = rest_points(rest, bone_map)
     own = rest_frames(rest, bone_map, points)
     armature_from_world = unit(rest.world[:3, :3].T)  # rows of a rotation with uniform scale
-    wanted = _wanted_turns(motion, rest, bone_map, own, armature_from_world, settings)
+    roles = _role_turns(motion, bone_map, own, armature_from_world, settings)
+    path = None
+    if settings.location != "none":
+        path, ground = _hips_path(motion, rest, points, settings)
+        if settings.lock_feet and settings.location == "move":
+            path, bent = lock_rig_feet(motion, rest, points, own, roles, path, ground)
+            roles |= {role: turn @ roles[role] for role, turn in bent.items()}
+    wanted = _wanted_turns(motion, rest, bone_map, own, roles, armature_from_world, settings)
     order = sorted(wanted, key=rest.index)
     follows, present = follows or {}, present or {}
     order = _leaders_first(order, rest, follows, wanted)
@@ -98,35 +109,28 @@ def retarget_motion(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, settin
         basis.append(local.T @ np.swapaxes(carried, -1, -2) @ turn @ local)
     rotations = continuous(quaternion_from_rotation(np.stack(basis, axis=1)))
     mover = bone_map.bones["hips"][0]
-    location = None
-    if settings.location != "none":
-        location = _location(motion, rest, bone_map, points, turns, follows, present, settings)
+    location = None if path is None else _location(path, rest, bone_map, points, turns, follows, present)
     skipped = tuple(r for r in motion.frames if r != "chest" and not bone_map.bones.get(r) and r not in motion.unseen)
     return RigMotion(tuple(order), rotations, location, mover, turns, motion.unseen, skipped)
 
 
-def _wanted_turns(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, own: dict[str, np.ndarray], armature_from_world: np.ndarray,
-                  settings: RetargetSettings) -> dict[str, np.ndarray | None]:  # fmt: skip
-    """Bone -> (F, 3, 3) turn from rest in armature space, None = rest. Only bones that the motion says something about."""
+def _role_turns(motion: BodyMotion, bone_map: BoneMap, own: dict[str, np.ndarray], armature_from_world: np.ndarray,
+                settings: RetargetSettings) -> dict[str, np.ndarray | None]:  # fmt: skip
+    """Role -> (F, 3, 3) turn from rest in armature space, None = rest. Only roles that the motion says something about."""
     out: dict[str, np.ndarray | None] = {}
-    for role, bones in bone_map.bones.items():
-        frame = motion.frames.get(role)
+    for role, frame in motion.frames.items():
         hand = role.endswith(("Metacarpal", "Proximal", "Intermediate", "Distal", "Hand"))
-        head = role in ("neck", "head", "jaw", "leftEye", "rightEye")
-        if (
-            frame is None
-            or role not in own
-            or role in ("spine", "neck", "root")
-            or (hand and not settings.hands)
-            or (head and not settings.head)
-        ):
-            continue
-        if role in motion.unseen:
-            out |= dict.fromkeys(bones)
-            continue
-        if role.endswith("LowerArm"):
-            frame = _pronated(motion, bone_map, role, frame, settings.forearm_twist)
-        out |= dict.fromkeys(bones, armature_from_world @ frame @ own[role].T)
+        head = role in ("head", "jaw", "leftEye", "rightEye")
+        chosen = (settings.hands or not hand) and (settings.head or not head)
+        if role in own and chosen and (bone_map.bones.get(role) or role == "chest"):
+            out[role] = None if role in motion.unseen else armature_from_world @ frame @ own[role].T
+    return out
+
+
+def _wanted_turns(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, own: dict[str, np.ndarray], roles: dict[str, np.ndarray | None],
+                  armature_from_world: np.ndarray, settings: RetargetSettings) -> dict[str, np.ndarray | None]:  # fmt: skip
+    """Bone -> (F, 3, 3) turn from rest in armature space, None = rest. Only bones that the motion says something about."""
+    out: dict[str, np.ndarray | None] = {bone: turn for role, turn in roles.items() for bone in bone_map.bones.get(role, ())}
     spine_heights, neck_heights = trunk_heights(rest, bone_map)
     if settings.spine:
         for bone, height in zip(bone_map.bones.get("spine", ()), spine_heights[1:], strict=True):
@@ -136,32 +140,7 @@ def _wanted_turns(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, own: dic
         for n, (bone, height) in enumerate(zip(bone_map.bones["neck"], neck_heights[1:], strict=False)):
             at = NECK_SHARE * (n + 1) / (len(bone_map.bones["neck"]) + 1) if direct else float(height)
             out[bone] = armature_from_world @ motion.neck_at(at) @ own["neck"].T
-    for role, bones in bone_map.twist.items():
-        if role.endswith("LowerArm") and role in motion.frames and role not in motion.unseen and settings.hands:
-            for n, bone in enumerate(bones):
-                frame = _pronated(motion, bone_map, role, motion.frames[role], (n + 1) / (len(bones) + 1), twist_bone=True)
-                out[bone] = armature_from_world @ frame @ own[role].T
-    return out
-
-
-def _pronated(
-    motion: BodyMotion, bone_map: BoneMap, role: str, frame: np.ndarray, share: float, twist_bone: bool = False
-) -> np.ndarray:
-    """(F, 3, 3) forearm frame turned about its axis by a share of the hand's turn; forearms with twist bones leave it to them."""
-    hand = motion.frames.get(role.replace("LowerArm", "Hand"))
-    if (
-        hand is None
-        or motion.forearms_turn
-        or (bone_map.twist.get(role) and not twist_bone)
-        or role.replace("LowerArm", "Hand") in motion.unseen
-    ):
-        return frame
-    relative = np.swapaxes(frame, -1, -2) @ hand
-    axis = np.array([0.0, 1.0, 0.0])
-    _, angle = swing_twist(relative, axis)
-    # Past half a turn the sign is chosen by the frame before, or a hand held near it would flip the forearm from frame to frame.
-    angle = np.unwrap(angle)
-    return frame @ rotation_from_vector(axis * (share * angle)[:, None])
+    return out | spread_twist(rest, bone_map, own, roles, settings.forearm_twist, not motion.forearms_turn)
 
 
 def _leaders_first(order: list[str], rest: RestRig, follows: Mapping[str, str | None], wanted: Mapping[str, object]) -> list[str]:
@@ -212,9 +191,10 @@ def _carried_turn(bone: str, rest: RestRig, turns: Mapping[str, np.ndarray], fol
     return still
 
 
-def _location(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, points: dict[str, np.ndarray], turns: Mapping[str, np.ndarray],
-              follows: Mapping[str, str | None], present: Mapping[str, np.ndarray], settings: RetargetSettings) -> np.ndarray:  # fmt: skip
-    """(F, 3) basis location of the first hips bone that brings the middle of the hip joints where the motion wants it."""
+def _hips_path(
+    motion: BodyMotion, rest: RestRig, points: dict[str, np.ndarray], settings: RetargetSettings
+) -> tuple[np.ndarray, float]:
+    """(F, 3) where the motion wants the middle of the rig's hip joints, world; and the height of the ground under the rig."""
     scale = float(np.linalg.norm(rest.world[:3, 0]))
     world_up = rest.world[2, :3] / np.linalg.norm(rest.world[2, :3])  # world z in armature space
     size = _leg(points) * scale / motion.leg
@@ -230,10 +210,16 @@ def _location(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, points: dict
         world[:, :2] = motion.position[:, :2]
     if settings.location == "height":
         world[:, :2] = home[:2]
-    target = (world - rest.world[:3, 3]) @ (rest.world[:3, :3] / scale**2)
-    hips = [
-        _posed_head(bone_map.first(f"{side}UpperLeg"), rest, bone_map, turns, follows, present, len(motion)) for side in SIDES
-    ]
+    return world, ground_of(motion, ankle, size)
+
+
+def _location(path: np.ndarray, rest: RestRig, bone_map: BoneMap, points: dict[str, np.ndarray], turns: Mapping[str, np.ndarray],
+              follows: Mapping[str, str | None], present: Mapping[str, np.ndarray]) -> np.ndarray:  # fmt: skip
+    """(F, 3) basis location of the first hips bone that brings the middle of the hip joints onto the path (F, 3), world."""
+    scale = float(np.linalg.norm(rest.world[:3, 0]))
+    middle = ((points["left_hip"] + points["right_hip"]) / 2)[0]
+    target = (path - rest.world[:3, 3]) @ (rest.world[:3, :3] / scale**2)
+    hips = [_posed_head(bone_map.first(f"{side}UpperLeg"), rest, bone_map, turns, follows, present, len(path)) for side in SIDES]
     known = [h for h in hips if h is not None]
     mover = rest.index(bone_map.bones["hips"][0])
     if len(known) == 2:
@@ -241,7 +227,7 @@ def _location(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, points: dict
     else:
         reached = rest.heads[mover] + turns[bone_map.bones["hips"][0]] @ (middle - rest.heads[mover])
     shift = target - reached
-    carried = _carried_turn(rest.names[mover], rest, turns, follows, present, len(motion))
+    carried = _carried_turn(rest.names[mover], rest, turns, follows, present, len(path))
     # Without "local location" Blender measures along the axes of the parent bone (of the armature if there is none).
     parent = int(rest.parents[mover])
     axes = carried @ (

@@ -92,7 +92,9 @@ def families() -> dict[str, dict]:
         if not roles:
             continue
         listed = {role: [name] if isinstance(name, str) else list(name) for role, name in roles.items()}
-        out[key] = {"id": key, "title": table["display"].split(" (")[0], "roles": listed, "twist": table.get("twist", {}),
+        # The second bone of a limb in two segments is a link that twists.
+        twist = {role: names[1:] for role, names in table.get("two_segment_limbs", {}).items()} | table.get("twist", {})
+        out[key] = {"id": key, "title": table["display"].split(" (")[0], "roles": listed, "twist": twist,
                     "detect": [n for entry in table.get("detect_any", []) for n in entry.split("|")],
                     "switches": _switches(table), "controls": "fk_controls" in table}  # fmt: skip
         if "roles_symmetrised" in table:  # the same rig after a rename that Blender's mirror tools understand
@@ -160,11 +162,13 @@ def recognise(rest: RestRig) -> BoneMap:
         spelled = sum(n in exact for names in table["roles"].values() for n in names)
         score = (required, sum(n in exact for n in table["detect"]), len(bones), spelled)
         if best is None or score > best[0]:
-            twist = {role: tuple(n for n in names if n in exact) for role, names in table["twist"].items()}
+            twist = {role: [n if n in exact else loose[simplified(n)] for n in names if n in exact or simplified(n) in loose]
+                     for role, names in table["twist"].items()}  # fmt: skip
+            bones, twist = _whole_limbs(rest, bones, {} if table["controls"] else twist)
             switches = tuple(s for s in table["switches"] if s[0] in exact)
             known = {n for names in table["roles"].values() for n in names}
             sure = sum(1.0 if bones[role][0] in known else 0.9 for role in REQUIRED if role in bones) / len(REQUIRED)
-            best = score, BoneMap(table["id"], table["title"], bones, {r: n for r, n in twist.items() if n and not table["controls"]},
+            best = score, BoneMap(table["id"], table["title"], bones, twist,
                                   switches, table["controls"], dropped, sure)  # fmt: skip
     if best is None:
         from .rig_structure import recognise_structure
@@ -219,6 +223,26 @@ def _checked(rest: RestRig, found: dict[str, list[str]], controls: bool) -> tupl
             notes.append(f"'{bones[role][0]}' is not under '{bones[parent][-1]}' and was left out as {role}.")
             del bones[role]
     return bones, tuple(notes)
+
+
+def _whole_limbs(rest: RestRig, bones: dict[str, tuple[str, ...]],
+                 twist: dict[str, list[str]]) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:  # fmt: skip
+    """Limbs from where they begin: a twist bone between a limb's bone and what it hangs on is the limb's first bone."""
+    bones, out = dict(bones), {}
+    order = BoneMap("", "", bones)
+    for role, names in twist.items():
+        if role not in bones or not names:
+            continue
+        names = [n for n in names if n != bones[role][0]]
+        parent = order.parent_role(role)
+        over = [rest.names[i] for i in rest.ancestors(rest.index(bones[role][0]))]
+        stop = next((n for n, name in enumerate(over) if parent and name in bones[parent]), 0)
+        first = [name for name in over[:stop] if name in names]
+        if first:  # the highest begins the limb, the others and what was its bone follow
+            names = [*(n for n in names if n != first[-1]), bones[role][0]]
+            bones[role] = (first[-1],)
+        out[role] = tuple(names)
+    return bones, out
 
 
 def chains(rest: RestRig, hips: Iterable[str], trunk: Iterable[str], neck: Iterable[str],

@@ -11,7 +11,7 @@ from .bone_lengths import joint_tree
 from .bvh import BvhClip, write_bvh
 from .motion import Take
 from .rest import RestRig
-from .retarget import retarget_motion
+from .retarget import RetargetSettings, retarget_motion
 from .rigs import FINGERS, PHALANGES, SIDES, BoneMap
 from .rotations import rotation_from_quaternion, shortest_arc, unit
 from .skeleton import JOINT_NAMES, finger_joints, joint_index
@@ -33,7 +33,8 @@ def write_take_bvh(take: Take, path: str | Path) -> Path:
 def take_clip(take: Take) -> BvhClip:
     """The take on a skeleton of its own: joints are where the take has them but for what the spine's bones approximate."""
     rest, bone_map = take_skeleton(take.positions)
-    solved = retarget_motion(take.motion(), rest, bone_map)
+    # The skeleton has the person's own lengths: its feet stand where the take's do.
+    solved = retarget_motion(take.motion(), rest, bone_map, RetargetSettings(lock_feet=False))
     rotations = np.empty((len(take), len(rest.names), 3, 3))
     for b, parent in enumerate(rest.parents.tolist()):
         basis = np.eye(3)
