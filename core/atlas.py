@@ -7,6 +7,7 @@ its box is smallest, scales it, and packs the boxes on shelves.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,25 +73,55 @@ def make_atlas(mesh: MeshData, margin: float = 1 / 256) -> Atlas:
     return Atlas(np.stack([a, b, c], axis=1), chart.astype(np.int32), float(area))
 
 
-def bake_atlas(image: np.ndarray, mesh: MeshData, atlas: Atlas, size: int) -> np.ndarray:
-    """An image in the photo's projection, (H, W, C) uint8 or uint16, resampled to the atlas: (size, size, C), gutters filled."""
+def atlas_sampler(mesh: MeshData, uvs: np.ndarray, size: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A function that resamples images in the photo's projection to the atlas.
+
+    uvs  (F, 3, 2) of the atlas
+
+    It takes an image (H, W) or (H, W, C), uint8, uint16 or float32, of any size, and returns (size, size) or (size, size, C) of that
+    type. Texels between the charts repeat the nearest texel of a chart. Without any face on a texel the result is 0.
+    """
     import cv2
 
     from .fill import nearest_index
     from .frames import pixel_from_uv
     from .raster import rasterise
 
-    corners = pixel_from_uv(atlas.uvs.astype(np.float64), size, size).astype(np.float32)
+    corners = pixel_from_uv(uvs.astype(np.float64), size, size).astype(np.float32)
     triangle, weights = rasterise(corners, size, size)
     covered = triangle >= 0
-    out = np.zeros((size, size, *image.shape[2:]), image.dtype)
-    if not covered.any():
-        return out
-    uv = np.einsum("nk,nkc->nc", weights[covered], mesh.uvs[mesh.faces[triangle[covered]]])
-    pixel = np.zeros((size, size, 2), np.float32)
-    pixel[covered] = pixel_from_uv(uv, image.shape[1], image.shape[0])
-    sampled = cv2.remap(image, pixel[..., 0], pixel[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return sampled.reshape(size * size, *image.shape[2:])[nearest_index(covered)]
+    uv = np.zeros((size, size, 2), np.float32)
+    uv[covered] = np.einsum("nk,nkc->nc", weights[covered], mesh.uvs[mesh.faces[triangle[covered]]])
+    nearest = nearest_index(covered)
+
+    def sample(image: np.ndarray) -> np.ndarray:
+        if not covered.any():
+            return np.zeros((size, size, *image.shape[2:]), image.dtype)
+        pixel = pixel_from_uv(uv, image.shape[1], image.shape[0])
+        sampled = cv2.remap(image, pixel[..., 0], pixel[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return sampled.reshape(size * size, *image.shape[2:])[nearest]
+
+    return sample
+
+
+def unwelded(mesh: MeshData, uvs: np.ndarray) -> MeshData:
+    """The mesh with `uvs` (F, 3, 2) as its texture coordinates: vertices that have several there are doubled."""
+    corner, uv = mesh.faces.ravel(), np.ascontiguousarray(uvs, np.float32).reshape(-1, 2)
+    node, home = corner.astype(np.int64), np.zeros((len(mesh.vertices), 2), np.float32)
+    home[corner] = uv
+    away = np.flatnonzero((home[corner] != uv).any(axis=1))
+    # The vertex and the bits of both coordinates.
+    key = np.column_stack([corner[away], uv[away].view(np.int32)])
+    extra, inverse = np.unique(key, axis=0, return_inverse=True)
+    node[away] = len(home) + inverse.ravel()
+    vertex = np.concatenate([np.arange(len(home)), extra[:, 0]])
+    return MeshData(
+        mesh.vertices[vertex],
+        node.reshape(-1, 3).astype(np.int32),
+        np.concatenate([home, np.ascontiguousarray(extra[:, 1:]).view(np.float32)]),
+        mesh.normals[vertex],
+        mesh.labels[vertex],
+    )
 
 
 def _aspect(mesh: MeshData) -> float:

@@ -39,6 +39,7 @@ class AvatarSettings:
     with_rig           make the skeleton and the skin weights (needs keypoints)
     focal_35mm         focal length of the lens in millimetres for 35 mm film, where the photo's EXIF states it
     stature            height of the person in metres that everything is scaled to; None = as predicted
+    distance           measured metres from the camera to the person that everything is scaled to, instead of a stature
     keep_camera_frame  leave the camera level at the world's origin instead of standing the person on the ground
     """
 
@@ -49,7 +50,12 @@ class AvatarSettings:
     with_rig: bool = True
     focal_35mm: float | None = None
     stature: float | None = None
+    distance: float | None = None
     keep_camera_frame: bool = False
+
+    def __post_init__(self):
+        if self.stature is not None and self.distance is not None:
+            raise SapiensError("The person cannot be scaled to a height and to a distance.", "Leave one of the two out.")
 
 
 def make_avatars(
@@ -60,11 +66,13 @@ def make_avatars(
     Needs `predictions.pointmap`. Raises SapiensError when there is no pointmap, no person or no surface.
     `progress(stage, fraction)` is called before each stage with the share of the work that is done.
     """
-    from .camera import estimate_camera, scale_to_stature, scaled
+    from .atlas import make_atlas
+    from .camera import estimate_camera, scale_to_range, scale_to_stature, scaled
     from .ground import place
+    from .parts import make_parts
     from .people import find_people
     from .scan import make_mesh
-    from .texture import make_textures
+    from .texture import bake_textures, make_textures
 
     settings = settings or AvatarSettings()
     report = progress or (lambda stage, fraction: None)
@@ -79,6 +87,9 @@ def make_avatars(
         raise SapiensError(f"No person was found in {name}.", "Choose a photo of a person, or draw a box around them.")
     # Everybody shares the camera and the world: the person who fills most of the photo says how large it is and where its ground is.
     lead = max(range(len(people)), key=lambda i: int(people[i].mask.sum()))
+
+    if settings.distance is not None:
+        predictions = scaled(predictions, scale_to_range(predictions, people[lead].mask, settings.distance))
 
     report("pose", 0.05)
     lift = settings.with_rig or settings.stature is not None
@@ -105,6 +116,9 @@ def make_avatars(
         mesh, rig, weights = surface.mesh, None, None
         if settings.with_rig and pose is not None:
             mesh, rig, weights = _rigged(pose, mesh, settings)
+        mesh = replace(mesh, atlas=make_atlas(mesh).uvs)
+        if settings.texture.bake:
+            textures = bake_textures(textures, surface.normal, mesh, settings.texture)
         made[i] = Avatar(
             name=name if len(people) == 1 else f"{name} {i + 1}",
             camera=camera,
@@ -115,6 +129,8 @@ def make_avatars(
             rig=rig,
             weights=weights,
             notes=(*estimate.notes, *surface.notes, *notes),
+            parts=make_parts(mesh),
+            focal_lengths=estimate.candidates,
         )
     if not made:
         raise failures[0]

@@ -211,6 +211,22 @@ def scale_to_distance(predictions: Predictions, pixels: np.ndarray, metres: floa
     return metres / length
 
 
+def scale_to_range(predictions: Predictions, mask: np.ndarray, metres: float) -> float:
+    """Factor for the pointmap that puts a person `metres` away from the camera, along its axis: the median depth in mask (H, W) bool."""
+    if not 0.1 <= metres <= 1000:
+        raise SapiensError(
+            f"{metres:g} m is no distance from a camera to a person.", "Type the distance in metres, for example 2.5."
+        )
+    if predictions.pointmap is None:
+        raise SapiensError("These predictions have no pointmap.", "Run the pointmap task, then scale.")
+    z = predictions.pointmap[mask, 2].astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        z = z[np.isfinite(z) & (z > 0)]
+    if not len(z):
+        raise SapiensError("The pointmap holds no depth on the person.", "Leave the distance out.")
+    return metres / float(np.median(z))
+
+
 def scaled(predictions: Predictions, factor: float) -> Predictions:
     """The same predictions with a pointmap `factor` times as large."""
     if predictions.pointmap is None or factor == 1:

@@ -11,7 +11,7 @@ decimate  fewer faces, if asked for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,9 +21,10 @@ from .domain import person_domain
 from .errors import SapiensError
 from .frames import uv_from_pixel
 from .grid import Grid
+from .noise import measure as measure_noise
 from .normals import usable_normals
 from .skeleton import part_labels
-from .snap import snap
+from .snap import Steps, snap
 
 NEAREST, FARTHEST = 0.01, 1000.0
 """Metres between which a predicted depth is believed at all."""
@@ -46,6 +47,7 @@ class ScanSettings:
     alpha_threshold    opacity from which a pixel belongs to the person
     hair_threshold     the same for hair
     smooth_outline     smooth the stairs of the silhouette and of tears
+    quads              the mesh has quads instead of triangles, unless it was decimated
     """
 
     refine: float = 0.5
@@ -54,6 +56,7 @@ class ScanSettings:
     alpha_threshold: float = 0.5
     hair_threshold: float = 0.25
     smooth_outline: bool = True
+    quads: bool = False
 
     def __post_init__(self):
         if not 0 <= self.refine <= 1:
@@ -126,6 +129,10 @@ def make_mesh(
 
         mesh, pixel = decimate(mesh, camera, settings.resolution)
         quads = None
+    if settings.quads and quads is not None:
+        mesh = replace(mesh, quads=True)
+    elif settings.quads:
+        notes = (*notes, "A mesh of a given face count has triangles: quads come with full, half and photo resolution.")
     return Surface(
         mesh=mesh,
         camera=camera,
@@ -193,8 +200,13 @@ def _surface_maps(
         raise SapiensError("The pointmap holds no depth on the person.", "Run the pointmap task again.")
     normal, informed, notes = usable_normals(part(predictions.normal), z, domain, rays)
     slants = edges.slant(normal, rays, camera)
+    steps = noise = None
+    if informed:
+        slope, weight = refine.slopes(normal, rays, camera)
+        noise = measure_noise(z, domain & known, slope[1], weight[1], camera)
+        steps = None if noise is None else Steps(slope, weight, noise.grain)
     image = np.ascontiguousarray(predictions.image[grid.index])
-    z, measured = snap(z, domain, normal, slants, labels, image, camera, grid.scale)
+    z, measured = snap(z, domain, normal, slants, labels, image, camera, grid.scale, steps)
     domain &= z > 0
     inverse = edges.inverse_depth(z)
     gaps = edges.pair_gap(inverse, slants, 0), edges.pair_gap(inverse, slants, 1)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .atlas import atlas_sampler, unwelded
 from .colour import byte_image, linear_from_srgb, srgb_from_linear
-from .data import Predictions, Textures
+from .data import MeshData, Predictions, Textures
 from .delight import DelightSettings, delight
 from .detail import add_detail
 from .errors import SapiensError
 from .fill import fill_texture, nearest_index
 from .materials import roughness_of_label
 from .matte import foreground
-from .tangent import tangent_normal_map
+from .tangent import displacement, tangent_normal_map
 
 if TYPE_CHECKING:
     from .scan import Surface
@@ -24,6 +25,8 @@ CLEAR_HIGHLIGHT = 0.15
 """White light beyond the surroundings, as a share of a white surface, that counts as a full highlight."""
 STRONGEST_HINT = 0.4
 """Share of the roughness that a full highlight takes away."""
+SMALLEST_BAKE, LARGEST_BAKE = 64, 8192
+"""Texels of the side of atlas textures."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,16 @@ class TextureSettings:
     colour   "auto" = the best there is; "albedo", "delighted" or "photo" = that one
     gutter   texels of the nearest part's colour around the person; 0 = by size of the texture
     normal_map  make a tangent-space normal map where the mesh is coarser than the photo
+    displacement  make a map of the metres along the normal from the mesh to the surface that the maps describe
+    bake     side in texels of square textures in the atlas, in place of those in the photo's projection; 0 = no atlas
     delight  how the light is taken out of the photo
     """
 
     colour: str = "auto"
     gutter: int = 0
     normal_map: bool = True
+    displacement: bool = False
+    bake: int = 0
     delight: DelightSettings = field(default_factory=DelightSettings)
 
     def __post_init__(self):
@@ -46,6 +53,11 @@ class TextureSettings:
             raise SapiensError(f"Unknown base colour {self.colour!r}.", "Choose auto, albedo, delighted or photo.")
         if self.gutter < 0:
             raise SapiensError(f"The gutter must be 0 or more texels, not {self.gutter}.", "Use 0 to choose by size.")
+        if self.bake and not SMALLEST_BAKE <= self.bake <= LARGEST_BAKE:
+            raise SapiensError(
+                f"Atlas textures of {self.bake} texels cannot be made.",
+                f"Choose {SMALLEST_BAKE} to {LARGEST_BAKE}, or 0 for none.",
+            )
 
 
 def make_textures(predictions: Predictions, surface: Surface, settings: TextureSettings | None = None) -> Textures:
@@ -85,6 +97,43 @@ def make_textures(predictions: Predictions, surface: Surface, settings: TextureS
         mask=alpha,
         normal_tangent=tangent_normal_map(surface.mesh, surface.normal, mask) if settings.normal_map else None,
         roughness=None if highlight is None else roughness_map(labels, highlight),
+        displacement=_displacement(surface) if settings.displacement else None,
+    )
+
+
+def _displacement(surface: Surface) -> np.ndarray:
+    """(H, W) float32 metres; off the mesh those of the nearest texel on it, so that no filter mixes in a step at the border."""
+    metres = displacement(surface)
+    near = nearest_index(surface.mask)
+    return metres.ravel()[near] if surface.mask.any() else metres
+
+
+def bake_textures(textures: Textures, normal: np.ndarray, mesh: MeshData, settings: TextureSettings) -> Textures:
+    """Textures in the photo's projection resampled to the atlas of `mesh`, squares of `settings.bake` texels.
+
+    normal  (H, W, 3) float32 camera space, 0 = unknown: what the normal map is made of anew, since its frame turns with the charts
+    """
+    if mesh.atlas is None:
+        raise SapiensError("The mesh has no atlas to bake into.", "Make one with core.atlas.make_atlas.")
+    sample = atlas_sampler(mesh, mesh.atlas, settings.bake)
+
+    def baked(image: np.ndarray | None) -> np.ndarray | None:
+        return None if image is None else sample(image)
+
+    detail = None
+    if settings.normal_map:
+        wanted = sample(normal)
+        length = np.linalg.norm(wanted, axis=-1, keepdims=True)
+        wanted /= np.maximum(length, 1e-6)
+        detail = tangent_normal_map(unwelded(mesh, mesh.atlas), wanted, length[..., 0] > 0.5)
+    return replace(
+        textures,
+        base_colour_srgb=sample(textures.base_colour_srgb),
+        mask=sample(textures.mask),
+        roughness=baked(textures.roughness),
+        displacement=baked(textures.displacement),
+        normal_tangent=detail,
+        layout="atlas",
     )
 
 

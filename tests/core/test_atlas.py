@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.atlas import FINE_DENSITY, bake_atlas, make_atlas
+from sapiens2_avatar.core.atlas import FINE_DENSITY, atlas_sampler, make_atlas, unwelded
 from sapiens2_avatar.core.data import MeshData
 from sapiens2_avatar.core.frames import pixel_from_uv
 from sapiens2_avatar.core.materials import MATERIALS, material_of_label, roughness_of_label
@@ -82,7 +82,7 @@ def test_an_image_keeps_its_colours_in_the_atlas(person):
     atlas = make_atlas(person)
     y, x = np.mgrid[:SIZE, :SIZE]
     image = np.stack([x * 4, y * 4, 0 * x + 77], axis=-1).astype(np.uint8)
-    baked = bake_atlas(image, person, atlas, 256)
+    baked = atlas_sampler(person, atlas.uvs, 256)(image)
     middle = atlas.uvs.mean(axis=1)
     column, row = np.rint(pixel_from_uv(middle, 256, 256)).astype(int).T
     wanted = pixel_from_uv(person.uvs[person.faces].mean(axis=1), SIZE, SIZE) * 4
