@@ -1,6 +1,7 @@
 """Run by test_retarget_blender.py in a Python of its own: the bpy module of Blender 4.5 does not end after Rigify has generated.
 
-Poses a generated Rigify rig and prints, as JSON, the worst limb direction error in degrees in FK and in IK.
+Poses a generated Rigify rig and prints, as JSON, the worst limb direction error in degrees in FK and in IK, and how elbows bend
+that were straight when IK was snapped.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ if importlib.util.find_spec("sapiens2_avatar") is None:
     sys.modules["sapiens2_avatar"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules["sapiens2_avatar"])
 from sapiens2_avatar.core.data import Pose  # noqa: E402
-from sapiens2_avatar.core.rotations import angle_between  # noqa: E402
+from sapiens2_avatar.core.rotations import angle_between, signed_angle  # noqa: E402
 from sapiens2_avatar.core.skeleton import JOINT_NAMES  # noqa: E402
 from sapiens2_avatar.scene.retarget import retarget  # noqa: E402
+from sapiens2_avatar.scene.rigify_snap import snap_rigify  # noqa: E402
 
 LIMBS = (("upper_arm", "forearm", "shoulder", "elbow"), ("forearm", "hand", "elbow", "wrist"), ("thigh", "shin", "hip", "knee"),
          ("shin", "foot", "knee", "ankle"))  # fmt: skip
@@ -39,6 +41,40 @@ def worst(rig: bpy.types.Object, world: dict[str, np.ndarray]) -> float:
     return float(np.degrees(max(angles)))
 
 
+def switch(rig: bpy.types.Object, fk: float) -> None:
+    """All limbs to FK (1) or IK (0)."""
+    for bone in rig.pose.bones:
+        if "IK_FK" in bone:
+            bone["IK_FK"] = fk
+    rig.update_tag()
+
+
+def bends_of_straight_arms(rig: bpy.types.Object) -> list[float]:
+    """Degrees by which elbows bend about their own x axis when straight arms are snapped and the hands then pulled in by a quarter."""
+    for bone in rig.pose.bones:
+        bone.matrix_basis.identity()
+    for side in "LR":
+        upper, lower = (rig.data.bones[f"{n}.{side}"].matrix_local.to_3x3() for n in ("upper_arm_fk", "forearm_fk"))
+        rig.pose.bones[f"forearm_fk.{side}"].matrix_basis = (lower.inverted() @ upper).to_4x4()
+    rig.update_tag()
+    snap_rigify(rig)
+    switch(rig, 0.0)
+    bpy.context.view_layer.update()
+    for side in "LR":
+        hand = rig.pose.bones[f"hand_ik.{side}"]
+        matrix = hand.matrix.copy()
+        matrix.translation += 0.25 * (rig.pose.bones[f"upper_arm_fk.{side}"].head - matrix.translation)
+        hand.matrix = matrix
+    bpy.context.view_layer.update()
+    out = []
+    for side in "LR":
+        upper, lower = (np.array(rig.pose.bones[f"ORG-{n}.{side}"].matrix.to_3x3()) for n in ("upper_arm", "forearm"))
+        still = [np.array(rig.data.bones[f"ORG-{n}.{side}"].matrix_local.to_3x3()) for n in ("upper_arm", "forearm")]
+        now, rest = (float(np.degrees(signed_angle(a[:, 1], b[:, 1], b[:, 0]))) for a, b in ((upper, lower), still))
+        out.append(now * np.sign(rest))
+    return out
+
+
 def main(positions_file: str) -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.ops.preferences.addon_enable(module="rigify")
@@ -46,23 +82,29 @@ def main(positions_file: str) -> None:
     meta = bpy.context.object
     bpy.ops.pose.rigify_generate()
     rig = next(o for o in bpy.data.objects if o.type == "ARMATURE" and o is not meta)
-    positions = np.load(positions_file)
-    pose = Pose(
-        JOINT_NAMES,
-        positions.astype(np.float32),
-        np.ones(68, np.float32),
-        np.ones(68, bool),
-        np.full((308, 3), np.nan, np.float32),
-        1.7,
-    )
-    done = retarget(pose, rig, world_from_camera=np.eye(4))
-    world = dict(zip(JOINT_NAMES, positions, strict=True))
-    fk = worst(rig, world)
-    for bone in rig.pose.bones:
-        if "IK_FK" in bone:
-            bone["IK_FK"] = 0.0
-    rig.update_tag()
-    result = {"family": done.family, "fk": fk, "ik": worst(rig, world), "bones": len(done.bones)}
+    fk, ik, done = [], [], None
+    for positions in np.load(positions_file):
+        pose = Pose(
+            JOINT_NAMES,
+            positions.astype(np.float32),
+            np.ones(68, np.float32),
+            np.ones(68, bool),
+            np.full((308, 3), np.nan, np.float32),
+            1.7,
+        )
+        done = retarget(pose, rig, world_from_camera=np.eye(4))
+        world = dict(zip(JOINT_NAMES, positions, strict=True))
+        switch(rig, 1.0)
+        fk.append(worst(rig, world))
+        switch(rig, 0.0)
+        ik.append(worst(rig, world))
+    result = {
+        "family": done.family,
+        "fk": max(fk),
+        "ik": max(ik),
+        "bones": len(done.bones),
+        "straight": bends_of_straight_arms(rig),
+    }
     sys.stdout.write("\nRESULT " + json.dumps(result) + "\n")
     sys.stdout.flush()
 
