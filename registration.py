@@ -12,14 +12,15 @@ from bpy.utils import register_class, register_cli_command, unregister_class, un
 
 from . import jobs, panels, preferences, properties, thumbnails
 from .core.errors import SapiensError
-from .operators import batch, bones, build, maps, models, photo, retarget, setup
+from .core.importing import DEMO, OURS
+from .operators import batch, bones, build, imports, maps, models, photo, retarget, setup
 
 
 class SAPIENS2_FH_predictions(FileHandler):
     bl_idname = "SAPIENS2_FH_predictions"
     bl_label = "Sapiens2 Predictions"
     bl_import_operator = "sapiens2.import_predictions"
-    bl_file_extensions = ".safetensors"
+    bl_file_extensions = ";".join((OURS, *DEMO))
 
     @classmethod
     def poll_drop(cls, context: Context) -> bool:
@@ -42,6 +43,7 @@ CLASSES = (
     *properties.CLASSES,
     *photo.CLASSES,
     *build.CLASSES,
+    *imports.CLASSES,
     *maps.CLASSES,
     *models.CLASSES,
     *bones.CLASSES,
@@ -56,7 +58,7 @@ _commands: list[object] = []
 
 
 def _draw_import(menu: Menu, _context: Context) -> None:
-    menu.layout.operator("sapiens2.import_predictions", text="Sapiens2 Predictions (.safetensors)")
+    menu.layout.operator("sapiens2.import_predictions", text="Sapiens2 Predictions (.safetensors, .npy, .ply, .json)")
 
 
 def _command(arguments: list[str]) -> int:

@@ -17,6 +17,8 @@ from .errors import SapiensError
 if TYPE_CHECKING:
     from PIL.Image import Exif, Image
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif")
+"""Endings of the files that are offered as photos."""
 MAX_PIXELS = 170_000_000
 """The largest photo that is decoded. Medium format backs reach 151 megapixels; Pillow itself refuses above 179."""
 MIN_SIDE = 32

@@ -124,6 +124,8 @@ def install(
         _check_space(folder, needed=0.2 if record else DISK_GIGABYTES[0])
         (folder / "installed.json").unlink(missing_ok=True)
         log.unlink(missing_ok=True)
+        for left in (folder / "cache").glob(".tmp*"):  # packages that an installation that was cut off had half of
+            shutil.rmtree(left, ignore_errors=True)
         python = environment_python(folder)
         if record or not _answers(python):
             shutil.rmtree(folder / "env", ignore_errors=True)

@@ -69,11 +69,59 @@ def run(
 ) -> dict:
     """`predict`, then `build`."""
     predict(photo, predictions, lambda stage, fraction: progress(stage, fraction * PREDICT_SHARE), **options)
-    return build(predictions, name, output, partial(_later, progress, PREDICT_SHARE), settings, previews, photo)
+    later = partial(_part, progress, PREDICT_SHARE, 1 - PREDICT_SHARE)
+    return build(predictions, name, output, later, settings, previews, photo)
 
 
-def _later(progress: Progress, start: float, stage: str, fraction: float) -> None:
-    progress(stage, start + (1 - start) * fraction)
+def import_files(
+    files: list[str],
+    store: str,
+    output: str,
+    progress: Progress,
+    settings: dict | None = None,
+    photo: str = "",
+    beside: bool = True,
+) -> dict:
+    """`build` for every scene that `files` hold: predictions of ours, and outputs of the demo scripts.
+
+    store    folder for the predictions that are made of demo outputs
+    output   folder for the avatars and previews
+    photo    the photo of the demo outputs, beside: see `core.importing.group_files`
+    The result has "made", a list of results of `build` with "name" and the folder of "previews", and "failed", sentences. SapiensError
+    if nothing could be made.
+    """
+    from ..core.demo_outputs import predictions_from_demo
+    from ..core.importing import group_files, stored_name
+
+    groups, problems = group_files([Path(file) for file in files], Path(photo) if photo else None, beside)
+    made = []
+    for index, group in enumerate(groups):
+        part = partial(_part, progress, index / len(groups), 1 / len(groups))
+        try:
+            source = group.files[0]
+            if group.photo is not None:
+                part("reading", 0.0)
+                predictions = predictions_from_demo(group.photo, group.files)
+                source = predictions.save(Path(store) / stored_name(group))
+            previews = Path(output) / f"{index} previews"
+            previews.mkdir()
+            target = str(Path(output) / f"{index}.safetensors")
+            result = build(str(source), group.name, target, part, settings, str(previews), str(group.photo or ""))
+        except SapiensError as error:
+            problems.append(error)
+        else:
+            made.append({**result, "name": group.name, "previews": str(previews)})
+    if not made:
+        raise (
+            problems[0]
+            if problems
+            else SapiensError("No file was chosen.", "Choose predictions, or outputs of the demo scripts.")
+        )
+    return {"made": made, "failed": [str(problem) for problem in problems]}
+
+
+def _part(progress: Progress, start: float, share: float, stage: str, fraction: float) -> None:
+    progress(stage, start + share * fraction)
 
 
 def find(photo: str, progress: Progress, **options: Any) -> dict:
@@ -157,6 +205,7 @@ JOBS = {
     "predict": predict,
     "build": build,
     "run": run,
+    "import_files": import_files,
     "find": find,
     "pose": pose,
     "download": download,

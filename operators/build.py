@@ -9,8 +9,7 @@ from pathlib import Path
 
 import bpy
 from bpy.props import StringProperty
-from bpy.types import Context, Event, Operator
-from bpy_extras.io_utils import ImportHelper
+from bpy.types import Context, Operator
 
 from .. import jobs, preferences, thumbnails
 from ..core.avatar_file import load_avatars
@@ -48,15 +47,15 @@ def network_options(context: Context) -> dict:
     }
 
 
-def write_result(context: Context, job: Job, name: str, part: Callable | None = None) -> None:
-    """Read what the worker has made and write it into the scene, in the place that the settings say.
+def write_result(context: Context, result: dict, name: str, part: Callable | None = None) -> None:
+    """Read what the worker's job "build" has made and write it into the scene, in the place that the settings say.
 
     `part`: update only this part (`scene.update`) of the last result, if it is there and its mesh is the same.
     """
     settings = context.scene.sapiens2
-    source = job.result["predictions"]
+    source = result["predictions"]
     old = find_collection(context.scene, source) if settings.place == "REPLACE" else None
-    avatars = load_avatars(job.result["avatars"])
+    avatars = load_avatars(result["avatars"])
     if part is not None and old is not None and fits(old, avatars):
         part(old, avatars)
         return
@@ -69,7 +68,7 @@ def write_result(context: Context, job: Job, name: str, part: Callable | None = 
         replace=old,
     )
     settings.predictions = source
-    jobs.status.notes = tuple(job.result["notes"])
+    jobs.status.notes = tuple(result["notes"])
     thumbnails.forget(source)
     keep_limit(Path(source))
 
@@ -102,7 +101,7 @@ class SAPIENS2_OT_run(Idle, JobOperator, Operator):
         return Job("run", photo.stem, {**common, "photo": str(photo), "predictions": str(predictions), **options})
 
     def finish(self, context: Context, job: Job) -> None:
-        write_result(context, job, self._name)
+        write_result(context, job.result, self._name)
 
 
 class Rebuild(Idle, JobOperator):
@@ -138,7 +137,7 @@ class Rebuild(Idle, JobOperator):
         )
 
     def finish(self, context: Context, job: Job) -> None:
-        write_result(context, job, self._name, type(self).part)
+        write_result(context, job.result, self._name, type(self).part)
 
 
 class SAPIENS2_OT_build_scan(Rebuild, Operator):
@@ -162,48 +161,6 @@ class SAPIENS2_OT_build_rig(Rebuild, Operator):
     bl_idname = "sapiens2.build_rig"
     bl_label = "Rebuild Rig"
     part = update_rig
-
-
-class SAPIENS2_OT_import_predictions(JobOperator, ImportHelper, Operator):
-    """Build an avatar from a predictions file that the network wrote elsewhere"""
-
-    bl_idname = "sapiens2.import_predictions"
-    bl_label = "Import Sapiens2 Predictions"
-    bl_options = {"UNDO"}
-
-    _asked = False
-    filename_ext = ".safetensors"
-    filter_glob: StringProperty(default="*.safetensors", options={"HIDDEN"})
-
-    def invoke(self, context: Context, event: Event) -> set[str]:
-        """With a path (a file that was dropped) build at once, else ask for it."""
-        if self.filepath:
-            return JobOperator.invoke(self, context, event)
-        self._asked = True
-        return ImportHelper.invoke(self, context, event)
-
-    def execute(self, context: Context) -> set[str]:
-        """Blocking, except after the file browser, where there is a window to wait in."""
-        if self._asked:
-            return JobOperator.invoke(self, context, None)
-        return JobOperator.execute(self, context)
-
-    def make_job(self, context: Context, scratch: Path) -> Job:
-        path = Path(bpy.path.abspath(self.filepath))
-        if not path.is_file():
-            raise SapiensError(f"{path.name or 'The file'} does not exist.", "Choose a predictions file.")
-        self._name = path.stem
-        arguments = {
-            "predictions": str(path),
-            "name": path.stem,
-            "output": str(scratch / "avatars.safetensors"),
-            "settings": avatar_settings(context.scene.sapiens2),
-            "previews": str(thumbnails.folder(str(path))),
-        }
-        return Job("build", path.stem, arguments)
-
-    def finish(self, context: Context, job: Job) -> None:
-        write_result(context, job, self._name)
 
 
 class SAPIENS2_OT_clear(Operator):
@@ -251,7 +208,6 @@ CLASSES = (
     SAPIENS2_OT_build_scan,
     SAPIENS2_OT_build_texture,
     SAPIENS2_OT_build_rig,
-    SAPIENS2_OT_import_predictions,
     SAPIENS2_OT_clear,
     SAPIENS2_OT_cancel,
 )

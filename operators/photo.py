@@ -13,12 +13,11 @@ from bpy_extras.io_utils import ImportHelper
 from .. import jobs, preferences
 from ..core.errors import SapiensError
 from ..core.files import atomic_write
+from ..core.photo import SUFFIXES
 from ..core.worker_client import Job
 from ..properties import photo_path
 from ..scene.image import png_bytes
 from .job import Idle, JobOperator
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif")
 
 
 def file_of_image(image: Image) -> Path:

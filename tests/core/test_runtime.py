@@ -218,6 +218,7 @@ def test_killed_in_the_middle_it_leaves_no_process_and_goes_on(small, tmp_path):
     assert installed_python(small.home) is None and unfinished(small.home)
     small.pause = 0.0
     assert says(small.run(), "import torch; print('ok')") == "ok"
+    assert not list((small.home / "cache").glob(".tmp*")), "half a package takes space for ever"
 
 
 def test_cancelled_it_stops_at_once_and_keeps_what_is_there(small):
