@@ -115,42 +115,26 @@ def install(
     progress     called with what is being done and the share of the whole that is done
     stopped      asked ten times a second; True raises Cancelled. What was downloaded is kept
     base_python  the interpreter that the environment is based on; Blender's own by default: nothing is installed into it
-    Raises SapiensError when it fails; it can go on later. An environment that counts as installed is made again from the cache,
-    and every file of it is compared with its hash.
+    Raises SapiensError when it fails; it can go on later. Of an environment that counts as installed every file is
+    compared with its hash; where one differs, it is made again from the cache.
     """
     source = source or Source()
     with _alone(folder):
         record = _record(folder)
         _check_space(folder, needed=0.2 if record else DISK_GIGABYTES[0])
-        (folder / "installed.json").unlink(missing_ok=True)
         log.unlink(missing_ok=True)
         for left in (folder / "cache").glob(".tmp*"):  # packages that an installation that was cut off had half of
             shutil.rmtree(left, ignore_errors=True)
         python = environment_python(folder)
-        if record or not _answers(python):
-            shutil.rmtree(folder / "env", ignore_errors=True)
-        repair = record.get("lock") == lock_hash()
-        # A repair first takes what is in the cache, without asking a server.
-        for attempt, tried in enumerate((replace(source, offline=True) if repair else source, source)):
-            last = attempt == 1
-            try:
-                damaged = _make(folder, tried, base_python, log, progress, stopped, content=repair or last)
-            except SapiensError:
-                if last or not repair:
-                    raise
-            else:
-                if not damaged:
-                    break
-                if last:
-                    raise SapiensError(
-                        f"The files of {', '.join(damaged)} change after they are written.",
-                        "Check the disk and the virus scanner, then remove the runtime and install it again.",
-                        "runtime",
-                    )
-                # What is damaged in the environment may be so in the cache that it is linked with.
-                forget = Step("Forgetting damaged files", 0.0, (str(uv_program(folder)), "cache", "clean", *damaged))
-                run_step(forget, folder, log, lambda *_: None, stopped)
-            shutil.rmtree(folder / "env", ignore_errors=True)
+        repair = record.get("lock") == lock_hash() and _answers(python)
+        whole = repair and not damaged_packages(
+            folder / "env", True, lambda share: progress("Checking files", 0.5 * share), stopped
+        )
+        (folder / "installed.json").unlink(missing_ok=True)
+        if not whole:
+            if record or not _answers(python):
+                shutil.rmtree(folder / "env", ignore_errors=True)
+            _make_whole(folder, source, base_python, log, progress, stopped, repair)
         test = Step("Testing", 0.05, (str(python), "-I", "-c", IMPORT_TEST), "Remove the runtime and install it again.")
         progress(test.title, 0.95)
         said = run_step(test, folder, log, lambda *_: None, stopped)
@@ -162,15 +146,39 @@ def install(
     return python
 
 
-def _make(
-    folder: Path, source: Source, base_python: str, log: Path, progress: Progress, stopped: Callable[[], bool], content: bool
-) -> list[str]:
-    """Run the steps, and return the names of the packages whose files are not those that came; see `damaged_packages`."""
-    done = 0.0
-    for step in steps(folder, source, base_python):
-        run_step(step, folder, log, lambda text, share, at=done, step=step: progress(text, at + share * step.share), stopped)
-        done += step.share
-    return damaged_packages(folder / "env", content, lambda share: progress("Checking files", done + 0.05 * share), stopped)
+def _make_whole(
+    folder: Path, source: Source, base_python: str, log: Path, progress: Progress, stopped: Callable[[], bool], repair: bool
+) -> None:
+    """Make the environment; when its files are not those that came, make it once more without what the cache has of them.
+
+    repair  first take what is in the cache, without asking a server, and compare the content of every file
+    """
+    for tried, last in ((replace(source, offline=True) if repair else source, False), (source, True)):
+        done = 0.0
+        try:
+            for step in steps(folder, tried, base_python):
+                run_step(
+                    step, folder, log, lambda text, share, at=done, step=step: progress(text, at + share * step.share), stopped
+                )
+                done += step.share
+        except SapiensError:
+            if last or not repair:
+                raise
+        else:
+            report = lambda share, at=done: progress("Checking files", at + 0.05 * share)  # noqa: E731
+            damaged = damaged_packages(folder / "env", repair or last, report, stopped)
+            if not damaged:
+                return
+            if last:
+                raise SapiensError(
+                    f"The files of {', '.join(damaged)} change after they are written.",
+                    "Check the disk and the virus scanner, then remove the runtime and install it again.",
+                    "runtime",
+                )
+            # What is damaged in the environment may be so in the cache that it is linked with.
+            forget = Step("Forgetting damaged files", 0.0, (str(uv_program(folder)), "cache", "clean", *damaged))
+            run_step(forget, folder, log, lambda *_: None, stopped)
+        shutil.rmtree(folder / "env", ignore_errors=True)
 
 
 def steps(folder: Path, source: Source, base_python: str = sys.executable) -> Iterator[Step]:

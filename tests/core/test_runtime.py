@@ -259,6 +259,22 @@ def test_file_with_other_content_is_found_and_fetched_again(small):
     assert set(small.fetched) == {"torch-1.0-py3-none-any.whl"}
 
 
+def test_nothing_is_made_anew_where_nothing_is_damaged(small):
+    python = small.run()
+    mine = next((small.home / "env").rglob("library.py")).with_name("mine.py")
+    mine.touch()
+    seen: list[tuple[str, float]] = []
+    assert small.run(seen=seen) == python == installed_python(small.home)
+    assert mine.exists() and {text for text, _ in seen} == {"Checking files", "Testing", "Done"}
+
+
+def test_a_check_that_is_cancelled_leaves_it_installed(small):
+    small.run()
+    with pytest.raises(Cancelled):
+        small.run(stopped=lambda: True)
+    assert installed_python(small.home)
+
+
 def test_missing_record_is_damage(small):
     small.run()
     next((small.home / "env").rglob("torch-1.0.dist-info/RECORD")).unlink()
