@@ -98,7 +98,7 @@ def draw_job(layout: UILayout) -> bool:
         return False
     layout.label(text=job.title, translate=False)
     seconds = job.seconds_left()
-    stage = bpy.app.translations.pgettext_iface(job.stage.capitalize() or "Waiting")
+    stage = bpy.app.translations.pgettext_iface(job.stage[:1].upper() + job.stage[1:] or "Waiting")
     text = f"{stage} {job.fraction:.0%}" if seconds is None else f"{stage} {job.fraction:.0%}, {_duration(seconds)}"
     if job.cancel_at is not None:
         text = bpy.app.translations.pgettext_iface("Stopping")
@@ -118,8 +118,16 @@ def _duration(seconds: float) -> str:
 
 def draw_setup(layout: UILayout) -> None:
     """The face before there is a Python with torch."""
-    if jobs.status.outdated:
+    status = jobs.status
+    if status.python_problem is not None:
+        paragraph(layout, status.python_problem.message, "ERROR")
+        paragraph(layout, status.python_problem.hint)
+        draw_remedy(layout, status.python_problem.remedy)
+        return
+    if status.outdated:
         paragraph(layout, "The runtime belongs to an older version of the extension.", "INFO")
+    elif status.unfinished:
+        paragraph(layout, "The installation of the runtime was not finished. It goes on where it stopped.", "INFO")
     else:
         paragraph(layout, "The network runs in a Python environment of its own. It has to be installed once.", "INFO")
     if not bpy.app.online_access:
@@ -127,8 +135,10 @@ def draw_setup(layout: UILayout) -> None:
         draw_remedy(layout, "network")
     row = layout.row()
     row.scale_y = 1.5
-    if jobs.status.outdated:
+    if status.outdated:
         row.operator("sapiens2.runtime_install", text="Update Runtime", icon="FILE_REFRESH")
+    elif status.unfinished:
+        row.operator("sapiens2.runtime_install", text="Go On Installing", icon="IMPORT")
     else:
         row.operator("sapiens2.runtime_install", icon="IMPORT")
     paragraph(layout, "A Python that has torch already can be chosen in the preferences.")
