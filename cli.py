@@ -53,7 +53,9 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
         help="mesh resolution or a face count (default: full)",
     )
     scan.add_argument("--detail", type=_unit, default=None, metavar="0..1", help="how much the normals lead over the pointmap")
+    scan.add_argument("--quads", action="store_true", help="quads instead of triangles; a face count gives triangles")
     scan.add_argument("--stature", type=float, metavar="METRES", help="scale the person to this height")
+    scan.add_argument("--distance", type=float, metavar="METRES", help="scale the person to this distance from the camera")
     scan.add_argument("--focal", type=float, metavar="MM", help="focal length of the lens for 35 mm film, where it is known")
     scan.add_argument(
         "--keep-camera-frame",
@@ -62,6 +64,16 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
     )
     scan.add_argument(
         "--colour", choices=("auto", "albedo", "delighted", "photo"), default="auto", help="what the base colour is made of"
+    )
+    scan.add_argument(
+        "--bake",
+        type=int,
+        default=0,
+        metavar="TEXELS",
+        help="textures of this side in the atlas instead of the photo's projection",
+    )
+    scan.add_argument(
+        "--displacement", action="store_true", help="also make a 32-bit map of the metres from the mesh to the surface"
     )
     rig = parser.add_argument_group("rig")
     rig.add_argument("--no-rig", action="store_true", help="scan only")
@@ -106,8 +118,14 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("inputs", nargs="+", metavar="IMAGE|PREDICTIONS")
     build.add_argument("-o", "--output", required=True, metavar="FILE.blend")
     build.add_argument(
-        "--export", action="append", default=[], metavar="FILE.glb|.fbx|.usd|.obj|.ply", help="also write this file; repeatable"
+        "--export",
+        action="append",
+        default=[],
+        metavar="FILE.glb|.fbx|.usd|.obj|.ply|.json|.exr",
+        help="also write this file (.json: the camera, .exr: the displacement in metres); repeatable",
     )
+    build.add_argument("--cloud", metavar="FILE.ply", help="also write the vertices as a point cloud with normals and colours")
+    build.add_argument("--separate", action="store_true", help="hair, clothing, shoes and skin as objects of their own")
     build.add_argument("--preview", metavar="FILE.png", help="also render a picture of the result")
     _add_model_options(build)
     _add_build_options(build)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import bpy
@@ -32,6 +33,17 @@ RESOLUTIONS = (
     ("PHOTO", "Photo", "A vertex for every pixel of the photo, however large it is"),
     ("FACES", "Face Count", "Decimated to about this number of triangles"),
 )
+SCALES = (
+    ("PREDICTED", "As Predicted", "Metres as the network sees them"),
+    ("STATURE", "Height of Person", "Scaled to a height that you know"),
+    ("DISTANCE", "Distance", "Scaled to a measured distance from the camera to the person"),
+)
+BAKES = (
+    ("0", "Photo", "The photo's own projection: exact, and nothing is resampled"),
+    ("1024", "Atlas, 1024", "Unfolded without overlap, more texels for face and hands, 1024 x 1024"),
+    ("2048", "Atlas, 2048", "Unfolded without overlap, more texels for face and hands, 2048 x 2048"),
+    ("4096", "Atlas, 4096", "Unfolded without overlap, more texels for face and hands, 4096 x 4096"),
+)
 COLOURS = (
     ("auto", "Best Available", "Albedo where the network has it, else the photo without its light, else the photo"),
     ("albedo", "Albedo", "The base color that the network sees"),
@@ -47,6 +59,10 @@ PLACES = (
     ("REPLACE", "Update", "The result takes the place of the one made from the same photo before"),
     ("NEW", "Add", "The result goes into another new collection"),
 )
+
+
+# Paths may be relative to the saved file; up to 4.3 every path property took such paths, and none said so.
+RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 
 
 class SapiensBox(PropertyGroup):
@@ -77,11 +93,16 @@ def _photo_chosen(settings: PropertyGroup, _context: bpy.types.Context) -> None:
 
 
 class SapiensSettings(PropertyGroup):
-    photo: StringProperty(name="Photo", description="The photograph of a person", subtype="FILE_PATH", update=_photo_chosen)
+    photo: StringProperty(
+        name="Photo", description="The photograph of a person", subtype="FILE_PATH", options=RELATIVE, update=_photo_chosen
+    )
     photo_size: IntVectorProperty(name="Size", description="Width and height of the photo that the boxes are for", size=2, min=0)
     image: PointerProperty(name="Image", description="An image of this file instead of one from disk", type=bpy.types.Image)
     predictions: StringProperty(
-        name="Predictions", description="The stored predictions that the sliders rebuild from", subtype="FILE_PATH"
+        name="Predictions",
+        description="The stored predictions that the sliders rebuild from",
+        subtype="FILE_PATH",
+        options=RELATIVE,
     )
     boxes: CollectionProperty(type=SapiensBox)
 
@@ -107,10 +128,22 @@ class SapiensSettings(PropertyGroup):
     refine: FloatProperty(
         name="Detail", description="0: the shape of the pointmap alone; 1: the normal map leads", default=0.5, min=0.0, max=1.0
     )
+    quads: BoolProperty(name="Quads", description="Quads instead of triangles; a face count gives triangles", default=False)
+    scale: EnumProperty(name="Scale", description="How large the person is", items=SCALES)
+    distance: FloatProperty(
+        name="Distance",
+        description="Measured distance from the camera to the person",
+        default=2.5,
+        min=0.1,
+        max=1000.0,
+        unit="LENGTH",
+    )
     stature: FloatProperty(
         name="Height of Person",
-        description="Scale the person to this height; 0: as the network measures it",
-        min=0.0,
+        description="Scale the person to this height",
+        default=1.7,
+        min=0.3,
+        max=3.0,
         soft_max=2.2,
         unit="LENGTH",
     )
@@ -121,6 +154,11 @@ class SapiensSettings(PropertyGroup):
         name="Keep Camera at Origin", description="Leave the scan where the camera saw it instead of standing it on the ground"
     )
     colour: EnumProperty(name="Base Color", description="What the color texture is made of", items=COLOURS)
+    displacement: BoolProperty(
+        name="Displacement Map",
+        description="Also make a 32-bit map of the metres from the mesh to the surface that the network saw, for coarse meshes",
+    )
+    bake: EnumProperty(name="Texture Layout", description="Where the textures lie", items=BAKES)
     with_rig: BoolProperty(name="Rig", description="Make a skeleton and skin weights", default=True)
     rest: EnumProperty(name="Rest Pose", description="The pose of the skeleton and the scan at rest", items=RESTS)
     place: EnumProperty(name="Result", description="Where the result goes", items=PLACES)
@@ -151,8 +189,10 @@ class SapiensSettings(PropertyGroup):
     )
     bone_problem: StringProperty(name="Problem", description="Why the armature cannot be used")
     bone_base: StringProperty(name="Bone Table", description="What the rows do not show: twist bones and switches, as JSON")
-    batch_folder: StringProperty(name="Photos", description="A folder of photos", subtype="DIR_PATH")
-    batch_output: StringProperty(name="Results", description="Where the predictions and the report go", subtype="DIR_PATH")
+    batch_folder: StringProperty(name="Photos", description="A folder of photos", subtype="DIR_PATH", options=RELATIVE)
+    batch_output: StringProperty(
+        name="Results", description="Where the predictions and the report go", subtype="DIR_PATH", options=RELATIVE
+    )
     match_render: BoolProperty(
         name="Match Render to Photo", description="Also set the render size and the scene's camera to those of the photo"
     )
@@ -163,19 +203,32 @@ def avatar_settings(settings: SapiensSettings) -> dict:
     scan: dict = {
         "resolution": settings.faces if settings.resolution == "FACES" else settings.resolution.lower(),
         "refine": settings.refine,
+        "quads": settings.quads,
     }
     made: dict = {
         "scan": scan,
-        "texture": {"colour": settings.colour},
+        "texture": {"colour": settings.colour, "displacement": settings.displacement, "bake": int(settings.bake)},
         "rig": {"rest": settings.rest},
         "with_rig": settings.with_rig,
         "keep_camera_frame": settings.keep_camera_frame,
     }
-    if settings.stature > 0:
+    if settings.scale == "STATURE":
         made["stature"] = settings.stature
+    if settings.scale == "DISTANCE":
+        made["distance"] = settings.distance
     if settings.focal > 0:
         made["focal_35mm"] = settings.focal
     return made
+
+
+def matched_camera(context: bpy.types.Context) -> dict | None:
+    """What is known of the lens of the avatar that the artist means: the fields of `core.data.Camera`, and `focal_lengths`, source ->
+    pixels. None where there is no avatar."""
+    from .scene.build import CAMERA, active_collection
+
+    collection = active_collection(context, context.scene.sapiens2.predictions)
+    camera = next((obj for obj in collection.objects if CAMERA in obj), None) if collection is not None else None
+    return None if camera is None else json.loads(camera[CAMERA])
 
 
 def photo_path(settings: SapiensSettings) -> Path | None:

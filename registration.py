@@ -7,13 +7,13 @@ import sys
 
 import bpy
 from bpy.props import PointerProperty
-from bpy.types import Context, FileHandler, Menu, Scene, TOPBAR_MT_file_import
+from bpy.types import Context, FileHandler, Menu, Scene, TOPBAR_MT_file_export, TOPBAR_MT_file_import
 from bpy.utils import register_class, register_cli_command, unregister_class, unregister_cli_command
 
 from . import jobs, panels, preferences, properties, thumbnails
 from .core.errors import SapiensError
 from .core.importing import DEMO, OURS
-from .operators import batch, bones, build, imports, maps, models, photo, retarget, setup
+from .operators import avatar, batch, bones, build, imports, maps, models, photo, retarget, setup
 
 
 class SAPIENS2_FH_predictions(FileHandler):
@@ -43,6 +43,7 @@ CLASSES = (
     *properties.CLASSES,
     *photo.CLASSES,
     *build.CLASSES,
+    *avatar.CLASSES,
     *imports.CLASSES,
     *maps.CLASSES,
     *models.CLASSES,
@@ -59,6 +60,10 @@ _commands: list[object] = []
 
 def _draw_import(menu: Menu, _context: Context) -> None:
     menu.layout.operator("sapiens2.import_predictions", text="Sapiens2 Predictions (.safetensors, .npy, .ply, .json)")
+
+
+def _draw_export(menu: Menu, _context: Context) -> None:
+    menu.layout.operator("sapiens2.export", text="Sapiens2 Avatar (.glb, .fbx, .usd, .obj, .ply, .json)")
 
 
 def _command(arguments: list[str]) -> int:
@@ -79,6 +84,7 @@ def register() -> None:
         register_class(cls)
     Scene.sapiens2 = PointerProperty(type=properties.SapiensSettings)
     TOPBAR_MT_file_import.append(_draw_import)
+    TOPBAR_MT_file_export.append(_draw_export)
     _commands.append(register_cli_command("sapiens2", _command))
     thumbnails.start()
     jobs.refresh()
@@ -93,6 +99,7 @@ def unregister() -> None:
     jobs.stop()
     thumbnails.stop()
     unregister_cli_command(_commands.pop())
+    TOPBAR_MT_file_export.remove(_draw_export)
     TOPBAR_MT_file_import.remove(_draw_import)
     del Scene.sapiens2
     for cls in reversed(CLASSES):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from bpy.types import Context, Panel
+import math
+
+import bpy
+from bpy.types import Context, Panel, UILayout
 
 from .. import jobs
+from ..core.camera import AGREE, FULL_FRAME_DIAGONAL
+from ..properties import matched_camera
+from .parts import paragraph
 from .tab import AfterSetup
 
 
@@ -28,11 +34,36 @@ class SAPIENS2_PT_scan(Rebuilds, Panel):
         layout.prop(settings, "resolution")
         if settings.resolution == "FACES":
             layout.prop(settings, "faces")
+        quads = layout.row()
+        quads.enabled = settings.resolution != "FACES"
+        quads.prop(settings, "quads")
         layout.prop(settings, "refine", slider=True)
-        layout.prop(settings, "stature")
+        layout.prop(settings, "scale")
+        if settings.scale != "PREDICTED":
+            layout.prop(settings, settings.scale.lower())
         layout.prop(settings, "focal")
         layout.prop(settings, "keep_camera_frame")
         layout.operator("sapiens2.build_scan", icon="FILE_REFRESH")
+        _draw_focal_lengths(layout, context)
+
+
+def _draw_focal_lengths(layout: UILayout, context: Context) -> None:
+    """Every focal length that was considered for the photo, the one that was used ticked; red where they disagree."""
+    values = matched_camera(context)
+    if values is None:
+        return
+    box = layout.box().column(align=True)
+    box.label(text="Focal Length")
+    for source, pixels in values["focal_lengths"].items():
+        row = box.row()
+        row.alert = abs(pixels / values["fx"] - 1) > AGREE
+        millimetres = pixels * FULL_FRAME_DIAGONAL / math.hypot(values["width"], values["height"])
+        name = bpy.app.translations.pgettext_iface(source.capitalize())
+        row.label(
+            text=f"{name}: {millimetres:.1f} mm, {pixels:.0f} px",
+            icon="CHECKMARK" if source == values["source"] else "BLANK1",
+            translate=False,
+        )
 
 
 class SAPIENS2_PT_texture(Rebuilds, Panel):
@@ -42,6 +73,8 @@ class SAPIENS2_PT_texture(Rebuilds, Panel):
     def draw(self, context: Context) -> None:
         layout, settings = self.start(context)
         layout.prop(settings, "colour")
+        layout.prop(settings, "bake")
+        layout.prop(settings, "displacement")
         layout.operator("sapiens2.build_texture", icon="FILE_REFRESH")
 
 
@@ -58,4 +91,19 @@ class SAPIENS2_PT_rig(Rebuilds, Panel):
         layout.operator("sapiens2.build_rig", icon="FILE_REFRESH")
 
 
-CLASSES = (SAPIENS2_PT_scan, SAPIENS2_PT_texture, SAPIENS2_PT_rig)
+class SAPIENS2_PT_export(AfterSetup, Panel):
+    bl_idname = "SAPIENS2_PT_export"
+    bl_label = "Export"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Context) -> None:
+        layout = self.layout
+        layout.enabled = jobs.current() is None
+        if not bpy.ops.sapiens2.export.poll():
+            paragraph(layout, "In Object Mode, select an avatar to take it apart or to export it", "INFO")
+            return
+        layout.operator("sapiens2.separate_parts", icon="MOD_EXPLODE")
+        layout.operator("sapiens2.export", icon="EXPORT")
+
+
+CLASSES = (SAPIENS2_PT_scan, SAPIENS2_PT_texture, SAPIENS2_PT_rig, SAPIENS2_PT_export)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import bpy
@@ -22,12 +23,24 @@ if TYPE_CHECKING:
 ROLE = "sapiens2_role"
 SOURCE = "sapiens2_predictions"
 PERSON = "sapiens2_person"
+CAMERA = "sapiens2_camera"
+"""Custom property of the camera: `core.data.Camera` and every focal length that was considered, as JSON."""
 
 
 def find_collection(scene: bpy.types.Scene, source: str) -> bpy.types.Collection | None:
     """The collection of `scene` that was last built from the predictions at `source`."""
     found = [collection for collection in scene.collection.children_recursive if collection.get(SOURCE) == source]
     return found[-1] if found else None
+
+
+def active_collection(context: bpy.types.Context, source: str = "") -> bpy.types.Collection | None:
+    """The avatar that the artist means: of the active object, else the one built from `source`, else the only one in the scene."""
+    built = [c for c in context.scene.collection.children_recursive if any(obj.get(ROLE) == "scan" for obj in c.objects)]
+    active = context.view_layer.objects.active
+    for collection in built:
+        if active is not None and active.name in collection.objects:
+            return collection
+    return find_collection(context.scene, source) if source else (built[0] if len(built) == 1 else None)
 
 
 def clear(collection: bpy.types.Collection) -> None:
@@ -132,6 +145,7 @@ def write_avatar(
     if camera is None:
         camera = write_camera(avatar.camera, avatar.world_from_camera, images.photo, f"{avatar.name} Camera", collection)
         camera[ROLE] = "camera"
+        camera[CAMERA] = json.dumps({**asdict(avatar.camera), "focal_lengths": dict(avatar.focal_lengths)})
     if avatar.rig is None:
         return Written(scan, camera)
     rig = write_armature(avatar.rig, avatar.world_from_camera, f"{avatar.name} Rig", collection)

@@ -1,15 +1,23 @@
-"""Exports through Blender's own exporters: glb, fbx, usd, obj, ply. Nothing is re-centred or rescaled."""
+"""Exports: glb, fbx, usd and obj through Blender's own exporters, ply and the camera by `core.exports`. Nothing is re-centred."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
+import numpy as np
 
+from ..core.data import Camera
 from ..core.errors import SapiensError
+from ..core.exports import image_at, write_camera_json, write_ply_arrays
+from ..core.files import atomic_write
+from ..core.frames import transform_points, world_from_blender_camera
+from .build import CAMERA, ROLE
 from .files import write_whole
+from .mesh import UV_PHOTO
 
 # suffix -> (operator, options). Every exporter is told to take the selected objects only.
 FORMATS: dict[str, tuple[str, dict]] = {
@@ -21,20 +29,26 @@ FORMATS: dict[str, tuple[str, dict]] = {
     ".usda": ("wm.usd_export", {"selected_objects_only": True, "export_armatures": True}),
     ".usdc": ("wm.usd_export", {"selected_objects_only": True, "export_armatures": True}),
     ".obj": ("wm.obj_export", {"export_selected_objects": True, "path_mode": "COPY"}),
-    ".ply": ("wm.ply_export", {"export_selected_objects": True, "export_normals": True, "export_colors": "NONE"}),
 }  # fmt: skip
+SUFFIXES = (*FORMATS, ".ply", ".json", ".exr")
 
 
 def export(path: str | Path, collections: Sequence[bpy.types.Collection]) -> Path:
-    """Write the objects of the collections in the format of the suffix; whole or not at all.
+    """Write the objects of the collections in the format of the suffix; whole or not at all. ".json" is the matched camera, ".exr" the displacement.
 
     The artist's selection is the same afterwards. Raises SapiensError for an unknown format, one that this Blender was built
     without, or a file that cannot be written.
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    if suffix == ".ply":
+        return export_ply(path, collections)
+    if suffix == ".json":
+        return export_camera(path, collections)
+    if suffix == ".exr":
+        return export_displacement(path, collections)
     if suffix not in FORMATS:
-        raise SapiensError(f"{path.name} has no known format.", f"Choose one of {', '.join(FORMATS)}.")
+        raise SapiensError(f"{path.name} has no known format.", f"Choose one of {', '.join(SUFFIXES)}.")
     name, options = FORMATS[suffix]
     group, operator = name.split(".")
     function = getattr(getattr(bpy.ops, group), operator)
@@ -44,6 +58,97 @@ def export(path: str | Path, collections: Sequence[bpy.types.Collection]) -> Pat
         raise SapiensError(f"This Blender was built without the exporter for {suffix}.", "Choose another format.") from error
     with _selected([ob for collection in collections for ob in collection.all_objects]):
         return write_whole(path, lambda temporary: function(filepath=str(temporary), **options))
+
+
+def export_ply(path: str | Path, collections: Sequence[bpy.types.Collection], *, cloud: bool = False) -> Path:
+    """Write the scans as they stand, posed by their rigs, in world space with normals and base colours, as one PLY file.
+
+    cloud  points only
+    Raises SapiensError where there is no scan, or the file cannot be written.
+    """
+    graph = bpy.context.evaluated_depsgraph_get()
+    scans = [obj for collection in collections for obj in collection.all_objects if obj.get(ROLE) == "scan"]
+    if not scans:
+        raise SapiensError("There is no scan to export.", "Make an avatar first.")
+    made = [_surface(obj, graph) for obj in scans]
+    first = np.cumsum([0, *(len(points) for points, *_ in made)])
+    triangles = np.concatenate([faces + offset for (*_, faces), offset in zip(made, first[:-1], strict=True)])
+    points, normals, colours = (np.concatenate(part) for part in list(zip(*made, strict=True))[:3])
+    return write_ply_arrays(path, points, normals, colours, None if cloud else triangles)
+
+
+def _surface(obj: bpy.types.Object, graph: bpy.types.Depsgraph) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Points, normals (V, 3) float32 in world space, colours (V, 3) uint8 and triangles (F, 3) of an object with its modifiers."""
+    evaluated = obj.evaluated_get(graph)
+    mesh = evaluated.to_mesh()
+    try:
+        mesh.calc_loop_triangles()
+
+        def read(owner, name: str, width: int, dtype: type = np.float32) -> np.ndarray:
+            values = np.empty(len(owner) * width, dtype)
+            owner.foreach_get(name, values)
+            return values.reshape(-1, width)
+
+        points, faces = read(mesh.vertices, "co", 3), read(mesh.loop_triangles, "vertices", 3, np.int32)
+        corner = read(mesh.loops, "vertex_index", 1, np.int32)[:, 0]
+        normals = np.zeros_like(points)
+        normals[corner] = read(mesh.corner_normals, "vector", 3)
+        image, uv_map = _base_colour(obj)
+        uvs = np.zeros((len(points), 2), np.float32)
+        if uv_map in mesh.uv_layers:
+            uvs[corner] = read(mesh.uv_layers[uv_map].data, "uv", 2)
+        matrix = np.array(obj.matrix_world)
+    finally:
+        evaluated.to_mesh_clear()
+    turned = normals @ np.linalg.inv(matrix[:3, :3])  # by the inverse transpose
+    turned /= np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-20)
+    return transform_points(matrix, points), turned.astype(np.float32), image_at(uvs, image), faces
+
+
+def _base_colour(obj: bpy.types.Object) -> tuple[np.ndarray, str]:
+    """The image (H, W, 3) uint8 sRGB that the first material with one shows as its base colour, and its uv map; grey without one."""
+    for slot in obj.material_slots:
+        nodes = slot.material.node_tree.nodes if slot.material and slot.material.node_tree else []
+        for shader in (node for node in nodes if node.type == "BSDF_PRINCIPLED"):
+            node = next((link.from_node for link in shader.inputs["Base Color"].links), None)
+            if node is None or node.type != "TEX_IMAGE" or node.image is None or not node.image.size[0]:
+                continue
+            width, height = node.image.size
+            pixels = np.empty(width * height * node.image.channels, np.float32)
+            node.image.pixels.foreach_get(pixels)
+            source = next((link.from_node for link in node.inputs["Vector"].links), None)
+            shown = np.rint(pixels.reshape(height, width, -1)[::-1, :, :3] * 255).astype(np.uint8)
+            return shown, source.uv_map if source is not None and source.type == "UVMAP" else UV_PHOTO
+    return np.full((1, 1, 3), 204, np.uint8), UV_PHOTO
+
+
+def export_camera(path: str | Path, collections: Sequence[bpy.types.Collection]) -> Path:
+    """Write the matched camera of the first collection, where it stands now, as JSON (`core.exports.camera_document`).
+
+    Raises SapiensError where there is none, or the file cannot be written.
+    """
+    cameras = [obj for collection in collections for obj in collection.all_objects if obj.get(ROLE) == "camera" and CAMERA in obj]
+    if not cameras:
+        raise SapiensError("There is no matched camera to export.", "Make an avatar first, or rebuild it.")
+    values = json.loads(cameras[0][CAMERA])
+    focal_lengths = values.pop("focal_lengths")
+    world_from_camera = world_from_blender_camera(np.array(cameras[0].matrix_world))  # the flip is its own inverse
+    return write_camera_json(path, Camera(**values), world_from_camera, focal_lengths)
+
+
+def export_displacement(path: str | Path, collections: Sequence[bpy.types.Collection]) -> Path:
+    """Write the displacement of a scan as it is packed: OpenEXR, 32 bits, metres. Raises SapiensError where there is not just one."""
+    scans = [obj for collection in collections for obj in collection.all_objects if obj.get(ROLE) == "scan"]
+    nodes = [node for obj in scans for slot in obj.material_slots if slot.material for node in slot.material.node_tree.nodes]
+    heights = {link.from_node for node in nodes if node.type == "DISPLACEMENT" for link in node.inputs["Height"].links}
+    images = {node.image for node in heights if node.type == "TEX_IMAGE" and node.image and node.image.packed_file}
+    if len(images) != 1:
+        problem = "There is no displacement to export." if not images else "Several people have a displacement each."
+        raise SapiensError(problem, "Build one person with a displacement map.")
+    path = Path(path)
+    with atomic_write(path) as file:
+        file.write(images.pop().packed_file.data)
+    return path
 
 
 def export_bvh(path: str | Path, armature: bpy.types.Object, first: int, last: int) -> Path:

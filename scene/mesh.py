@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import bpy
 import numpy as np
 
@@ -81,8 +83,14 @@ def write_normals(mesh: bpy.types.Mesh, normals: np.ndarray, deforms: bool = Fal
     if old is not None:
         mesh.attributes.remove(old)
     if deforms or bpy.app.version < (4, 5, 0):
-        # Blender reads a list five times as fast as an array here.
-        mesh.normals_split_custom_set_from_vertices(normals.tolist())
+        # Blender reads tuples five times as fast as an array here; half a million of them would wake the garbage collector often.
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            mesh.normals_split_custom_set_from_vertices(list(zip(*normals.T.tolist(), strict=True)))
+        finally:
+            if collects:
+                gc.enable()
         return
     mesh.attributes.new("custom_normal", "FLOAT_VECTOR", "POINT").data.foreach_set(
         "vector", np.ascontiguousarray(normals).ravel()

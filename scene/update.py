@@ -5,71 +5,87 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ..core.data import Avatar
+from ..core.data import Avatar, SkinWeights
 from ..core.frames import transform_points, transform_vectors
+from ..core.materials import material_named
 from .armature import bind, write_armature
 from .build import PERSON, ROLE, clear_objects
 from .groups import write_skin_weights
-from .material import write_images, write_materials
-from .mesh import write_normals
-
-
-def scans(collection: bpy.types.Collection) -> dict[str, bpy.types.Object]:
-    """Name of the person -> their scan."""
-    return {obj[PERSON]: obj for obj in collection.objects if obj.get(ROLE) == "scan" and PERSON in obj}
+from .material import KIND, write_images, write_material
+from .mesh import UV_ATLAS, write_normals
+from .separate import scans, vertices_of
 
 
 def fits(collection: bpy.types.Collection, avatars: list[Avatar]) -> bool:
-    """Whether the scans in the collection are the meshes of these avatars, so that a part can be made again on them."""
+    """Whether the scans in the collection, or the pieces of each together, are the meshes of these avatars, so that a part can be
+    made again on them."""
     found = scans(collection)
     return all(
         avatar.name in found
-        and len(found[avatar.name].data.vertices) == len(avatar.mesh.vertices)
-        and len(found[avatar.name].data.polygons) == len(avatar.mesh.faces)
+        and sum(len(obj.data.polygons) for obj in found[avatar.name]) == len(avatar.mesh.polygons)
+        and all(vertices_of(obj).max(initial=-1) < len(avatar.mesh.vertices) for obj in found[avatar.name])
+        and (avatar.textures.layout != "atlas" or all(UV_ATLAS in obj.data.uv_layers for obj in found[avatar.name]))
+        and len(np.unique(np.concatenate([vertices_of(obj) for obj in found[avatar.name]]))) == len(avatar.mesh.vertices)
         for avatar in avatars
     )
 
 
 def update_textures(collection: bpy.types.Collection, avatars: list[Avatar]) -> None:
-    """New materials and images on the scans; the photo behind the camera stays."""
+    """New materials and images on the scans; the photo behind the camera stays, and so do materials of the artist's own."""
     found = scans(collection)
     photo = next((bg.image for obj in collection.objects if obj.type == "CAMERA" for bg in obj.data.background_images), None)
     for avatar in avatars:
-        scan = found[avatar.name]
-        old = [slot.material for slot in scan.material_slots if slot.material is not None]
+        slots = [slot for obj in found[avatar.name] for slot in obj.material_slots if slot.material and KIND in slot.material]
+        old = {slot.material for slot in slots}
         images = {node.image for m in old for node in m.node_tree.nodes if node.type == "TEX_IMAGE" and node.image is not None}
-        scan.data.materials.clear()
+        kinds = [material[KIND] for material in (slot.material for slot in slots)]
+        for slot in slots:
+            slot.material = None
         bpy.data.batch_remove([material for material in old if material.users == 0])
         bpy.data.batch_remove([image for image in images if image.users == 0])
-        write_materials(scan, avatar, write_images(avatar, photo))
+        new = write_images(avatar, photo)
+        made = {kind: write_material(material_named(kind), avatar.name, new) for kind in dict.fromkeys(kinds)}
+        for slot, kind in zip(slots, kinds, strict=True):
+            slot.material = made[kind]
 
 
 def update_rig(collection: bpy.types.Collection, avatars: list[Avatar]) -> None:
     """New armatures and skin weights for the scans, or none where the avatars have none; the scans go to the rest pose of their rig."""
     found = scans(collection)
     for avatar in avatars:
-        scan = found[avatar.name]
-        old = scan.parent
-        for modifier in [m for m in scan.modifiers if m.type == "ARMATURE" and m.object == old]:
-            scan.modifiers.remove(modifier)
-        if old is not None and old.get(ROLE) == "rig":
-            for name in set(old.data.bones.keys()) & set(scan.vertex_groups.keys()):
-                scan.vertex_groups.remove(scan.vertex_groups[name])
-            scan.parent = None
-            clear_objects([old])
-        _move(scan, avatar)
-        if avatar.rig is None:
-            continue
-        rig = write_armature(avatar.rig, avatar.world_from_camera, f"{avatar.name} Rig", collection)
-        rig[ROLE], rig[PERSON] = "rig", avatar.name
-        if avatar.weights is not None:
-            write_skin_weights(scan, avatar.weights, avatar.rig)
-        bind(scan, rig)
+        for old in {obj.parent for obj in found[avatar.name] if obj.parent is not None and obj.parent.get(ROLE) == "rig"}:
+            _release(found[avatar.name], old)
+        rig = None
+        if avatar.rig is not None:
+            rig = write_armature(avatar.rig, avatar.world_from_camera, f"{avatar.name} Rig", collection)
+            rig[ROLE], rig[PERSON] = "rig", avatar.name
+        for obj in found[avatar.name]:
+            own = vertices_of(obj)
+            _move(obj, avatar, own)
+            if rig is None:
+                continue
+            if avatar.weights is not None:
+                write_skin_weights(obj, SkinWeights(avatar.weights.bones[own], avatar.weights.weights[own]), avatar.rig)
+            bind(obj, rig)
 
 
-def _move(scan: bpy.types.Object, avatar: Avatar) -> None:
-    """Bring the scan's vertices to where the avatar has them: another rest pose of the rig is another shape of the mesh."""
-    points = transform_points(avatar.world_from_camera, np.ascontiguousarray(avatar.mesh.vertices, np.float32))
+def _release(scans: list[bpy.types.Object], rig: bpy.types.Object) -> None:
+    """Take a rig away from scans: its modifiers, its vertex groups, itself."""
+    bones = set(rig.data.bones.keys())
+    for obj in (obj for obj in scans if obj.parent == rig):
+        for modifier in [m for m in obj.modifiers if m.type == "ARMATURE" and m.object == rig]:
+            obj.modifiers.remove(modifier)
+        for name in bones & set(obj.vertex_groups.keys()):
+            obj.vertex_groups.remove(obj.vertex_groups[name])
+        obj.parent = None
+    clear_objects([rig])
+
+
+def _move(scan: bpy.types.Object, avatar: Avatar, own: np.ndarray) -> None:
+    """Bring the scan's vertices, those of the avatar with indices (V,) `own`, to where the avatar has them: another rest pose of the
+    rig is another shape of the mesh."""
+    points = transform_points(avatar.world_from_camera, np.ascontiguousarray(avatar.mesh.vertices[own], np.float32))
     scan.data.attributes["position"].data.foreach_set("vector", points.ravel())
     scan.data.update()
-    write_normals(scan.data, transform_vectors(avatar.world_from_camera, np.ascontiguousarray(avatar.mesh.normals, np.float32)))
+    normals = np.ascontiguousarray(avatar.mesh.normals[own], np.float32)
+    write_normals(scan.data, transform_vectors(avatar.world_from_camera, normals))

@@ -7,7 +7,7 @@ import pytest
 
 from sapiens2_avatar.core.data import Avatar, Camera, MeshData, Textures
 from sapiens2_avatar.core.errors import SapiensError
-from sapiens2_avatar.core.exports import camera_document, vertex_colours, write_camera_json, write_ply
+from sapiens2_avatar.core.exports import camera_document, image_at, write_camera_json, write_ply
 from sapiens2_avatar.core.frames import uv_from_pixel
 
 LEVEL = np.array([[1.0, 0, 0, 0.5], [0, 0, 1, -2], [0, -1, 0, 1.5], [0, 0, 0, 1]])
@@ -61,9 +61,7 @@ def test_a_cloud_has_no_faces(avatar, tmp_path):
 
 
 def test_vertices_off_the_image_take_the_nearest_texel(avatar):
-    mesh = avatar.mesh
-    off = MeshData(mesh.vertices, mesh.faces, mesh.uvs + np.float32(5), mesh.normals, mesh.labels)
-    assert np.array_equal(vertex_colours(off, avatar.image), np.tile(avatar.image[0, -1], (4, 1)))
+    assert np.array_equal(image_at(avatar.mesh.uvs + np.float32(5), avatar.image), np.tile(avatar.image[0, -1], (4, 1)))
 
 
 def test_the_camera_file_projects_like_the_camera(avatar, tmp_path):

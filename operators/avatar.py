@@ -1,0 +1,102 @@
+"""What an artist does with a finished avatar: take the scan apart, and write it to a file for another program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, StringProperty
+from bpy.types import Context, Operator
+from bpy_extras.io_utils import ExportHelper
+
+from ..core.errors import SapiensError
+from ..scene.build import active_collection
+from ..scene.export import export, export_ply
+from ..scene.separate import scans, separate
+
+FORMATS = (
+    (".glb", "glTF Binary (.glb)", "Scan, rig, camera and textures in one file, for engines and the web"),
+    (".fbx", "FBX (.fbx)", "Scan, rig and camera for other animation programs, textures embedded"),
+    (".usdc", "USD (.usdc)", "Scan, rig and camera for film pipelines"),
+    (".obj", "Wavefront (.obj)", "The scan with its textures beside it"),
+    (".ply", "Stanford PLY (.ply)", "The scan with colors at its vertices"),
+    ("cloud", "Point Cloud (.ply)", "The vertices of the scan with normals and colors"),
+    (".exr", "Displacement (.exr)", "Metres from the mesh to the surface that the network saw, 32 bits"),
+    (".json", "Camera (.json)", "The matched camera as numbers: pinhole, pose, and every focal length that was considered"),
+)
+
+
+def chosen(context: Context) -> bpy.types.Collection | None:
+    """The collection of the avatar that the artist means."""
+    return active_collection(context, context.scene.sapiens2.predictions)
+
+
+class ForAvatar:
+    """What the operators share that need an avatar in the scene."""
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Leave the edit mode first")
+            return False
+        if chosen(context) is None:
+            cls.poll_message_set("Select an object of an avatar")
+            return False
+        return True
+
+
+class SAPIENS2_OT_separate_parts(ForAvatar, Operator):
+    """Take the scan apart: hair, upper and lower clothing, shoes and skin become objects of their own"""
+
+    bl_idname = "sapiens2.separate_parts"
+    bl_label = "Separate by Part"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: Context) -> set[str]:
+        try:
+            made = [piece for objects in scans(chosen(context)).values() for obj in objects for piece in separate(obj)]
+        except SapiensError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, ", ".join(obj.name for obj in made))
+        return {"FINISHED"}
+
+
+class SAPIENS2_OT_export(ForAvatar, ExportHelper, Operator):
+    """Write the avatar of the active object to a file; nothing is moved or scaled"""
+
+    bl_idname = "sapiens2.export"
+    bl_label = "Export Sapiens2 Avatar"
+
+    filename_ext = ""
+    filter_glob: StringProperty(default="*.glb;*.fbx;*.usd*;*.obj;*.ply;*.json;*.exr", options={"HIDDEN"})
+    format: EnumProperty(name="Format", description="What the file is for", items=FORMATS)
+    check_existing: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+
+    def invoke(self, context: Context, event: bpy.types.Event) -> set[str]:
+        if not self.filepath:
+            self.filepath = bpy.path.clean_name(chosen(context).name) + self._suffix()
+        return ExportHelper.invoke(self, context, event)
+
+    def check(self, _context: Context) -> bool:
+        """The name in the file browser follows the format."""
+        path = str(Path(self.filepath).with_suffix(self._suffix())) if Path(self.filepath).name else self.filepath
+        changed, self.filepath = path != self.filepath, path
+        return changed
+
+    def execute(self, context: Context) -> set[str]:
+        path = Path(bpy.path.abspath(self.filepath)).with_suffix(self._suffix())
+        collection = chosen(context)
+        try:
+            written = export_ply(path, [collection], cloud=True) if self.format == "cloud" else export(path, [collection])
+        except SapiensError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"{written.name} written")
+        return {"FINISHED"}
+
+    def _suffix(self) -> str:
+        return ".ply" if self.format == "cloud" else self.format
+
+
+CLASSES = (SAPIENS2_OT_separate_parts, SAPIENS2_OT_export)
