@@ -28,7 +28,7 @@ class SAPIENS2_PT_reference(AfterSetup, Panel):
         row.operator("sapiens2.photo_from_image", text="", icon="IMPORT")
         row.operator("sapiens2.photo_from_clipboard", text="", icon="PASTEDOWN")
         if not settings.photo:
-            paragraph(layout, "Choose the photo of a person, drop one on the viewport, or begin with ours", "INFO")
+            paragraph(layout, "Choose the photo of a person, drop one on the viewport, or try the sample", "INFO")
             layout.operator("sapiens2.photo_open", text="Use Sample Photo", icon="USER").filepath = str(SAMPLE)
             return
         layout.template_icon(thumbnails.photo_icon(settings), scale=7.0)

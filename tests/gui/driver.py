@@ -1,12 +1,12 @@
-"""Runs inside a Blender with a window and works like an artist: real mouse and key events on real buttons.
+"""Runs inside a Blender with a window and works like an artist: the X server's own mouse and keys on Blender's buttons.
 
-Started by conftest.py with --enable-event-simulate. A scenario is a generator in scenarios.py: what it yields are seconds to wait,
-during which Blender's own loop runs. $OUT gets log.txt, pictures, and result.json at the end.
+Started by conftest.py. A scenario is a generator in one of the scenario files: what it yields are seconds to wait, during which
+Blender's own loop runs. $OUT gets pictures, and result.json at the end.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import os
 import subprocess
@@ -16,33 +16,43 @@ import traceback
 from pathlib import Path
 
 import bpy
+from pointer import Pointer
 
 OUT = Path(os.environ["OUT"])
 TAB = "Sapiens2"
+TICK = 0.02
+STARTED = time.monotonic()
 
 
-class Gaps:
-    """Longest times between two calls from Blender's loop, by label: on the clock, and of processor time of Blender's main thread.
+class Redraws:
+    """Longest time between two drawings of the sidebar, by label: on the clock, and of processor time of Blender's main thread.
 
     The second is what Blender and the extension do; the first is also what everything else on the computer does.
     """
 
     def __init__(self):
-        self.label, self.clock, self.work = "", {}, {}
-        self.last = (time.monotonic(), time.thread_time())
+        self.label, self.count, self.clock, self.work = "", {}, {}, {}
+        self.last = None
 
     def begin(self, label):
         self.label, self.last = label, (time.monotonic(), time.thread_time())
 
-    def tick(self):
+    def drawn(self):
+        if not self.label:
+            return
         now = (time.monotonic(), time.thread_time())
         for kept, new, old in zip((self.clock, self.work), now, self.last, strict=True):
             kept[self.label] = max(kept.get(self.label, 0.0), new - old)
+        self.count[self.label] = self.count.get(self.label, 0) + 1
         self.last = now
-        return 0.02
+
+    def ask(self):
+        if self.label:
+            region("UI").tag_redraw()
+        return TICK
 
 
-gaps = Gaps()
+redraws = Redraws()
 
 
 def window():
@@ -57,25 +67,28 @@ def region(kind):
     return next(r for r in area().regions if r.type == kind)
 
 
-def event(**options):
-    window().event_simulate(**options)
+def say(text):
+    """A line in the log with the time, to see where it went."""
+    sys.stderr.write(f"{time.monotonic() - STARTED:7.1f}  {text}\n")
+    sys.stderr.flush()
 
 
 def picture(name, crop_panel=False):
     """Grab from the X server: Blender's own screenshot is black with software OpenGL."""
-    path = OUT / f"{name}.png"
+    path = OUT / "pictures" / f"{name}.png"
+    say(f"picture {name}")
     subprocess.run(["import", "-window", "root", str(path)], check=True)
     if crop_panel:
         panel = region("UI")
         top = window().height - panel.y - panel.height
         geometry = f"{panel.width}x{panel.height}+{panel.x}+{top}"
-        subprocess.run(["mogrify", "-crop", geometry, "+repage", str(path)], check=True)
+        subprocess.run(["mogrify", "-crop", geometry, "+repage", "-strip", str(path)], check=True)
 
 
-def command_under_pointer():
+def command_under_pointer(kind="UI"):
     manager = bpy.context.window_manager
     manager.clipboard = ""
-    with bpy.context.temp_override(window=window(), area=area(), region=region("UI")):
+    with bpy.context.temp_override(window=window(), area=area(), region=region(kind)):
         for operator in (bpy.ops.ui.copy_python_command_button, bpy.ops.ui.copy_data_path_button):
             try:
                 if operator.poll():
@@ -86,35 +99,59 @@ def command_under_pointer():
     return manager.clipboard
 
 
-def find_button(text, offset=-10):
-    """Hover down the sidebar until the button under the pointer runs `text`; value: its place."""
+def find_button(text, offset=-10, start=0.0):
+    """Move down the sidebar until the button under the pointer runs `text`; value: its place. `start`: share of the height to skip."""
     panel = region("UI")
     x = panel.x + panel.width // 2 + offset
-    for y in range(panel.y + panel.height - 10, panel.y, -8):
-        event(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
-        yield 0.08
+    for y in range(int(panel.y + panel.height * (1 - start)) - 10, panel.y, -12):
+        mouse.move(x, y)
+        yield 0.04
         if text in command_under_pointer():
+            say(f"found {text}")
             return x, y
     picture(f"not found {text}")
+    say(f"no {text}")
     raise LookupError(f"no button that runs {text}")
 
 
 def click(x, y):
-    event(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
+    mouse.move(x, y)
     yield 0.15
-    event(type="LEFTMOUSE", value="PRESS", x=x, y=y)
-    yield 0.1
-    event(type="LEFTMOUSE", value="RELEASE", x=x, y=y)
+    mouse.button(True)
+    yield 0.08
+    mouse.button(False)
     yield 0.3
 
 
-def key(kind, **modifiers):
-    view = region("WINDOW")
-    x, y = view.x + view.width // 2, view.y + view.height // 2
-    event(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
+def press(text, **options):
+    """Find the button that runs `text` and click it."""
+    place = yield from find_button(text, **options)
+    yield from click(*place)
+
+
+def drag(start, end, area_window_height=None):
+    mouse.move(*start)
     yield 0.2
-    event(type=kind, value="PRESS", x=x, y=y, **modifiers)
-    event(type=kind, value="RELEASE", x=x, y=y, **modifiers)
+    mouse.button(True)
+    for step in range(1, 6):
+        mouse.move(*(int(a + (b - a) * step / 5) for a, b in zip(start, end, strict=True)))
+        yield 0.08
+    mouse.button(False)
+    yield 0.4
+
+
+def rest():
+    """The pointer out of the way, so that nothing is highlighted and no tooltip opens."""
+    view = region("WINDOW")
+    mouse.move(view.x + view.width // 3, view.y + 40)
+    yield 0.6
+
+
+def key(name, *modifiers):
+    view = region("WINDOW")
+    mouse.move(view.x + view.width // 3, view.y + view.height // 2)
+    yield 0.2
+    mouse.key(name, *modifiers)
     yield 0.8
 
 
@@ -123,11 +160,13 @@ def until(condition, seconds):
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError(f"waited {seconds} s")
-        yield 0.05
+        yield 0.03
 
 
 def datablocks():
-    kinds = ("objects", "meshes", "materials", "images", "cameras", "armatures", "collections")
+    """Name of every kind of data -> names of its blocks, without what belongs to the interface."""
+    interface = {"window_managers", "screens", "workspaces", "brushes", "palettes", "libraries", "linestyles"}
+    kinds = [p.identifier for p in bpy.data.bl_rna.properties if p.type == "COLLECTION" and p.identifier not in interface]
     return {kind: sorted(block.name for block in getattr(bpy.data, kind)) for kind in kinds}
 
 
@@ -135,45 +174,68 @@ def extension():
     return sys.modules["bl_ext.user_default.sapiens2_avatar"]
 
 
+def module(name):
+    return sys.modules[f"{extension().__name__}.{name}"]
+
+
 def open_tab():
     for space_area in window().screen.areas:
         if space_area.type == "VIEW_3D":
             space_area.spaces[0].show_region_ui = True
-    yield 2.0
+    yield 1.0
     region("UI").active_panel_category = TAB
+    yield 1.0
+
+
+def install():
+    """Preferences > Get Extensions > Install from Disk: its file browser, the zip chosen in it, and its button."""
+    path = Path(os.environ["EXT_ZIP"])
+    bpy.ops.extensions.package_install_files("INVOKE_DEFAULT", repo="user_default", enable_on_install=True)
     yield 1.5
+    browser = next((w, a) for w in bpy.context.window_manager.windows for a in w.screen.areas if a.type == "FILE_BROWSER")
+    parameters = browser[1].spaces.active.params
+    parameters.directory, parameters.filename = os.fsencode(path.parent), path.name
+    yield 0.5
+    with bpy.context.temp_override(window=browser[0], area=browser[1]):
+        bpy.ops.file.execute()
+    yield from until(lambda: "bl_ext.user_default.sapiens2_avatar" in sys.modules, 60)
+    yield 0.5
+
+
+def scenario():
+    name, function = os.environ["SCENARIO"].split(".")
+    return getattr(importlib.import_module(name), function)()
+
+
+def work():
+    yield from install()
+    return (yield from scenario())
 
 
 def run():
-    spec = importlib.util.spec_from_file_location("scenarios", Path(__file__).with_name("scenarios.py"))
-    scenarios = importlib.util.module_from_spec(spec)
-    sys.modules["driver"] = sys.modules["__main__"] if __name__ == "__main__" else sys.modules[__name__]
-    spec.loader.exec_module(scenarios)
-    steps = getattr(scenarios, os.environ["SCENARIO"])()
-    result = {"error": ""}
+    steps, result = work(), {"error": ""}
 
     def step():
-        for any_area in window().screen.areas:
-            any_area.tag_redraw()
         try:
-            return next(steps)
+            pause = next(steps)
+            if not redraws.label:
+                region("UI").tag_redraw()
+            return pause
         except StopIteration as end:
             result["value"] = end.value
         except BaseException:  # noqa: BLE001 (whatever it is goes to the test)
             result["error"] = traceback.format_exc()
             picture("failed")
-        result["clock"], result["work"] = gaps.clock, gaps.work
+        result.update(clock=redraws.clock, work=redraws.work, count=redraws.count)
         (OUT / "result.json").write_text(json.dumps(result, default=str))
         bpy.ops.wm.quit_blender()
         return None
 
-    bpy.app.timers.register(step, first_interval=5.0, persistent=True)
-    bpy.app.timers.register(gaps.tick, persistent=True)
+    for any_area in window().screen.areas:
+        any_area.tag_redraw()
+    bpy.app.timers.register(step, first_interval=4.0, persistent=True)
+    bpy.app.timers.register(redraws.ask, persistent=True)
+    bpy.types.SpaceView3D.draw_handler_add(redraws.drawn, (), "UI", "POST_PIXEL")
 
 
-preferences = bpy.context.preferences
-preferences.view.show_splash = False
-preferences.view.use_save_prompt = False
-preferences.view.ui_scale = 1.0
-bpy.ops.extensions.package_install_files(filepath=os.environ["EXT_ZIP"], repo="user_default", enable_on_install=True)
-run()
+mouse = Pointer(int(os.environ.get("SCREEN_HEIGHT", "900")))

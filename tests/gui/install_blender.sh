@@ -33,7 +33,7 @@ mount -t proc proc "$root/proc"
 trap 'umount "$root/proc" || true' EXIT
 chroot "$root" apt-get -qq update
 DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -y -qq blender libgl1 libegl1 libgl1-mesa-dri libglx-mesa0 libegl-mesa0 \
-    mesa-vulkan-drivers libvulkan1 fonts-dejavu-core python3-numpy python3-cattr python3-requests python3-zstandard imagemagick >>"$root.log" 2>&1
+    mesa-vulkan-drivers libvulkan1 fonts-dejavu-core python3-numpy python3-cattr python3-requests python3-zstandard libxtst6 imagemagick >>"$root.log" 2>&1
 chroot "$root" apt-get clean
 mkdir -p /tmp/blender-home
 chroot "$root" blender --version | head -1

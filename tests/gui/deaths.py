@@ -1,0 +1,45 @@
+"""The worker dies in the middle of its work. Runs inside Blender, see driver.py."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+
+from driver import datablocks, picture, press, until
+from steps import begin_run, finish_run, jobs, left_behind, project
+
+HOW = os.environ.get("HOW", "")
+
+
+def end_worker():
+    """Kill it, or take away its memory."""
+    pid = jobs().worker().pid
+    if HOW == "memory":
+        resource.prlimit(pid, resource.RLIMIT_AS, (1 << 20, 1 << 20))
+    else:
+        os.kill(pid, getattr(signal, HOW))
+
+
+def killed():
+    """In each stage: one sentence with the next step, the scene untouched, and at the end the next run works."""
+    yield from project()
+    before, deaths = datablocks(), []
+    for share in (0.0, 0.25, 0.55, 0.78, 0.9):
+        yield from begin_run(share)
+        stage, start = jobs().current().stage, time.monotonic()
+        end_worker()
+        yield from until(lambda: jobs().current() is None, 15)
+        seconds = time.monotonic() - start
+        yield 0.5
+        error = jobs().status.error
+        deaths.append({"stage": stage, "seconds": seconds, "message": error.message, "hint": error.hint, "left": left_behind()})
+        if share == 0.25:
+            picture(f"killed_{HOW.lower()}", crop_panel=True)
+        if HOW == "memory":
+            jobs().restart()  # a limit once set stays with the process
+    after = datablocks()
+    yield from press("sapiens2.run")
+    made = yield from finish_run(before)
+    return {"before": before, "after": after, "made": made, "deaths": deaths}

@@ -1,0 +1,99 @@
+"""The sidebar's faces, each as a picture. Runs inside Blender, see driver.py."""
+
+from __future__ import annotations
+
+import bpy
+from driver import click, datablocks, drag, extension, find_button, module, open_tab, picture, press, region, rest, until
+from steps import begin_run, finish_run, jobs, preferences, project, settings, store_predictions
+
+
+def three_faces():
+    """Needs setup, nothing chosen yet, idle, running, done."""
+    yield from open_tab()
+    yield from rest()
+    picture("setup", crop_panel=True)
+    widths = [region("UI").width]
+    yield from project()
+    settings().photo = ""
+    yield from rest()
+    picture("empty", crop_panel=True)
+    yield from press("sapiens2.photo_open")
+    yield from until(lambda: settings().photo, 5)
+    settings().photo = "//anna.jpg"
+    yield from rest()
+    yield 2.0
+    picture("idle", crop_panel=True)
+    before = datablocks()
+    yield from begin_run(0.3)
+    yield from rest()
+    picture("running", crop_panel=True)
+    yield from finish_run(before)
+    yield from rest()
+    picture("done", crop_panel=True)
+    picture("window")
+    return {"widths": widths, "made": datablocks(), "notes": jobs().status.notes}
+
+
+def unfold(*labels):
+    """Register the panels anew with only these unfolded; works before they are drawn for the first time."""
+    panels = module("panels")
+    for cls in reversed(panels.CLASSES):
+        bpy.utils.unregister_class(cls)
+    for cls in panels.CLASSES:
+        if issubclass(cls, bpy.types.Panel):
+            cls.bl_options = set() if cls.bl_label in labels else {"DEFAULT_CLOSED"}
+        bpy.utils.register_class(cls)
+    yield 0.5
+
+
+def every_panel():
+    """Each panel unfolded, before and after a run, also with a model whose weights are missing."""
+    preferences().python_path = ""
+    yield from unfold("Model", "Maps")
+    yield from project()
+    settings().model = "0.8b"
+    yield from rest()
+    picture("model_and_no_maps", crop_panel=True)
+    settings().model = "preview"
+    store_predictions()
+    before = datablocks()
+    bpy.ops.sapiens2.run()
+    made = datablocks()
+    assert len(made["objects"]) > len(before["objects"])
+    yield from rest()
+    yield 2.0
+    picture("maps", crop_panel=True)
+    for labels in (("Scan", "Texture", "Rig"), ("Retarget", "Bone Table"), ("Batch", "Motion")):
+        yield from unfold(*labels)
+        yield from open_tab()
+        if "Retarget" in labels:
+            settings().armature = next((obj for obj in bpy.data.objects if obj.type == "ARMATURE"), None)
+        yield from rest()
+        picture(labels[0].lower(), crop_panel=True)
+    return {"width": region("UI").width}
+
+
+def people():
+    """Find the people, untick one, draw a box around another: the thumbnail shows what is meant."""
+    yield from project()
+    yield from press("sapiens2.people_find")
+    yield from until(lambda: jobs().current() is None and len(settings().boxes), 120)
+    found = [(box.x1, box.y1, box.x2, box.y2) for box in settings().boxes]
+    yield from rest()
+    yield 1.0
+    picture("people_found", crop_panel=True)
+    place = yield from find_button("sapiens2.box_draw", offset=region("UI").width // 2 - 60)
+    yield from click(*place)
+    yield 2.0
+    editor = next(a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.type == "IMAGE_EDITOR")
+    picture("box_drawing")
+    size = editor.width, editor.height
+    yield from drag((size[0] // 2 - 60, size[1] // 2 - 100), (size[0] // 2 + 60, size[1] // 2 + 100))
+    yield from until(lambda: len(settings().boxes) > len(found), 5)
+    drawn = settings().boxes[-1]
+    settings().boxes[0].use = False
+    bpy.ops.wm.window_close() if len(bpy.context.window_manager.windows) > 1 else None
+    yield from rest()
+    picture("people_chosen", crop_panel=True)
+    size = tuple(settings().photo_size)
+    return {"found": found, "drawn": [drawn.x1, drawn.y1, drawn.x2, drawn.y2], "size": size, "id": extension().__name__}

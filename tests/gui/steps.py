@@ -1,0 +1,87 @@
+"""What several scenarios begin with. Runs inside Blender, see driver.py."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import bpy
+from driver import OUT, datablocks, extension, module, open_tab, press, until
+
+PYTHON = os.environ["WORKER_PYTHON"]
+
+
+def jobs():
+    return module("jobs")
+
+
+def settings():
+    return bpy.context.scene.sapiens2
+
+
+def preferences():
+    return bpy.context.preferences.addons[extension().__name__].preferences
+
+
+def user_folder(*parts):
+    return module("preferences").user_folder(*parts)
+
+
+def project():
+    """A saved file with the photo beside it, a Python for the worker, and the tab open."""
+    bpy.ops.wm.save_as_mainfile(filepath=str(OUT / "portrait.blend"))
+    preferences().python_path = PYTHON
+    yield from open_tab()
+    settings().photo = "//anna.jpg"
+    yield 1.0
+
+
+def store_predictions():
+    """Predictions of the photo in the cache: Run needs no network."""
+    build = module("operators.build")
+    target = build.predictions_path(OUT / "anna.jpg", build.network_options(bpy.context))
+    shutil.copyfile(os.environ["PREDICTIONS"], target)
+
+
+def stage(share):
+    """Whether the running job has come so far."""
+    job = jobs().current()
+    return job is not None and job.accepted and job.fraction >= share
+
+
+def begin_run(share=0.0):
+    """Click Run and wait until the job has come to this share."""
+    yield from press("sapiens2.run")
+    yield from until(lambda: stage(share), 90)
+
+
+def finish_run(before):
+    """Wait until the job has ended and its objects are there."""
+    yield from until(lambda: jobs().current() is None, 200)
+    yield from until(lambda: len(bpy.data.objects) > len(before["objects"]), 20)
+    yield 0.5
+    return datablocks()
+
+
+def saved_bytes(name):
+    """The scene with all that it uses, as Blender writes it."""
+    path = OUT / f"{name}.blend"
+    bpy.data.libraries.write(str(path), set(bpy.data.scenes))
+    return path.read_bytes()
+
+
+def left_behind():
+    """Scratch folders of jobs, and processes that this Blender has started and not ended, but for the idle worker."""
+    folders = [path.name for path in user_folder("scratch").iterdir()]
+    entries = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    children = [int(entry.name) for entry in entries if _parent(entry) == os.getpid()]
+    return folders, [pid for pid in children if pid != jobs().worker().pid]
+
+
+def _parent(entry):
+    """Number of the parent of a process, None when it has ended meanwhile."""
+    try:
+        return int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
