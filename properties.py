@@ -217,7 +217,7 @@ def avatar_settings(settings: SapiensSettings) -> dict:
     if settings.scale == "DISTANCE":
         made["distance"] = settings.distance
     if settings.focal > 0:
-        made["focal_35mm"] = settings.focal
+        made["typed_35mm"] = settings.focal
     return made
 
 

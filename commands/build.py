@@ -73,7 +73,7 @@ def build(
     for path in exports:
         console.result(export(path, collections))
     if getattr(options, "cloud", None):
-        console.result(export_ply(options.cloud, collections, cloud=True))
+        console.result(export_ply(Path(options.cloud).absolute(), collections, cloud=True))
     if preview is not None:
         console.result(write_picture(preview, photos[0], collections[0]))
 
@@ -109,7 +109,8 @@ def avatar_settings(options: Namespace, focal_35mm: float | None = None) -> Avat
         ),
         rig=replace(default.rig, rest=options.rest),
         with_rig=not options.no_rig,
-        focal_35mm=options.focal or focal_35mm,
+        focal_35mm=focal_35mm,
+        typed_35mm=options.focal,
         stature=options.stature,
         distance=options.distance,
         keep_camera_frame=options.keep_camera_frame,

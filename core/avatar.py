@@ -38,6 +38,7 @@ class AvatarSettings:
 
     with_rig           make the skeleton and the skin weights (needs keypoints)
     focal_35mm         focal length of the lens in millimetres for 35 mm film, where the photo's EXIF states it
+    typed_35mm         the same, typed by somebody who knows it: it wins over what the network and the EXIF say
     stature            height of the person in metres that everything is scaled to; None = as predicted
     distance           measured metres from the camera to the person that everything is scaled to, instead of a stature
     keep_camera_frame  leave the camera level at the world's origin instead of standing the person on the ground
@@ -49,6 +50,7 @@ class AvatarSettings:
     rig: RigSettings = field(default_factory=_default_rig_settings)
     with_rig: bool = True
     focal_35mm: float | None = None
+    typed_35mm: float | None = None
     stature: float | None = None
     distance: float | None = None
     keep_camera_frame: bool = False
@@ -80,7 +82,7 @@ def make_avatars(
         raise SapiensError(f"{name} has no pointmap, so there is no surface.", "Run the pointmap task on the photo first.")
 
     report("camera", 0.0)
-    estimate = estimate_camera(predictions, focal_35mm=settings.focal_35mm)
+    estimate = estimate_camera(predictions, focal_35mm=settings.focal_35mm, typed_35mm=settings.typed_35mm)
     camera = estimate.camera
     people = find_people(_labels(predictions), predictions.boxes)
     if not people:

@@ -44,12 +44,15 @@ class CameraEstimate:
     notes: tuple[str, ...] = ()
 
 
-def estimate_camera(predictions: Predictions, focal_35mm: float | None = None, scale: float | None = None) -> CameraEstimate:
+def estimate_camera(
+    predictions: Predictions, focal_35mm: float | None = None, scale: float | None = None, typed_35mm: float | None = None
+) -> CameraEstimate:
     """Choose the camera of a photo.
 
     predictions  intrinsics, pointmap and metadata ("focal_source", "focal_35mm") are used where present
     focal_35mm   35 mm equivalent focal length, millimetres (EXIF); the metadata's if None
     scale        output of the pointmap network's scale head: 768 / focal length in network pixels, photo fitted into 1024 x 768
+    typed_35mm   35 mm equivalent focal length that somebody typed who knows it, millimetres: it wins over everything
     Order: intrinsics that came with the predictions, EXIF unless the photo was plainly cropped, scale head, pointmap, assumption.
     """
     height, width = predictions.height, predictions.width
@@ -76,7 +79,17 @@ def estimate_camera(predictions: Predictions, focal_35mm: float | None = None, s
         k: float(f) for k, f in candidates.items() if math.isfinite(f) and PLAUSIBLE[0] * side <= f <= PLAUSIBLE[1] * side
     }
 
-    if given is not None and source in candidates:
+    if typed_35mm is not None:
+        typed = typed_35mm * math.hypot(width, height) / FULL_FRAME_DIAGONAL
+        if not PLAUSIBLE[0] * side <= typed <= PLAUSIBLE[1] * side:
+            raise SapiensError(
+                f"A lens of {typed_35mm:g} mm is not plausible.", "Type the focal length for 35 mm film, for example 50."
+            )
+        candidates["typed"] = typed
+        middle = given or fitted
+        centre = (middle.cx, middle.cy) if middle is not None else centre
+        camera = Camera(width, height, typed, typed * (given.fy / given.fx if given else 1), *centre, "typed")
+    elif given is not None and source in candidates:
         camera = replace(given, source=source)
     else:
         seen = candidates.get("scale head", candidates.get("pointmap"))

@@ -37,7 +37,7 @@ class Camera:
     width, height   pixels of the image
     fx, fy          focal lengths, pixels
     cx, cy          principal point, pixels (integer = pixel centre)
-    source          where the focal length comes from: "given", "scale head", "pointmap", "exif", "assumed"
+    source          where the focal length comes from: "given", "typed", "scale head", "pointmap", "exif", "assumed"
     """
 
     width: int

@@ -39,7 +39,7 @@ def export(path: str | Path, collections: Sequence[bpy.types.Collection]) -> Pat
     The artist's selection is the same afterwards. Raises SapiensError for an unknown format, one that this Blender was built
     without, or a file that cannot be written.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     suffix = path.suffix.lower()
     if suffix == ".ply":
         return export_ply(path, collections)

@@ -174,3 +174,54 @@ def test_a_full_disk_leaves_nothing_half_written(studio, tmp_path, capsys):
         assert not any(disk.iterdir())
     finally:
         os.system(f"umount '{disk}'")
+
+
+def test_what_artists_and_technicians_may_ask_for(studio, tmp_path, capsys):
+    """Quads, pieces, the atlas, a lens, a distance, and every file beside the .blend."""
+    names = ["a.ply", "a.json", "a.exr", "a.obj"]
+    arguments = [
+        "build",
+        str(studio("body_sit")),
+        "-o",
+        str(tmp_path / "a.blend"),
+        "--resolution",
+        "half",
+        "--quads",
+        "--separate",
+    ]
+    arguments += ["--bake", "512", "--focal", "60", "--distance", "3", "--cloud", str(tmp_path / "c.ply"), "--json", "--quiet"]
+    assert main([*arguments, *(part for name in names for part in ("--export", str(tmp_path / name)))]) == 0
+    said = said_by(capsys)
+    assert {os.path.basename(path) for path in said["results"]} == {"a.blend", "c.ply", *names}
+    assert all(os.path.getsize(tmp_path / name) > 500 for name in (*names, "c.ply"))
+    (camera,) = said["cameras"].values()
+    assert camera["source"] == "typed" and {"given", "typed", "pointmap"} <= camera["focal_lengths"].keys()
+    wanted = 60 * np.hypot(512, 512) / np.hypot(36, 24)
+    assert camera["focal_length"] == pytest.approx(wanted)
+    assert json.loads((tmp_path / "a.json").read_text("utf-8"))["fx"] == pytest.approx(wanted)
+
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    pieces = [ob for ob in bpy.data.objects if ob.get("sapiens2_role") == "scan"]
+    assert len(pieces) >= 3 and any(ob["sapiens2_piece"] == "Skin" for ob in pieces)
+    seen = by_role("camera")
+    depths = np.concatenate([positions(ob.data) for ob in pieces]) @ np.array(seen.matrix_world)[:3, 2]
+    assert np.median(np.array(seen.matrix_world)[:3, 2] @ np.array(seen.matrix_world)[:3, 3] - depths) == pytest.approx(
+        3, rel=0.03
+    )
+    for ob in pieces:
+        assert ob.data.validate() is False and {len(polygon.vertices) for polygon in ob.data.polygons} == {4}
+        assert [layer.name for layer in ob.data.uv_layers] == ["UVMap", "Atlas"]
+        nodes = ob.material_slots[0].material.node_tree.nodes
+        assert next(n for n in nodes if n.type == "UVMAP").uv_map == "Atlas"
+        assert next(n.image.size[:] for n in nodes if n.type == "TEX_IMAGE") == (512, 512)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--cloud", "c.obj"], ["--distance", "0"], ["--stature", "1.7", "--distance", "2"], ["--focal", "-3"], ["--bake", "7"], ["--export", "a.xyz"]],
+)  # fmt: skip
+def test_options_that_make_no_sense_are_explained(arguments, studio, tmp_path, capsys):
+    assert main(["build", str(studio("body_sit")), "-o", str(tmp_path / "x.blend"), "--json", "--quiet", *arguments]) == 1
+    (failure,) = said_by(capsys)["failures"]
+    assert failure["error"].endswith(".") and failure["hint"]
+    assert not (tmp_path / "x.blend").exists()

@@ -1,5 +1,6 @@
 """The lens from its witnesses, the world from the body."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -198,3 +199,20 @@ def test_studio_cameras(studio, shared, name):
     assert given.camera.source == "given" and abs(given.camera.fx / truth["intrinsics"][0, 0] - 1) < 1e-6 and not given.notes
     seen = estimate_camera(replace(predictions, intrinsics=None))
     assert abs(seen.camera.fx / truth["intrinsics"][0, 0] - 1) < (0.025 if "degraded" in name else 0.001)
+
+
+def test_a_lens_that_was_typed_wins_and_the_others_are_told():
+    width, height = CENTRED.width, CENTRED.height
+    millimetres = CENTRED.fx * 1.3 * math.hypot(36, 24) / math.hypot(width, height)
+    for predictions in (_seen(CENTRED), replace(_seen(CENTRED), intrinsics=CENTRED.matrix.astype(np.float32))):
+        estimate = estimate_camera(predictions, typed_35mm=millimetres)
+        assert estimate.camera.source == "typed" and estimate.camera.fx == pytest.approx(CENTRED.fx * 1.3)
+        assert estimate.camera.fy / estimate.camera.fx == pytest.approx(CENTRED.fy / CENTRED.fx, rel=1e-3)
+        assert estimate.candidates["pointmap"] == pytest.approx(CENTRED.fx, rel=0.01)
+        assert any("typed" in note and "pointmap says" in note for note in estimate.notes)
+
+
+@pytest.mark.parametrize("millimetres", [0.0, -50.0, 1e5, float("nan")])
+def test_a_lens_that_cannot_be_is_refused(millimetres):
+    with pytest.raises(SapiensError, match="plausible"):
+        estimate_camera(_seen(CENTRED), typed_35mm=millimetres)
