@@ -185,7 +185,7 @@ def _build(job: Job, plan: Plan) -> tuple[list, list[str]]:
 def _save(job: Job) -> Path:
     from ..scene.files import save_blend
 
-    return save_blend(job.file(".blend"))
+    return save_blend(job.file(".blend"), reproducible=True)
 
 
 def _output(job: Job, stage: str, collections: list) -> Path:

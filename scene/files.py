@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bpy
 
+from ..core.blend_file import compressed, normalised
 from ..core.errors import SapiensError
 
 
@@ -27,11 +28,18 @@ def open_blend(path: str | Path) -> None:
         ) from error
 
 
-def save_blend(path: str | Path) -> Path:
-    """Save the open file at `path`, compressed, whole or not at all. Raises SapiensError when it cannot be written."""
-    return write_whole(
-        Path(path), lambda temporary: bpy.ops.wm.save_as_mainfile(filepath=str(temporary), copy=True, compress=True)
-    )
+def save_blend(path: str | Path, *, reproducible: bool = False) -> Path:
+    """Save the open file at `path`, compressed, whole or not at all. Raises SapiensError when it cannot be written.
+
+    reproducible  the same scene gives the same bytes; see `core.blend_file`
+    """
+
+    def write(temporary: Path) -> None:
+        bpy.ops.wm.save_as_mainfile(filepath=str(temporary), copy=True, compress=not reproducible)
+        if reproducible:
+            temporary.write_bytes(compressed(normalised(temporary.read_bytes())))
+
+    return write_whole(Path(path), write)
 
 
 def write_whole(path: Path, write) -> Path:

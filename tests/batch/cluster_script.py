@@ -17,7 +17,10 @@ os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_DEDUP_LOGS="0", RAY_prestart_
 def descendants(pid: int) -> list:
     import psutil
 
-    return psutil.Process(pid).children(recursive=True)
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def main(source: Path, output: Path) -> int:

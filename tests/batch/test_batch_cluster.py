@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 170
 # One thread per process: how a sum is split among threads shows in its last bits, and a node has one core here.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)  # Ray starts a dozen processes, and each would compile all of Ray
 
 
 def contents(output):
