@@ -10,6 +10,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 LOG_LINES = 60
+CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib")
+# The folders of an absolute path (a slash, a drive or ~ before them; none begins or ends with a space), and the name after them.
+PATH = re.compile(
+    r"(?:~|\b[A-Za-z]:|(?<![\w.…/\\~:]))[\\/]+((?:[^\\/\s\"':](?:[^\\/\n\"':]*[^\\/\s\"':])?[\\/]+)+)([^\\/\s\"':,]*)"
+)
 
 
 def extension_version() -> str:
@@ -30,21 +35,24 @@ def compose(facts: Mapping[str, str], detail: str, logs: Iterable[Path]) -> str:
 
 
 def mask(text: str, home: Path | None = None, user: str | None = None) -> str:
-    """Replace the home folder by ~, names of folders above a file by …, and the user's name by <user>.
+    """Replace the home folder by ~, the folders of a path by …, and the user's name by <user>.
 
-    Long paths keep their last two folders: a traceback needs them.
+    Paths of program files keep their last two folders: a traceback needs them.
     """
     folder = str(home or Path.home())
     user = user or getpass.getuser()
     for spelling in (folder, folder.replace("\\", "/"), folder.replace("\\", "\\\\")):
         if len(spelling) > 1:
             text = text.replace(spelling, "~")
-    text = re.sub(r"(?:~|\b[A-Za-z]:|(?<![\w.…/\\]))[\\/](?:[^\\/\n\"':]+[\\/]){3,}", _shorten, text)
+    text = PATH.sub(_shorten, text)
     if len(user) > 2 and user != "root":
         text = re.sub(rf"\b{re.escape(user)}\b", "<user>", text)
     return text
 
 
 def _shorten(match: re.Match) -> str:
-    parts = [part for part in re.split(r"[\\/]", match.group()) if part]
-    return "…/" + "/".join(parts[-2:]) + "/"
+    folders, name = match.groups()
+    if not name.strip().endswith(CODE):
+        return f"…/{name}"
+    parts = [part for part in re.split(r"[\\/]+", folders) if part]
+    return "/".join(["…", *parts[-2:], name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -109,13 +110,13 @@ class SAPIENS2_OT_runtime_remove(Idle, Operator):
 
     def execute(self, _context: Context) -> set[str]:
         jobs.restart()
-        try:
-            runtime.remove(jobs.runtime_folder())
-        except SapiensError as error:
-            return fail(self, error)
-        finally:
-            jobs.refresh()
-        return {"FINISHED"}
+        folder = jobs.runtime_folder()
+
+        def work(progress: runtime.Progress, _stopped: Callable[[], bool]) -> None:
+            progress("deleting", 0.0)
+            runtime.remove(folder)
+
+        return submit(self, Task("runtime", "Runtime", {}, run=work))
 
 
 class SAPIENS2_OT_cache_clear(Operator):

@@ -36,6 +36,46 @@ def studio(shared, tmp_path_factory):
     return unpack
 
 
+@pytest.fixture(scope="session")
+def real_uv() -> Path:
+    """uv's program, which tools/dev.py fetches."""
+    import shutil
+
+    name = "uv.exe" if os.name == "nt" else "uv"
+    found = sorted((ROOT / ".cache").glob(f"uv-*/bin/{name}")) or [Path(path) for path in [shutil.which("uv")] if path]
+    if not found:
+        pytest.skip("no uv: run python3 tools/dev.py setup")
+    return found[-1]
+
+
+@pytest.fixture(scope="session")
+def make_wheel():
+    """Function: folder, name, version, {path: content} -> a wheel as pip would make it, with a RECORD of its files."""
+    import base64
+    import hashlib
+    import zipfile
+
+    def make(folder: Path, name: str, version: str, files: dict[str, bytes]) -> Path:
+        info = f"{name}-{version}.dist-info"
+        files = {
+            **files,
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+            f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        }
+        rows = [
+            f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()},{len(data)}"
+            for path, data in files.items()
+        ]
+        files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""]).encode()
+        path = folder / f"{name}-{version}-py3-none-any.whl"
+        with zipfile.ZipFile(path, "w") as archive:
+            for member, data in files.items():
+                archive.writestr(member, data)
+        return path
+
+    return make
+
+
 def pytest_sessionfinish(session, exitstatus):
     session.config.stash[STATUS] = int(exitstatus)
 

@@ -5,7 +5,6 @@ tools/check_runtime.py does the same once with the real torch.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import shutil
@@ -14,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,36 +25,7 @@ from sapiens2_avatar.core.errors import REMEDIES, Cancelled, SapiensError
 from sapiens2_avatar.core.runtime import Source, check_interpreter, install, installed_python, outdated, remove, unfinished
 from sapiens2_avatar.core.wheel_records import damaged_packages
 
-ROOT = Path(__file__).resolve().parents[2]
 PIECE = 1 << 16
-
-
-def real_uv() -> Path:
-    name = "uv.exe" if os.name == "nt" else "uv"
-    found = sorted((ROOT / ".cache").glob(f"uv-*/bin/{name}")) or [Path(p) for p in [shutil.which("uv")] if p]
-    if not found:
-        pytest.skip("no uv: run python3 tools/dev.py setup")
-    return found[-1]
-
-
-def wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) -> Path:
-    """A wheel as pip would make it: the files, and a RECORD of them."""
-    info = f"{name}-{version}.dist-info"
-    files = {
-        **files,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    rows = [
-        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()},{len(data)}"
-        for path, data in files.items()
-    ]
-    files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""]).encode()
-    path = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for member, data in files.items():
-            archive.writestr(member, data)
-    return path
 
 
 class Index(BaseHTTPRequestHandler):
@@ -103,7 +72,7 @@ class Index(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def small(tmp_path, monkeypatch):
+def small(tmp_path, monkeypatch, real_uv, make_wheel):
     """A runtime with a "torch" of 3 MB and one library, a server that has them, and a folder to install into."""
     shelf = tmp_path / "shelf"
     shelf.mkdir()
@@ -111,14 +80,14 @@ def small(tmp_path, monkeypatch):
     code = (
         b"__version__ = '1.0+small'\nclass zeros:\n def __init__(s, n): pass\n def sum(s): return s\n def item(s): return 0.0\n"
     )
-    wheel(shelf, "torch", "1.0", {"torch/__init__.py": code, "torch/lib/weights.bin": noise})
+    make_wheel(shelf, "torch", "1.0", {"torch/__init__.py": code, "torch/lib/weights.bin": noise})
     state = SimpleNamespace(folder=shelf, pause=0.0, status=200, fetched=[])
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Index,), {"state": state}))
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     state.url = f"http://127.0.0.1:{server.server_port}"
 
     def lock(version: str) -> None:
-        path = wheel(shelf, "library", version, {"library.py": f"version = {version!r}\n".encode()})
+        path = make_wheel(shelf, "library", version, {"library.py": f"version = {version!r}\n".encode()})
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         (tmp_path / "requirements.lock").write_text(f"library=={version} --hash=sha256:{digest}\n")
 
@@ -129,12 +98,11 @@ def small(tmp_path, monkeypatch):
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("UV_DEFAULT_INDEX", f"{state.url}/simple")
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
-    program = real_uv()
     monkeypatch.setattr(runtime, "LOCK", tmp_path / "requirements.lock")
     monkeypatch.setattr(runtime, "TORCH", tmp_path / "torch.txt")
     monkeypatch.setattr(runtime, "DISK_GIGABYTES", (0.0, 0.0))
     monkeypatch.setattr(runtime, "IMPORT_TEST", "import torch, library; print('torch', torch.__version__)")
-    monkeypatch.setattr(runtime, "uv_program", lambda folder: program)
+    monkeypatch.setattr(runtime, "uv_program", lambda folder: real_uv)
     state.server, state.lock, state.home = server, lock, tmp_path / "user ü" / "runtime"
     state.log = tmp_path / "logs" / "install.log"
 
@@ -196,12 +164,12 @@ def test_download_tells_how_far_it_is(small):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-def test_killed_in_the_middle_it_leaves_no_process_and_goes_on(small, tmp_path):
+def test_killed_in_the_middle_it_leaves_no_process_and_goes_on(small, real_uv):
     small.pause = 0.2
     code = (
         f"from pathlib import Path\nfrom sapiens2_avatar.core import runtime as r\n"
         f"r.LOCK, r.TORCH, r.DISK_GIGABYTES = Path({str(runtime.LOCK)!r}), Path({str(runtime.TORCH)!r}), (0, 0)\n"
-        f"r.uv_program = lambda folder: Path({str(real_uv())!r})\n"
+        f"r.uv_program = lambda folder: Path({str(real_uv)!r})\n"
         f"r.install(Path({str(small.home)!r}), Path({str(small.log)!r}), lambda *_: None, lambda: False, r.Source(backend='pypi'))\n"
     )
     blender = subprocess.Popen([sys.executable, "-c", code])
