@@ -21,6 +21,8 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     Raises SapiensError for a missing folder, no permission, a full disk and every other OSError.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # the rename would take the place of a device or a pipe
+        raise _in_the_way(path)
     temporary = path.parent / f".{path.name[:80]}.{uuid4().hex}.part"
     try:
         try:
@@ -35,6 +37,10 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
         raise _explained(path, error) from error
 
 
+def _in_the_way(path: Path) -> SapiensError:
+    return SapiensError(f"{path} cannot be written: something that is no file is in the way.", "Choose another name.")
+
+
 def _explained(path: Path, error: OSError) -> SapiensError:
     """The sentence for an OSError met while writing `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -44,5 +50,5 @@ def _explained(path: Path, error: OSError) -> SapiensError:
     if error.errno == errno.ENOENT:
         return SapiensError(f"The folder {path.parent} does not exist.", "Create it first or choose another one.")
     if error.errno in (errno.EISDIR, errno.ENOTDIR):
-        return SapiensError(f"{path} cannot be written: a file or folder is in the way.", "Choose another name.")
+        return _in_the_way(path)
     return SapiensError(f"{path.name} could not be written: {error.strerror or error}.", "Choose another folder or disk.")

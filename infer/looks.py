@@ -12,6 +12,7 @@ from ..core.camera import CANONICAL_FOCAL
 from ..core.people import Person
 from . import decode
 from .focal import Focal, choose_focal, region_focal
+from .guided import guided_colour, guided_seg
 from .network import Checkpoint, Network
 from .processing import Letterbox, letterbox, stretch
 from .regions import Region
@@ -62,6 +63,10 @@ class Looks:
         """The passes that all tasks need on these regions, but for those whose outputs are waiting."""
         groups = dict.fromkeys(self.sharing(task) for task in self.checkpoints)
         return [group for group in groups for region in regions if not any((task, region) in self._kept for task in group)]
+
+    def guided(self, task: str, region: Region, cells: torch.Tensor) -> bool:
+        """Whether a map (1, C, h, w) of a region is to follow the photo's edges: it is coarser, and its network asks for it."""
+        return self.checkpoints[task].guided and region.size[0] > cells.shape[-2] and region.size[1] > cells.shape[-1]
 
     def raw(self, task: str, region: Region) -> Raw:
         """Outputs of the head of `task` for a region. Each is given out once, and forgotten."""
@@ -137,7 +142,10 @@ class Layout:
 
 def look_for_parts(looks: Looks, region: Region) -> tuple[np.ndarray, np.ndarray]:
     """Labels and foreground probability of a region, both (h, w) uint8."""
-    return decode.decode_seg(looks.raw("seg", region).between_bars("logits"), *region.size, together=True)
+    logits = looks.raw("seg", region).between_bars("logits")
+    if looks.guided("seg", region, logits):
+        return guided_seg(logits[0].numpy(), region.of(looks.image))
+    return decode.decode_seg(logits, *region.size, together=True)
 
 
 def look_closer(looks: Looks, layout: Layout) -> None:
@@ -175,7 +183,12 @@ def merged_albedo(looks: Looks, layout: Layout) -> np.ndarray:
     canvas = np.zeros((*layout.shape, 3), np.uint8)
     for region in layout.distinct:
         raw = looks.raw("albedo", region)
-        albedo = decode.decode_albedo(raw.outputs["albedo"], raw.frame, layout.inside(region, raw.frame, raw.outputs["albedo"]))
+        inside = layout.inside(region, raw.frame, raw.outputs["albedo"])
+        cells = raw.between_bars("albedo")
+        if inside is not None and looks.guided("albedo", region, cells):
+            albedo = torch.from_numpy(guided_colour(cells[0].numpy(), inside[0, 0].numpy(), region.of(looks.image)))
+        else:
+            albedo = decode.decode_albedo(raw.outputs["albedo"], raw.frame, inside)
         _paste(canvas, albedo.mul_(255).add_(0.5).clamp_(0, 255).to(torch.uint8).permute(1, 2, 0), region, layout)
     return canvas
 

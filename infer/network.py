@@ -37,6 +37,7 @@ class Checkpoint:
     revision   what tells versions of the file apart
     tasks      those that it has a head for
     letterbox  all its heads see the letterboxed image (metadata ``geometry`` = ``letterbox``: multi-task files that were trained so)
+    guided     parts and colours follow the photo's edges (metadata ``upsampling`` = ``guided``: networks of low resolution)
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Checkpoint:
     revision: str
     tasks: tuple[str, ...]
     letterbox: bool
+    guided: bool = False
 
     @classmethod
     def read(cls, path: Path, model: str) -> Checkpoint:
@@ -54,7 +56,14 @@ class Checkpoint:
             raise SapiensError(
                 f"{path.name} has no head: it predicts nothing.", "Choose the checkpoint of a task, not of pretraining."
             )
-        return cls(path, model, _revision(path, header.metadata), tasks, header.metadata.get("geometry") == "letterbox")
+        return cls(
+            path,
+            model,
+            _revision(path, header.metadata),
+            tasks,
+            letterbox=header.metadata.get("geometry") == "letterbox",
+            guided=header.metadata.get("upsampling") == "guided",
+        )
 
     def geometry(self, task: str) -> str:
         """How the photo comes into the network for this task: "letterbox", "stretch" or "crop" (pose)."""

@@ -296,3 +296,12 @@ def test_a_killed_writer_leaves_no_half_file(predictions, tmp_path):
         file.write(b"half")
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_is_never_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(SapiensError, match="in the way"), files.atomic_write(pipe) as file:
+        file.write(b"x")
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]

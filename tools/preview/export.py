@@ -13,6 +13,7 @@ CANONICAL_FOCAL = 768.0
 NOTES = {
     "name": "preview",
     "geometry": "letterbox",
+    "upsampling": "guided",
     "license": "GPL-3.0-or-later",
     "training_data": "synthetic people (Anny, CC0)",
 }
