@@ -119,12 +119,11 @@ def _in_worker(function, *arguments):
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Temporary files of a run that was killed: everything of ours that begins with a dot."""
+    """Temporary files of a run that was killed (`core.files`, `scene.files`). Other hidden files are not ours to remove."""
     import shutil
 
-    if folder.is_dir():
-        for path in folder.glob(".*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in (*folder.glob(".*.part"), *folder.glob(".sapiens2-*")):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager
