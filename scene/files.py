@@ -35,7 +35,13 @@ def save_blend(path: str | Path, *, reproducible: bool = False) -> Path:
     """
 
     def write(temporary: Path) -> None:
-        bpy.ops.wm.save_as_mainfile(filepath=str(temporary), copy=True, compress=not reproducible)
+        # In the folder where it will lie: Blender writes the paths of libraries and images relative to that.
+        beside = temporary.parents[1] / f"{temporary.parent.name}.blend"
+        try:
+            bpy.ops.wm.save_as_mainfile(filepath=str(beside), copy=True, compress=not reproducible)
+            beside.replace(temporary)
+        finally:
+            beside.unlink(missing_ok=True)
         if reproducible:
             temporary.write_bytes(compressed(normalised(temporary.read_bytes())))
 
