@@ -1,7 +1,7 @@
 """Pack the extension: one zip per platform in dist/, built and validated by Blender's own extension builder.
 
     python tools/build_extension.py                 for the platform that this runs on
-    python tools/build_extension.py --all           for all platforms, and dist/index.json: a repository that Blender can read
+    python tools/build_extension.py --all           for all platforms, and dist/index.json and .html: a repository that Blender can read
     python tools/build_extension.py --platform windows-x64
 
 Needs an environment with the bpy module (it contains the builder). What goes into the zip besides the package is fetched with pip,
@@ -119,6 +119,12 @@ def build(name: str) -> Path:
     return path
 
 
+def make_index(folder: Path) -> None:
+    """Make the folder a static repository: index.json for Blender, index.html to drag from."""
+    command = [sys.executable, str(builder()), "server-generate", "--repo-dir", str(folder), "--html"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help="every platform, and the repository's index")
@@ -131,9 +137,7 @@ def main() -> None:
     for name in names:
         build(name)
     if options.all:
-        subprocess.run(
-            [sys.executable, str(builder()), "server-generate", "--repo-dir", str(DIST)], check=True, stdout=subprocess.DEVNULL
-        )
+        make_index(DIST)
         print(f"{(DIST / 'index.json').relative_to(ROOT)}")
 
 
