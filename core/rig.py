@@ -13,6 +13,7 @@ import numpy as np
 from .bone_frames import chest_frame, flexion_sides, hips_frame
 from .data import Pose, RigData
 from .errors import SapiensError
+from .face_bones import face_bones
 from .rotations import perpendicular, two_axis_frame, unit
 from .skeleton import FINGERS, finger_joints, joint_index
 
@@ -30,11 +31,13 @@ class RigSettings:
 
     fingers   bones of the fingers
     breasts   the metarig's breast bones
+    face      bones of the face, where the photo shows one
     rest      pose of the armature and of the scan at rest: "photo", "A" or "T" (see `core.unpose.rest_avatar`)
     """
 
     fingers: bool = True
     breasts: bool = True
+    face: bool = True
     rest: str = "photo"
 
     def __post_init__(self) -> None:
@@ -84,6 +87,9 @@ def make_rig(pose: Pose, settings: RigSettings | None = None) -> RigData:
         _add_trunk_sides(bones, pose, p, hips, chest, side, s, settings)
         _add_arm(bones, pose, p, sides, side, s, settings)
         _add_leg(bones, pose, p, hips, sides, side, s)
+    if settings.face and pose.is_seen("head"):
+        for bone in face_bones(pose.surface):
+            bones.add(bone.name, bone.parent, bone.head, bone.tail, bone.z, bone.connected, bone.seen)
     return bones.data()
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .data import MeshData, RigData, SkinWeights
+from .face_weights import add_face
 from .seams import bridging_faces, cut
 from .skeleton import part_names
 from .surface_graph import Patches, make_patches
@@ -86,9 +87,13 @@ def skin_weights(mesh: MeshData, rig: RigData, settings: SkinSettings | None = N
 
 
 def skin(mesh: MeshData, rig: RigData, settings: SkinSettings | None = None) -> tuple[MeshData, SkinWeights]:
-    """The scan, cut open where parts of the body only touch (`core.seams`), and the weights of its vertices. Needs scipy."""
+    """The scan, cut open where parts of the body only touch (`core.seams`), and the weights of its vertices. Needs scipy.
+
+    Jaw and eyes have their skin too (`core.face_weights`), and the lips part.
+    """
     weights, patches, region, severed = _skin(mesh, rig, settings)
-    return cut(mesh, weights, region[patches.patch], bridging_faces(mesh.faces, patches.patch, severed))
+    mesh, weights = cut(mesh, weights, region[patches.patch], bridging_faces(mesh.faces, patches.patch, severed))
+    return add_face(mesh, rig, weights)
 
 
 def _skin(

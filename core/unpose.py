@@ -23,7 +23,7 @@ REST_POSES = {"A": 45.0, "T": 0.0}  # degrees of the arms below horizontal
 
 def standing_rig(arms_below_degrees: float, stature: float = 1.7) -> RigData:
     """The rig of the mean standing person in body axes (x to their left, y to their back, z up), arms straight at an angle."""
-    from .rig import make_rig
+    from .rig import RigSettings, make_rig
 
     joints = stature * template_joints()
     for side, sign in (("left", 1.0), ("right", -1.0)):
@@ -46,7 +46,10 @@ def standing_rig(arms_below_degrees: float, stature: float = 1.7) -> RigData:
         joints[hand] = joints[at["wrist"]] + palm @ (after @ before.T).T
     surface = stature * template_head() + joints[joint_index("head")]
     whole = np.ones(len(joints), np.float32)
-    return make_rig(Pose(JOINT_NAMES, joints.astype(np.float32), whole, whole > 0, surface.astype(np.float32), stature))
+    return make_rig(
+        Pose(JOINT_NAMES, joints.astype(np.float32), whole, whole > 0, surface.astype(np.float32), stature),
+        RigSettings(face=False),
+    )
 
 
 def bone_frames(rig: RigData) -> np.ndarray:
@@ -61,7 +64,8 @@ def rest_rotations(rig: RigData, rest: str, body: np.ndarray | None = None) -> n
     body  (3, 3) rotation: where a standing person's axes (x to their left, y to their back, z up) point in the camera.
           None = upright in the camera, turned as the pelvis is
 
-    Fingers and toes that the photo does not show turn with their hand or foot; hidden limbs go to the rest pose as the others do.
+    Fingers and toes that the photo does not show turn with their hand or foot; hidden limbs go to the rest pose as the others do. The face
+    turns with the head.
     """
     if rest not in REST_POSES:
         raise SapiensError(f"There is no rest pose {rest!r}.", f"Choose one of {', '.join(REST_POSES)}.")
