@@ -86,6 +86,9 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_bone_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--size", type=_size, metavar="WxH", help="pixels of the photos that keypoints belong to (default: as they say)"
+    )
     parser.add_argument("--bones", metavar="FILE.json", help="the bone table of the rig (default: recognised)")
     parser.add_argument("--save-bones", metavar="FILE.json", help="write the bone table that was used, to be corrected")
 
@@ -131,7 +134,9 @@ def parser() -> argparse.ArgumentParser:
     _add_build_options(build)
 
     pose = add("pose", "The person's pose on an armature of yours.")
-    pose.add_argument("input", metavar="IMAGE|PREDICTIONS")
+    pose.add_argument(
+        "input", metavar="IMAGE|PREDICTIONS|KEYPOINTS", help="a photo, stored predictions, or keypoints as .json or .npz"
+    )
     pose.add_argument("--armature", required=True, metavar="FILE.blend[:NAME]", help="the rig to pose")
     pose.add_argument("-o", "--output", required=True, metavar="FILE.blend")
     pose.add_argument("--person", type=int, default=0, metavar="N", help="from the left, counted from 0 (default: 0)")
@@ -139,7 +144,11 @@ def parser() -> argparse.ArgumentParser:
     _add_model_options(pose)
 
     animate = add("animate", "A video or a folder of frames as an action.")
-    animate.add_argument("clip", metavar="VIDEO|FOLDER", help="a video, or a folder of images or of stored predictions")
+    animate.add_argument(
+        "clip",
+        metavar="VIDEO|FOLDER|FILE",
+        help="a video; a folder of images, stored predictions or keypoints; a .json, .npz or .bvh file",
+    )
     animate.add_argument("-o", "--output", required=True, metavar="FILE.blend")
     animate.add_argument(
         "--armature", metavar="FILE.blend[:NAME]", help="the rig to move (default: the person of the clip is built)"
@@ -187,6 +196,9 @@ def parser() -> argparse.ArgumentParser:
     batch.add_argument("--retry-failed", action="store_true", help="try inputs again that failed before")
     batch.add_argument(
         "--chunk", type=_chunk, default=(1, 1), metavar="I/N", help="do only the I-th of N shares, for a render farm"
+    )
+    batch.add_argument(
+        "--blender", default="", metavar="COMMAND", help="the Blender that writes the scenes (default: Python's own)"
     )
     batch.add_argument("--engine", choices=("local", "ray"), default="local", help="processes of this machine, or a Ray cluster")
     batch.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one that Ray finds)")
@@ -266,6 +278,13 @@ def _resolution(text: str) -> str | int:
     if not text.isdigit() or int(text) < 100:
         raise argparse.ArgumentTypeError(f"{text!r} is neither full, half nor photo, nor a face count of 100 or more")
     return int(text)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit() and 0 < int(width) <= 65536 and 0 < int(height) <= 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size: write 1920x1080")
+    return int(width), int(height)
 
 
 def _unit(text: str) -> float:

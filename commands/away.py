@@ -16,10 +16,13 @@ from .console import Console
 if TYPE_CHECKING:
     from ..core.avatar import AvatarSettings
     from ..core.data import Avatar, Pose
+    from ..core.motion import Take
     from ..core.worker_client import Job
 
 WITHOUT_BLENDER = ("predict", "models", "doctor", "batch")
 """Commands that write no Blender file: the worker's Python runs them whole."""
+POSE_TASKS = ("pose", "seg", "normal", "pointmap")
+"""What poses are made of: where no scan is built, the network need not do more."""
 
 
 def needed() -> bool:
@@ -50,12 +53,36 @@ def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console
         return load_avatars(result["avatars"])
 
 
+def take_of(source: Path, chosen: dict, settings: dict, keep: str | None, best: Path | None, console: Console) -> Take:
+    """The motion of one person of a clip. Raises SapiensError as the stages do."""
+    from ..core.clip_poses import load_take
+
+    with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:
+        finite = {name: value for name, value in chosen.items() if value is not None and value != float("inf")}
+        arguments = {"clip": str(source.absolute()), "output": str(Path(folder) / "take"), "settings": settings, **finite}
+        if keep:
+            arguments["keep"] = str(Path(keep).absolute())
+        if best is not None:
+            arguments["best"] = str(best)
+        result = _run("animate", source, arguments, console)
+        for note in result["notes"]:
+            console.note(note)
+        return load_take(result["take"])
+
+
 def pose_of(path: Path, person: int, options: Namespace, console: Console) -> Pose:
     """The pose of one person of a photo or of a predictions file. Raises SapiensError as the stages do."""
+    from ..core.foreign import is_foreign
     from ..core.pose_file import load_pose
 
     with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:
         predictions = path.absolute()
+        if is_foreign(path):
+            arguments = {"file": str(predictions), "person": person, "output": str(Path(folder) / "pose"), "size": options.size}
+            result = _run("keypoints", path, arguments, console)
+            for note in result["notes"]:
+                console.note(note)
+            return load_pose(result["pose"])
         if path.suffix.lower() != ".safetensors":
             predictions = Path(folder) / "predictions.safetensors"
             _run("predict", path, {"photo": str(path.absolute()), "output": str(predictions), **_network(options)}, console)

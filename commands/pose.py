@@ -1,4 +1,4 @@
-"""`pose IMAGE|PREDICTIONS --armature FILE.blend[:NAME] -o FILE.blend`: the person's pose on an armature."""
+"""`pose IMAGE|PREDICTIONS|KEYPOINTS --armature FILE.blend[:NAME] -o FILE.blend`: the person's pose on an armature."""
 
 from __future__ import annotations
 
@@ -36,9 +36,16 @@ def run(options: Namespace, console: Console) -> None:
 
 
 def pose_of(path: Path, options: Namespace, console: Console) -> Pose:
-    """The pose in a photo or a predictions file, lifted in this process or, inside Blender, by the worker."""
+    """The pose in a photo, a predictions file or keypoints of another program, lifted in this process or, inside Blender, by the worker."""
     if away.needed():
         return away.pose_of(path, options.person, options, console)
+    from ..core.foreign import foreign_pose, is_foreign
+
+    if is_foreign(path):
+        pose, notes = foreign_pose(path, options.person, options.size)
+        for note in notes:
+            console.note(note)
+        return pose
     from ..core.pose import lift_pose
 
     return lift_pose(predictions_of(path, options, console), person=options.person)

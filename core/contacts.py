@@ -18,6 +18,7 @@ HEIGHT, HYSTERESIS = 0.04, 0.02
 STAND_SECONDS = 4 / 30
 FADE_SECONDS = 5 / 30
 ROOT_SHARE = 0.5
+ROOT_HZ = 4.0
 MAX_ROOT_STEP = 0.03  # metres per frame that the hips may be moved to help
 REACH = 0.995  # of the leg's length: a leg is never stretched straighter, or the knee pops
 REACH_ROUNDS = 4
@@ -160,11 +161,19 @@ def _root_move(moves: dict[str, np.ndarray], contacts: np.ndarray, fps: float) -
 
     All of it would follow what only the feet got wrong, and carry their error to every joint of the body.
     """
-    from .filters import low_pass
-
     mean = ROOT_SHARE * np.mean([moves[side] for side in SIDES], axis=0)
     largest = MAX_ROOT_STEP * max(1.0, 30.0 / fps) * 2
-    return low_pass(np.clip(mean, -largest, largest)[:, None], fps, min(4.0, fps / 4))[:, 0]
+    return _rounded(np.clip(mean, -largest, largest), max(3, round(fps / min(ROOT_HZ, fps / 4)) | 1))
+
+
+def _rounded(path: np.ndarray, width: int) -> np.ndarray:
+    """(F, 3) averaged over `width` frames, an odd number, with the weights of a Hann window: half of what swings once in it is left.
+
+    Without scipy, since rigs are posed inside Blender.
+    """
+    window = np.hanning(width + 2)[1:-1]
+    padded = np.pad(path, ((width // 2, width // 2), (0, 0)), mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, width, axis=0) @ (window / window.sum())
 
 
 def _reach_move(positions: np.ndarray, moves: dict[str, np.ndarray]) -> np.ndarray:

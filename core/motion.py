@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .body_motion import BodyMotion, head_frames, motion_from_joints
+from .body_motion import FACE_POINTS, BodyMotion, head_frames, motion_from_joints
 from .bone_lengths import steady_lengths
 from .contacts import find_contacts, ground_level, lock_feet, spans
 from .data import Camera, Pose, Predictions
 from .errors import SapiensError
 from .filters import cutoff, low_pass, low_pass_rotations, outliers
 from .frames import transform_points
+from .head_motion import calm_frame, head_motion
 from .rotations import unit
 from .skeleton import JOINT_NAMES, joint_index
 from .tracking import track, undo_swaps
@@ -64,6 +65,8 @@ class Take:
     world_from_camera (4, 4) of the clip
     notes             sentences for the artist
     locked            feet are held where they stand, and are to be on every rig
+    face, raw_face    jaw (F,) and gaze (F, 2, 2) of `core.body_motion.BodyMotion`, smoothed and not, from the calmest face of the clip;
+                      None = no face was seen
     """
 
     positions: np.ndarray
@@ -77,6 +80,8 @@ class Take:
     world_from_camera: np.ndarray
     notes: tuple[str, ...] = ()
     locked: bool = True
+    face: tuple[np.ndarray, np.ndarray] | None = None
+    raw_face: tuple[np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -84,9 +89,9 @@ class Take:
     def motion(self, raw: bool = False) -> BodyMotion:
         """Anatomical frames to pose rigs with."""
         if raw:
-            return motion_from_joints(self.raw, self.seen, head=self.raw_head, fps=self.fps)
+            return motion_from_joints(self.raw, self.seen, head=self.raw_head, fps=self.fps, face=self.raw_face)
         contacts = self.contacts if self.locked else None
-        return motion_from_joints(self.positions, self.seen, head=self.head, fps=self.fps, contacts=contacts)
+        return motion_from_joints(self.positions, self.seen, head=self.head, fps=self.fps, contacts=contacts, face=self.face)
 
 
 def make_take(
@@ -108,7 +113,7 @@ def make_take(
     settings = settings or MotionSettings()
     if not 0.1 <= fps <= 1000:
         raise SapiensError(f"A clip cannot have {fps} frames per second.", "Give the rate of the video, such as 30.")
-    people = _poses(frames, progress)
+    people = lift_frames(frames, progress=progress)
     tracked = track(people, fps, settings.person)
     found = np.array([p is not None for p in tracked])
     if not found.any():
@@ -130,6 +135,7 @@ def make_take(
     raw_head = low_pass_rotations(head[:, None], fps, fps, head_weight)[:, 0]
     smooth = _smoothed(raw, weight, fps, settings.smoothness)
     smooth_head = low_pass_rotations(head[:, None], fps, REGION_FACTOR["head"] * cutoff(settings.smoothness), head_weight)[:, 0]
+    raw_face, face = (_face(surface, found, fps, hertz) for hertz in (fps, REGION_FACTOR["head"] * cutoff(settings.smoothness)))
     if settings.steady_lengths:
         smooth = steady_lengths(smooth, seen & found[:, None])
     lift = ground_level(smooth, fps)
@@ -144,20 +150,45 @@ def make_take(
         origin = np.append(smooth[0, joint_index("pelvis"), :2], 0.0)
         smooth, raw = smooth - origin, raw - origin
         world[:3, 3] -= origin
-    return Take(smooth, smooth_head, raw, raw_head, seen, found, contacts, float(fps), world, tuple(notes), settings.lock_feet)
+    return Take(smooth, smooth_head, raw, raw_head, seen, found, contacts, float(fps), world, tuple(notes), settings.lock_feet, face,
+                raw_face)  # fmt: skip
 
 
-def _poses(
-    frames: Sequence[Predictions | Pose | Sequence[Pose] | None], progress: Callable[[float], None] | None
+def _face(surface: np.ndarray, found: np.ndarray, fps: float, hertz: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """Jaw (F,) and gaze (F, 2, 2), degrees, low-passed and bridged where no face is seen; None where none ever is.
+
+    surface  (F, 308, 3) keypoints on the skin, NaN = none
+    """
+    shown = found & np.isfinite(surface[:, list(FACE_POINTS)]).all(axis=(1, 2))
+    if not shown.any():
+        return None
+    own = head_motion(surface, np.ones(surface.shape[:-1]))
+    seen = replace(own, support=np.where(shown, own.support, 0.0))
+    motion = head_motion(surface, np.ones(surface.shape[:-1]), calm_frame(seen))
+    values = np.concatenate([motion.jaw[:, None], motion.gaze.reshape(len(surface), 4)], axis=1)
+    trust = np.where(shown & (motion.support >= 4), 1.0, 0.0)
+    if not trust.any():
+        return None
+    values = low_pass(values[:, None], fps, hertz, trust[:, None])[:, 0]
+    return np.maximum(values[:, 0], 0.0), values[:, 1:].reshape(-1, 2, 2)
+
+
+def lift_frames(
+    frames: Sequence[Predictions | Pose | Sequence[Pose] | None],
+    camera: Camera | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> list[list[Pose]]:
-    """All poses of each frame. Predictions are lifted in batches, through one camera: it does not zoom from frame to frame."""
+    """Everybody's pose in each frame: predictions are lifted side by side, through one camera, which does not zoom; poses pass.
+
+    camera  None = the median of what the frames say. People whose keypoints cannot be a person's are left out. Needs scipy.
+    """
     from .pose import lift_pose, lift_poses
 
     out: list[list[Pose]] = [[frame] if isinstance(frame, Pose) else [] if frame is None or isinstance(frame, Predictions) else list(frame)
                              for frame in frames]  # fmt: skip
     seen = [(n, f) for n, f in enumerate(frames) if isinstance(f, Predictions) and f.keypoints is not None and len(f.keypoints)]
     jobs = [(n, f, person) for n, f in seen if f.keypoints is not None for person in range(len(f.keypoints))]
-    camera = clip_camera([f for _, f in seen]) if seen else None
+    camera = camera or (clip_camera([f for _, f in seen]) if seen else None)
     for start in range(0, len(jobs), BATCH):
         batch = jobs[start : start + BATCH]
         try:

@@ -7,7 +7,11 @@ whatever is not what it should be ends in one SapiensError that names it.
 from __future__ import annotations
 
 import json
+import re
+import zipfile
+import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ from .errors import SapiensError
 from .skeleton import JOINT_NAMES, joint_keypoints, keypoint_index
 
 MAX_BYTES = 512 * 2**20
+SUFFIXES = {".json", ".npz"}
 _COCO17 = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
            "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")  # fmt: skip
 _COCO_FEET = ("left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe", "right_heel")
@@ -41,7 +46,7 @@ def read_keypoints(path: str | Path) -> list[np.ndarray]:
     without whole body (`annotations`), OpenPose (`people`; BODY_25 or COCO, hands).
     """
     path = Path(path)
-    content = _load(path)
+    content = load_json(path)
     if isinstance(content, dict) and "instance_info" in content:
         return _mmpose(content["instance_info"], path.name)
     if isinstance(content, dict) and "annotations" in content:
@@ -55,20 +60,25 @@ def read_keypoints(path: str | Path) -> list[np.ndarray]:
 
 
 def read_keypoint_folder(folder: str | Path) -> list[np.ndarray]:
-    """One file per frame, as OpenPose and Meta's demo write them, in the order of their names."""
-    files = sorted(Path(folder).glob("*.json"))
+    """One file per frame, as OpenPose and Meta's demo write them, frame_2 before frame_10."""
+    return [frame for file in frame_files(folder) for frame in read_keypoints(file)]
+
+
+def frame_files(folder: str | Path) -> list[Path]:
+    """The .json and .npz files of a folder, frame_2 before frame_10. SapiensError if there are none."""
+    files = [path for path in Path(folder).glob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
     if not files:
         raise SapiensError(f"There are no JSON files in {folder}.", "Choose the folder that the keypoints were written to.")
-    return [frame for file in files for frame in read_keypoints(file)]
+    return sorted(files, key=lambda p: [int(part) if part.isdigit() else part.casefold() for part in re.split(r"(\d+)", p.name)])
 
 
 def as_predictions(keypoints: np.ndarray, width: int, height: int, source: str = "") -> Predictions:
-    """Keypoints alone as predictions for `core.pose.lift_pose`, with a black image of the photo's size."""
+    """Keypoints alone as predictions for `core.pose.lift_pose`, with a black image of the photo's size that takes no memory."""
     if not (0 < width <= 65536 and 0 < height <= 65536):
         raise SapiensError(
             f"A photo cannot be {width} x {height} pixels.", "Give the size of the photo that the keypoints belong to."
         )
-    return Predictions(np.zeros((height, width, 3), np.uint8), keypoints=np.asarray(keypoints, np.float32),
+    return Predictions(np.broadcast_to(np.zeros(3, np.uint8), (height, width, 3)), keypoints=np.asarray(keypoints, np.float32),
                        metadata={"source": source} if source else {})  # fmt: skip
 
 
@@ -130,15 +140,22 @@ def pose_from_points(points: np.ndarray, source: str = "The points") -> Pose:
     )
 
 
-def _load(path: Path) -> Any:
+def load_json(path: Path) -> Any:
+    """The content of a JSON file. SapiensError if it cannot be read or is none."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise SapiensError(f"{path.name} is larger than {MAX_BYTES // 2**20} MB.", "Split it into one file per clip.")
-        return json.loads(path.read_text("utf-8"))
+        return _parsed(path, path.stat().st_mtime_ns)
     except OSError as error:
         raise SapiensError(f"{path.name} could not be read: {error.strerror}.", "Choose a file that exists.") from error
     except (ValueError, RecursionError) as error:
         raise SapiensError(f"{path.name} is not valid JSON.", "Write the keypoints again.") from error
+
+
+@lru_cache(maxsize=1)
+def _parsed(path: Path, _changed: int) -> Any:
+    """Several readers look at one file in turn."""
+    return json.loads(path.read_text("utf-8"))
 
 
 def _numbers(values: Any, name: str, what: str) -> np.ndarray:
@@ -267,12 +284,12 @@ def _sam_people(path: Path) -> list[dict[str, Any]]:
         try:
             with np.load(path, allow_pickle=False) as file:
                 content: Any = {key: file[key] for key in file.files}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise SapiensError(
                 f"{path.name} is not a readable .npz file.", "Export the result again, without pickled objects."
             ) from error
     else:
-        content = _load(path)
+        content = load_json(path)
     people = content if isinstance(content, list) else [content]
     if not people or not all(isinstance(p, dict) and ("pred_keypoints_3d" in p or "keypoints_3d" in p) for p in people):
         raise SapiensError(f"{path.name} holds no 3D keypoints of SAM 3D Body.", 'It must have "pred_keypoints_3d".')

@@ -24,6 +24,7 @@ class Clip:
     files  the frames of a folder, empty for a video
     fps    frames per second
     start, end  seconds; only frames in between are read, end excluded
+    seconds     how long the whole clip is, as far as it is known
     """
 
     path: Path
@@ -31,6 +32,7 @@ class Clip:
     files: tuple[Path, ...] = ()
     start: float = 0.0
     end: float = math.inf
+    seconds: float = math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +63,14 @@ def open_clip(
         files = sorted((p for p in path.iterdir() if p.suffix.lower() in wanted and not p.name.startswith(".")), key=_natural)
         if not files:
             raise SapiensError(f"There are no frames in {path}.", f"Give a folder of {', '.join(sorted(wanted))} files.")
-        return Clip(path, fps or DEFAULT_FPS, tuple(files), start, end)
+        rate = fps or DEFAULT_FPS
+        return Clip(path, rate, tuple(files), start, end, len(files) / rate)
     if not path.exists():
         raise SapiensError(f"There is no clip at {path}.", "Check the name.")
     with _opened(path) as container:
         rate = container.streams.video[0].average_rate or container.streams.video[0].guessed_rate
-    return Clip(path, fps or float(rate or DEFAULT_FPS), (), start, end)
+        seconds = container.duration / 1e6 if container.duration else math.inf
+    return Clip(path, fps or float(rate or DEFAULT_FPS), (), start, end, seconds)
 
 
 def read_frames(clip: Clip) -> Iterator[Frame]:

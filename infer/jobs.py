@@ -144,6 +144,52 @@ def pose(predictions: str, person: int, output: str, progress: Progress) -> dict
     return {"pose": str(save_pose(lift_pose(Predictions.load(predictions), person=person), output))}
 
 
+def animate(
+    clip: str,
+    output: str,
+    progress: Progress,
+    poses: str = "",
+    keep: str = "",
+    best: str = "",
+    settings: dict | None = None,
+    size: list[int] | None = None,
+    **options: Any,
+) -> dict:
+    """The motion of one person of a clip, written to `output` for Blender to read.
+
+    poses     file that the poses of all frames are kept in: if it is there, neither the clip nor the network is needed again
+    keep      folder for the predictions of the frames
+    best      file for the predictions of the frame that shows most of a person
+    settings  of `core.motion.MotionSettings`;  options  of `infer.clip.clip_poses`
+    """
+    from ..core.clip_poses import load_clip_poses, save_clip_poses, save_take
+    from ..core.motion import MotionSettings, make_take
+    from .clip import clip_poses
+
+    if poses and Path(poses).is_file():
+        found = load_clip_poses(poses)
+    else:
+        folder = Path(keep) if keep else None
+        chosen = {"size": (size[0], size[1])} if size else {}
+        found = clip_poses(clip, keep=folder, best=Path(best) if best else None, progress=progress, **chosen, **options)
+        if poses:
+            save_clip_poses(found, poses)
+    progress("motion", 0.99)
+    take = make_take(found.frames, found.fps, apply_settings(MotionSettings(), settings or {}))
+    notes = [*found.notes, *take.notes]
+    return {"take": str(save_take(take, output)), "frames": len(take), "found": int(take.found.sum()), "notes": notes}
+
+
+def keypoints(file: str, person: int, output: str, progress: Progress, size: list[int] | None = None) -> dict:
+    """The 3D joints of one person in another program's keypoint file, written to `output` for Blender to read."""
+    from ..core.foreign import foreign_pose
+    from ..core.pose_file import save_pose
+
+    progress("pose", 0.1)
+    pose, notes = foreign_pose(file, person, (size[0], size[1]) if size else None)
+    return {"pose": str(save_pose(pose, output)), "notes": list(notes)}
+
+
 def download(model: str, online: bool, accept_licence: bool, progress: Progress, tasks: list[str] | None = None) -> dict:
     """Fetch the weights of a model."""
     from ..core.download import download_model
@@ -208,6 +254,8 @@ JOBS = {
     "import_files": import_files,
     "find": find,
     "pose": pose,
+    "keypoints": keypoints,
+    "animate": animate,
     "download": download,
     "import": import_weights,
     "doctor": doctor,

@@ -30,12 +30,22 @@ FORMATS: dict[str, tuple[str, dict]] = {
     ".usdc": ("wm.usd_export", {"selected_objects_only": True, "export_armatures": True}),
     ".obj": ("wm.obj_export", {"export_selected_objects": True, "path_mode": "COPY"}),
 }  # fmt: skip
+# What makes an exporter write the present action of an armature alone, and not the other takes that are stored with it.
+PRESENT_ACTION: dict[str, dict] = {
+    ".glb": {"export_animation_mode": "ACTIVE_ACTIONS"},
+    ".gltf": {"export_animation_mode": "ACTIVE_ACTIONS"},
+    ".fbx": {"bake_anim_use_all_actions": False, "bake_anim_use_nla_strips": False},
+    ".usd": {"export_animation": True},
+    ".usda": {"export_animation": True},
+    ".usdc": {"export_animation": True},
+}
 SUFFIXES = (*FORMATS, ".ply", ".json", ".exr")
 
 
-def export(path: str | Path, collections: Sequence[bpy.types.Collection]) -> Path:
+def export(path: str | Path, collections: Sequence[bpy.types.Collection], *, motion: bool = False) -> Path:
     """Write the objects of the collections in the format of the suffix; whole or not at all. ".json" is the matched camera, ".exr" the displacement.
 
+    motion  write the present action of each armature as its only one; else what the exporters do by themselves
     The artist's selection is the same afterwards. Raises SapiensError for an unknown format, one that this Blender was built
     without, or a file that cannot be written.
     """
@@ -50,6 +60,8 @@ def export(path: str | Path, collections: Sequence[bpy.types.Collection]) -> Pat
     if suffix not in FORMATS:
         raise SapiensError(f"{path.name} has no known format.", f"Choose one of {', '.join(SUFFIXES)}.")
     name, options = FORMATS[suffix]
+    if motion:
+        options = options | PRESENT_ACTION.get(suffix, {})
     group, operator = name.split(".")
     function = getattr(getattr(bpy.ops, group), operator)
     try:
@@ -149,18 +161,6 @@ def export_displacement(path: str | Path, collections: Sequence[bpy.types.Collec
     with atomic_write(path) as file:
         file.write(images.pop().packed_file.data)
     return path
-
-
-def export_bvh(path: str | Path, armature: bpy.types.Object, first: int, last: int) -> Path:
-    """Write the motion of an armature between two frames as BVH, through Blender's exporter. Raises SapiensError."""
-    with _selected([armature]):
-        bpy.context.view_layer.objects.active = armature
-        return write_whole(
-            Path(path),
-            lambda temporary: bpy.ops.export_anim.bvh(
-                filepath=str(temporary), frame_start=first, frame_end=last, root_transform_only=True
-            ),
-        )
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def read_rest(obj: bpy.types.Object) -> RestRig:
     names = [b.name for b in bones]
     index = {name: n for n, name in enumerate(names)}
     parents = np.array([index[b.parent.name] if b.parent else -1 for b in bones], np.int32)
-    order = _parents_first(parents)
+    order = parents_first(parents)
     place = np.empty(count, np.int32)
     place[order] = np.arange(count)
     matrices, lengths = np.empty(count * 16, np.float32), np.empty(count, np.float32)
@@ -88,7 +88,8 @@ def read_rest(obj: bpy.types.Object) -> RestRig:
     )
 
 
-def _parents_first(parents: np.ndarray) -> np.ndarray:
+def parents_first(parents: np.ndarray) -> np.ndarray:
+    """(B,) order in which every bone comes after its parent; parents (B,) indices, -1 = none."""
     depth = np.zeros(len(parents), np.int64)
     level = parents.copy()
     while (level >= 0).any():

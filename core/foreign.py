@@ -1,0 +1,107 @@
+"""Clips of other programs: keypoints in 2D or 3D as JSON, one file or a folder with one for each frame, and motion as BVH."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from .body_motion import BodyMotion, motion_from_rig
+from .bvh import read_bvh
+from .data import Pose, Predictions
+from .errors import SapiensError
+from .rigs import recognise
+from .sources import SUFFIXES, as_predictions, frame_files, load_json, read_keypoints, read_sam3d
+from .video import IMAGES
+
+
+def read_bvh_motion(path: str | Path, start: float = 0.0, end: float = float("inf"), fps: float | None = None) -> BodyMotion:
+    """The motion of a BVH file between two times in seconds. SapiensError for what is none, is nobody's, or has no such frames.
+
+    fps  of the motion, where the file's own is wrong; None = the file's
+    """
+    clip = read_bvh(path)
+    rate = fps or clip.fps
+    first, last = int(np.ceil(start * rate - 1e-6)), int(min(np.ceil(end * rate - 1e-6), len(clip.root)))
+    if last <= first:
+        raise SapiensError(f"{Path(path).name} has no frames from {start:g} to {end:g} s.", "Choose another range.")
+    bone_map = recognise(clip.rest)
+    hips = clip.positions()[first:last, clip.rest.index(bone_map.bones["hips"][0])]
+    return motion_from_rig(clip.rest, bone_map, clip.rotations[first:last], hips, rate)
+
+
+def is_foreign(path: str | Path) -> bool:
+    """Whether this is keypoints of another program: a .json or .npz file, or a folder of them without images or predictions."""
+    path = Path(path)
+    if path.is_dir():
+        suffixes = {p.suffix.lower() for p in path.iterdir() if not p.name.startswith(".")}
+        return bool(suffixes & SUFFIXES) and not suffixes & (IMAGES | {".safetensors"})
+    return path.suffix.lower() in SUFFIXES
+
+
+def read_foreign(path: str | Path, size: tuple[int, int] | None = None) -> tuple[list[Predictions | list[Pose]], tuple[str, ...]]:
+    """The frames of another program's keypoints, for `core.motion.make_take`: a file, or a folder with a file for each frame.
+
+    size  (width, height) of the photos in pixels; None = as the files say, else as large as the points need, which is noted
+    Returns the frames (2D keypoints as predictions without maps, SAM 3D Body's points as poses), and notes for the artist.
+    """
+    path = Path(path)
+    files = frame_files(path) if path.is_dir() else [path]
+    frames: list[np.ndarray | list[Pose]] = []
+    stated: tuple[int, int] | None = None
+    for file in files:
+        if _is_sam3d(file):
+            frames.append(read_sam3d(file))
+        else:
+            frames += read_keypoints(file)
+            stated = stated or _stated_size(file)
+    flat = [f for f in frames if isinstance(f, np.ndarray) and len(f)]
+    notes: tuple[str, ...] = ()
+    if flat and not (size or stated):
+        points = np.concatenate([f[f[..., 2] > 0][:, :2] for f in flat])
+        low, high = (points.min(axis=0), points.max(axis=0)) if len(points) else (np.zeros(2), np.ones(2))
+        stated = (max(1, int(np.ceil(max(low[0], 0) + high[0]))), max(1, int(np.ceil(max(low[1], 0) + high[1]))))
+        notes = (f"{path.name} does not say how large the photos are: {stated[0]} x {stated[1]} pixels were assumed.",)
+    width, height = size or stated or (1, 1)
+    return [as_predictions(f, width, height, path.name) if isinstance(f, np.ndarray) else f for f in frames], notes
+
+
+def foreign_pose(path: str | Path, person: int = 0, size: tuple[int, int] | None = None) -> tuple[Pose, tuple[str, ...]]:
+    """The pose of one person in the first frame of another program's keypoints that shows anybody, and notes. Needs scipy.
+
+    SapiensError if nobody, or not that many people, are in it.
+    """
+    from .pose import lift_pose
+
+    frames, notes = read_foreign(path, size)
+    counts = [len(f) if isinstance(f, list) else 0 if f.keypoints is None else len(f.keypoints) for f in frames]
+    first = next((n for n, count in enumerate(counts) if count), None)
+    if first is None:
+        raise SapiensError(f"Nobody is in {Path(path).name}.", "Choose keypoints of a photo that shows a person.")
+    if not 0 <= person < counts[first]:
+        raise SapiensError(
+            f"{Path(path).name} has {counts[first]} people, person {person} is not one of them.", "They are counted from 0."
+        )
+    frame = frames[first]
+    return frame[person] if isinstance(frame, list) else lift_pose(frame, person), notes
+
+
+def _is_sam3d(path: Path) -> bool:
+    if path.suffix.lower() == ".npz":
+        return True
+    content = load_json(path)
+    first = content[0] if isinstance(content, list) and content else content
+    return isinstance(first, dict) and ("pred_keypoints_3d" in first or "keypoints_3d" in first)
+
+
+def _stated_size(path: Path) -> tuple[int, int] | None:
+    """(width, height) where the file says it: COCO's `images`, or `image_size` or `width` and `height` of other programs."""
+    content = load_json(path)
+    places = [content, *(content.get(key) for key in ("images", "meta_info", "info"))] if isinstance(content, dict) else []
+    for place in places:
+        entry = place[0] if isinstance(place, list) and place else place
+        if isinstance(entry, dict):
+            values = entry.get("image_size") or [entry.get("width"), entry.get("height")]
+            if isinstance(values, list) and len(values) == 2 and all(isinstance(v, int) and 0 < v <= 65536 for v in values):
+                return values[0], values[1]
+    return None

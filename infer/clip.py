@@ -1,0 +1,157 @@
+"""A clip to everybody's poses: frames are predicted and lifted in small groups, so that its length does not matter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.clip_poses import ClipPoses
+from ..core.data import Camera, Pose, Predictions
+from ..core.errors import SapiensError
+from ..core.foreign import is_foreign, read_foreign
+from ..core.motion import clip_camera, lift_frames
+from ..core.video import DEFAULT_FPS, IMAGES, Clip, open_clip, read_frames
+
+if TYPE_CHECKING:
+    from .network import Network
+
+GROUP = 8  # frames whose maps are in memory at a time
+Progress = Callable[[str, float], None]
+Found = tuple[int, Predictions]
+Frames = Iterator[tuple[int, Predictions | None]]
+
+
+def clip_poses(
+    source: str | Path,
+    *,
+    fps: float | None = None,
+    start: float = 0.0,
+    end: float = float("inf"),
+    size: tuple[int, int] | None = None,
+    keep: Path | None = None,
+    best: Path | None = None,
+    progress: Progress | None = None,
+    **network: Any,
+) -> ClipPoses:
+    """The poses of all people in each frame of a clip.
+
+    source      a video; a folder of images, of stored predictions or of keypoints of another program; a file of those
+    fps         frames per second; None = the video's, 25 for a folder
+    start, end  seconds
+    size        (width, height) of the photos that foreign keypoints belong to; None = as the file says
+    keep        folder for the predictions of the frames; those that are there already are used
+    best        file for the predictions of the frame that shows most of a person
+    progress    called with a stage and 0..1
+    network     model, tasks, device, precision and flip_test, as `infer.predict.predict` takes them
+
+    SapiensError for what is no clip, or shows nobody. Frames that fail are noted.
+    """
+    source, report = Path(source), progress or (lambda stage, fraction: None)
+    notes: list[str] = []
+    if is_foreign(source):
+        frames, found_notes = read_foreign(source, size)
+        rate = fps or DEFAULT_FPS
+        chosen = [f for n, f in enumerate(frames) if start <= n / rate < end]
+        return _checked(ClipPoses(lift_frames(chosen, progress=partial(report, "poses")), rate, found_notes), source)
+    if source.is_dir() and not any(p.suffix.lower() in IMAGES for p in source.iterdir()):
+        clip = open_clip(source, fps, start, end, {".safetensors"})
+        files = [p for n, p in enumerate(clip.files) if clip.start <= n / clip.fps < clip.end]
+        stream: Frames = _stored(files, report)
+        camera = clip_camera([Predictions.load(p) for p in files[:: max(1, len(files) // 9)][:9]]) if files else None
+    else:
+        clip = open_clip(source, fps, start, end)
+        stream, camera = _predicted(clip, source, keep, notes, report, network), None
+    poses: list[list[Pose]] = []
+    group: list[Found] = []
+    most = -1
+    for n, frame in stream:
+        poses += [[] for _ in range(n + 1 - len(poses))]
+        if frame is not None:
+            group.append((n, frame))
+        if len(group) == GROUP:
+            camera, most = _lift(group, poses, camera, best, most)
+            group = []
+    if group:
+        _lift(group, poses, camera, best, most)
+    return _checked(ClipPoses(poses, clip.fps, tuple(dict.fromkeys(notes))), source)
+
+
+def _checked(clip: ClipPoses, source: Path) -> ClipPoses:
+    if not any(clip.frames):
+        reason = f" {clip.notes[0]}" if clip.notes else ""
+        raise SapiensError(f"No person was found in {source.name}.{reason}", "Choose a clip that shows a person.")
+    return clip
+
+
+def _lift(group: list[Found], poses: list[list[Pose]], camera: Camera | None, best: Path | None, most: int) -> tuple[Camera, int]:
+    """Lift the frames of a group into `poses`, through the camera of the clip: that of its first group. And keep the fullest frame."""
+    camera = camera or clip_camera([frame for _, frame in group])
+    for (n, frame), found in zip(group, lift_frames([frame for _, frame in group], camera), strict=True):
+        poses[n] = found
+        shown = max((int(pose.seen.sum()) for pose in found), default=-1)
+        if best is not None and shown > most:
+            most = shown
+            frame.save(best)
+    return camera, most
+
+
+def _stored(files: list[Path], report: Progress) -> Frames:
+    for n, path in enumerate(files):
+        report("poses", n / len(files))
+        yield n, Predictions.load(path)
+
+
+def _predicted(
+    clip: Clip, source: Path, keep: Path | None, notes: list[str], report: Progress, network: dict[str, Any]
+) -> Frames:
+    """(index, predictions) of each frame, in groups that share the loading of a checkpoint; None without a picture or a person."""
+    from .network import Network
+
+    seconds = min(clip.seconds, clip.end) - clip.start
+    count = max(1, round(clip.fps * seconds)) if math.isfinite(seconds) else 1
+    done = 0
+    runner = Network(network.get("device", "auto"), network.get("precision", "auto"),
+                     lambda _stage, _share: report(f"frame {min(done + 1, count)} of {count}", min(done / count, 1.0)), keep=True)  # fmt: skip
+    options = {name: network[name] for name in ("model", "tasks", "flip_test") if name in network}
+    waiting: list[tuple[int, np.ndarray]] = []
+    try:
+        for n, frame in enumerate(read_frames(clip)):
+            kept = None if keep is None else _name(keep, source, n)
+            if frame.image is None:
+                notes.append(frame.error)
+                yield n, None
+            elif kept is not None and kept.exists():
+                yield n, Predictions.load(kept)
+            else:
+                waiting.append((n, frame.image))
+            if len(waiting) == GROUP:
+                yield from _run(waiting, runner, options, keep, source, notes)
+                waiting = []
+            done = n + 1 - len(waiting)
+        if waiting:
+            yield from _run(waiting, runner, options, keep, source, notes)
+    finally:
+        runner.close()
+
+
+def _run(waiting: list[tuple[int, np.ndarray]], runner: Network, options: dict[str, Any], keep: Path | None, source: Path,
+         notes: list[str]) -> Frames:  # fmt: skip
+    from .predict import predict_many
+
+    for (n, _), made in zip(waiting, predict_many([image for _, image in waiting], runner, **options), strict=True):
+        if isinstance(made, SapiensError):
+            notes.append(f"Frame {n + 1}: {made.message}")
+            yield n, None
+            continue
+        if keep is not None:
+            made.save(_name(keep, source, n))
+        yield n, made
+
+
+def _name(folder: Path, source: Path, index: int) -> Path:
+    return folder / f"{source.stem}-{index:06d}.safetensors"

@@ -1,0 +1,277 @@
+"""`animate` and `pose` from the command line: clips, keypoints and BVH on armatures; exports carry one motion; bad inputs are said.
+
+Where Python has scipy and OpenCV the command computes by itself, in Blender's own Python the worker does.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def factory(extension):
+    if "sapiens2_avatar" not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            "sapiens2_avatar", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+        )
+        sys.modules["sapiens2_avatar"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["sapiens2_avatar"])
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    import rig_factory
+
+    return rig_factory
+
+
+@pytest.fixture
+def command(part, capsys, worker):
+    """Function: run the command line; its exit status, the JSON that it prints, and what it says."""
+
+    def run(*arguments: object) -> tuple[int, dict, str]:
+        status = part("cli").main([*map(str, arguments), "--json"])
+        said = capsys.readouterr()
+        return status, json.loads(said.out[said.out.index("{\n") :]), said.err  # Blender prints before it
+
+    return run
+
+
+@pytest.fixture
+def rig_file(factory, part, tmp_path):
+    """Function: a .blend with armatures of the given families."""
+
+    def make(*families: str, name: str = "rigs ü.blend") -> Path:
+        part("scene.files").new_file()
+        for family in families:
+            rest = factory.make_rig(family, "A")
+            data = bpy.data.armatures.new(family)
+            obj = bpy.data.objects.new(family, data)
+            bpy.context.scene.collection.objects.link(obj)
+            with part("scene.armature").edit_bones(obj) as bones:
+                made = []
+                for n, bone_name in enumerate(rest.names):
+                    bone = bones.new(bone_name)
+                    bone.head, bone.tail = rest.heads[n], rest.tails[n]
+                    bone.parent = made[rest.parents[n]] if rest.parents[n] >= 0 else None
+                    made.append(bone)
+        return part("scene.files").save_blend(tmp_path / name)
+
+    return make
+
+
+def walking(factory, frames: int) -> np.ndarray:
+    """(F, 68, 3) the mean person whose arms and legs swing sideways, z up, metres."""
+    from sapiens2_avatar.core.rotations import rotation_from_vector
+    from sapiens2_avatar.core.skeleton import JOINT_NAMES
+
+    base = factory.person("A")
+    out = []
+    for n in range(frames):
+        joints = {k: v.copy() for k, v in base.items()}
+        for side, sign in (("left", 1), ("right", -1)):
+            turn = rotation_from_vector([0, -sign * (0.25 + 0.2 * np.sin(0.4 * n)), 0])
+            for pivot, parts in (("shoulder", ("elbow", "wrist", "thumb", "finger")), ("hip", ("knee", "ankle", "heel", "toe"))):
+                centre = joints[f"{side}_{pivot}"].copy()
+                for name in JOINT_NAMES:
+                    if name.startswith(side) and any(p in name for p in parts):
+                        joints[name] = centre + turn @ (joints[name] - centre)
+        out.append([joints[name] for name in JOINT_NAMES])
+    return np.array(out)
+
+
+def keypoint_file(factory, path: Path, frames: int, size=(1280, 720), kind: str = "meta") -> Path:
+    """Keypoints of the walker seen by a level camera 4 m away, as Meta's demo, COCO-WholeBody or OpenPose write them."""
+    from sapiens2_avatar.core.frames import LEVEL_WORLD_FROM_CAMERA
+    from sapiens2_avatar.core.skeleton import joint_keypoints
+
+    camera = (walking(factory, frames) - [0, -4, 1.0]) @ LEVEL_WORLD_FROM_CAMERA
+    pixels = camera[..., :2] / camera[..., 2:] * 900 + [(size[0] - 1) / 2, (size[1] - 1) / 2]
+    index = joint_keypoints()
+    points = np.zeros((frames, 308, 3))
+    points[:, index[index >= 0], :2], points[:, index[index >= 0], 2] = pixels[:, index >= 0], 0.9
+    if kind == "sam":
+        points3d = np.full((308, 3), 0.0)
+        points3d[index[index >= 0]] = camera[0][index >= 0]
+        content: object = {"pred_keypoints_3d": points3d[:70].tolist()}
+    else:
+        people = [{"keypoints": p[:, :2].tolist(), "keypoint_scores": p[:, 2].tolist()} for p in points]
+        content = {
+            "meta_info": {"image_size": list(size)},
+            "instance_info": [{"frame_id": n, "instances": [p]} for n, p in enumerate(people)],
+        }
+    path.write_text(json.dumps(content))
+    return path
+
+
+def limb(armature: str, *names: str) -> np.ndarray:
+    bpy.context.view_layer.update()
+    bones = bpy.data.objects[armature].evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones
+    return np.array([bones[n].head for n in names])
+
+
+def test_keypoints_become_an_action(factory, command, rig_file, tmp_path, part) -> None:
+    source = keypoint_file(factory, tmp_path / "clip.json", 12)
+    out, bones = tmp_path / "out.blend", tmp_path / "bones.json"
+    status, said, _ = command("animate", source, "--armature", rig_file("mixamo"), "-o", out, "--save-bones", bones, "--fps", 24)
+    assert status == 0 and said["frames"] == 12 and said["confidence"] == 1.0 and Path(said["results"][0]) == bones
+    part("scene.files").open_blend(out)
+    action = bpy.data.objects["mixamo"].animation_data.action
+    assert tuple(action.frame_range) == (1, 12)
+    bpy.context.scene.frame_set(5)
+    swing = limb("mixamo", "mixamorig:LeftUpLeg", "mixamorig:LeftLeg", "mixamorig:RightUpLeg", "mixamorig:RightLeg")
+    truth = walking(factory, 12)[4]
+    from sapiens2_avatar.core.skeleton import joint_index
+
+    for a, b, side in ((0, 1, "left"), (2, 3, "right")):
+        wanted = truth[joint_index(f"{side}_knee")] - truth[joint_index(f"{side}_hip")]
+        got = swing[b] - swing[a]
+        assert got @ wanted / np.linalg.norm(got) / np.linalg.norm(wanted) > np.cos(np.radians(15))
+    status, said, _ = command(
+        "animate", source, "--armature", rig_file("mixamo"), "-o", out, "--bones", bones, "--smoothness", 0.8
+    )
+    assert status == 0 and said["keys"] > 0
+
+
+def test_a_folder_of_frames_and_a_size(factory, command, rig_file, tmp_path) -> None:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    whole = json.loads(keypoint_file(factory, tmp_path / "all.json", 4).read_text())
+    for n, frame in enumerate(whole["instance_info"]):
+        (folder / f"frame_{n}.json").write_text(json.dumps({"instance_info": frame["instances"]}))
+    status, said, log = command("animate", folder, "--armature", rig_file("vrm1"), "-o", tmp_path / "o.blend")
+    assert status == 0 and said["frames"] == 4 and "does not say how large the photos are" in log
+    status, _, log = command("animate", folder, "--armature", rig_file("vrm1"), "-o", tmp_path / "o.blend", "--size", "1280x720")
+    assert status == 0 and "does not say" not in log
+
+
+@pytest.mark.parametrize("kind", ["meta", "sam"])
+def test_keypoints_of_a_photo_pose_an_armature(kind, factory, command, rig_file, tmp_path) -> None:
+    source = keypoint_file(factory, tmp_path / "k.json", 1, kind=kind)
+    status, said, _ = command("pose", source, "--armature", rig_file("smplx"), "-o", tmp_path / "o.blend")
+    assert status == 0 and said["family"].startswith("SMPL-X") and len(said["bones"]) > 40
+
+
+def test_bvh_is_put_on_an_armature_and_out_again(factory, command, rig_file, tmp_path, part) -> None:
+    """Onto another family, out as BVH, FBX and glTF: the limbs point the same way, and only one motion is in the files."""
+    from sapiens2_avatar.core.bvh import BvhClip, read_bvh, write_bvh
+    from sapiens2_avatar.core.foreign import read_bvh_motion
+
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    from retarget import forward_kinematics
+
+    from sapiens2_avatar.core.body_motion import motion_from_joints
+    from sapiens2_avatar.core.retarget import retarget_motion
+    from sapiens2_avatar.core.rigs import recognise
+
+    rest = factory.make_rig("cmu_bvh_cgspeed", "T")
+    solved = retarget_motion(motion_from_joints(walking(factory, 10)), rest, recognise(rest))
+    rotations, heads = forward_kinematics(rest, solved)
+    clip = write_bvh(BvhClip(rest, rotations, heads[:, 0], 24.0), tmp_path / "walk.bvh")
+    assert len(read_bvh_motion(clip, 0.1, 0.2)) == 2
+    files = [tmp_path / "o.fbx", tmp_path / "o.glb"]
+    status, said, log = command("animate", clip, "--armature", rig_file("ue4_mannequin"), "-o", tmp_path / "o.blend",
+                                "--bvh", tmp_path / "o.bvh", "--export", files[0], "--export", files[1])  # fmt: skip
+    assert status == 0, log
+    assert said["frames"] == 10
+    back = read_bvh(tmp_path / "o.bvh")
+    source = read_bvh(clip)
+    own, other = recognise(source.rest), recognise(back.rest)
+    for a, b in (("leftUpperArm", "leftLowerArm"), ("rightUpperLeg", "rightLowerLeg"), ("leftLowerLeg", "leftFoot")):
+        ways = [
+            (c.positions()[:, c.rest.index(m.first(b))] - c.positions()[:, c.rest.index(m.first(a))])[:10]
+            for c, m in ((source, own), (back, other))
+        ]
+        cosine = (ways[0] * ways[1]).sum(1) / np.linalg.norm(ways[0], axis=1) / np.linalg.norm(ways[1], axis=1)
+        assert np.degrees(np.arccos(np.clip(cosine, -1, 1))).max() < 0.1
+    for file in files:
+        part("scene.files").new_file()
+        if file.suffix == ".glb":
+            bpy.ops.import_scene.gltf(filepath=str(file))
+        elif hasattr(bpy.ops.wm, "fbx_import") and bpy.app.version >= (4, 5):
+            bpy.ops.wm.fbx_import(filepath=str(file))
+        else:
+            bpy.ops.import_scene.fbx(filepath=str(file))
+        assert len(bpy.data.actions) == 1, file.name
+        start, end = bpy.data.actions[0].frame_range
+        assert round(end - start) == 9, file.name
+
+
+def test_predictions_become_a_take_with_its_raw_track(studio, command, rig_file, tmp_path, part) -> None:
+    folder = tmp_path / "walk"
+    folder.mkdir()
+    for n in range(4):
+        (folder / f"frame_{n}.safetensors").write_bytes(studio(f"walk/frame_0{n}").read_bytes())
+    status, said, _ = command("animate", folder, "--fps", 8, "--armature", rig_file("mixamo"), "-o", tmp_path / "o.blend")
+    assert status == 0 and said["frames"] == 4
+    part("scene.files").open_blend(tmp_path / "o.blend")
+    track = bpy.data.objects["mixamo"].animation_data.nla_tracks[0]
+    assert track.name == "Raw take" and track.mute
+    status, _, _ = command("animate", folder, "--armature", rig_file("mixamo"), "-o", tmp_path / "o.blend", "--no-raw")
+    part("scene.files").open_blend(tmp_path / "o.blend")
+    assert status == 0 and not bpy.data.objects["mixamo"].animation_data.nla_tracks
+
+
+def broken(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(("name", "content", "says"), [
+    ("clip.mp4", b"\x00\x00\x00\x18ftypmp42 not really", "could not be opened as a video"),
+    ("clip.mp4", b"", "could not be opened as a video"),
+    ("clip.bvh", b"HIERARCHY nothing", "is not a BVH file"),
+    ("clip.json", b"{", "is not valid JSON"),
+    ("clip.json", b'{"instance_info": []}', "No person was found"),
+    ("clip.npz", b"PK\x03\x04", "is not a readable .npz file"),
+])  # fmt: skip
+def test_clips_that_are_none_end_in_one_sentence(name, content, says, command, rig_file, tmp_path) -> None:
+    status, said, log = command(
+        "animate", broken(tmp_path, name, content), "--armature", rig_file("mixamo"), "-o", tmp_path / "o.blend"
+    )
+    assert status == 1 and says in said["failures"][0]["error"] and "Traceback" not in log
+    assert not (tmp_path / "o.blend").exists()
+
+
+def test_what_else_cannot_be_is_said(factory, command, rig_file, tmp_path) -> None:
+    keypoints = keypoint_file(factory, tmp_path / "k.json", 2)
+    rigs = rig_file("mixamo", "smplx")
+    out = tmp_path / "o.blend"
+    cases = [
+        (("animate", tmp_path / "none.mp4", "-o", out), "There is no clip"),
+        (("animate", keypoints, "-o", out), "it holds no pictures"),
+        (("animate", keypoints, "-o", out, "--armature", tmp_path / "none.blend"), "There is no file"),
+        (("animate", keypoints, "-o", out, "--armature", rigs), "several armatures: mixamo, smplx"),
+        (("animate", keypoints, "-o", out, "--armature", f"{rigs}:nobody"), "no armature named 'nobody'"),
+        (("animate", keypoints, "-o", out, "--armature", f"{rigs}:mixamo", "--person", 3), "number 4 was asked for"),
+        (("animate", keypoints, "-o", out, "--armature", f"{rigs}:mixamo", "--export", tmp_path / "x.obj"), "cannot hold motion"),
+        (("animate", keypoints, "-o", out, "--armature", f"{rigs}:mixamo", "--start", 9), "No person was found"),
+        (("pose", keypoints, "-o", out, "--armature", f"{rigs}:mixamo", "--person", 2), "person 2 is not one of them"),
+        (("pose", keypoints, "-o", out, "--armature", f"{rigs}:mixamo", "--bones", tmp_path / "no.json"), "could not be read"),
+        (("pose", keypoints, "-o", out, "--armature", broken(tmp_path, "torn.blend", b"BLENDER-v300 torn")), "torn.blend"),
+    ]
+    for arguments, says in cases:
+        status, said, log = command(*arguments)
+        assert status == 1 and says in said["failures"][0]["error"], (arguments, said)
+        assert "Traceback" not in log
+    assert not out.exists()
+
+
+def test_an_armature_linked_into_the_file_is_refused(factory, command, rig_file, tmp_path, part) -> None:
+    library = rig_file("mixamo", name="library.blend")
+    part("scene.files").new_file()
+    with bpy.data.libraries.load(str(library), link=True) as (_, into):
+        into.objects = ["mixamo"]
+    bpy.context.scene.collection.objects.link(into.objects[0])
+    shot = part("scene.files").save_blend(tmp_path / "shot.blend")
+    status, said, _ = command(
+        "pose", keypoint_file(factory, tmp_path / "k.json", 1), "--armature", shot, "-o", tmp_path / "o.blend"
+    )
+    assert status == 1 and "is linked from" in said["failures"][0]["error"]
