@@ -104,7 +104,7 @@ class SapiensSettings(PropertyGroup):
         subtype="FILE_PATH",
         options=RELATIVE,
     )
-    boxes: CollectionProperty(type=SapiensBox)
+    boxes: CollectionProperty(type=SapiensBox, name="People", description="Where the people are in the photo")
 
     model: EnumProperty(name="Model", description="The network that looks at the photo", items=MODELS)
     device: EnumProperty(name="Device", description="What the network runs on", items=(("default", "Preferences", "As set in the preferences"), *DEVICES))  # fmt: skip
@@ -181,7 +181,7 @@ class SapiensSettings(PropertyGroup):
     mute_constraints: BoolProperty(
         name="Mute Constraints", description="Mute constraints that hold the bones of the table instead of refusing"
     )
-    bones: CollectionProperty(type=SapiensBone)
+    bones: CollectionProperty(type=SapiensBone, name="Bones", description="Which bone plays which role")
     active_bone: IntProperty(name="Row", description="The row of the bone table that the buttons act on", default=0, min=0)
     bone_family: StringProperty(name="Rig Family", description="The kind of rig that was recognised")
     bone_confidence: FloatProperty(

@@ -7,8 +7,11 @@ from bpy.types import Context, Panel
 
 from .. import jobs
 from ..core.licence import SAPIENS2_LICENCE
-from .parts import paragraph
+from .parts import draw_remedy, paragraph
 from .tab import AfterSetup
+
+WORDS = {"seg": "parts", "pointmap": "depth"}
+"""Tasks of the network whose maps have another name in the sidebar."""
 
 
 class SAPIENS2_PT_model(AfterSetup, Panel):
@@ -36,17 +39,23 @@ class SAPIENS2_PT_model(AfterSetup, Panel):
         layout.operator("wm.url_open", text="License of Sapiens2", icon="URL").url = SAPIENS2_LICENCE.url
 
 
+def _names(tasks: tuple[str, ...]) -> str:
+    return ", ".join(bpy.app.translations.pgettext_iface(WORDS.get(task, task)) for task in tasks)
+
+
 def _draw_weights(layout: bpy.types.UILayout, model: str, found: jobs.Installed) -> None:
     translate = bpy.app.translations.pgettext_iface
     if found.tasks:
-        paragraph(layout, translate("Installed: {:s}").format(", ".join(found.tasks)), "CHECKMARK")
+        paragraph(layout, translate("Installed: {:s}").format(_names(found.tasks)), "CHECKMARK")
     if found.missing:
-        paragraph(layout, translate("Missing: {:s}").format(", ".join(found.missing)), "ERROR")
+        paragraph(layout, translate("Missing: {:s}").format(_names(found.missing)), "ERROR")
         row = layout.row(align=True)
         row.operator(
             "sapiens2.model_download", text=translate("Download {:.1f} GB").format(found.missing_bytes / 1e9), icon="IMPORT"
         )
         row.operator("sapiens2.model_import", text="", icon="FILE_FOLDER")
+        if not bpy.app.online_access:
+            draw_remedy(layout, "network")
     needed = 1.3 * found.largest / 1e9
     column = layout.column()
     if jobs.status.memory:

@@ -98,17 +98,26 @@ def test_enabling_is_quick(extension):
     assert time.process_time() - start < 0.1
 
 
+LONGEST_NAME = 22
+"""Letters of a property's name that the sidebar shows in full at its default width."""
+
+
 def test_every_property_operator_and_panel_explains_itself(extension, part):
-    registration = part("registration")
-    for cls in registration.CLASSES:
+    wrong = []
+    for cls in part("registration").CLASSES:
         if issubclass(cls, bpy.types.Operator):
             category, verb = cls.bl_idname.split(".")
             description = getattr(getattr(bpy.ops, category), verb).get_rna_type().description
-            assert description and not description.endswith("."), cls
+            if not description or description.endswith("."):
+                wrong.append((cls.__name__, description))
         for prop in getattr(cls, "__annotations__", {}):
             rna = cls.bl_rna.properties.get(prop)
-            if rna is not None and prop not in {"filter_glob", "boxes"}:
-                assert rna.description and not rna.description.endswith("."), (cls, prop)
+            if rna is None or rna.is_hidden:
+                continue
+            texts = [rna.description, *(item.description for item in getattr(rna, "enum_items_static", ()))]
+            if not all(text and not text.endswith(".") for text in texts) or not 0 < len(rna.name) <= LONGEST_NAME:
+                wrong.append((cls.__name__, prop, rna.name, texts))
+    assert not wrong
 
 
 def test_the_command_is_there_and_tells_its_usage(extension, part):
