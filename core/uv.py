@@ -83,6 +83,24 @@ def run_step(step: Step, folder: Path, log: Path, progress: Callable[[str, float
         "PYTHONIOENCODING": "utf-8",
     }
     log.parent.mkdir(parents=True, exist_ok=True)
+    status, said = _run(step, folder, log, environment, progress, stopped)
+    if status and re.search(CERTIFICATE, said):
+        # A company's proxy has a certificate that the system may know, but not uv.
+        status, said = _run(step, folder, log, environment | {"UV_SYSTEM_CERTS": "1"}, progress, stopped)
+    if status:
+        raise explain(step, said)
+    return said
+
+
+def _run(
+    step: Step,
+    folder: Path,
+    log: Path,
+    environment: dict[str, str],
+    progress: Callable[[str, float], None],
+    stopped: Callable[[], bool],
+) -> tuple[int, str]:
+    """Exit status and output of one attempt at a step."""
     free = shutil.disk_usage(folder).free
     with log.open("ab") as output:
         begin = output.tell()
@@ -102,13 +120,11 @@ def run_step(step: Step, folder: Path, log: Path, progress: Callable[[str, float
                     if stopped():
                         raise Cancelled from None
                     text, share = downloaded(_from(log, begin), free - shutil.disk_usage(folder).free)
-                    progress(f"{step.title}{text}", share)
+                    # Short: it is drawn into a bar, and the time that is left comes after it.
+                    progress(step.title.removeprefix("Downloading ") + text if text else step.title, share)
         finally:
             _end(process)
-    said = _from(log, begin)
-    if status:
-        raise explain(step, said)
-    return said
+    return status, _from(log, begin)
 
 
 def downloaded(said: str, grown: int) -> tuple[str, float]:
@@ -140,6 +156,7 @@ def explain(step: Step, said: str) -> SapiensError:
 
 
 # What is found in the output -> message, hint, remedy. The first that fits counts.
+CERTIFICATE = r"UnknownIssuer|invalid peer certificate|certificate verify failed"
 AGAIN = "then install again: it goes on where it stopped."
 FAILURES: Sequence[tuple[str, str, str, str]] = (
     (
@@ -173,7 +190,7 @@ FAILURES: Sequence[tuple[str, str, str, str]] = (
         "runtime",
     ),
     (
-        r"(?:UnknownIssuer|invalid peer certificate|certificate verify failed)",
+        CERTIFICATE,
         "The network's certificate is not known to this computer.",
         "Set the variable SSL_CERT_FILE to the certificates of your company, start Blender anew, then install again.",
         "runtime",

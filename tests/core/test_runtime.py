@@ -160,7 +160,7 @@ def test_download_tells_how_far_it_is(small):
     seen: list[tuple[str, float]] = []
     small.run(seen=seen)
     texts = [text for text, _ in seen]
-    assert any(text.startswith("Downloading torch ") and text.endswith(" GB") for text in texts), texts
+    assert any(text.startswith("torch ") and text.endswith(" GB") for text in texts), texts
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
@@ -368,6 +368,26 @@ def test_what_the_network_does_is_one_sentence_and_it_works_afterwards(small, mo
         small.status = 200
         runtime.LOCK.write_text(good)
         assert small.run().is_file()
+
+
+def test_certificate_that_nobody_knows_is_said(small, monkeypatch, tmp_path):
+    import ssl
+
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE"
+    names = "-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "certificate.pem")
+    subprocess.run([*command.split(), *names], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
+    small.server.socket = context.wrap_socket(small.server.socket, server_side=True)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", small.url.replace("http:", "https:") + "/simple")
+    with pytest.raises(SapiensError, match="The network's certificate is not known to this computer") as caught:
+        small.run()
+    assert "SSL_CERT_FILE" in caught.value.hint
+    assert small.log.read_text().count("error:") == 2, "not tried with the certificates of the system"
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    assert small.run().is_file()
 
 
 @pytest.fixture
