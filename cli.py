@@ -93,6 +93,16 @@ def _add_bone_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save-bones", metavar="FILE.json", help="write the bone table that was used, to be corrected")
 
 
+def _add_face_gain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--face-gain",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="factor on how far jaw and eyes turn, where the rig has bones for them; 0 leaves them alone (default: 1)",
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole grammar of the command line."""
     top = argparse.ArgumentParser(
@@ -141,6 +151,7 @@ def parser() -> argparse.ArgumentParser:
     pose.add_argument("-o", "--output", required=True, metavar="FILE.blend")
     pose.add_argument("--person", type=int, default=0, metavar="N", help="from the left, counted from 0 (default: 0)")
     _add_bone_options(pose)
+    _add_face_gain(pose)
     _add_model_options(pose)
 
     animate = add("animate", "A video or a folder of frames as an action.")
@@ -164,6 +175,7 @@ def parser() -> argparse.ArgumentParser:
     animate.add_argument(
         "--smoothness", type=_unit, default=0.4, metavar="0..1", help="from as predicted to floating (default: 0.4)"
     )
+    _add_face_gain(animate)
     animate.add_argument("--no-foot-lock", action="store_true", help="let standing feet slide")
     animate.add_argument("--no-raw", action="store_true", help="do not keep the unfiltered take on a track of its own")
     _add_bone_options(animate)

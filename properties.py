@@ -169,6 +169,14 @@ class SapiensSettings(PropertyGroup):
         poll=lambda _settings, obj: obj.type == "ARMATURE",
         update=_armature_chosen,
     )
+    face_gain: FloatProperty(
+        name="Face",
+        description="How far the jaw opens and the eyes turn, where the armature has bones for them; 0 leaves them alone",
+        default=1.0,
+        min=0.0,
+        max=5.0,
+        soft_max=2.0,
+    )
     hips_travel: EnumProperty(
         name="Hips",
         description="How far the armature follows the person through the room",

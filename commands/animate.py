@@ -107,7 +107,7 @@ def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: C
         armature,
         name=name,
         bones=bones,
-        settings=RetargetSettings(lock_feet=not options.no_foot_lock),
+        settings=RetargetSettings(lock_feet=not options.no_foot_lock, face=options.face_gain),
         keep_raw=not options.no_raw,
     )
     scene, collections = bpy.context.scene, [c for c in armature.users_collection if armature.name in c.objects][:1]

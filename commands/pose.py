@@ -23,11 +23,14 @@ def run(options: Namespace, console: Console) -> None:
     require_blender()
     console.claim_stdout()
     pose = pose_of(Path(options.input), options, console)
+    from ..core.retarget import RetargetSettings
     from ..scene.files import save_blend
     from ..scene.retarget import retarget
 
     armature = open_armature(options.armature)
-    done = retarget(pose, armature, bones=bone_map_of(armature, options, console))
+    done = retarget(
+        pose, armature, bones=bone_map_of(armature, options, console), settings=RetargetSettings(face=options.face_gain)
+    )
     console.note(f"{armature.name}: {done.family}, {len(done.bones)} bones posed")
     for note in done.notes:
         console.note(note)

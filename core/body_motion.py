@@ -9,14 +9,16 @@ import numpy as np
 from .body import Frames, anatomical_frames
 from .bone_frames import fit_head, flexion_sides
 from .errors import SapiensError
+from .head_motion import face_frames, head_motion
 from .quaternions import slerp
 from .rest import RestRig
 from .rest_frames import ground_height, rest_frames, rest_points, trunk_heights
 from .rigs import FINGERS, PHALANGES, SIDES, BoneMap
 from .rotations import dot, quaternion_from_rotation, rotation_from_quaternion, two_axis_frame, unit
-from .skeleton import JOINT_NAMES, joint_index
+from .skeleton import JOINT_NAMES, joint_index, keypoint_index
 
 SPINE_BEND = 1.5  # the upper spine bends more than the lower: share of the turn at height u is u ** SPINE_BEND
+FACE_POINTS = tuple(keypoint_index(n) for n in ("center_of_upper_inner_lip", "center_of_lower_inner_lip", "l_center_of_iris"))
 ANKLE_SHARE = 0.095  # height of the ankle above the ground, share of the leg (mean adult of Anny)
 NECK_SHARE = 0.8  # the last of n neck bones makes NECK_SHARE * n / (n + 1) of the turn from chest to head
 FINGER_JOINTS = {
@@ -42,6 +44,8 @@ class BodyMotion:
     forearms_turn  the forearms' own frames hold their twist; else it is only seen in the hands
     contacts       (F, 4) bool: left heel, left toes, right heel, right toes stand on the ground; None = not known
     unseen         roles that were guessed in every frame: their bones rest
+    jaw            (F,) degrees that the mouth is open; None = no face was seen, or the source has bones for it
+    gaze           (F, 2, 2) degrees that the left and the right eye look to the person's left, and up; None as jaw
     """
 
     frames: Frames
@@ -56,9 +60,17 @@ class BodyMotion:
     forearms_turn: bool = False
     contacts: np.ndarray | None = None
     unseen: tuple[str, ...] = field(default=())
+    jaw: np.ndarray | None = None
+    gaze: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.position)
+
+    def face_frames(self, gain: float = 1.0) -> Frames:
+        """Frames of jaw and eyes, (F, 3, 3) each; none where they are not known. `gain` exaggerates them."""
+        if self.jaw is None or self.gaze is None:
+            return {}
+        return face_frames(self.frames["head"], self.jaw, self.gaze, gain)
 
     def spine_at(self, height: float) -> np.ndarray:
         """(F, 3, 3) frame of the spine at 0 = hips .. 1 = chest."""
@@ -80,7 +92,8 @@ def _between(heights: np.ndarray, frames: np.ndarray, height: float) -> np.ndarr
 
 
 def motion_from_joints(positions: np.ndarray, seen: np.ndarray | None = None, surface: np.ndarray | None = None, fps: float = 30.0,
-                       head: np.ndarray | None = None, contacts: np.ndarray | None = None) -> BodyMotion:  # fmt: skip
+                       head: np.ndarray | None = None, contacts: np.ndarray | None = None,
+                       face: tuple[np.ndarray, np.ndarray] | None = None) -> BodyMotion:  # fmt: skip
     """Joint centres of a person to anatomical frames.
 
     positions  (F, 68, 3) metres, world space with z up, order of `core.skeleton.JOINT_NAMES`
@@ -88,6 +101,7 @@ def motion_from_joints(positions: np.ndarray, seen: np.ndarray | None = None, su
     surface    (F, 308, 3) keypoints on the skin, NaN = none: they turn the head; None = the head from its joints
     head       (F, 3, 3) frame of the head, if it is known already
     contacts   (F, 4) bool: left heel, left toes, right heel, right toes stand on the ground z = 0
+    face       jaw and gaze of `BodyMotion`, if they are known already; None = from the surface
     """
     positions = np.asarray(positions, np.float64)
     if positions.ndim != 3 or positions.shape[1:] != (len(JOINT_NAMES), 3) or not np.isfinite(positions).all():
@@ -105,8 +119,19 @@ def motion_from_joints(positions: np.ndarray, seen: np.ndarray | None = None, su
     spine = np.stack([rotation_from_quaternion(slerp(a, b, h**SPINE_BEND)) for h in heights], axis=1)
     neck = np.stack([rotation_from_quaternion(slerp(b, c, h)) for h in (0.0, 1.0)], axis=1)
     unseen = () if seen is None else unseen_roles(np.asarray(seen, bool))
+    if face is None and surface is not None:
+        face = _face(np.asarray(surface, np.float64))
+    jaw, gaze = face or (None, None)
     return BodyMotion(frames, heights, spine, np.array([0.0, 1.0]), neck, (points["left_hip"] + points["right_hip"]) / 2, leg,
-                      ANKLE_SHARE * leg, fps, False, contacts, unseen)  # fmt: skip
+                      ANKLE_SHARE * leg, fps, False, contacts, unseen, jaw, gaze)  # fmt: skip
+
+
+def _face(surface: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Jaw (F,) and gaze (F, 2, 2) against the mean face; None where no frame shows a mouth and eyes."""
+    if not np.isfinite(surface[:, list(FACE_POINTS)]).all(axis=(1, 2)).any():
+        return None
+    motion = head_motion(surface, np.ones(surface.shape[:-1]))
+    return motion.jaw, motion.gaze
 
 
 def _hinged(positions: np.ndarray, surface: np.ndarray | None) -> Frames:

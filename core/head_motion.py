@@ -2,17 +2,19 @@
 
 The head is the rigid fit of the mean head to the points that move with the skull. The jaw opens by the gap between the inner lips, the eyes turn by
 where the iris lies between the corners of the eye. Both are measured in the frame of the head, as shares of its size, so neither depends on
-who it is or how far away; what remains of a person's own face is removed by a neutral frame.
+who it is or how far away; what remains of a person's own face is removed by a neutral frame. Without one, closed lips are a closed jaw and the
+mean face looks straight ahead.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
 from .bone_frames import fit_head, template_head
-from .rotations import dot
+from .rotations import dot, rotation_from_vector
 from .skeleton import SIDES, keypoint_index
 
 JAW_DEGREES = 18.0  # rotation of a jaw that is wide open
@@ -42,7 +44,7 @@ def head_motion(surface: np.ndarray, weights: np.ndarray, neutral: HeadMotion | 
 
     surface  (F, 308, 3) metres: the keypoints on the skin (`Pose.surface`), NaN = none
     weights  (F, 308) trust in each
-    neutral  one frame (F = 1) of the same face at rest: its jaw and gaze count as zero
+    neutral  one frame (F = 1) of the same face at rest: its jaw and gaze count as zero. None = closed lips and the mean face's gaze
     gain     exaggerates jaw and gaze
     """
     frame, scale, origin, support = fit_head(surface, weights)
@@ -58,7 +60,7 @@ def head_motion(surface: np.ndarray, weights: np.ndarray, neutral: HeadMotion | 
     for i, side in enumerate(SIDES):
         s = side[0]
         inner, outer = at(f"{s}_inner_end_of_upper_lash_line"), at(f"{s}_outer_end_of_upper_lash_line")
-        off = at(f"{s}_center_of_iris") - (inner + outer) / 2
+        off = at(f"{s}_center_of_iris") - (inner + outer) / 2 - _straight_ahead(s)
         ratio = np.stack([off[:, 0], off[:, 2]], axis=-1) / EYE_RADIUS
         gaze[:, i] = np.degrees(np.arcsin(np.clip(np.nan_to_num(ratio), -0.9, 0.9)))
     if neutral is not None:
@@ -70,6 +72,33 @@ def head_motion(surface: np.ndarray, weights: np.ndarray, neutral: HeadMotion | 
         np.where(known, np.clip(gain * jaw, 0, JAW_DEGREES), 0.0),
         np.where(known[:, None, None], np.clip(gain * gaze, -MAX_GAZE, MAX_GAZE), 0.0),
     )
+
+
+@cache
+def _straight_ahead(side: str) -> np.ndarray:
+    """(3,) share of stature: the iris of the mean face from the middle between the corners of its eye."""
+    mean = template_head()
+    corners = [mean[keypoint_index(f"{side}_{end}_end_of_upper_lash_line")] for end in ("inner", "outer")]
+    return mean[keypoint_index(f"{side}_center_of_iris")] - (corners[0] + corners[1]) / 2
+
+
+def face_frames(head: np.ndarray, jaw: np.ndarray, gaze: np.ndarray, gain: float = 1.0) -> dict[str, np.ndarray]:
+    """Frames of "jaw", "leftEye" and "rightEye", each (F, 3, 3), in the space of the head's.
+
+    head  (F, 3, 3) anatomical frame of the head (`core.body`): x to the person's left, y up, z ahead
+    jaw   (F,) degrees open;  gaze  (F, 2, 2) degrees to the person's left and up, left eye first
+    gain  factor on both
+
+    The jaw turns about x, down. An eye turns about y to the left, then about its own x upward.
+    """
+    turn = np.zeros((len(head), 3))
+    turn[:, 0] = np.radians(np.clip(gain * jaw, 0, 2 * JAW_DEGREES))
+    out = {"jaw": head @ rotation_from_vector(turn)}
+    for i, side in enumerate(SIDES):
+        aside, up = np.zeros((len(head), 3)), np.zeros((len(head), 3))
+        aside[:, 1], up[:, 0] = np.radians(np.clip(gain * gaze[:, i], -2 * MAX_GAZE, 2 * MAX_GAZE)).T * [[1.0], [-1.0]]
+        out[f"{side}Eye"] = head @ rotation_from_vector(aside) @ rotation_from_vector(up)
+    return out
 
 
 def calm_frame(motion: HeadMotion) -> HeadMotion:

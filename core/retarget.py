@@ -31,6 +31,7 @@ class RetargetSettings:
     location       "move": the hips travel, scaled by leg length · "height": only up and down · "none": rotations only
     origin         "rig": the first frame stands where the rig stands · "person": where the person stands in the world
     spine, hands, head   write these parts
+    face           factor on how far the jaw opens and the eyes turn, where the rig has bones for them; 0 = they are left alone
     forearm_twist  share of the turn of the hand that the forearm takes, so that the wrist does not wring (0..1)
     lock_feet      feet that stand in the motion stand on the rig too (only where its hips travel)
     """
@@ -40,6 +41,7 @@ class RetargetSettings:
     spine: bool = True
     hands: bool = True
     head: bool = True
+    face: float = 1.0
     forearm_twist: float = 0.5
     lock_feet: bool = True
 
@@ -48,6 +50,8 @@ class RetargetSettings:
             raise SapiensError(
                 f"There is no location {self.location!r} with origin {self.origin!r}.", "Use move, height or none; rig or person."
             )
+        if not 0.0 <= self.face <= 5.0:
+            raise SapiensError(f"The gain of the face must lie between 0 and 5, not {self.face}.")
         if not 0.0 <= self.forearm_twist <= 1.0:
             raise SapiensError(f"The forearm twist must lie between 0 and 1, not {self.forearm_twist}.")
 
@@ -118,7 +122,8 @@ def _role_turns(motion: BodyMotion, bone_map: BoneMap, own: dict[str, np.ndarray
                 settings: RetargetSettings) -> dict[str, np.ndarray | None]:  # fmt: skip
     """Role -> (F, 3, 3) turn from rest in armature space, None = rest. Only roles that the motion says something about."""
     out: dict[str, np.ndarray | None] = {}
-    for role, frame in motion.frames.items():
+    face = motion.face_frames(settings.face) if settings.face > 0 else {}
+    for role, frame in (face | motion.frames).items():
         hand = role.endswith(("Metacarpal", "Proximal", "Intermediate", "Distal", "Hand"))
         head = role in ("head", "jaw", "leftEye", "rightEye")
         chosen = (settings.hands or not hand) and (settings.head or not head)

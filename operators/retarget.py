@@ -55,7 +55,7 @@ class SAPIENS2_OT_retarget(JobOperator, Operator):
             load_pose(job.result["pose"]),
             settings.armature,
             bones=bones,
-            settings=RetargetSettings(location=settings.hips_travel),
+            settings=RetargetSettings(location=settings.hips_travel, face=settings.face_gain),
             mute_constraints=settings.mute_constraints,
             snap_ik=self.snap_ik,
         )

@@ -59,6 +59,7 @@ class SAPIENS2_PT_retarget(AfterSetup, Panel):
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, "hips_travel")
+        column.prop(settings, "face_gain")
         column.prop(settings, "mute_constraints")
         layout.operator("sapiens2.retarget", icon="ARMATURE_DATA")
 

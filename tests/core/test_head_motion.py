@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.bone_frames import fit_head, template_head
-from sapiens2_avatar.core.data import Predictions
+from sapiens2_avatar.core.body_motion import motion_from_joints
+from sapiens2_avatar.core.bone_frames import fit_head, template_head, template_joints
+from sapiens2_avatar.core.data import Pose, Predictions
+from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.head_motion import HeadMotion, calm_frame, head_motion
+from sapiens2_avatar.core.motion import make_take
 from sapiens2_avatar.core.pose import lift_pose
+from sapiens2_avatar.core.rest import RestRig
+from sapiens2_avatar.core.retarget import RetargetSettings, retarget_motion
+from sapiens2_avatar.core.rig import make_rig
+from sapiens2_avatar.core.rigs import BoneMap
 from sapiens2_avatar.core.rotations import rotation_from_vector
-from sapiens2_avatar.core.skeleton import keypoint_index, keypoint_swap
+from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, keypoint_index, keypoint_swap
+from sapiens2_avatar.core.unpose import bone_frames
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 def heads(turns: np.ndarray, scale: float = 1.72) -> np.ndarray:
@@ -61,6 +73,99 @@ def test_a_mirrored_face_looks_to_the_other_side():
     other = head_motion(points[:, keypoint_swap()] * [-1, 1, 1], np.ones((20, 308)))
     assert np.allclose(other.jaw, motion.jaw, atol=1e-3)
     assert np.allclose(other.gaze[:, ::-1] * [-1, 1], motion.gaze, atol=0.05)
+
+
+def test_without_a_neutral_frame_the_mean_face_looks_straight_ahead():
+    motion = head_motion(heads(some_turns()), np.ones((20, 308)))
+    assert np.abs(motion.gaze).max() < 0.1
+
+
+def rig_with_a_face() -> tuple[RestRig, BoneMap]:
+    """The mean person's metarig at rest in the world, and its bone table."""
+    joints = 1.72 * template_joints()
+    points = 1.72 * template_head() + joints[joint_index("head")]
+    whole = np.ones(68, np.float32)
+    rig = make_rig(Pose(JOINT_NAMES, joints.astype(np.float32), whole, whole > 0, points.astype(np.float32), 1.72))
+    frames, count = bone_frames(rig), len(rig.names)
+    matrices = np.tile(np.eye(4), (count, 1, 1))
+    matrices[:, :3, :3], matrices[:, :3, 3] = frames, rig.heads
+    whole = np.ones(count, bool)
+    lengths = np.linalg.norm(rig.tails - rig.heads, axis=1).astype(float)
+    rest = RestRig("Meta", rig.names, rig.parents, matrices, lengths, whole, whole, rig.connected, np.eye(4))
+    bones = {"hips": ("spine",), "spine": ("spine.001", "spine.002", "spine.003"), "neck": ("spine.004", "spine.005"), "head": ("spine.006",),
+             "jaw": ("jaw",), "leftEye": ("eye.L",), "rightEye": ("eye.R",)}  # fmt: skip
+    for side, s in (("left", "L"), ("right", "R")):
+        for role, bone in (
+            ("UpperArm", "upper_arm"),
+            ("LowerArm", "forearm"),
+            ("UpperLeg", "thigh"),
+            ("LowerLeg", "shin"),
+            ("Foot", "foot"),
+        ):
+            bones[f"{side}{role}"] = (f"{bone}.{s}",)
+    return rest, BoneMap("rigify_human_metarig", "Meta", bones)
+
+
+def standing_motion(jaw: float, gaze: tuple[float, float], gain: float = 1.0, face: bool = True):
+    joints = 1.72 * template_joints()[None] + [0, 0, 0.95]
+    looks = (np.array([jaw]), np.tile(np.array(gaze, float), (1, 2, 1))) if face else None
+    rest, bone_map = rig_with_a_face()
+    return retarget_motion(motion_from_joints(joints, face=looks), rest, bone_map, RetargetSettings(face=gain))
+
+
+def test_jaw_and_eye_bones_turn_by_what_was_measured_and_by_the_gain():
+    rest, _ = rig_with_a_face()
+    still = standing_motion(0.0, (0.0, 0.0)).turns
+    for gain in (1.0, 1.5):
+        turns = standing_motion(10.0, (12.0, 5.0), gain).turns
+        chin = rest.matrices[rest.names.index("jaw"), :3, 1]
+        eye = rest.matrices[rest.names.index("eye.L"), :3, 1]
+        opened, before = turns["jaw"][0] @ chin, still["jaw"][0] @ chin
+        assert np.degrees(np.arccos(np.clip(opened @ before, -1, 1))) == pytest.approx(10 * gain, abs=0.1)
+        assert opened[1] > before[1]  # the chin goes down and back
+        looks, ahead = turns["eye.L"][0] @ eye, still["eye.L"][0] @ eye
+        assert looks[0] > ahead[0] and looks[2] > ahead[2]  # to their left and up
+        assert np.degrees(np.arcsin(looks[2])) - np.degrees(np.arcsin(ahead[2])) == pytest.approx(5 * gain, abs=0.3)
+
+
+def test_gain_zero_and_an_unseen_face_leave_the_bones_alone():
+    assert not {"jaw", "eye.L", "eye.R"} & set(standing_motion(10.0, (5.0, 0.0), 0.0).bones)
+    assert not {"jaw", "eye.L", "eye.R"} & set(standing_motion(10.0, (5.0, 0.0), face=False).bones)
+    with pytest.raises(SapiensError, match="gain of the face"):
+        RetargetSettings(face=-1.0)
+
+
+def talking(frames: int = 60) -> list[Pose]:
+    """A standing person whose lips part by 19 mm in the middle of the clip, and who looks to their left then."""
+    from pose_people import standing
+
+    joints, points = standing(0)
+    whole = np.ones(68, np.float32)
+    out = []
+    for n in range(frames):
+        surface = points.copy()
+        wide = np.exp(-(((n - 30) / 6) ** 2))
+        surface[keypoint_index("center_of_lower_inner_lip")] += [0, 0.019 * wide, 0]
+        for s in "lr":
+            surface[keypoint_index(f"{s}_center_of_iris")] += [0.003 * wide, 0, 0]
+        if n in (10, 11):
+            surface[:] = np.nan
+        out.append(Pose(JOINT_NAMES, joints.astype(np.float32), whole, whole > 0, surface.astype(np.float32), 1.72))
+    return out
+
+
+def test_a_take_carries_jaw_and_eyes_from_its_calmest_face():
+    take = make_take(talking(), 30.0, world_from_camera=np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 1.0], [0, 0, 0, 1]]))
+    jaw, gaze = take.face
+    assert jaw.shape == (60,) and gaze.shape == (60, 2, 2)
+    assert np.abs(jaw[[0, 10, 11, 55]]).max() < 1.0 and jaw[30] == pytest.approx(take.raw_face[0][30], rel=0.2)
+    assert 6 < take.raw_face[0][30] < 18 and 5 < gaze[30, 0, 0] < 30 and np.abs(gaze[5]).max() < 1.5
+    motion = take.motion()
+    assert np.array_equal(motion.jaw, jaw) and set(motion.face_frames()) == {"jaw", "leftEye", "rightEye"}
+    faceless = [
+        Pose(p.names, p.positions, p.confidence, p.seen, np.full((308, 3), np.nan, np.float32), p.stature) for p in talking(8)
+    ]
+    assert make_take(faceless, 30.0).face is None
 
 
 def test_no_face_is_no_motion():
