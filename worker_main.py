@@ -2,6 +2,7 @@
 
     python -I -u worker_main.py [idle seconds]            the worker
     python -I -u worker_main.py command ARGUMENT…         the command line
+    blender … --python worker_main.py -- scene FOLDER     a Blender that writes scenes for a batch; FOLDER has safetensors
 
 The folder of the extension may have any name and is on no search path: it is loaded here under the package's own name.
 """
@@ -21,8 +22,16 @@ def load_package() -> None:
     spec.loader.exec_module(module)
 
 
-if __name__ == "__main__":
+if NAME not in sys.modules:  # also in the children of the command line, which import this file as their parent's main module
     load_package()
+
+if __name__ == "__main__":
+    if sys.argv[-3:-1] == ["--", "scene"]:
+        sys.path.append(sys.argv[-1])
+        from sapiens2_avatar.scene.steps import serve
+
+        serve()
+        sys.exit()
     if sys.argv[1:2] == ["command"]:
         from sapiens2_avatar.cli import main as command
 

@@ -18,19 +18,29 @@ def write_picture(path: Path, photo: np.ndarray, collection, height: int = 768, 
 
     photo is (H, W, 3) uint8 sRGB; the picture is `height` pixels high.
     """
-    from PIL import Image
-
     from ..scene.render import render_view
 
-    size = (height * 3 // 4, height)
     with tempfile.TemporaryDirectory() as folder:
-        view = render_view(collection, Path(folder) / "view.png", size, samples=samples)
-        with Image.open(view.path) as image:
-            render = _over_backdrop(np.asarray(image.convert("RGBA"), np.float32))
+        view = render_view(collection, Path(folder) / "view.png", view_size(height), samples=samples)
+        return compose_picture(path, photo, view.path, view.bones)
+
+
+def view_size(height: int) -> tuple[int, int]:
+    """(width, height) in pixels of the view in a picture of this height."""
+    return height * 3 // 4, height
+
+
+def compose_picture(path: Path, photo: np.ndarray, view: Path, bones: np.ndarray) -> Path:
+    """Write the photo (H, W, 3) uint8 sRGB, the rendered view and the view with its bones (B, 2, 2) side by side as a PNG."""
+    from PIL import Image
+
+    with Image.open(view) as image:
+        render = _over_backdrop(np.asarray(image.convert("RGBA"), np.float32))
+    height = len(render)
     width = max(1, round(photo.shape[1] * height / photo.shape[0]))
     shown = np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.LANCZOS))
     gap = np.broadcast_to(BACKDROP.astype(np.uint8), (height, 8, 3))
-    panels = [shown, gap, render] + ([gap, _with_bones(render, view.bones)] if len(view.bones) else [])
+    panels = [shown, gap, render] + ([gap, _with_bones(render, bones)] if len(bones) else [])
     with atomic_write(path) as file:
         Image.fromarray(np.concatenate(panels, axis=1)).save(file, format="PNG")
     return path

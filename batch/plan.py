@@ -31,12 +31,14 @@ class Plan:
 
     make      of "predictions", "blend", "preview" and suffixes of exports (".glb", ".fbx", …)
     people    keep this many people of a photo, the largest ones; 0 = all
+    blender   command of the Blender that writes the scenes; "" = the module in this Python
     """
 
     network: NetworkOptions = field(default_factory=NetworkOptions)
     avatar: AvatarSettings = field(default_factory=AvatarSettings)
     make: tuple[str, ...] = ("predictions", "blend", "preview")
     people: int = 0
+    blender: str = ""
 
     @property
     def exports(self) -> tuple[str, ...]:

@@ -6,22 +6,32 @@ Every function writes whole files only and updates the report of its input; what
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ..core.avatar import make_avatars
+from ..core.avatar_file import save_avatars
 from ..core.data import Predictions
 from ..core.errors import SapiensError
 from ..core.files import atomic_write
+from ..core.photo import read_photo
+from .blender import Blender, BlenderProcess
 from .items import PREDICTIONS, Item
 from .plan import PREDICT, PREVIEW, SCENE, Plan
 from .record import Record, load, save
 
 if TYPE_CHECKING:
     from ..infer.network import Network
+
+PICTURE_HEIGHT = 384
 
 
 @dataclass(frozen=True)
@@ -103,44 +113,47 @@ def _write_predictions(job: Job, result: Predictions | SapiensError) -> tuple[Jo
 
 def finish(job: Job, plan: Plan) -> SapiensError | None:
     """Scene, exports and picture of one input whose predictions are written; None = all done."""
-    if not set(job.todo) - {PREDICT}:
-        return None
-    from ..scene.files import new_file, open_blend
-
-    made: dict = {}
-
-    def build(job: Job) -> list[Path]:
-        new_file()
-        made["collections"], notes = _build(job, plan)
-        path = _save(job)
-        record = job.record()
-        save(job.folder, replace(record, notes=notes))
-        return [path]
-
+    later = {stage: partial(_output, stage=stage, plan=plan) for stage in job.todo if stage not in (PREDICT, SCENE)}
     if SCENE in job.todo:
-        error = _attempt(job, SCENE, build)
-        if error:
+        work = {SCENE: partial(_scene, plan=plan), **later}
+    elif later:
+        try:
+            blender(plan)("load", path=str(job.file(".blend").absolute()))
+        except SapiensError as error:
+            fail(job, next(iter(later)), error)
             return error
+        work = later
     else:
-        open_blend(job.file(".blend"))
-        import bpy
-
-        made["collections"] = [bpy.data.collections[job.item.name]]
-    for stage in [s for s in job.todo if s not in (PREDICT, SCENE)]:
-        error = _attempt(job, stage, lambda job, stage=stage: [_output(job, stage, made["collections"])])
-        if error:
+        return None
+    for stage, make in work.items():
+        if error := _attempt(job, stage, make):
             return error
     return None
 
 
-def write_library(files: list[Path], path: Path) -> Path:
+def write_library(files: list[Path], path: Path, plan: Plan) -> Path:
     """One .blend with the collections of all results, on a grid and marked as assets. For a worker process."""
-    from ..scene.files import new_file, save_blend
-    from ..scene.library import gather
+    blender(plan)("library", files=[str(file.absolute()) for file in files], path=str(path.absolute()))
+    return path
 
-    new_file()
-    gather(files)
-    return save_blend(path)
+
+def blender(plan: Plan) -> Blender:
+    """What takes the steps of `scene.steps` in this process or in a Blender of its own. Raises SapiensError when there is none."""
+    return _started(plan.blender)
+
+
+@lru_cache(maxsize=1)
+def _started(command: str) -> Blender:
+    if command:
+        return BlenderProcess(command)
+    if find_spec("bpy") is None:
+        raise SapiensError(
+            "Writing a .blend file needs Blender.",
+            "Give one with --blender, install sapiens2-avatar[blender], or leave it out with --no-blend --no-picture.",
+        )
+    from ..scene.steps import call
+
+    return call
 
 
 def _attempt(job: Job, stage: str, work) -> SapiensError | None:
@@ -166,11 +179,8 @@ def _copy_predictions(job: Job) -> list[Path]:
     return [target]
 
 
-def _build(job: Job, plan: Plan) -> tuple[list, list[str]]:
-    from ..core.avatar import make_avatars
-    from ..core.photo import read_photo
-    from ..scene.build import write_avatars
-
+def _scene(job: Job, plan: Plan) -> list[Path]:
+    """The .blend file, and the notes about it in the report."""
     settings = plan.avatar
     if settings.focal_35mm is None and job.item.path.suffix.lower() != PREDICTIONS:
         settings = replace(settings, focal_35mm=read_photo(job.item.path).focal_35mm)
@@ -178,22 +188,29 @@ def _build(job: Job, plan: Plan) -> tuple[list, list[str]]:
     if plan.people:
         largest = sorted(avatars, key=lambda avatar: -len(avatar.mesh.vertices))[: plan.people]
         avatars = [avatar for avatar in avatars if any(avatar is kept for kept in largest)]
+    if plan.blender:
+        with tempfile.TemporaryDirectory(prefix=".sapiens2-", dir=job.folder) as folder:
+            handed = save_avatars(avatars, Path(folder).absolute() / "avatars")
+            blender(plan)("build", avatars=str(handed), name=job.item.name)
+    else:
+        blender(plan)("build", avatars=avatars, name=job.item.name)
+    path = job.file(".blend")
+    blender(plan)("save", path=str(path.absolute()))
     notes = list(dict.fromkeys(note for avatar in avatars for note in avatar.notes))
-    return [write_avatars(avatars, job.item.name, match_render=True)], notes
+    save(job.folder, replace(job.record(), notes=notes))
+    return [path]
 
 
-def _save(job: Job) -> Path:
-    from ..scene.files import save_blend
+def _output(job: Job, stage: str, plan: Plan) -> list[Path]:
+    """The picture, or an export, of the scene that is open."""
+    if stage != PREVIEW:
+        blender(plan)("write", path=str(job.file(stage).absolute()))
+        return [job.file(stage)]
+    from .picture import compose_picture, view_size
 
-    return save_blend(job.file(".blend"), reproducible=True)
-
-
-def _output(job: Job, stage: str, collections: list) -> Path:
-    if stage == PREVIEW:
-        from .picture import write_picture
-
-        image = Predictions.load(job.file(PREDICTIONS)).image
-        return write_picture(job.file(".png"), image, collections[0], height=384, samples=8)
-    from ..scene.export import export
-
-    return export(job.file(stage), collections)
+    width, height = view_size(PICTURE_HEIGHT)
+    with tempfile.TemporaryDirectory(prefix=".sapiens2-", dir=job.folder) as folder:
+        view = Path(folder).absolute() / "view.png"
+        seen = blender(plan)("view", path=str(view), width=width, height=height, samples=8)
+        bones = np.array(seen["bones"], np.float64).reshape(-1, 2, 2)
+        return [compose_picture(job.file(".png"), Predictions.load(job.file(PREDICTIONS)).image, view, bones)]

@@ -86,7 +86,7 @@ def _run(options: Namespace, console: Console, output: Path, suffix: str) -> Non
     if options.library:
         done = [output / line["name"] / f"{line['name']}.blend" for line in ordered if line["status"] == "done"]
         if files := [path for path in done if path.exists()]:
-            console.result(_in_worker(write_library, files, Path(options.library)))
+            console.result(_in_worker(write_library, files, Path(options.library), plan))
 
 
 def _engine(options: Namespace, jobs: list[Job], plan: Plan) -> Iterator[Outcome]:
@@ -107,7 +107,7 @@ def make_plan(options: Namespace) -> Plan:
     network = NetworkOptions(
         options.model, options.tasks, options.device, options.precision, options.flip, fingerprint(options.model)
     )
-    return Plan(network, avatar_settings(options), tuple(dict.fromkeys(make)), options.people)
+    return Plan(network, avatar_settings(options), tuple(dict.fromkeys(make)), options.people, options.blender)
 
 
 def _in_worker(function, *arguments):

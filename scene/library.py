@@ -39,6 +39,11 @@ def gather(
     return made
 
 
+def has_scan(collection: bpy.types.Collection) -> bool:
+    """Whether a build has put a scan into the collection."""
+    return any(ob.get("sapiens2_role") == "scan" for ob in collection.objects)
+
+
 def _names(path: Path) -> list[str]:
     """Names of the collections of a file, without loading them."""
     try:
@@ -55,7 +60,7 @@ def _load(path: Path, link: bool) -> list[bpy.types.Collection]:
     """The collections of a file that hold scans. A file may name several people's collections."""
     with bpy.data.libraries.load(str(path), link=link) as (there, here):
         here.collections = list(there.collections)
-    wanted = [c for c in here.collections if any(ob.get("sapiens2_role") == "scan" for ob in c.objects)]
+    wanted = [collection for collection in here.collections if has_scan(collection)]
     if not link:
         bpy.data.batch_remove([c for c in here.collections if c not in wanted])
     return wanted

@@ -1,0 +1,69 @@
+"""A Blender that runs beside us and writes scenes, for a Python that has no Blender in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..core.errors import SapiensError
+from ..core.worker_client import clean_environment
+
+Blender = Callable[..., dict]
+"""call(step, **arguments) -> result: see `scene.steps`."""
+STARTER = Path(__file__).resolve().parents[1] / "worker_main.py"
+START_LINES = 200
+"""What Blender and its drivers may print before our first line."""
+
+
+class BlenderProcess:
+    """Takes the steps of `scene.steps` in a Blender that starts with the first of them and ends with this process.
+
+    command  path of the program, or a command line
+    """
+
+    def __init__(self, command: str):
+        self.command = [command] if Path(command).is_file() else shlex.split(command)
+        self._process: subprocess.Popen[str] | None = None
+
+    def __call__(self, step: str, **arguments: object) -> dict:
+        """One step. Raises SapiensError as the step does. If Blender dies, this process does so too: then the rule for a worker that
+        died holds for both, and neither goes on with half a scene."""
+        process = self._process = self._process or self._start()
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            process.stdin.write(json.dumps({"step": step, "arguments": arguments}) + "\n")
+            process.stdin.flush()
+            answer = json.loads(process.stdout.readline())
+        except (OSError, ValueError):
+            os._exit(1)
+        if "error" in answer:
+            raise SapiensError(answer["error"], answer["hint"])
+        return answer["result"]
+
+    def _start(self) -> subprocess.Popen[str]:
+        # Blender's own Python may lack safetensors. Ours works in every version of Python, so where it lies is told, to be searched last.
+        spec = find_spec("safetensors")
+        assert spec is not None and spec.origin is not None
+        site = str(Path(spec.origin).parents[1])
+        command = [*self.command, "--background", "--factory-startup", "--python", str(STARTER), "--", "scene", site]
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                       encoding="utf-8", errors="replace", env=clean_environment())  # fmt: skip
+        except OSError as error:
+            raise SapiensError(
+                f"Blender could not be started: {error.strerror}.", f"Check the command {self.command[0]}."
+            ) from error
+        assert process.stdout is not None
+        for _ in range(START_LINES):
+            line = process.stdout.readline()
+            if not line:
+                break
+            if line.startswith('{"ready"'):
+                return process
+        process.kill()
+        raise SapiensError("Blender did not start.", f"Check the command {' '.join(self.command)}.")

@@ -1,0 +1,104 @@
+"""What a batch asks of Blender, as calls with plain arguments: made in this process, or read from a pipe by a Blender of its own.
+
+The open file holds one result: its collections are those that hold scans.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+import bpy
+
+from ..core.data import Avatar
+from ..core.errors import SapiensError
+from ..core.streams import silence_stdout
+from .build import write_avatars
+from .export import export
+from .files import new_file, open_blend, save_blend
+from .library import gather, has_scan
+from .render import render_view
+
+
+def build(avatars: str | list[Avatar], name: str) -> None:
+    """Start a new file with the avatars, or with those in a file of `core.avatar_file`."""
+    if isinstance(avatars, str):
+        from ..core.avatar_file import load_avatars
+
+        avatars = load_avatars(avatars)
+    new_file()
+    write_avatars(avatars, name, match_render=True)
+
+
+def load(path: str) -> None:
+    """Open a .blend file that `save` has written."""
+    open_blend(path)
+
+
+def save(path: str) -> None:
+    """Write the open file; the same scene gives the same bytes."""
+    save_blend(path, reproducible=True)
+
+
+def write(path: str) -> None:
+    """Export the result in the format of the suffix."""
+    export(path, _collections())
+
+
+def view(path: str, width: int, height: int, samples: int) -> dict:
+    """Render the result; the bones in the picture, see `scene.render.View`, as nested lists."""
+    made = render_view(_collections()[0], path, (width, height), samples=samples)
+    return {"bones": made.bones.tolist()}
+
+
+def library(files: list[str], path: str) -> None:
+    """One file with the collections of many, on a grid and marked as assets."""
+    new_file()
+    gather(files)
+    save_blend(path, reproducible=True)
+
+
+STEPS: dict[str, Callable[..., dict | None]] = {step.__name__: step for step in (build, load, save, write, view, library)}
+
+
+def call(step: str, **arguments: object) -> dict:
+    """One step by name. Raises SapiensError as the step does."""
+    return STEPS[step](**arguments) or {}
+
+
+def serve(requests: TextIO | None = None) -> None:
+    """Do the steps that come as JSON lines {"step", "arguments"} and answer each with {"result"} or {"error", "hint"}; end with the pipe.
+
+    Blender itself prints on stdout, so what it prints from here on goes nowhere.
+    """
+    requests = requests or sys.stdin
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    silence_stdout()
+    _answer(answers, ready=bpy.app.version_string)
+    for line in requests:
+        request = json.loads(line)
+        try:
+            _answer(answers, result=call(request["step"], **request["arguments"]))
+        except SapiensError as error:
+            _answer(answers, error=error.message, hint=error.hint)
+        except Exception as problem:  # noqa: BLE001 (nobody above could tell it; the next scene starts from nothing)
+            text = f"An unexpected error in Blender: {type(problem).__name__}: {problem}."
+            _answer(answers, error=text, hint="Please report it with the version of Blender.")
+
+
+def _answer(answers: TextIO, **values: object) -> None:
+    answers.write(json.dumps(values) + "\n")
+    answers.flush()
+
+
+def _collections() -> list[bpy.types.Collection]:
+    found = [c for c in bpy.context.scene.collection.children if has_scan(c)]
+    if not found:
+        raise SapiensError(
+            f"{Path(bpy.data.filepath).name or 'The file'} holds no scan.", "Start the batch again after deleting it."
+        )
+    return found
