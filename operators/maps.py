@@ -93,7 +93,15 @@ class SAPIENS2_OT_box_draw(Operator):
         self._window = window
         with context.temp_override(window=window, area=self._area):
             context.window_manager.modal_handler_add(self)
+        region = next(region for region in self._area.regions if region.type == "WINDOW")
+        with context.temp_override(window=window, area=self._area, region=region):
+            bpy.ops.image.view_all(fit_view=True)
+        self._area.header_text_set(bpy.app.translations.pgettext_iface("Drag over the person. Esc: cancel"))
         return {"RUNNING_MODAL"}
+
+    def _restore(self) -> None:
+        self._window.cursor_modal_restore()
+        self._area.header_text_set(None)
 
     def _pixel(self, event: Event) -> tuple[float, float]:
         """The pixel of the upright photo under the pointer, (0, 0) in its upper left corner; Blender shows it as it is stored."""
@@ -105,7 +113,7 @@ class SAPIENS2_OT_box_draw(Operator):
 
     def modal(self, context: Context, event: Event) -> set[str]:
         if event.type in {"ESC", "RIGHTMOUSE"}:
-            self._window.cursor_modal_restore()
+            self._restore()
             return {"CANCELLED"}
         if event.type != "LEFTMOUSE":
             return {"PASS_THROUGH"}
@@ -114,7 +122,7 @@ class SAPIENS2_OT_box_draw(Operator):
             return {"RUNNING_MODAL"}
         if self._start is None:
             return {"RUNNING_MODAL"}
-        self._window.cursor_modal_restore()
+        self._restore()
         (xa, ya), (xb, yb) = self._start, self._pixel(event)
         if abs(xa - xb) < 8 or abs(ya - yb) < 8:
             self.report({"WARNING"}, "The box is too small: drag from one corner of the person to the other")

@@ -27,6 +27,8 @@ def what_it_makes(settings: bpy.types.PropertyGroup) -> str:
     translate = bpy.app.translations.pgettext_iface
     made = translate("scan, textures, rig and camera") if settings.with_rig else translate("scan, textures and camera")
     chosen = sum(box.use for box in settings.boxes)
+    if len(settings.boxes) == 1:
+        return translate("Makes {:s} of the person in the box").format(made)
     if chosen:
         return translate("Makes {:s} of {:d} of {:d} people").format(made, chosen, len(settings.boxes))
     return translate("Makes {:s} of everybody in the photo").format(made)
