@@ -57,10 +57,14 @@ def _two_means(points: np.ndarray) -> np.ndarray | None:
     along = centred @ axis
     low, high = np.quantile(along, (0.25, 0.75))
     centres = np.stack([some[along <= low].mean(axis=0), some[along >= high].mean(axis=0)])
+    before = None
     for _ in range(8):
         first = _nearer_second(some, centres)
         if first.all() or not first.any():
             return None
+        if before is not None and np.array_equal(first, before):
+            break
+        before = first
         centres = np.stack([np.median(some[~first], axis=0), np.median(some[first], axis=0)])
     first = _nearer_second(points, centres)
     gap = centres[1] - centres[0]

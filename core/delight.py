@@ -31,7 +31,11 @@ MOST_MIRRORED = 0.6
 SAME_SURFACE = 0.05
 """Metres in depth between neighbouring cells of one surface."""
 LEAST_ROUGHNESS = 0.7
-"""Least roughness that the fit works with: a mirror's lobe must be wider than the 25 degrees between the directions."""
+"""Least roughness that the fit works with: a mirror's lobe must be wider than the 29 degrees between the directions."""
+GAIN_SAMPLES = 200_000
+"""Pixels of the photo that are looked at to keep its brightness."""
+ONE_NORMAL = 0.97
+"""Length of the mean of four unit normals from which they count as one: 14 degrees apart from it."""
 DARKEST = 0.004
 """Linear values below this are noise of the camera and of 8 bits."""
 
@@ -47,7 +51,7 @@ class DelightSettings:
     """
 
     strength: float = 0.8
-    directions: int = 64
+    directions: int = 48
     cells: int = 5000
     rounds: int = 2
 
@@ -226,13 +230,21 @@ def _apply(
 ) -> Delighted:
     """albedo = (I - G) / S at every pixel of the person, in bands of rows so that memory stays flat."""
     albedo, highlight = np.zeros_like(linear), np.zeros(labels.shape, np.float32)
-    for top in range(0, len(labels), band):
-        rows = slice(top, top + band)
+    plain = _plain(cells)
+    count = max(1, band // cells.step)
+    for first in range(0, len(cells.part), count):
+        rows = slice(first * cells.step, min((first + count) * cells.step, len(labels)))
         y, x = np.nonzero(labels[rows])
         if not len(y):
             continue
         colour, n = linear[rows][y, x], normal[rows][y, x]
-        occlusion, mirrored, usual = _upsample(cells, light, x, y + top, labels[rows][y, x], n, depth[rows][y, x])
+        occlusion, mirrored, usual = _bilinear(cells, light, first, count, x, y)
+        hard = np.flatnonzero(_quad(plain, cells, x, y + rows.start) != labels[rows][y, x])
+        if len(hard):
+            xh, yh = x[hard], y[hard]
+            exact = _upsample(cells, light, xh, yh + rows.start, labels[rows][yh, xh], n[hard], depth[rows][yh, xh])
+            for values, fixed in zip((occlusion, mirrored, usual), exact, strict=True):
+                values[hard] = fixed
         shading = occlusion * _irradiance(n, light.towards, light.radiance)
         found = _unlit(colour, np.maximum(shading, 1e-4), mirrored)
         albedo[rows][y, x] = found
@@ -241,12 +253,53 @@ def _apply(
     return Delighted(albedo, highlight)
 
 
+def _plain(cells: Cells) -> np.ndarray:
+    """(h + 1, w + 1) uint8: the part that the four cells around a corner of the grid share where they are one smooth surface; 0 where
+    not, and there pixels have to look at each of the four."""
+    framed = np.pad(cells.valid, 1, mode="edge")
+    around = [np.s_[dy : dy + len(framed) - 1, dx : dx + framed.shape[1] - 1] for dy in (0, 1) for dx in (0, 1)]
+    part = np.where(framed, np.pad(cells.part, 1, mode="edge"), 0)
+    depth, normal = np.pad(cells.depth, 1, mode="edge"), np.pad(cells.normal, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    one = np.all([part[corner] == part[around[0]] for corner in around], axis=0)
+    with np.errstate(invalid="ignore"):
+        one &= np.ptp([depth[corner] for corner in around], axis=0) < SAME_SURFACE
+    one &= np.linalg.norm(sum(normal[corner] for corner in around), axis=-1) > 4 * ONE_NORMAL
+    return np.where(one, part[around[0]], 0).astype(np.uint8)
+
+
+def _quad(corners: np.ndarray, cells: Cells, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(N,) values of (h + 1, w + 1) corners of the grid at the corner that pixels (N,) are nearest to."""
+    half = cells.step / 2
+    return corners[((y + 0.5 + half) // cells.step).astype(np.intp), ((x + 0.5 + half) // cells.step).astype(np.intp)]
+
+
+def _bilinear(
+    cells: Cells, light: _Light, first: int, count: int, x: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Occlusion, mirrored light and albedo of the materials, (N, 3) each, at pixels whose rows y count from that of cell row `first`,
+    within the next `count` rows of cells; as if all cells were one surface."""
+    import cv2
+
+    above = min(first, 1)
+    rows = slice(first - above, first + count + 1)
+    found = []
+    for grid in (light.occlusion, light.mirrored, light.albedo):
+        part = grid[rows]
+        size = (part.shape[1] * cells.step, part.shape[0] * cells.step)
+        found.append(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)[y + above * cells.step, x])
+    return found[0], found[1], found[2]
+
+
 def _gain(albedo: np.ndarray, photo: np.ndarray, labels: np.ndarray) -> float:
     """What the albedo is multiplied by."""
+    step = max(1, int(np.sqrt(labels.size / GAIN_SAMPLES)))
+    photo, albedo, labels = photo[::step, ::step], albedo[::step, ::step], labels[::step, ::step]
     skin = np.isin(labels, part_labels(*next(m.parts for m in MATERIALS if m.name == "Skin")))
     reference = skin if skin.any() else labels > 0
+    if not reference.any():
+        return 1.0
     before, after = (float(np.median(image[reference] @ LUMINANCE)) for image in (photo, albedo))
-    brightest = float(np.quantile(albedo[labels > 0].max(axis=1)[:: 1 + len(labels) // 512], 0.99))
+    brightest = float(np.quantile(albedo[labels > 0].max(axis=1), 0.99))
     return min(before / max(after, DARKEST), BRIGHTEST / max(brightest, DARKEST))
 
 

@@ -6,7 +6,12 @@ unknown texel the value of the coarser level. It is linear in the number of texe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+
+AROUND = 32
+"""Texels around the unknown ones of a part from which they are continued."""
 
 
 def push_pull(image: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -89,15 +94,32 @@ def fill_texture(image: np.ndarray, belief: np.ndarray, labels: np.ndarray, gutt
         part = labels.ravel()[nearest_index(near)]
         size = 2 * int(gutter) + 1
         near = cv2.dilate(near.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))) > 0
-    part = np.where(near, part, 0)
-    for label in np.flatnonzero(np.bincount(part[belief < 1], minlength=1)[1:]) + 1:
-        wanted = part == label
-        rows, columns = np.flatnonzero(wanted.any(axis=1)), np.flatnonzero(wanted.any(axis=0))
-        box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    whole = belief == 1
+    np.copyto(out, known[..., :-1], where=whole[..., None])
+    y, x = np.nonzero(near & ~whole)
+    order = np.argsort(part[y, x], kind="stable")
+    y, x = y[order], x[order]
+    for label, start, end in _runs(part[y, x]):
+        rows, columns = y[start:end], x[start:end]
+        box = (
+            slice(max(rows.min() - AROUND, 0), rows.max() + AROUND + 1),
+            slice(max(columns.min() - AROUND, 0), columns.max() + AROUND + 1),
+        )
         own = np.where((labels[box] == label)[..., None], known[box], 0)
+        if not own[..., -1].any():  # the part is known farther away only, if at all
+            box = np.s_[:, :]
+            own = np.where((labels == label)[..., None], known, 0)
         if own[..., -1].any():
-            out[box][wanted[box]] = _push_pull(own)[..., :-1][wanted[box]]
+            out[rows, columns] = _push_pull(own)[rows - (box[0].start or 0), columns - (box[1].start or 0), :-1]
     return out
+
+
+def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Of sorted (N,) integers: each value but 0, where it starts and where it ends."""
+    found, starts = np.unique(values, return_index=True)
+    for value, start, end in zip(found.tolist(), starts.tolist(), [*starts.tolist(), len(values)][1:], strict=True):
+        if value:
+            yield value, start, end
 
 
 def _push_pull_far(known: np.ndarray, step: int = 4) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .atlas import atlas_sampler, unwelded
-from .colour import byte_image, linear_from_srgb, srgb_from_linear
+from .colour import byte_image, linear_from_srgb, srgb_bytes_from_linear
 from .data import MeshData, Predictions, Textures
 from .delight import DelightSettings, delight
 from .detail import add_detail
@@ -25,6 +25,8 @@ CLEAR_HIGHLIGHT = 0.15
 """White light beyond the surroundings, as a share of a white surface, that counts as a full highlight."""
 STRONGEST_HINT = 0.4
 """Share of the roughness that a full highlight takes away."""
+FAR = 16
+"""Texels beyond the gutter that still take their colour from the person; farther out only mip maps look."""
 SMALLEST_BAKE, LARGEST_BAKE = 64, 8192
 """Texels of the side of atlas textures."""
 
@@ -70,35 +72,74 @@ def make_textures(predictions: Predictions, surface: Surface, settings: TextureS
     """
     settings = settings or TextureSettings()
     mask = surface.mask
-    labels = np.where(mask, np.maximum(surface.labels, 1), 0).astype(np.uint8)
     gutter = settings.gutter or max(4, max(mask.shape) // 256)
-    source = colour_source(predictions, settings.colour)
-    highlight = None
-    if source == "albedo" and predictions.albedo is not None:
-        sharp = add_detail(predictions.albedo, predictions.image, mask)
-        colour = foreground(sharp, None, labels, gutter)
-    else:
-        light = foreground(linear_from_srgb(predictions.image), predictions.alpha, labels, gutter)
-        delighted = None
-        if source == "delighted":
-            delighted = delight(light, labels, surface.normal, surface.depth, surface.camera, settings.delight)
-        if delighted is None:
-            source = "photo"
-        else:
-            light = fill_texture(delighted.albedo_linear, _trust(mask), labels, gutter)
-            highlight = delighted.highlight
-        colour = srgb_from_linear(light)
+    box = _box(mask, gutter + FAR)
+    colour, source, highlight = _base_colour(predictions, surface, settings, box, gutter)
+    roughness = None
+    if highlight is not None:
+        labels = _labels(surface, box)
+        roughness = _framed(roughness_map(labels, highlight), mask.shape, box)
     alpha = mask * np.uint8(255)
     if predictions.alpha is not None:
-        alpha = np.where(mask, predictions.alpha, 0).astype(np.uint8)
+        alpha = np.where(mask, predictions.alpha, np.uint8(0))
     return Textures(
-        base_colour_srgb=byte_image(colour),
+        base_colour_srgb=_framed(colour, mask.shape, box),
         colour_source=source,
         mask=alpha,
         normal_tangent=tangent_normal_map(surface.mesh, surface.normal, mask) if settings.normal_map else None,
-        roughness=None if highlight is None else roughness_map(labels, highlight),
+        roughness=roughness,
         displacement=_displacement(surface) if settings.displacement else None,
     )
+
+
+Box = tuple[slice, slice]
+
+
+def _base_colour(
+    predictions: Predictions, surface: Surface, settings: TextureSettings, box: Box, gutter: int
+) -> tuple[np.ndarray, str, np.ndarray | None]:
+    """In the box: the base colour (h, w, 3) uint8 sRGB, where it comes from, and the highlights (h, w) float32 if they were found."""
+    labels = _labels(surface, box)
+    source = colour_source(predictions, settings.colour)
+    image = np.ascontiguousarray(predictions.image[box])
+    if source == "albedo" and predictions.albedo is not None:
+        sharp = add_detail(np.ascontiguousarray(predictions.albedo[box]), image, surface.mask[box])
+        return byte_image(foreground(sharp, None, labels, gutter)), source, None
+    photo, alpha = linear_from_srgb(image), None if predictions.alpha is None else predictions.alpha[box]
+    if source == "delighted":
+        camera = surface.camera
+        top, left = box[0].start, box[1].start
+        seen = replace(camera, width=labels.shape[1], height=labels.shape[0], cx=camera.cx - left, cy=camera.cy - top)
+        clean = foreground(photo, alpha, labels)
+        found = delight(clean, labels, surface.normal[box], surface.depth[box], seen, settings.delight)
+        if found is not None:
+            filled = fill_texture(found.albedo_linear, _trust(labels > 0), labels, gutter)
+            return srgb_bytes_from_linear(filled), source, found.highlight
+    return srgb_bytes_from_linear(foreground(photo, alpha, labels, gutter)), "photo", None
+
+
+def _box(mask: np.ndarray, margin: int) -> Box:
+    """The rows and columns of the mask, and a margin around them: what textures are made of."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return slice(0, mask.shape[0]), slice(0, mask.shape[1])
+    low, high = np.array([rows[0], columns[0]]) - margin, np.array([rows[-1], columns[-1]]) + margin + 1
+    low, high = np.maximum(low, 0).tolist(), np.minimum(high, mask.shape).tolist()
+    return slice(low[0], high[0]), slice(low[1], high[1])
+
+
+def _labels(surface: Surface, box: Box) -> np.ndarray:
+    """(h, w) uint8: body parts in the box, 0 = not the person."""
+    return np.where(surface.mask[box], np.maximum(surface.labels[box], 1), 0).astype(np.uint8)
+
+
+def _framed(image: np.ndarray, shape: tuple[int, ...], box: Box) -> np.ndarray:
+    """What was made in the box as an image of the whole (H, W) photo; beyond the box it goes on as at its border."""
+    import cv2
+
+    rows, columns = box
+    margins = rows.start, shape[0] - rows.stop, columns.start, shape[1] - columns.stop
+    return cv2.copyMakeBorder(image, *margins, cv2.BORDER_REPLICATE) if any(margins) else image
 
 
 def _displacement(surface: Surface) -> np.ndarray:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -192,8 +193,8 @@ def test_what_artists_and_technicians_may_ask_for(studio, tmp_path, capsys):
     arguments += ["--bake", "512", "--focal", "60", "--distance", "3", "--cloud", str(tmp_path / "c.ply"), "--json", "--quiet"]
     assert main([*arguments, *(part for name in names for part in ("--export", str(tmp_path / name)))]) == 0
     said = said_by(capsys)
-    assert {os.path.basename(path) for path in said["results"]} == {"a.blend", "c.ply", *names}
-    assert all(os.path.getsize(tmp_path / name) > 500 for name in (*names, "c.ply"))
+    assert {Path(path).name for path in said["results"]} == {"a.blend", "c.ply", *names}
+    assert all((tmp_path / name).stat().st_size > 500 for name in (*names, "c.ply"))
     (camera,) = said["cameras"].values()
     assert camera["source"] == "typed" and {"given", "typed", "pointmap"} <= camera["focal_lengths"].keys()
     wanted = 60 * np.hypot(512, 512) / np.hypot(36, 24)
