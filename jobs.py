@@ -138,6 +138,11 @@ def set_models_folder() -> None:
         os.environ[MODELS_VARIABLE] = _models_before
 
 
+def this_blender() -> list[str]:
+    """The option that lets a batch write its scenes with this Blender; none where Blender is a module of Python."""
+    return ["--blender", bpy.app.binary_path] if Path(bpy.app.binary_path).is_file() else []
+
+
 def runtime_folder() -> Path:
     """Where the runtime is: a folder of its own inside the one of the preferences, so that removing it removes nothing else."""
     chosen = preferences.current().runtime_folder

@@ -63,6 +63,12 @@ PLACES = (
 
 # Paths may be relative to the saved file; up to 4.3 every path property took such paths, and none said so.
 RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+BATCH_EXPORTS = (
+    ("NONE", "None", "The .blend file is enough"),
+    ("glb", "glTF", "A .glb file of each result"),
+    ("fbx", "FBX", "An .fbx file of each result"),
+    ("usdc", "USD", "A .usdc file of each result"),
+)
 
 
 class SapiensBox(PropertyGroup):
@@ -189,6 +195,38 @@ class SapiensSettings(PropertyGroup):
     mute_constraints: BoolProperty(
         name="Mute Constraints", description="Mute constraints that hold the bones of the table instead of refusing"
     )
+    clip: StringProperty(
+        name="Clip",
+        description="A video, or a folder of pictures in the order of their names",
+        subtype="FILE_PATH",
+        options=RELATIVE,
+    )
+    smoothness: FloatProperty(
+        name="Smoothness", description="0: as the network sees it; 1: floating", default=0.4, min=0.0, max=1.0, subtype="FACTOR"
+    )
+    motion_start: FloatProperty(
+        name="Start", description="Seconds of the clip that are left out at the beginning", min=0.0, unit="TIME_ABSOLUTE"
+    )
+    motion_end: FloatProperty(
+        name="End", description="Where to stop, in seconds of the clip; 0: at its end", min=0.0, unit="TIME_ABSOLUTE"
+    )
+    motion_fps: FloatProperty(
+        name="Picture Rate",
+        description="Pictures per second of a folder; a video knows its own",
+        default=25.0,
+        min=0.1,
+        max=1000.0,
+    )
+    motion_person: IntProperty(name="Person", description="1: who is seen longest, 2: the next, and so on", default=1, min=1)
+    lock_feet: BoolProperty(
+        name="Lock Feet", description="Feet that stand do not slide, on the person and on the armature", default=True
+    )
+    keep_raw: BoolProperty(
+        name="Keep Raw Take", description="Also keep the motion before smoothing, on a muted track of the armature", default=True
+    )
+    motion_at_cursor: BoolProperty(
+        name="Begin at Current Frame", description="The first key lies at the current frame instead of frame 1", default=False
+    )
     bones: CollectionProperty(type=SapiensBone, name="Bones", description="Which bone plays which role")
     active_bone: IntProperty(name="Row", description="The row of the bone table that the buttons act on", default=0, min=0)
     bone_family: StringProperty(name="Rig Family", description="The kind of rig that was recognised")
@@ -200,6 +238,12 @@ class SapiensSettings(PropertyGroup):
     batch_folder: StringProperty(name="Photos", description="A folder of photos", subtype="DIR_PATH", options=RELATIVE)
     batch_output: StringProperty(
         name="Results", description="Where the predictions and the report go", subtype="DIR_PATH", options=RELATIVE
+    )
+    batch_blend: BoolProperty(name="Scene", description="A .blend file for each photo, with scan, rig and camera", default=True)
+    batch_picture: BoolProperty(name="Picture", description="A picture of each result to look at", default=True)
+    batch_export: EnumProperty(name="Export", description="Also write each result in this format", items=BATCH_EXPORTS)
+    batch_retry: BoolProperty(
+        name="Retry Failed", description="Try photos again that failed before; without it they keep their reason"
     )
     match_render: BoolProperty(
         name="Match Render to Photo", description="Also set the render size and the scene's camera to those of the photo"

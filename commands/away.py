@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..core.worker_client import Job
 
 WITHOUT_BLENDER = ("predict", "models", "doctor", "batch")
-"""Commands that write no Blender file: the worker's Python runs them whole."""
+"""Commands that the worker's Python runs whole: they write no Blender file, or (batch) start this Blender again to do so."""
 POSE_TASKS = ("pose", "seg", "normal", "pointmap")
 """What poses are made of: where no scan is built, the network need not do more."""
 
@@ -36,6 +36,8 @@ def whole(arguments: list[str]) -> int:
     from ..core.worker_client import clean_environment
 
     command = [str(_python()), "-I", "-u", str(jobs.WORKER), "command", *arguments]
+    if arguments[0] == "batch":
+        command += jobs.this_blender()
     return subprocess.run(command, env=clean_environment()).returncode
 
 

@@ -1,21 +1,27 @@
-"""A folder of photos through the network, in a process of its own."""
+"""A folder of photos, in a process of its own: what the command `batch` does, with the settings of the sidebar."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import bpy
-from bpy.types import Context, Operator
+from bpy.props import BoolProperty, FloatProperty
+from bpy.types import Context, Operator, PropertyGroup
 
-from .. import jobs
+from .. import jobs, preferences
 from ..core.errors import Cancelled, SapiensError
-from ..core.worker_client import Task, clean_environment
+from ..core.worker_client import Job, Task, clean_environment
+from ..scene.library import gather
 from .job import Idle, fail, submit
 
+POLL_SECONDS = 0.1
 _PROGRESS = re.compile(r"^batch: (.+) \((\d+)%\)$")
 
 
@@ -25,21 +31,25 @@ def run_command(command: list[str], progress: Callable[[str, float], None], stop
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8",
         errors="replace", env=clean_environment(), creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )  # fmt: skip
-    failures = []
-    try:
-        for line in process.stderr:
+
+    def end_when_stopped() -> None:
+        """One photo may take minutes, and there is no line to read meanwhile."""
+        while process.poll() is None:
             if stopped():
-                raise Cancelled
-            if found := _PROGRESS.match(line.strip()):
-                progress(found[1], int(found[2]) / 100)
-            elif line.startswith("Error: "):
-                failures.append(line.removeprefix("Error: ").strip())
-        status = process.wait()
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait()
-        process.stderr.close()
+                process.terminate()
+            time.sleep(POLL_SECONDS)
+
+    threading.Thread(target=end_when_stopped, daemon=True).start()
+    failures = []
+    for line in process.stderr:
+        if found := _PROGRESS.match(line.strip()):
+            progress(found[1], int(found[2]) / 100)
+        elif line.startswith("Error: "):
+            failures.append(line.removeprefix("Error: ").strip())
+    status = process.wait()
+    process.stderr.close()
+    if stopped():
+        raise Cancelled
     if status:
         first = failures[0] if failures else f"It ended with exit status {status}."
         raise SapiensError(
@@ -47,8 +57,55 @@ def run_command(command: list[str], progress: Callable[[str, float], None], stop
         )
 
 
+def batch_arguments(settings: PropertyGroup) -> list[str]:
+    """The settings of the sidebar as arguments of the command `batch`."""
+    source, output = (bpy.path.abspath(path) for path in (settings.batch_folder, settings.batch_output))
+    resolution = str(settings.faces) if settings.resolution == "FACES" else settings.resolution.lower()
+    device = preferences.current().device if settings.device == "default" else settings.device
+    found = ["batch", source, "-o", output, "--model", settings.model, "--device", device, "--precision", settings.precision]
+    found += [
+        "--resolution",
+        resolution,
+        "--detail",
+        f"{settings.refine:g}",
+        "--colour",
+        settings.colour,
+        "--rest",
+        settings.rest,
+    ]
+    if int(settings.bake):
+        found += ["--bake", settings.bake]
+    if settings.batch_export != "NONE":
+        found += ["--export", settings.batch_export]
+    if settings.focal > 0:
+        found += ["--focal", f"{settings.focal:g}"]
+    if settings.scale in ("STATURE", "DISTANCE"):
+        found += [f"--{settings.scale.lower()}", f"{getattr(settings, settings.scale.lower()):g}"]
+    switches = {
+        "--no-flip": not settings.flip,
+        "--no-blend": not settings.batch_blend,
+        "--no-picture": not settings.batch_picture,
+        "--no-rig": not settings.with_rig,
+        "--keep-camera-frame": settings.keep_camera_frame,
+        "--quads": settings.quads,
+        "--displacement": settings.displacement,
+        "--retry-failed": settings.batch_retry,
+    }
+    return found + [switch for switch, wanted in switches.items() if wanted] + jobs.this_blender()
+
+
+def summary(output: Path) -> tuple[str, ...]:
+    """A sentence about the report in the folder of the results; none where there is none."""
+    try:
+        statuses = [json.loads(line)["status"] for line in (output / "report.jsonl").read_text("utf-8").splitlines()]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    failed = statuses.count("failed")
+    return (f"Batch: {len(statuses) - failed} of {len(statuses)} inputs done" + (f", {failed} failed" if failed else ""),)
+
+
 class SAPIENS2_OT_batch(Idle, Operator):
-    """Run the network on every photo of the folder. Start it again to go on where it stopped"""
+    """Make scenes of every photo of the folder. Start it again to go on where it stopped"""
 
     bl_idname = "sapiens2.batch"
     bl_label = "Run Batch"
@@ -65,14 +122,46 @@ class SAPIENS2_OT_batch(Idle, Operator):
 
     def execute(self, context: Context) -> set[str]:
         settings = context.scene.sapiens2
-        source, output = (Path(bpy.path.abspath(path)) for path in (settings.batch_folder, settings.batch_output))
         python = jobs.interpreter()
         if python is None:
             return fail(self, jobs.no_python())
-        command = [str(python), "-I", "-u", str(jobs.WORKER), "command", "batch", str(source), "-o", str(output),
-                   "--model", settings.model, "--no-blend", "--no-picture"]  # fmt: skip
-        run = partial(run_command, command)
-        return submit(self, Task("batch", source.name, {}, run=run))
+        output = Path(bpy.path.abspath(settings.batch_output))
+
+        def ended(_job: Job) -> None:
+            jobs.status.notes = summary(output)
+
+        run = partial(run_command, [str(python), "-I", "-u", str(jobs.WORKER), "command", *batch_arguments(settings)])
+        return submit(self, Task("batch", Path(settings.batch_folder).name or "Batch", {}, run=run, on_end=ended))
 
 
-CLASSES = (SAPIENS2_OT_batch,)
+class SAPIENS2_OT_batch_gather(Operator):
+    """Bring all results of the batch into this scene, as instances of their collections on a grid"""
+
+    bl_idname = "sapiens2.batch_gather"
+    bl_label = "Bring Results into Scene"
+    bl_options = {"REGISTER", "UNDO"}
+
+    link: BoolProperty(name="Link", description="Leave the data in the files of the results instead of copying it")
+    spacing: FloatProperty(name="Spacing", description="Metres between neighbours", default=1.5, min=0.0, unit="LENGTH")
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if not context.scene.sapiens2.batch_output:
+            cls.poll_message_set("Choose the folder of the results first")
+            return False
+        return True
+
+    def execute(self, context: Context) -> set[str]:
+        output = Path(bpy.path.abspath(context.scene.sapiens2.batch_output))
+        files = sorted(path for path in output.glob("*/*.blend") if path.stem == path.parent.name)
+        try:
+            if not files:
+                raise SapiensError(f"There are no .blend files in {output}.", "Run the batch with Scene switched on first.")
+            made = gather(files, link=self.link, spacing=self.spacing, scene=context.scene)
+        except SapiensError as error:
+            return fail(self, error)
+        self.report({"INFO"}, f"{len(made)} results")
+        return {"FINISHED"}
+
+
+CLASSES = (SAPIENS2_OT_batch, SAPIENS2_OT_batch_gather)

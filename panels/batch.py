@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bpy
 from bpy.types import Context, Panel
 
 from .. import jobs
@@ -21,8 +22,17 @@ class SAPIENS2_PT_batch(AfterSetup, Panel):
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, "batch_folder")
         column.prop(settings, "batch_output")
-        paragraph(layout, "Runs the network on each photo of the folder. Import the results with File > Import.")
+        makes = column.row(heading="Make")
+        makes.prop(settings, "batch_blend")
+        makes.prop(settings, "batch_picture")
+        column.prop(settings, "batch_export")
+        column.prop(settings, "batch_retry")
+        paragraph(layout, "Makes each photo of the folder with the settings above. Run it again to go on where it stopped.")
         layout.operator("sapiens2.batch", icon="FILE_FOLDER")
+        row = layout.row(align=True)
+        row.enabled = bool(settings.batch_output)
+        row.operator("wm.path_open", text="Open Results", icon="FILEBROWSER").filepath = bpy.path.abspath(settings.batch_output)
+        row.operator("sapiens2.batch_gather", text="Bring into Scene", icon="OUTLINER_COLLECTION")
 
 
 CLASSES = (SAPIENS2_PT_batch,)
