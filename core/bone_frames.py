@@ -165,8 +165,11 @@ def _carried(frame: np.ndarray, rest: np.ndarray, bone: np.ndarray, side: np.nda
 
 def _perpendicular_unit(vectors: np.ndarray, axis: np.ndarray, fallback: np.ndarray) -> np.ndarray:
     """The unit part of vectors perpendicular to a unit axis; that of the fallback where it vanishes, some where both do."""
-    first, second = perpendicular(vectors, axis), perpendicular(fallback, axis)
+    first = perpendicular(vectors, axis)
     long = np.linalg.norm(first, axis=-1, keepdims=True) > 1e-6
+    if long.all():
+        return unit(first)
+    second = perpendicular(fallback, axis)
     also = np.linalg.norm(second, axis=-1, keepdims=True) > 1e-6
     return np.where(long, unit(first), np.where(also, unit(second), any_perpendicular(axis)))
 
@@ -204,26 +207,30 @@ def joint_frames(positions: np.ndarray) -> np.ndarray:
     return out
 
 
+SKIN_JOINTS = ("neck", *(f"{side}_{joint}" for side in SIDES for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")))
+"""Joints whose distance to the skin is known for every direction."""
+
+
 @cache
-def _skin_tables() -> dict[str, np.ndarray]:
+def _skin_tables() -> tuple[np.ndarray, np.ndarray]:
+    """(13, 24, 7) distances of SKIN_JOINTS by azimuth and elevation, and (13,) -1 for those of the right side, whose azimuth is mirrored."""
     table = json.loads((DATA / "body_template.json").read_text("utf-8"))["skin_distance"]
-    return {name: np.array(grid) for name, grid in table.items()}
+    bare = [name.removeprefix("left_").removeprefix("right_") for name in SKIN_JOINTS]
+    return np.array([table[name] for name in bare]), np.array([-1.0 if n.startswith("right_") else 1.0 for n in SKIN_JOINTS])
 
 
-def skin_distance(name: str, frames: np.ndarray, view: np.ndarray) -> np.ndarray:
-    """(...,) share of stature: from the joint to the skin that a camera sees in direction (..., 3) `view` from the joint.
+def skin_distances(frames: np.ndarray, view: np.ndarray) -> np.ndarray:
+    """(..., 13) share of stature: from each of SKIN_JOINTS to the skin that a camera sees in its direction (..., 13, 3) `view`.
 
-    name    neck, or left_ / right_ shoulder, elbow, wrist, hip, knee, ankle
-    frames  (..., 3, 3) of the joint, from `joint_frames`
+    frames  (..., 13, 3, 3) of the joints, from `joint_frames`
     Bilinear in azimuth and elevation about the bone; elevations beyond 60 degrees count as 60.
     """
-    grid = _skin_tables()[name.removeprefix("left_").removeprefix("right_")]
+    grid, mirror = _skin_tables()
     local = (np.swapaxes(frames, -1, -2) @ unit(view)[..., None])[..., 0]
-    mirror = -1.0 if name.startswith("right_") else 1.0
     azimuth = np.degrees(np.arctan2(mirror * local[..., 0], -1.0 * local[..., 1])) % 360
     elevation = np.clip(np.degrees(np.arcsin(np.clip(local[..., 2], -1, 1))), SKIN_ELEVATIONS[0], SKIN_ELEVATIONS[-1])
     a, e = azimuth / 15.0, (elevation - SKIN_ELEVATIONS[0]) / 20.0
     i, j = np.floor(a).astype(int), np.minimum(np.floor(e).astype(int), len(SKIN_ELEVATIONS) - 2)
     s, t = a - i, e - j
-    i, k = i % len(grid), (i + 1) % len(grid)
-    return (1 - s) * ((1 - t) * grid[i, j] + t * grid[i, j + 1]) + s * ((1 - t) * grid[k, j] + t * grid[k, j + 1])
+    i, k, n = i % grid.shape[1], (i + 1) % grid.shape[1], np.arange(len(grid))
+    return (1 - s) * ((1 - t) * grid[n, i, j] + t * grid[n, i, j + 1]) + s * ((1 - t) * grid[n, k, j] + t * grid[n, k, j + 1])

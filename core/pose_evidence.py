@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .anthropometry import segments, small_radii
-from .bone_frames import joint_frames, skin_distance, template_joints
+from .bone_frames import SKIN_JOINTS, joint_frames, skin_distances, template_joints
 from .lift2d import lean_forms, lean_pairs
 from .refine_pose import Evidence
 from .rotations import cross, dot, perpendicular, unit
@@ -19,6 +19,7 @@ LIMB_JOINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe", 
 KNUCKLES = ("forefinger_third_joint", "middle_finger_third_joint", "pinky_finger_third_joint")
 BODY = np.array([joint_index(n) for n in ("pelvis", "neck", *(f"{s}_{j}" for s in SIDES for j in (*LIMB_JOINTS, *KNUCKLES)))])
 HANDS = np.array([[joint_index(f"{s}_wrist"), *(joint_index(n) for f in FINGERS for n in finger_joints(s, f))] for s in SIDES])
+LIMB_SKIN = np.array([joint_index(n) for n in SKIN_JOINTS])
 LENGTH_ERROR = 0.02  # relative: how exactly two joints keep their distance
 BEHIND_ERROR = 0.02  # metres: how far a covered joint may be in front of its cover
 UNSEEN_ERROR = 0.15  # metres: how far a joint without any evidence may leave its first guess
@@ -55,10 +56,7 @@ DISTANCE_ERROR = 0.3  # metres: how exactly the size in the photo tells the dist
 def skin_to_joint(frames: np.ndarray, ray: np.ndarray, stature: np.ndarray) -> np.ndarray:
     """(B, 68) metres from the skin to each joint along its (B, 68, 3) ray; frames (B, 68, 3, 3) from `joint_frames`."""
     out = np.broadcast_to(small_radii(), ray.shape[:-1]).copy()
-    view = -np.nan_to_num(ray, nan=1.0)
-    for i, name in enumerate(JOINT_NAMES):
-        if name == "neck" or name.split("_", 1)[-1] in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"):
-            out[..., i] = skin_distance(name, frames[..., i, :, :], view[..., i, :])
+    out[..., LIMB_SKIN] = skin_distances(frames[..., LIMB_SKIN, :, :], -np.nan_to_num(ray[..., LIMB_SKIN, :], nan=1.0))
     return out * stature[..., None]
 
 

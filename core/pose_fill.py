@@ -12,7 +12,7 @@ import numpy as np
 from .anthropometry import small_radii
 from .bone_frames import chest_frame, template_joints
 from .lift2d import lean_pairs
-from .rotations import shortest_arc, two_axis_frame, unit
+from .rotations import swing, two_axis_frame, unit
 from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
 
 
@@ -50,11 +50,10 @@ def fill_joints(
     for parent, child, grandparent in _chains():
         if np.isfinite(out[child]).all():
             continue
-        turn = frame
+        offset = frame @ (T[child] - T[parent])
         if grandparent >= 0:
             bone, rest = out[parent] - out[grandparent], frame @ (T[parent] - T[grandparent])
-            turn = shortest_arc(rest, bone) @ frame
-        offset = turn @ (T[child] - T[parent])
+            offset = swing(offset, rest, bone)
         if grandparent >= 0 and child in ELBOW_CHILDREN:
             # The mean person stands with bent elbows; a hidden arm more likely hangs.
             offset = np.linalg.norm(offset) * unit(unit(offset) + unit(bone))

@@ -85,65 +85,107 @@ def _robust(residual: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + (residual / ROBUST) ** 2) ** 2
 
 
-def _system(e: Evidence, x: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normal matrix (B, P, P), right side (B, P) and cost (B,) at positions x and logs (lengths, then stature)."""
-    B, N, _ = x.shape
-    G = logs.shape[1] - 1
-    P = 3 * N + G + 1
-    S, T = len(e.pairs), 0 if e.forms is None else e.forms.shape[1]
-    starts = np.cumsum([0, N, N, N, N, 3 * N, S, G, 1, T])
-    J, r = np.zeros((B, starts[-1], P)), np.zeros((B, starts[-1]))
-    n, s, g = np.arange(N), np.arange(S), np.arange(G)
+@dataclass(frozen=True, eq=False)
+class _Linear:
+    """The residuals that are linear in the unknowns and always count: rows @ unknowns - target. Their normal matrix is made once.
 
-    z = np.maximum(x[..., 2], 0.05)
-    for axis in (0, 1):
-        row = starts[axis] + n
-        J[:, row, 3 * n + axis] = e.ray_weight / z
-        J[:, row, 3 * n + 2] = -e.ray_weight * x[..., axis] / z**2
-        r[:, row] = (x[..., axis] / z - e.ray[..., axis]) * e.ray_weight
-    J[:, starts[2] + n, 3 * n + 2] = e.depth_weight
-    r[:, starts[2] : starts[3]] = (x[..., 2] - e.depth) * e.depth_weight
+    rows (B, R, P), target (B, R), normal (B, P, P) with the anchors on its diagonal; one_sided: the forms that count below their target
+    """
 
-    cost = (r[:, : starts[3]] ** 2 / (1 + (r[:, : starts[3]] / ROBUST) ** 2)).sum(axis=1)
-    influence = np.sqrt(_robust(r[:, : starts[3]]))
-    J[:, : starts[3]] *= influence[..., None]
-    r[:, : starts[3]] *= influence
+    rows: np.ndarray
+    target: np.ndarray
+    normal: np.ndarray
+    anchor: np.ndarray
+    one_sided: tuple[np.ndarray, np.ndarray]
 
-    short = np.where(x[..., 2] < e.behind, e.behind_weight, 0.0)
-    J[:, starts[3] + n, 3 * n + 2] = short
-    r[:, starts[3] : starts[4]] = (x[..., 2] - e.behind) * short
-    for axis in range(3):
-        J[:, starts[4] + axis * N + n, 3 * n + axis] = e.anchor_weight
-        r[:, starts[4] + axis * N + n] = (x[..., axis] - e.start[..., axis]) * e.anchor_weight
 
-    a, b = e.pairs[:, 0], e.pairs[:, 1]
-    difference = x[:, a] - x[:, b]
-    distance = np.maximum(np.sqrt((difference**2).sum(axis=-1)), 1e-6)
-    length = np.exp(logs[:, e.groups])
-    weight = e.length_weight / length
-    for axis in range(3):
-        slope = difference[..., axis] / distance * weight
-        J[:, starts[5] + s, 3 * a + axis] = slope
-        J[:, starts[5] + s, 3 * b + axis] = -slope
-    J[:, starts[5] + s, 3 * N + e.groups] = -distance * weight
-    r[:, starts[5] : starts[6]] = (distance - length) * weight
-
-    J[:, starts[6] + g, 3 * N + g] = e.share_weight
-    J[:, starts[6] + g, 3 * N + G] = -e.share_weight
-    r[:, starts[6] : starts[7]] = (logs[:, :G] - e.log_share - logs[:, G:]) * e.share_weight
-    J[:, starts[7], 3 * N + G] = e.stature_weight
-    r[:, starts[7]] = (logs[:, G] - e.log_stature) * e.stature_weight
-
+def _linear(e: Evidence) -> _Linear:
+    B, N, _ = e.start.shape
+    G = len(e.log_share)
+    P, g = 3 * N + G + 1, np.arange(G)
+    build, build_target = np.zeros((B, G + 1, P)), np.zeros((B, G + 1))
+    build[:, g, 3 * N + g], build[:, g, 3 * N + G] = e.share_weight, -e.share_weight
+    build_target[:, :G] = e.log_share * e.share_weight
+    build[:, G, 3 * N + G], build_target[:, G] = e.stature_weight, e.log_stature * e.stature_weight
+    rows, target = [build], [build_target]
+    one_sided = np.zeros((B, 0, 3 * N)), np.zeros((B, 0))
     if e.forms is not None:
         assert e.form_weight is not None and e.form_target is not None and e.one_sided is not None
-        value = (e.forms.reshape(B, T, -1) @ x.reshape(B, -1, 1))[..., 0] - e.form_target
-        weight = e.form_weight * (~e.one_sided[None, :] | (value < 0))
-        J[:, starts[8] :, : 3 * N] = e.forms.reshape(B, T, 3 * N) * weight[..., None]
-        r[:, starts[8] :] = value * weight
+        forms = e.forms.reshape(B, -1, 3 * N) * e.form_weight[..., None]
+        wanted = e.form_target * e.form_weight
+        both = ~e.one_sided
+        rows.append(np.concatenate([forms[:, both], np.zeros((B, int(both.sum()), G + 1))], axis=2))
+        target.append(wanted[:, both])
+        one_sided = forms[:, e.one_sided], wanted[:, e.one_sided]
+    stacked = np.concatenate(rows, axis=1)
+    normal = np.swapaxes(stacked, 1, 2) @ stacked
+    anchor = np.repeat(e.anchor_weight, 3, axis=1)
+    index = np.arange(3 * N)
+    normal[:, index, index] += anchor**2
+    return _Linear(stacked, np.concatenate(target, axis=1), normal, anchor, one_sided)
 
-    cost += (r[:, starts[3] :] ** 2).sum(axis=1)
-    Jt = np.swapaxes(J, 1, 2)
-    return Jt @ J, -(Jt @ r[..., None])[..., 0], cost
+
+def _system(e: Evidence, fixed: _Linear, x: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Normal matrix (B, P, P), right side (B, P) and cost (B,) at positions x and logs (lengths, then stature)."""
+    B, N, _ = x.shape
+    unknowns = np.concatenate([x.reshape(B, 3 * N), logs], axis=1)
+    H, gradient = fixed.normal.copy(), np.empty_like(unknowns)
+
+    residual = (fixed.rows @ unknowns[..., None])[..., 0] - fixed.target
+    gradient[:] = (residual[:, None] @ fixed.rows)[:, 0]
+    away = (unknowns[:, : 3 * N] - e.start.reshape(B, -1)) * fixed.anchor
+    gradient[:, : 3 * N] += away * fixed.anchor
+    cost = (residual**2).sum(axis=1) + (away**2).sum(axis=1)
+
+    # What concerns one joint alone: its ray, its depth and its cover fill the block of its three coordinates.
+    z = np.maximum(x[..., 2], 0.05)
+    r = np.empty((B, N, 3))
+    r[..., :2] = (x[..., :2] / z[..., None] - e.ray) * e.ray_weight[..., None]
+    r[..., 2] = (x[..., 2] - e.depth) * e.depth_weight
+    square = r**2
+    cost += (square / (1 + square / ROBUST**2)).sum(axis=(1, 2))
+    influence = _robust(r)
+    slope = e.ray_weight / z
+    sideways = -slope[..., None] * x[..., :2] / z[..., None]  # of the two ray residuals along z
+    short = np.where(x[..., 2] < e.behind, e.behind_weight, 0.0)
+    below = (x[..., 2] - e.behind) * short
+    cost += (below**2).sum(axis=1)
+    weighted = influence * r
+    block = gradient[:, : 3 * N].reshape(B, N, 3)
+    block[..., :2] += slope[..., None] * weighted[..., :2]
+    block[..., 2] += (sideways * weighted[..., :2]).sum(axis=-1) + e.depth_weight * weighted[..., 2] + short * below
+    n = 3 * np.arange(N)
+    for axis in (0, 1):
+        H[:, n + axis, n + axis] += influence[..., axis] * slope**2
+        mixed = influence[..., axis] * slope * sideways[..., axis]
+        H[:, n + axis, n + 2] += mixed
+        H[:, n + 2, n + axis] += mixed
+    along = (influence[..., :2] * sideways**2).sum(axis=-1) + influence[..., 2] * e.depth_weight**2 + short**2
+    H[:, n + 2, n + 2] += along
+
+    # Lengths of segments, and forms that count on one side only.
+    forms, wanted = fixed.one_sided
+    S, T = len(e.pairs), forms.shape[1]
+    J, rest = np.zeros((B, S + T, unknowns.shape[1])), np.zeros((B, S + T))
+    a, b, s = e.pairs[:, 0], e.pairs[:, 1], np.arange(S)
+    difference = x[:, a] - x[:, b]
+    distance = np.maximum(np.sqrt(np.einsum("bsk,bsk->bs", difference, difference)), 1e-6)
+    length = np.exp(logs[:, e.groups])
+    weight = e.length_weight / length
+    toward = difference * (weight / distance)[..., None]
+    for axis in range(3):
+        J[:, s, 3 * a + axis] = toward[..., axis]
+        J[:, s, 3 * b + axis] = -toward[..., axis]
+    J[:, s, 3 * N + e.groups] = -distance * weight
+    rest[:, :S] = (distance - length) * weight
+    value = (forms @ unknowns[:, : 3 * N, None])[..., 0] - wanted
+    counts = value < 0
+    J[:, S:, : 3 * N] = forms * counts[..., None]
+    rest[:, S:] = value * counts
+    cost += (rest**2).sum(axis=1)
+    gradient += (rest[:, None] @ J)[:, 0]
+    H += np.swapaxes(J, 1, 2) @ J
+    return H, -gradient, cost
 
 
 ANNEALING = (8.0, 3.0, 1.0)
@@ -156,10 +198,11 @@ def refine(evidence: Evidence, iterations: int = 3, annealing: tuple[float, ...]
     G = len(evidence.log_share)
     x = evidence.start.astype(np.float64)
     logs = np.concatenate([evidence.log_share + evidence.log_stature[:, None], evidence.log_stature[:, None]], axis=1)
+    fixed = _linear(evidence)
     for factor in annealing:
         e = replace(evidence, depth_weight=evidence.depth_weight / factor)
         damping = np.full(B, 1e-3)
-        H, rhs, cost = _system(e, x, logs)
+        H, rhs, cost = _system(e, fixed, x, logs)
         eye = np.arange(H.shape[1])
         for _ in range(iterations):
             damped = H.copy()
@@ -171,7 +214,7 @@ def refine(evidence: Evidence, iterations: int = 3, annealing: tuple[float, ...]
             limit = np.minimum(limit, 0.3 / np.maximum(np.abs(step[:, 3 * N :]).max(axis=1), 1e-9))
             x_new = x + move * limit[:, None, None]
             logs_new = logs + step[:, 3 * N :] * limit[:, None]
-            H_new, rhs_new, cost_new = _system(e, x_new, logs_new)
+            H_new, rhs_new, cost_new = _system(e, fixed, x_new, logs_new)
             better = cost_new <= cost
             x, logs = np.where(better[:, None, None], x_new, x), np.where(better[:, None], logs_new, logs)
             H, rhs = np.where(better[:, None, None], H_new, H), np.where(better[:, None], rhs_new, rhs)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core.anthropometry import DEFAULT_STATURE, estimate_stature, segments, small_radii
-from sapiens2_avatar.core.bone_frames import joint_frames, skin_distance, template_joints
+from sapiens2_avatar.core.bone_frames import SKIN_JOINTS, joint_frames, skin_distances, template_joints
 from sapiens2_avatar.core.data import Camera, Predictions
 from sapiens2_avatar.core.joints import allowed_parts, check_keypoints, sample_surface
 from sapiens2_avatar.core.skeleton import (
@@ -121,6 +121,11 @@ def test_segments_mirror_into_segments_of_their_group():
     for p, (g, s) in found.items():
         other = found[frozenset(int(joint_swap()[i]) for i in p)]
         assert other[0] == g and other[1] == pytest.approx(s, abs=1e-6)
+
+
+def skin_distance(name: str, frame: np.ndarray, view: np.ndarray) -> np.ndarray:
+    """(...,) share of stature: that of one joint with a (3, 3) frame, seen in directions (..., 3)."""
+    return skin_distances(frame, np.repeat(view[..., None, :], len(SKIN_JOINTS), axis=-2))[..., SKIN_JOINTS.index(name)]
 
 
 def test_skin_is_where_a_body_has_it():
