@@ -157,7 +157,7 @@ class SapiensSettings(PropertyGroup):
         name="Lens", description="Focal length for 35 mm film where you know it; 0: estimated", min=0.0, soft_max=200.0
     )
     keep_camera_frame: BoolProperty(
-        name="Keep Camera at Origin", description="Leave the scan where the camera saw it instead of standing it on the ground"
+        name="Camera at Origin", description="Leave the scan where the camera saw it instead of standing it on the ground"
     )
     colour: EnumProperty(name="Base Color", description="What the color texture is made of", items=COLOURS)
     displacement: BoolProperty(

@@ -13,7 +13,7 @@ from bpy.utils import register_class, register_cli_command, unregister_class, un
 from . import jobs, panels, preferences, properties, thumbnails
 from .core.errors import SapiensError
 from .core.importing import DEMO, OURS
-from .operators import avatar, batch, bones, build, imports, maps, models, photo, retarget, setup
+from .operators import avatar, batch, bones, build, imports, maps, models, motion, photo, retarget, setup, show
 
 
 class SAPIENS2_FH_predictions(FileHandler):
@@ -49,8 +49,10 @@ CLASSES = (
     *models.CLASSES,
     *bones.CLASSES,
     *retarget.CLASSES,
+    *motion.CLASSES,
     *batch.CLASSES,
     *setup.CLASSES,
+    *show.CLASSES,
     *panels.CLASSES,
     SAPIENS2_FH_predictions,
     SAPIENS2_FH_photo,
@@ -60,6 +62,10 @@ _commands: list[object] = []
 
 def _draw_import(menu: Menu, _context: Context) -> None:
     menu.layout.operator("sapiens2.import_predictions", text="Sapiens2 Predictions (.safetensors, .npy, .ply, .json)")
+
+
+def _draw_import_motion(menu: Menu, _context: Context) -> None:
+    menu.layout.operator("sapiens2.import_motion", text="Keypoints / Motion for Sapiens2 Avatar (.json, .npz, .bvh)")
 
 
 def _draw_export(menu: Menu, _context: Context) -> None:
@@ -84,6 +90,7 @@ def register() -> None:
         register_class(cls)
     Scene.sapiens2 = PointerProperty(type=properties.SapiensSettings)
     TOPBAR_MT_file_import.append(_draw_import)
+    TOPBAR_MT_file_import.append(_draw_import_motion)
     TOPBAR_MT_file_export.append(_draw_export)
     _commands.append(register_cli_command("sapiens2", _command))
     thumbnails.start()
@@ -100,6 +107,7 @@ def unregister() -> None:
     thumbnails.stop()
     unregister_cli_command(_commands.pop())
     TOPBAR_MT_file_export.remove(_draw_export)
+    TOPBAR_MT_file_import.remove(_draw_import_motion)
     TOPBAR_MT_file_import.remove(_draw_import)
     del Scene.sapiens2
     for cls in reversed(CLASSES):

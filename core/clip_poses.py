@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,13 @@ def save_take(take: Take, path: str | Path) -> Path:
     """Write to `path`."""
     from safetensors.numpy import save_file
 
-    arrays = {f.name: np.ascontiguousarray(v) for f in fields(take) if isinstance(v := getattr(take, f.name), np.ndarray)}
+    arrays: dict[str, np.ndarray] = {}
+    for f in fields(take):
+        value = getattr(take, f.name)
+        if isinstance(value, np.ndarray):
+            arrays[f.name] = np.ascontiguousarray(value)
+        elif isinstance(value, tuple) and value and isinstance(value[0], np.ndarray):
+            arrays |= {f"{f.name}.{n}": np.ascontiguousarray(part) for n, part in enumerate(value)}
     metadata = {"format": TAKE, "fps": repr(take.fps), "notes": json.dumps(take.notes), "locked": json.dumps(take.locked)}
     save_file(arrays, path, metadata)
     return Path(path)
@@ -78,8 +85,12 @@ def save_take(take: Take, path: str | Path) -> Path:
 def load_take(path: str | Path) -> Take:
     """Read what `save_take` wrote. Raises SapiensError for any other file."""
     arrays, metadata = _read(path, TAKE)
+    values: dict[str, Any] = {name: array for name, array in arrays.items() if "." not in name}
+    for name in sorted(name for name in arrays if "." in name):
+        whole = name.split(".")[0]
+        values[whole] = (*values.get(whole, ()), arrays[name])
     return Take(
-        **arrays, fps=float(metadata["fps"]), notes=tuple(json.loads(metadata["notes"])), locked=json.loads(metadata["locked"])
+        **values, fps=float(metadata["fps"]), notes=tuple(json.loads(metadata["notes"])), locked=json.loads(metadata["locked"])
     )
 
 

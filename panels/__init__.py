@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import avatar, batch, maps, model, reference, retarget, run, setup
+from . import avatar, batch, maps, model, motion, reference, retarget, run, setup
 
 CLASSES = (
     *setup.CLASSES,
@@ -12,6 +12,7 @@ CLASSES = (
     *maps.CLASSES,
     *avatar.CLASSES,
     *retarget.CLASSES,
+    *motion.CLASSES,
     *batch.CLASSES,
 )
 """In the order in which they are drawn."""

@@ -89,18 +89,33 @@ def retarget(
     points = transform_points(world_from_camera, first.positions.astype(np.float64))
     surface = transform_points(world_from_camera, first.surface.astype(np.float64))
     motion = motion_from_joints(points[None], first.seen[None], surface[None])
-    obj = find_armature(armature)
+    done = pose_armature(
+        find_armature(armature), motion, bones=bones, settings=settings, mute_constraints=mute_constraints, snap_ik=snap_ik
+    )
     notes = () if len(poses) == 1 else ("Several poses were given: the first was used.",)
-    rest, bone_map, solved, more = solve(obj, motion, bones, settings, mute_constraints)
+    return replace(done, notes=(*notes, *done.notes))
+
+
+def pose_armature(
+    obj: bpy.types.Object,
+    motion: BodyMotion,
+    *,
+    bones: BoneMap | str | Path | None = None,
+    settings: RetargetSettings | None = None,
+    mute_constraints: bool = False,
+    snap_ik: bool = True,
+) -> Retargeted:
+    """The first frame of a motion as the present pose of an armature. Arguments and errors are those of `retarget`."""
+    rest, bone_map, solved, notes = solve(obj, motion, bones, settings, mute_constraints)
     for channels in channels_of(obj, rest, solved):
         write_pose(obj, channels)
     obj.update_tag()
     if snap_ik:
-        more += snap(obj)
+        notes += snap(obj)
     data = obj.animation_data
     if data is not None and data.action is not None:
-        more += (f"'{obj.name}' has an action: insert keys, or the pose is lost when the frame changes.",)
-    return Retargeted(obj, bone_map.title, solved.bones, solved.unseen, (*notes, *more))
+        notes += (f"'{obj.name}' has an action: insert keys, or the pose is lost when the frame changes.",)
+    return Retargeted(obj, bone_map.title, solved.bones, solved.unseen, notes)
 
 
 def camera_of(pose: Pose) -> np.ndarray:

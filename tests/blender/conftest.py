@@ -134,6 +134,52 @@ def make_avatar(part):
     return make
 
 
+@pytest.fixture(scope="session")
+def factory(extension) -> ModuleType:
+    """benchmarks/rig_factory.py: rigs of every family. It uses the checkout under its own name."""
+    _checkout()
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    import rig_factory
+
+    return rig_factory
+
+
+@pytest.fixture
+def character(factory, part):
+    """Function: an armature object with the bones of a family; `rename` changes their names, options are those of the factory."""
+    from mathutils import Vector
+
+    def make(family: str = "mixamo", rest_pose: str = "A", rename=lambda name: name, **options):
+        rest = factory.make_rig(family, rest_pose, **options)
+        data = bpy.data.armatures.new(family)
+        obj = bpy.data.objects.new(family, data)
+        bpy.context.scene.collection.objects.link(obj)
+        with part("scene.armature").edit_bones(obj) as bones:
+            made = []
+            for n, name in enumerate(rest.names):
+                bone = bones.new(rename(name))
+                bone.head, bone.tail = rest.heads[n], rest.tails[n]
+                bone.align_roll(Vector(rest.rotations[n, :, 2]))
+                bone.parent = made[rest.parents[n]] if rest.parents[n] >= 0 else None
+                made.append(bone)
+        return obj
+
+    return make
+
+
+@pytest.fixture
+def rig_file(character, part, tmp_path):
+    """Function: a .blend with armatures of the given families."""
+
+    def make(*families: str, name: str = "rigs ü.blend") -> Path:
+        part("scene.files").new_file()
+        for family in families:
+            character(family)
+        return part("scene.files").save_blend(tmp_path / name)
+
+    return make
+
+
 def roles(collection) -> dict:
     return {obj["sapiens2_role"]: obj for obj in collection.objects}
 

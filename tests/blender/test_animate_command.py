@@ -5,7 +5,6 @@ Where Python has scipy and OpenCV the command computes by itself, in Blender's o
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -14,21 +13,10 @@ import bpy
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from characters import keypoint_file, walking
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="session")
-def factory(extension):
-    if "sapiens2_avatar" not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            "sapiens2_avatar", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
-        )
-        sys.modules["sapiens2_avatar"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["sapiens2_avatar"])
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    import rig_factory
-
-    return rig_factory
 
 
 @pytest.fixture
@@ -41,73 +29,6 @@ def command(part, capsys, worker):
         return status, json.loads(said.out[said.out.index("{\n") :]), said.err  # Blender prints before it
 
     return run
-
-
-@pytest.fixture
-def rig_file(factory, part, tmp_path):
-    """Function: a .blend with armatures of the given families."""
-
-    def make(*families: str, name: str = "rigs ü.blend") -> Path:
-        part("scene.files").new_file()
-        for family in families:
-            rest = factory.make_rig(family, "A")
-            data = bpy.data.armatures.new(family)
-            obj = bpy.data.objects.new(family, data)
-            bpy.context.scene.collection.objects.link(obj)
-            with part("scene.armature").edit_bones(obj) as bones:
-                made = []
-                for n, bone_name in enumerate(rest.names):
-                    bone = bones.new(bone_name)
-                    bone.head, bone.tail = rest.heads[n], rest.tails[n]
-                    bone.parent = made[rest.parents[n]] if rest.parents[n] >= 0 else None
-                    made.append(bone)
-        return part("scene.files").save_blend(tmp_path / name)
-
-    return make
-
-
-def walking(factory, frames: int) -> np.ndarray:
-    """(F, 68, 3) the mean person whose arms and legs swing sideways, z up, metres."""
-    from sapiens2_avatar.core.rotations import rotation_from_vector
-    from sapiens2_avatar.core.skeleton import JOINT_NAMES
-
-    base = factory.person("A")
-    out = []
-    for n in range(frames):
-        joints = {k: v.copy() for k, v in base.items()}
-        for side, sign in (("left", 1), ("right", -1)):
-            turn = rotation_from_vector([0, -sign * (0.25 + 0.2 * np.sin(0.4 * n)), 0])
-            for pivot, parts in (("shoulder", ("elbow", "wrist", "thumb", "finger")), ("hip", ("knee", "ankle", "heel", "toe"))):
-                centre = joints[f"{side}_{pivot}"].copy()
-                for name in JOINT_NAMES:
-                    if name.startswith(side) and any(p in name for p in parts):
-                        joints[name] = centre + turn @ (joints[name] - centre)
-        out.append([joints[name] for name in JOINT_NAMES])
-    return np.array(out)
-
-
-def keypoint_file(factory, path: Path, frames: int, size=(1280, 720), kind: str = "meta") -> Path:
-    """Keypoints of the walker seen by a level camera 4 m away, as Meta's demo, COCO-WholeBody or OpenPose write them."""
-    from sapiens2_avatar.core.frames import LEVEL_WORLD_FROM_CAMERA
-    from sapiens2_avatar.core.skeleton import joint_keypoints
-
-    camera = (walking(factory, frames) - [0, -4, 1.0]) @ LEVEL_WORLD_FROM_CAMERA
-    pixels = camera[..., :2] / camera[..., 2:] * 900 + [(size[0] - 1) / 2, (size[1] - 1) / 2]
-    index = joint_keypoints()
-    points = np.zeros((frames, 308, 3))
-    points[:, index[index >= 0], :2], points[:, index[index >= 0], 2] = pixels[:, index >= 0], 0.9
-    if kind == "sam":
-        points3d = np.full((308, 3), 0.0)
-        points3d[index[index >= 0]] = camera[0][index >= 0]
-        content: object = {"pred_keypoints_3d": points3d[:70].tolist()}
-    else:
-        people = [{"keypoints": p[:, :2].tolist(), "keypoint_scores": p[:, 2].tolist()} for p in points]
-        content = {
-            "meta_info": {"image_size": list(size)},
-            "instance_info": [{"frame_id": n, "instances": [p]} for n, p in enumerate(people)],
-        }
-    path.write_text(json.dumps(content))
-    return path
 
 
 def limb(armature: str, *names: str) -> np.ndarray:

@@ -10,39 +10,6 @@ import bpy
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def character(part):
-    """Function: an armature with the names of a family, as an object; bones may be renamed."""
-    if "sapiens2_avatar" not in sys.modules:
-        import importlib.util
-
-        spec = importlib.util.spec_from_file_location(
-            "sapiens2_avatar", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
-        )
-        sys.modules["sapiens2_avatar"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["sapiens2_avatar"])
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    from rig_factory import make_rig
-
-    def make(family: str = "mixamo", rename=lambda name: name):
-        rest = make_rig(family, "A")
-        data = bpy.data.armatures.new(family)
-        obj = bpy.data.objects.new(family, data)
-        bpy.context.scene.collection.objects.link(obj)
-        with part("scene.armature").edit_bones(obj) as bones:
-            made = []
-            for n, name in enumerate(rest.names):
-                bone = bones.new(rename(name))
-                bone.head, bone.tail = rest.heads[n], rest.tails[n]
-                bone.parent = made[rest.parents[n]] if rest.parents[n] >= 0 else None
-                made.append(bone)
-        return obj
-
-    return make
-
 
 @pytest.fixture
 def settings():

@@ -41,7 +41,7 @@ def draw(part, label):
     return seen
 
 
-LABELS = ("Set Up", "Reference", "Model", "Run", "Maps", "Scan", "Texture", "Rig", "Retarget", "Bone Table", "Batch")
+LABELS = ("Set Up", "Reference", "Model", "Run", "Maps", "Scan", "Texture", "Rig", "Retarget", "Bone Table", "Motion", "Batch")
 
 
 @pytest.mark.parametrize("label", LABELS)

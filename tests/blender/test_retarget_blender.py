@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -19,21 +18,6 @@ FAMILIES = ("mixamo", "ue5_manny_quinn_metahuman_body", "vrm1", "smplx", "mpfb_d
 
 
 @pytest.fixture(scope="session")
-def factory(extension):
-    """benchmarks/rig_factory.py, which uses the checkout under its own name."""
-    if "sapiens2_avatar" not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            "sapiens2_avatar", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
-        )
-        sys.modules["sapiens2_avatar"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["sapiens2_avatar"])
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    import rig_factory
-
-    return rig_factory
-
-
-@pytest.fixture(scope="session")
 def kinematics(factory):
     import retarget
 
@@ -41,24 +25,11 @@ def kinematics(factory):
 
 
 @pytest.fixture
-def armature(factory, part):
-    """Function: a family's rig as an armature object."""
+def armature(factory, character):
+    """Function: a family's rig as an armature object, and the rig as arrays."""
 
     def make(family: str = "mixamo", rest_pose: str = "A", **options):
-        rest = factory.make_rig(family, rest_pose, **options)
-        data = bpy.data.armatures.new(family)
-        obj = bpy.data.objects.new(family, data)
-        bpy.context.scene.collection.objects.link(obj)
-        with part("scene.armature").edit_bones(obj) as bones:
-            made = []
-            for n, name in enumerate(rest.names):
-                bone = bones.new(name)
-                bone.head, bone.tail = rest.heads[n], rest.tails[n]
-                bone.align_roll(mathutils.Vector(rest.rotations[n, :, 2]))
-                if rest.parents[n] >= 0:
-                    bone.parent = made[rest.parents[n]]
-                made.append(bone)
-        return obj, rest
+        return character(family, rest_pose, **options), factory.make_rig(family, rest_pose, **options)
 
     return make
 

@@ -1,0 +1,171 @@
+"""Motion onto an armature: from a video or pictures through the worker, or from the files of other programs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, StringProperty
+from bpy.types import Context, Event, Operator
+from bpy_extras.io_utils import ImportHelper
+
+from .. import jobs, preferences
+from ..core.body_motion import BodyMotion
+from ..core.clip_poses import load_take
+from ..core.errors import SapiensError
+from ..core.foreign import read_bvh_motion
+from ..core.motion import Take
+from ..core.retarget import RetargetSettings
+from ..core.worker_client import Job
+from ..scene import bone_table
+from ..scene.action import write_take
+from ..scene.build import active_collection
+from ..scene.retarget import pose_armature
+from .build import network_options
+from .job import Idle, JobOperator, fail
+
+TASKS = ("pose", "seg", "normal", "pointmap")  # what poses are made of
+BVH = ".bvh"
+
+
+def target(context: Context) -> bpy.types.Object:
+    """The armature of the Retarget panel, else the rig of the avatar that the artist means. SapiensError without either."""
+    settings = context.scene.sapiens2
+    if settings.armature is not None:
+        return settings.armature
+    collection = active_collection(context, settings.predictions)
+    rigs = [obj for obj in collection.all_objects if obj.get("sapiens2_role") == "rig"] if collection is not None else []
+    if not rigs:
+        raise SapiensError(
+            "There is no armature to move.", "Choose one in the Retarget panel, or make an avatar with a rig first."
+        )
+    active = context.view_layer.objects.active
+    return active if active in rigs else rigs[0]
+
+
+def write_motion(context: Context, motion: Take | BodyMotion, name: str) -> str:
+    """Put a motion on the target as the panel says; a single frame as its pose. Returns what was done, for the status line."""
+    settings, armature = context.scene.sapiens2, target(context)
+    bones = bone_table.read(settings, bone_table.armature_rest(armature)) if armature == settings.armature else None
+    how = RetargetSettings(location=settings.hips_travel, lock_feet=settings.lock_feet, face=settings.face_gain)
+    if len(motion) == 1:
+        still = motion.motion() if isinstance(motion, Take) else motion
+        done = pose_armature(armature, still, bones=bones, settings=how, mute_constraints=settings.mute_constraints)
+        jobs.status.notes = done.notes
+        return f"{len(done.bones)} bones posed ({done.family})"
+    start = context.scene.frame_current if settings.motion_at_cursor else 1
+    written = write_take(motion, armature, name=name, start_frame=start, bones=bones, settings=how,
+                         mute_constraints=settings.mute_constraints, keep_raw=settings.keep_raw)  # fmt: skip
+    first, last = written.action.frame_range
+    scene = context.scene
+    scene.frame_start, scene.frame_end = min(scene.frame_start, int(first)), max(scene.frame_end, round(last))
+    jobs.status.notes = tuple(dict.fromkeys(written.notes))
+    return f"{len(motion)} frames, {written.keys} keys on '{armature.name}'"
+
+
+class MotionOperator(JobOperator):
+    """What the operators share that put a clip on an armature. `_clip` says which."""
+
+    def _clip(self, context: Context) -> Path:
+        raise NotImplementedError
+
+    def _bvh(self: Operator, context: Context) -> set[str] | None:
+        """A BVH file needs no worker: write it at once. None for every other clip."""
+        try:
+            path = self._clip(context)
+            if path.suffix.lower() != BVH:
+                return None
+            settings = context.scene.sapiens2
+            end = settings.motion_end or float("inf")
+            self.report({"INFO"}, write_motion(context, read_bvh_motion(path, settings.motion_start, end), path.stem))
+        except SapiensError as error:
+            return fail(self, error)
+        return {"FINISHED"}
+
+    def execute(self, context: Context) -> set[str]:
+        return self._bvh(context) or JobOperator.execute(self, context)
+
+    def invoke(self, context: Context, event: Event | None) -> set[str]:
+        return self._bvh(context) or JobOperator.invoke(self, context, event)
+
+    def make_job(self, context: Context, scratch: Path) -> Job:
+        settings, path = context.scene.sapiens2, self._clip(context)
+        bone_table.armature_rest(target(context))  # what cannot be posed is said before the work, not after it
+        options = {name: value for name, value in network_options(context).items() if name != "boxes"} | {"tasks": TASKS}
+        options["start"] = settings.motion_start
+        if settings.motion_end > 0:
+            options["end"] = settings.motion_end
+        if path.is_dir() or path.suffix.lower() in (".json", ".npz"):
+            options["fps"] = settings.motion_fps
+        poses = preferences.make_cache_folder() / f"{path.stem[:80]}-{_digest(path, options)}.safetensors"
+        take = {"smoothness": settings.smoothness, "person": settings.motion_person - 1, "lock_feet": settings.lock_feet}
+        arguments = {"clip": str(path), "output": str(scratch / "take"), "poses": str(poses), "settings": take, **options}
+        return Job("animate", path.name, arguments)
+
+    def finish(self: Operator, context: Context, job: Job) -> None:
+        said = write_motion(context, load_take(job.result["take"]), Path(job.arguments["clip"]).stem)
+        jobs.status.notes = tuple(dict.fromkeys((*job.result["notes"], *jobs.status.notes)))
+        self.report({"INFO"}, said)
+
+
+def _digest(path: Path, options: dict) -> str:
+    """16 hexadecimal digits that name the clip as it is now, and how it is looked at."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    seen = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
+    return hashlib.sha256(json.dumps([str(path), seen, options], sort_keys=True).encode()).hexdigest()[:16]
+
+
+class SAPIENS2_OT_animate(Idle, MotionOperator, Operator):
+    """Let the armature move like the person in the video. Frames that were looked at before are not looked at again"""
+
+    bl_idname = "sapiens2.animate"
+    bl_label = "Animate"
+    bl_options = {"UNDO"}
+
+    def _clip(self, context: Context) -> Path:
+        chosen = context.scene.sapiens2.clip
+        if not chosen:
+            raise SapiensError("No clip is chosen.", "Choose a video, or a folder of pictures.")
+        path = Path(bpy.path.abspath(chosen))
+        if not path.exists():
+            raise SapiensError(f"{path.name} does not exist.", "Choose another clip.")
+        return path
+
+
+class SAPIENS2_OT_import_motion(Idle, MotionOperator, ImportHelper, Operator):
+    """Put keypoints (JSON of Sapiens2, COCO-WholeBody or OpenPose, points of SAM 3D Body) or a BVH file on the chosen armature"""
+
+    bl_idname = "sapiens2.import_motion"
+    bl_label = "Import Motion"
+    bl_options = {"UNDO"}
+
+    _asked = False
+    filename_ext = BVH
+    filter_glob: StringProperty(default="*.json;*.npz;*.bvh", options={"HIDDEN"})
+    sequence: BoolProperty(
+        name="Whole Folder", description="Every file of the folder is a frame, in the order of the names", default=False
+    )
+
+    def invoke(self, context: Context, event: Event) -> set[str]:
+        """With a path (a file that was dropped) at once, else ask for it."""
+        if self.filepath and not self._asked:
+            return MotionOperator.invoke(self, context, event)
+        self._asked = True
+        return ImportHelper.invoke(self, context, event)
+
+    def execute(self, context: Context) -> set[str]:
+        """Blocking, except after the file browser, where there is a window to wait in."""
+        if self._asked:
+            return MotionOperator.invoke(self, context, None)
+        return MotionOperator.execute(self, context)
+
+    def _clip(self, _context: Context) -> Path:
+        path = Path(bpy.path.abspath(self.filepath))
+        if not path.is_file():
+            raise SapiensError(f"{path.name or 'The file'} does not exist.", "Choose keypoints or a BVH file.")
+        return path.parent if self.sequence and path.suffix.lower() != BVH else path
+
+
+CLASSES = (SAPIENS2_OT_animate, SAPIENS2_OT_import_motion)

@@ -1,0 +1,41 @@
+"""A clip onto an armature."""
+
+from __future__ import annotations
+
+from bpy.types import Context, Panel
+
+from .. import jobs
+from .parts import paragraph
+from .tab import AfterSetup
+
+
+class SAPIENS2_PT_motion(AfterSetup, Panel):
+    bl_idname = "SAPIENS2_PT_motion"
+    bl_label = "Motion"
+    bl_parent_id = "SAPIENS2_PT_retarget"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.layout, context.scene.sapiens2
+        layout.enabled = jobs.current() is None
+        layout.prop(settings, "clip", text="")
+        if not settings.clip:
+            paragraph(layout, "Choose a video, or a folder of pictures", "INFO")
+        column = layout.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        column.prop(settings, "smoothness", slider=True)
+        row = column.column(align=True)
+        row.prop(settings, "motion_start")
+        row.prop(settings, "motion_end")
+        column.prop(settings, "motion_fps")
+        column.prop(settings, "motion_person")
+        column.prop(settings, "lock_feet")
+        column.prop(settings, "keep_raw")
+        column.prop(settings, "motion_at_cursor")
+        row = layout.row()
+        row.scale_y = 1.3
+        row.operator("sapiens2.animate", icon="ARMATURE_DATA")
+        layout.operator("sapiens2.import_motion", text="Keypoints or BVH", icon="IMPORT")
+
+
+CLASSES = (SAPIENS2_PT_motion,)

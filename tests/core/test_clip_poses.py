@@ -1,0 +1,72 @@
+"""Poses and takes on disk: what is read is what was written, other files are refused."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sapiens2_avatar.core.clip_poses import ClipPoses, load_clip_poses, load_take, save_clip_poses, save_take
+from sapiens2_avatar.core.data import Pose
+from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.motion import Take
+from sapiens2_avatar.core.skeleton import JOINT_NAMES
+
+
+def same(a: object, b: object) -> bool:
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return a == b
+
+
+def pose(seed: int) -> Pose:
+    rng = np.random.default_rng(seed)
+    surface = rng.normal(size=(308, 3)).astype(np.float32)
+    surface[::3] = np.nan
+    return Pose(
+        JOINT_NAMES,
+        rng.normal(size=(68, 3)).astype(np.float32),
+        rng.random(68).astype(np.float32),
+        rng.random(68) > 0.5,
+        surface,
+        1.7,
+    )
+
+
+@pytest.mark.parametrize("counts", [[1, 0, 2, 1], [0, 0], []])
+def test_poses_come_back(tmp_path: Path, counts: list[int]) -> None:
+    clip = ClipPoses([[pose(10 * n + k) for k in range(count)] for n, count in enumerate(counts)], 23.976, ("A note ü.",))
+    again = load_clip_poses(save_clip_poses(clip, tmp_path / "poses"))
+    assert again.fps == clip.fps and again.notes == clip.notes and [len(f) for f in again.frames] == counts
+    for one, two in zip(clip.frames, again.frames, strict=True):
+        for a, b in zip(one, two, strict=True):
+            assert all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(Pose))
+
+
+def take(frames: int = 5) -> Take:
+    rng = np.random.default_rng(0)
+    joints, turns = rng.normal(size=(2, frames, 68, 3)), rng.normal(size=(2, frames, 3, 3))
+    return Take(joints[0], turns[0], joints[1], turns[1], rng.random((frames, 68)) > 0.5, np.ones(frames, bool), rng.random((frames, 4)) > 0.5,
+                29.97, np.eye(4), ("One.", "Two."), False)  # fmt: skip
+
+
+def test_takes_come_back_with_all_they_hold(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    face = {f.name: (rng.normal(size=5), rng.normal(size=(5, 2, 2))) for f in fields(Take) if f.name in ("face", "raw_face")}
+    for made in (take(), replace(take(), **face)):
+        again = load_take(save_take(made, tmp_path / "take"))
+        assert all(same(getattr(made, f.name), getattr(again, f.name)) for f in fields(Take))
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    save_take(take(), tmp_path / "take")
+    with pytest.raises(SapiensError, match="take does not hold a clip's motion"):
+        load_clip_poses(tmp_path / "take")
+    (tmp_path / "torn").write_bytes((tmp_path / "take").read_bytes()[:200])
+    for name in ("torn", "none"):
+        with pytest.raises(SapiensError, match=f"{name} could not be read"):
+            load_take(tmp_path / name)
