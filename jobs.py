@@ -285,6 +285,13 @@ def stop() -> None:
     status.error, status.detail, status.notes = None, "", ()
 
 
+def settle() -> None:
+    """Draw the panels a few times more: what a job has left in them changes their height."""
+    global _settle
+    _settle = SETTLE_TICKS
+    _keep_ticking()
+
+
 def _tick() -> float | None:
     global _settle
     pump()

@@ -86,7 +86,7 @@ class SapiensPreferences(AddonPreferences):
     )
     device: EnumProperty(name="Device", description="What the network runs on unless a file asks for another", items=DEVICES)
     idle_minutes: FloatProperty(
-        name="Keep Worker For",
+        name="Keep Worker (Minutes)",
         description="Minutes without work after which the worker process leaves and gives its memory back",
         default=5.0,
         min=0.1,
@@ -99,7 +99,7 @@ class SapiensPreferences(AddonPreferences):
         default=True,
     )
     cache_gigabytes: IntProperty(
-        name="Keep at Most",
+        name="Keep at Most (GB)",
         description="Gigabytes of stored predictions; the ones used longest ago are removed first, those of the open file never",
         default=5,
         min=1,
@@ -113,7 +113,8 @@ class SapiensPreferences(AddonPreferences):
         layout, status = self.layout, jobs.status
         layout.use_property_split = True
         layout.use_property_decorate = False
-        column = layout.column(heading="Runtime")
+        layout.label(text="Runtime")
+        column = layout.column()
         own = jobs.chosen_python() is None
         row = column.row(align=True)
         row.enabled = own
@@ -121,9 +122,7 @@ class SapiensPreferences(AddonPreferences):
         text = "Repair Runtime" if ready else "Update Runtime" if status.outdated else "Install Runtime"
         row.operator("sapiens2.runtime_install", text=text, icon="CHECKMARK" if ready else "IMPORT")
         row.operator("sapiens2.runtime_remove", text="", icon="TRASH")
-        column.prop(self, "python_path", placeholder="The extension's own") if bpy.app.version >= (4, 5) else column.prop(
-            self, "python_path"
-        )
+        column.prop(self, "python_path", placeholder="The extension's own")
         problem = status.python_problem or (status.error if status.error and status.error.remedy == "preferences" else None)
         if problem is not None:
             alert = column.column(align=True)
@@ -132,14 +131,20 @@ class SapiensPreferences(AddonPreferences):
             alert.label(text=problem.hint, icon="BLANK1", translate=False)
         column.prop(self, "idle_minutes")
         column.prop(self, "device")
-        column = layout.column(heading="Folders")
-        column.prop(self, "runtime_folder")
-        column.prop(self, "models_folder")
-        column.prop(self, "cache_folder")
+        layout.label(text="Folders")
+        column = layout.column()
+        column.prop(self, "runtime_folder", placeholder="Beside the extension")
+        column.prop(self, "models_folder", placeholder="Your folder for application data")
+        column.prop(self, "cache_folder", placeholder="Beside the extension")
         row = column.row(align=True)
         row.prop(self, "cache_gigabytes")
-        text = translate("Delete {:.1f} GB").format(status.cache_bytes / 1e9)
-        row.operator("sapiens2.cache_clear", text=text, icon="TRASH", translate=False)
+        sub = row.row(align=True)
+        sub.enabled = status.cache_bytes > 0
+        text = (
+            translate("Delete {:.1f} GB").format(status.cache_bytes / 1e9) if status.cache_bytes else translate("Nothing stored")
+        )
+        sub.operator("sapiens2.cache_clear", text=text, icon="TRASH", translate=False)
+        layout.label(text="Network")
         layout.prop(self, "allow_network")
         row = layout.row(align=True)
         row.operator("sapiens2.report_copy", icon="COPYDOWN")

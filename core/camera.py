@@ -111,7 +111,7 @@ def estimate_camera(
         if abs(off) > AGREE:
             notes.append(
                 f"Focal length {camera.fx:.0f} px ({camera.source}) was used, but {other} says {focal:.0f} px ({off:+.0%}): "
-                "the scan may look stretched in depth."
+                "the scan may look stretched in depth. Set the lens where you know it."
             )
     return CameraEstimate(camera, candidates, tuple(notes))
 

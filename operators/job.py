@@ -100,6 +100,7 @@ class JobOperator:
                     return fail(self, error)
                 finally:
                     self._clean(context)
+                    jobs.settle()
         return {"PASS_THROUGH"}
 
     def cancel(self, context: Context) -> None:
