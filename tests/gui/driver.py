@@ -144,7 +144,8 @@ def rest():
     """The pointer out of the way, so that nothing is highlighted and no tooltip opens."""
     view = region("WINDOW")
     mouse.move(view.x + view.width // 3, view.y + 40)
-    yield 0.6
+    for _ in range(6):  # a panel that has changed its height is in its place after the second drawing
+        yield 0.12
 
 
 def key(name, *modifiers):
@@ -160,7 +161,7 @@ def until(condition, seconds):
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError(f"waited {seconds} s")
-        yield 0.03
+        yield 0.1
 
 
 def datablocks():

@@ -34,13 +34,16 @@ def three_faces():
     return {"widths": widths, "made": datablocks(), "notes": jobs().status.notes}
 
 
-def unfold(*labels):
-    """Register the panels anew with only these unfolded; works before they are drawn for the first time."""
-    panels = module("panels")
-    for cls in reversed(panels.CLASSES):
+def unfold(number, *labels):
+    """Register the panels anew with only these unfolded. Blender remembers panels by name, so each `number` gives them new ones."""
+    classes = module("panels").CLASSES
+    for cls in reversed(classes):
         bpy.utils.unregister_class(cls)
-    for cls in panels.CLASSES:
+    for cls in classes:
         if issubclass(cls, bpy.types.Panel):
+            cls.bl_idname = f"{cls.__name__}_{number}"
+            if hasattr(cls, "bl_parent_id"):
+                cls.bl_parent_id = f"{cls.bl_parent_id.rstrip('_0123456789')}_{number}"
             cls.bl_options = set() if cls.bl_label in labels else {"DEFAULT_CLOSED"}
         bpy.utils.register_class(cls)
     yield 0.5
@@ -49,7 +52,7 @@ def unfold(*labels):
 def every_panel():
     """Each panel unfolded, before and after a run, also with a model whose weights are missing."""
     preferences().python_path = ""
-    yield from unfold("Model", "Maps")
+    yield from unfold(0, "Model", "Maps")
     yield from project()
     settings().model = "0.8b"
     yield from rest()
@@ -63,8 +66,8 @@ def every_panel():
     yield from rest()
     yield 2.0
     picture("maps", crop_panel=True)
-    for labels in (("Scan", "Texture", "Rig"), ("Retarget", "Bone Table"), ("Batch", "Motion")):
-        yield from unfold(*labels)
+    for number, labels in enumerate((("Scan",), ("Texture", "Rig", "Export"), ("Retarget", "Bone Table"), ("Batch",)), 1):
+        yield from unfold(number, *labels)
         yield from open_tab()
         if "Retarget" in labels:
             settings().armature = next((obj for obj in bpy.data.objects if obj.type == "ARMATURE"), None)
@@ -88,11 +91,14 @@ def people():
     editor = next(a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.type == "IMAGE_EDITOR")
     picture("box_drawing")
     size = editor.width, editor.height
+    # The new window covers the screen, so places in it are places on the screen.
     yield from drag((size[0] // 2 - 60, size[1] // 2 - 100), (size[0] // 2 + 60, size[1] // 2 + 100))
     yield from until(lambda: len(settings().boxes) > len(found), 5)
     drawn = settings().boxes[-1]
     settings().boxes[0].use = False
-    bpy.ops.wm.window_close() if len(bpy.context.window_manager.windows) > 1 else None
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[-1]):
+        bpy.ops.wm.window_close()
+    yield 1.0
     yield from rest()
     picture("people_chosen", crop_panel=True)
     size = tuple(settings().photo_size)

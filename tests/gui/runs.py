@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 from driver import OUT, click, datablocks, find_button, key, module, picture, press, redraws, region, rest, until
-from steps import begin_run, finish_run, jobs, left_behind, project, saved_bytes, settings, store_predictions
+from steps import begin_run, contents, finish_run, jobs, left_behind, project, saved_bytes, settings, store_predictions
 
 
 def scan():
@@ -65,12 +65,14 @@ def first_run():
     undone = datablocks()
     yield from key("z", "Control_L", "Shift_L")
     redone = datablocks()
+    bpy.data.objects["Cube"].hide_set(True)
     view = next(a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == "VIEW_3D")
-    view.spaces[0].shading.type = "MATERIAL"
+    view.spaces[0].shading.color_type = "TEXTURE"  # with software OpenGL, Material Preview takes minutes
     corners = [scan().matrix_world @ type(scan().location)(corner) for corner in scan().bound_box]
     view.spaces[0].region_3d.view_location = sum(corners, start=corners[0] * 0) / 8
     view.spaces[0].region_3d.view_distance = 3.5
-    yield 8.0
+    yield from rest()
+    yield 2.0
     picture("window")
     return {"before": before, "made": made, "undone": undone, "redone": redone, "kept": kept, "seconds": spent}
 
@@ -93,8 +95,8 @@ def cancel():
     """Cancel by a click at several shares of a run: in the start, the network, the build."""
     yield from project()
     yield from rest()
-    before, bytes_before = datablocks(), saved_bytes("before")
-    assert saved_bytes("before again") == bytes_before  # else the comparison would say nothing
+    before, bytes_before = datablocks(), saved_bytes()
+    assert saved_bytes() == bytes_before  # else the comparison would say nothing
     stages = []
     for share in (0.0, 0.25, 0.55, 0.78, 0.9):
         yield from begin_run(share)
@@ -104,7 +106,7 @@ def cancel():
         yield from until(lambda: jobs().current() is None, 8)
         ended = time.monotonic()
         yield 0.5
-        stages.append({"stage": stage, "found": asked - start, "seconds": ended - asked, "same": saved_bytes("after") == bytes_before,
+        stages.append({"stage": stage, "found": asked - start, "seconds": ended - asked, "same": saved_bytes() == bytes_before,
                        "datablocks": datablocks() == before, "left": left_behind()})  # fmt: skip
     picture("cancelled", crop_panel=True)
     yield from press("sapiens2.run")
@@ -119,20 +121,22 @@ def undo():
     steps = {}
 
     def operate(name, **options):
-        before = datablocks()
+        before = contents()
         getattr(bpy.ops.sapiens2, name)("INVOKE_DEFAULT", **options)
         yield from until(lambda: jobs().current() is None, 90)
         yield 1.0
-        made = datablocks()
+        made = contents()
         yield from key("z", "Control_L")
-        undone = datablocks()
+        undone = contents()
         yield from key("z", "Control_L", "Shift_L")
-        steps[name] = {"before": before, "made": made, "undone": undone, "redone": datablocks()}
+        steps[name] = {"before": before, "made": made, "undone": undone, "redone": contents()}
 
     yield from operate("run")
     settings().colour = "photo"
     bpy.ops.ed.undo_push(message="colour")
     yield from operate("build_texture")
+    settings().with_rig = False
+    bpy.ops.ed.undo_push(message="no rig")
     yield from operate("build_rig")
     yield from operate("import_predictions", filepath=str(Path(os.environ["PREDICTIONS"])))
     return steps

@@ -44,6 +44,13 @@ def store_predictions():
     shutil.copyfile(os.environ["PREDICTIONS"], target)
 
 
+def contents():
+    """The names of all data, and what tells one texture or mesh from the next one of the same name."""
+    images = {image.name: image.packed_file.size if image.packed_file else 0 for image in bpy.data.images}
+    meshes = {mesh.name: [len(mesh.vertices), len(mesh.materials)] for mesh in bpy.data.meshes}
+    return {**datablocks(), "image bytes": images, "mesh sizes": meshes}
+
+
 def stage(share):
     """Whether the running job has come so far."""
     job = jobs().current()
@@ -64,11 +71,28 @@ def finish_run(before):
     return datablocks()
 
 
-def saved_bytes(name):
-    """The scene with all that it uses, as Blender writes it."""
-    path = OUT / f"{name}.blend"
-    bpy.data.libraries.write(str(path), set(bpy.data.scenes))
-    return path.read_bytes()
+INTERFACE = (b"GLOB", b"TEST", b"REND", b"WM", b"SN", b"SR", b"WS", b"BR")
+"""Blocks of a saved copy that hold the windows, not the scene: file name, thumbnail, window manager, screens, workspaces, brushes."""
+
+
+def saved_bytes():
+    """Everything of a saved copy of the file but the interface, block by block as it lies there."""
+    path = OUT / "compared.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=False)
+    data = path.read_bytes()
+    assert data[:7] == b"BLENDER", data[:20]
+    position, kept, wanted = int(data[7:9]) if data[7:9].isdigit() else 12, [], True
+    large = position != 12
+    while position < len(data):
+        code = data[position : position + 4].rstrip(b"\0")
+        start, size = (32, int.from_bytes(data[position + 16 : position + 24], "little")) if large else (
+            24, int.from_bytes(data[position + 4 : position + 8], "little"))  # fmt: skip
+        if code != b"DATA":  # the blocks after it, up to the next of another code, belong to it
+            wanted = code not in INTERFACE
+        if wanted:
+            kept.append(data[position : position + start + size])
+        position += start + size
+    return b"".join(kept)
 
 
 def left_behind():

@@ -41,14 +41,16 @@ def test_cancel_in_each_stage_leaves_the_scene_byte_for_byte(play):
 def test_every_operator_is_one_undo_step(play):
     value = play("runs.undo", seconds=400)[0]["value"]
     for name, steps in value.items():
-        assert steps["made"] != steps["before"] or name == "build_scan", name
+        assert steps["made"] != steps["before"], name
         assert steps["undone"] == steps["before"], name
         assert steps["redone"] == steps["made"], name
 
 
 def test_save_reload_rebuild(play):
     value = play("runs.save_reload_rebuild", seconds=400)[0]["value"]
-    assert value["reloaded"] == value["saved"]
+    for kind, names in value["saved"].items():
+        ours = [name for name in names if name.startswith("anna")]
+        assert [name for name in value["reloaded"][kind] if name.startswith("anna")] == ours, kind
     assert value["rebuilt"]["objects"] == value["saved"]["objects"]
     assert value["faces"][1] < value["faces"][0]
 
