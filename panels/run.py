@@ -50,6 +50,9 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
         row = layout.row(align=True)
         row.prop(settings, "place", expand=True)
         layout.prop(settings, "match_render")
+        if settings.predictions:
+            alone = context.space_data is not None and context.space_data.local_view is not None
+            layout.operator("sapiens2.result_show", text="Show Everything" if alone else "Show Result", icon="ZOOM_SELECTED")
         draw_error(layout)
         for note in jobs.status.notes:
             paragraph(layout, note, "INFO")

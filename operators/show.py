@@ -1,0 +1,57 @@
+"""Where the result is: a scene has other things in it, and a new avatar may stand inside one of them."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.types import Context, Operator
+
+from ..scene.build import find_collection
+
+
+class SAPIENS2_OT_result_show(Operator):
+    """Show nothing but the result, as large as the view allows; once more shows everything again"""
+
+    bl_idname = "sapiens2.result_show"
+    bl_label = "Show Result"
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if context.area is None or context.area.type != "VIEW_3D":
+            cls.poll_message_set("This works in a 3D viewport")
+            return False
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Leave the edit mode first")
+            return False
+        if find_collection(context.scene, context.scene.sapiens2.predictions) is None:
+            cls.poll_message_set("There is no result of these predictions in the scene")
+            return False
+        return True
+
+    def execute(self, context: Context) -> set[str]:
+        region = next(region for region in context.area.regions if region.type == "WINDOW")
+        with context.temp_override(region=region):
+            if context.space_data.local_view is None:
+                self._show_alone(context)
+            else:
+                bpy.ops.view3d.localview()
+        return {"FINISHED"}
+
+    @staticmethod
+    def _show_alone(context: Context) -> None:
+        """Blender's local view takes what is selected: the selection is as before afterwards."""
+        layer = context.view_layer
+        selected = [obj for obj in layer.objects if obj.select_get()]
+        shown = [
+            obj for obj in find_collection(context.scene, context.scene.sapiens2.predictions).all_objects if obj.type != "CAMERA"
+        ]
+        for obj in selected:
+            obj.select_set(False)
+        for obj in shown:
+            if obj.name in layer.objects:
+                obj.select_set(True)
+        bpy.ops.view3d.localview(frame_selected=True)
+        for obj in layer.objects:
+            obj.select_set(obj in selected)
+
+
+CLASSES = (SAPIENS2_OT_result_show,)
