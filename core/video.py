@@ -1,4 +1,4 @@
-"""Clips as frames: video files through PyAV, folders of images in the order of their names. A broken frame is said, not fatal."""
+"""Clips as frames: video files through PyAV (without it through OpenCV), folders of images in the order of their names. A broken frame is said, not fatal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,8 @@ def open_clip(
         return Clip(path, rate, tuple(files), start, end, len(files) / rate)
     if not path.exists():
         raise SapiensError(f"There is no clip at {path}.", "Check the name.")
+    if find_spec("av") is None and find_spec("cv2") is not None:
+        return _open_with_opencv(path, fps, start, end)
     with _opened(path) as container:
         rate = container.streams.video[0].average_rate or container.streams.video[0].guessed_rate
         seconds = container.duration / 1e6 if container.duration else math.inf
@@ -77,6 +80,8 @@ def read_frames(clip: Clip) -> Iterator[Frame]:
     """The frames of a clip, in order. What cannot be decoded is a frame without an image; the next ones are read on."""
     if clip.files:
         yield from _read_files(clip)
+    elif find_spec("av") is None and find_spec("cv2") is not None:
+        yield from _read_with_opencv(clip)
     else:
         yield from _read_video(clip)
 
@@ -119,10 +124,49 @@ def _read_video(clip: Clip) -> Iterator[Frame]:
                 time = (frame.time or 0.0) - begin
                 if time >= clip.end:
                     return
-                if time < due - period / 2:
+                if time < due - 0.45 * period:
                     continue
                 due = max(due, time - period) + period
                 yield Frame(time, _upright(frame.to_ndarray(format="rgb24"), frame.rotation))
+
+
+def _open_with_opencv(path: Path, fps: float | None, start: float, end: float) -> Clip:
+    import cv2
+
+    capture = cv2.VideoCapture(str(path))
+    try:
+        if not capture.isOpened():
+            raise SapiensError(f"{path.name} could not be opened as a video.", "Check that it plays elsewhere.")
+        rate, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    finally:
+        capture.release()
+    rate = rate if 0.1 < rate < 1000 else DEFAULT_FPS
+    return Clip(path, fps or float(rate), (), start, end, count / rate if count > 0 else math.inf)
+
+
+def _read_with_opencv(clip: Clip) -> Iterator[Frame]:
+    """As `_read_video`; OpenCV turns frames upright by itself, and does not say which it could not decode."""
+    import cv2
+
+    period, due = 1 / clip.fps, clip.start
+    capture = cv2.VideoCapture(str(clip.path))
+    try:
+        while True:
+            if not capture.grab():
+                return
+            time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            if time >= clip.end:
+                return
+            if time < due - 0.45 * period:
+                continue
+            found, image = capture.retrieve()
+            due = max(due, time - period) + period
+            if found:
+                yield Frame(time, np.ascontiguousarray(image[..., ::-1]))
+            else:
+                yield Frame(time, None, f"A frame of {clip.path.name} near {time:.2f} s could not be decoded.")
+    finally:
+        capture.release()
 
 
 def _upright(image: np.ndarray, degrees: float) -> np.ndarray:
