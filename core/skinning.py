@@ -128,7 +128,7 @@ def _skin(
             scale = thickness[own][to_bone.argmin(axis=1)][:, None]
             closeness = np.exp(-settings.sharpness * (to_bone**2 - nearest**2) / scale**2)
             weights[:, own] = closeness / closeness.sum(axis=1, keepdims=True) * share[:, r : r + 1]
-    columns, values = patches.spread(mesh, weights, 10)
+    columns, values = patches.spread(mesh, weights, max(7, settings.influences))
     return strongest(values, index[columns], settings.influences), patches, of_patch, severed
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .data import MeshData
 
 NEIGHBOURS = 8
+CHUNK = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,22 +77,38 @@ class Patches:
         count = min(count, values.shape[1])
         matter = values[np.maximum(around, 0)].max(axis=1)  # a patch stands in for neighbours that it lacks: 0 is harmless
         columns = np.argpartition(matter, matter.shape[1] - count, axis=1)[:, -count:]
-        near = around[self.patch]
-        offset = self.centres[near] - mesh.vertices[:, None, :]
-        share = np.exp(-np.einsum("vnk,vnk->vn", offset, offset) / (0.9 * self.spacing) ** 2).astype(np.float32)
+        # The value of column c at neighbour k of each patch, once per patch, then mixed per vertex.
+        table = np.take_along_axis(values[np.maximum(around, 0)], columns[:, None, :], axis=2)  # (N, NEIGHBOURS + 1, count)
+        out = np.empty((len(self.patch), count), np.float32)
+        for start in range(0, len(self.patch), CHUNK):  # as many vertices as fit into the processor's cache
+            patch = self.patch[start : start + CHUNK]
+            share = self._shares(mesh.vertices[start : start + CHUNK], around[patch])
+            out[start : start + CHUNK] = (share[:, None] @ table[patch])[:, 0]
+        return columns[self.patch], out
+
+    def _shares(self, vertices: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """(n, k) float32: what each of the (n, k) patches `near` counts at each of (n, 3) vertices; rows sum to 1."""
+        offset = self.centres[near] - vertices[:, None, :]
+        share = np.exp(np.einsum("vnk,vnk->vn", offset, offset) * np.float32(-1 / (0.9 * self.spacing) ** 2))
         share[near < 0] = 0
         share[:, 0] += 1e-6
         share /= share.sum(axis=1, keepdims=True)
-        mean = np.einsum("vn,vnk->vk", share, offset)
+        mean = (share[:, None] @ offset)[:, 0]
         offset -= mean[:, None, :]
-        moment = np.swapaxes(share[..., None] * offset, 1, 2) @ offset
-        moment += np.eye(3, dtype=np.float32) * (0.25 * self.spacing) ** 2
-        tilt = np.linalg.solve(moment, mean[..., None])[..., 0]
-        share *= 1 - np.clip(np.einsum("vnk,vk->vn", offset, tilt), -1, 1)
+        # The upper half of the symmetric moment, and the solution of moment @ tilt = mean by its adjugate.
+        weighted = share[..., None] * offset
+        moment = np.swapaxes(weighted, 1, 2) @ offset
+        give = np.float32((0.25 * self.spacing) ** 2)
+        xx, yy, zz = (moment[:, k, k] + give for k in range(3))
+        xy, xz, yz = moment[:, 0, 1], moment[:, 0, 2], moment[:, 1, 2]
+        a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
+        d, e, f = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
+        x, y, z = mean.T
+        inverse = 1 / (xx * a + xy * b + xz * c)
+        tilt = np.stack([a * x + b * y + c * z, b * x + d * y + e * z, c * x + e * y + f * z], axis=1) * inverse[:, None]
+        share *= 1 - np.clip((offset @ tilt[..., None])[..., 0], -1, 1)
         share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
-        # The value of column c at neighbour k of each patch, once per patch, then mixed per vertex.
-        table = np.take_along_axis(values[np.maximum(around, 0)], columns[:, None, :], axis=2)  # (N, NEIGHBOURS + 1, count)
-        return columns[self.patch], np.einsum("vn,vnc->vc", share, table[self.patch])
+        return share
 
     def _neighbours(self) -> NDArray[np.int64]:
         """(N, NEIGHBOURS + 1): each patch and its neighbours, -1 = fewer."""
@@ -117,7 +134,7 @@ def make_patches(mesh: MeshData, count: int = 5000) -> Patches:
     from scipy.sparse.csgraph import connected_components
 
     vertices, faces = mesh.vertices, mesh.faces.astype(np.int64)
-    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])  # the third side of a triangle adds no connection
     edge = np.linalg.norm(vertices[faces[:, 0]] - vertices[faces[:, 1]], axis=1)
     side = float(np.median(edge)) * max(1.0, np.sqrt(len(vertices) / count)) if len(faces) else 1.0
     scale = side / max(float(np.median(vertices[:, 2])), 1e-6)
