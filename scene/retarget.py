@@ -20,7 +20,7 @@ from ..core.retarget import RetargetSettings, RigMotion, retarget_motion
 from ..core.rigs import BoneMap
 from ..core.rotations import quaternion_from_rotation, rotation_from_quaternion, vector_from_rotation
 from .bone_table import resolve
-from .rig_state import check_controllable, find_armature, find_followed, read_rest, set_switches
+from .rig_state import check_controllable, find_armature, find_followed, is_held, read_rest, set_switches
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,13 @@ def solve(obj: bpy.types.Object, motion: BodyMotion, bones: BoneMap | str | Path
         for role, names in bone_map.bones.items()
     }
     stuck = sorted(n for names in bone_map.bones.values() for n in names if n in locked)
-    bone_map = replace(bone_map, bones={role: names for role, names in kept.items() if names})
+    # Twist bones that the rig itself turns are left to it.
+    twist = {role: tuple(n for n in names if n not in locked and not is_held(obj, n)) for role, names in bone_map.twist.items()}
+    bone_map = replace(
+        bone_map,
+        bones={role: names for role, names in kept.items() if names},
+        twist={role: names for role, names in twist.items() if names},
+    )
     mapped = tuple(name for role, names in bone_map.bones.items() if role != "root" for name in names)
     mapped += tuple(name for names in bone_map.twist.values() for name in names)
     notes = (*bone_map.notes, *check_controllable(obj, mapped, mute_constraints))

@@ -114,6 +114,11 @@ def check_controllable(obj: bpy.types.Object, bones: tuple[str, ...], mute_const
     return (f"The constraints of {_listed(held)} were muted.",) if held else ()
 
 
+def is_held(obj: bpy.types.Object, bone: str) -> bool:
+    """Whether a constraint or a driver of the rig turns this bone."""
+    return _has_driver(obj, bone) or any(not c.mute and c.influence > 0 for c in obj.pose.bones[bone].constraints)
+
+
 def _has_driver(obj: bpy.types.Object, bone: str) -> bool:
     if obj.animation_data is None:
         return False

@@ -210,6 +210,25 @@ def test_constraints_are_muted_when_asked(armature, part, pose, level, factory, 
     assert np.abs(evaluated(obj)["mixamorig:LeftHand"][:3] - wanted["mixamorig:LeftHand"]).max() < 1e-5
 
 
+def test_twist_bones_follow_unless_the_rig_turns_them(armature, part, pose, level, factory) -> None:
+    """Unreal's twist bones share the turn of the hand; one with a constraint of the rig's own is left to it."""
+    for held in (False, True):
+        obj, _ = armature("ue5_manny_quinn_metahuman_body", "T")
+        with part("scene.armature").edit_bones(obj) as bones:
+            for side in "lr":
+                lower, hand = bones[f"lowerarm_{side}"], bones[f"hand_{side}"]
+                twist = bones.new(f"lowerarm_twist_01_{side}")
+                twist.head = lower.head.lerp(hand.head, 0.5)
+                twist.tail = twist.head + (lower.tail - lower.head) * 0.3
+                twist.roll, twist.parent = lower.roll, lower
+        if held:
+            obj.pose.bones["lowerarm_twist_01_l"].constraints.new("COPY_ROTATION")
+        done = part("scene.retarget").retarget(pose, obj, world_from_camera=level)
+        assert ("lowerarm_twist_01_l" in done.bones) is not held and "lowerarm_twist_01_r" in done.bones
+        assert abs(obj.pose.bones["lowerarm_twist_01_r"].rotation_quaternion.w) < 0.99999
+        bpy.data.objects.remove(obj)
+
+
 def test_targets_that_are_no_one_armature(armature, part, pose, level) -> None:
     retarget, error = part("scene.retarget").retarget, part("core.errors").SapiensError
     with pytest.raises(error, match="No armature is selected"):
@@ -278,6 +297,8 @@ def test_a_motion_becomes_an_action(rate, armature, part, factory, kinematics) -
     assert written.keys == sum(len(c.keyframe_points) for c in found) == 31 * len(found)
     assert {k.interpolation for k in found[0].keyframe_points} == {"LINEAR"}
     bone_map = part("core.rigs").recognise(rest)
+    keyed = {c.data_path.split('"')[1] for c in found}
+    assert keyed <= {name for names in bone_map.bones.values() for name in names} and "root" not in keyed
     rotations, heads = kinematics(rest, part("core.retarget").retarget_motion(motion, rest, bone_map))
     for n in (0, 10, 30):
         frame = 5 + n * rate / 30
