@@ -60,9 +60,10 @@ def main() -> None:
             truth = read(path)
             predictions = predictions_of(read(path.with_name(f"{name}{suffix}.safetensors.gz")))
             surface = make_mesh(predictions, estimate_camera(predictions).camera)
+            depth = predictions.pointmap[..., 2].astype(np.float32)
             start = time.process_time()
             photo = foreground(linear_from_srgb(predictions.image), predictions.alpha, surface.labels)
-            result = delight(photo, surface.labels, surface.normal, surface.depth, surface.camera)
+            result = delight(photo, surface.labels, surface.normal, depth, surface.camera)
             seconds = time.process_time() - start
             if result is None:
                 raise SystemExit(f"{name}: too little of the person for delighting.")

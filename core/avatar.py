@@ -14,6 +14,7 @@ from .scan import ScanSettings
 from .texture import TextureSettings
 
 if TYPE_CHECKING:
+    from .kept import Kept
     from .pose import PoseSettings
     from .rig import RigSettings
 
@@ -61,12 +62,17 @@ class AvatarSettings:
 
 
 def make_avatars(
-    predictions: Predictions, name: str = "person", settings: AvatarSettings | None = None, progress: Progress | None = None
+    predictions: Predictions,
+    name: str = "person",
+    settings: AvatarSettings | None = None,
+    progress: Progress | None = None,
+    kept: Kept | None = None,
 ) -> list[Avatar]:
     """One Avatar per person, left to right in the photo, all in the same camera and world.
 
     Needs `predictions.pointmap`. Raises SapiensError when there is no pointmap, no person or no surface.
-    `progress(stage, fraction)` is called before each stage with the share of the work that is done.
+    `progress(stage, fraction)` is called before each stage with the share of the work that is done. `kept` holds what former calls
+    made, so that a slider repeats only what depends on it; the result is the same without it.
     """
     from .atlas import make_atlas
     from .camera import estimate_camera, scale_to_range, scale_to_stature, scaled
@@ -113,7 +119,7 @@ def make_avatars(
             failures.append(error)
             continue
         report("texture", begin + 0.5 * share)
-        textures = make_textures(predictions, surface, settings.texture)
+        textures = make_textures(predictions, surface, settings.texture, kept)
         report("rig", begin + 0.8 * share)
         mesh, rig, weights = surface.mesh, None, None
         if settings.with_rig and pose is not None:

@@ -14,6 +14,7 @@ from .delight import DelightSettings, delight
 from .detail import add_detail
 from .errors import SapiensError
 from .fill import fill_texture, nearest_index
+from .kept import Kept, digest
 from .materials import roughness_of_label
 from .matte import foreground
 from .tangent import displacement, tangent_normal_map
@@ -62,11 +63,14 @@ class TextureSettings:
             )
 
 
-def make_textures(predictions: Predictions, surface: Surface, settings: TextureSettings | None = None) -> Textures:
+def make_textures(
+    predictions: Predictions, surface: Surface, settings: TextureSettings | None = None, kept: Kept | None = None
+) -> Textures:
     """Textures of one scanned person.
 
     predictions  the maps of the photo
     surface      that person's surface from `core.scan.make_mesh`: mask, labels, depth, normal and mesh
+    kept         the base colour is taken from here where nothing that it depends on has changed
 
     Returns `Textures` of the size of the photo; nothing in them comes from outside of the person.
     """
@@ -74,7 +78,16 @@ def make_textures(predictions: Predictions, surface: Surface, settings: TextureS
     mask = surface.mask
     gutter = settings.gutter or max(4, max(mask.shape) // 256)
     box = _box(mask, gutter + FAR)
-    colour, source, highlight = _base_colour(predictions, surface, settings, box, gutter)
+
+    def base_colour() -> tuple[np.ndarray, str, np.ndarray | None]:
+        return _base_colour(predictions, surface, settings, box, gutter)
+
+    if kept is None:
+        colour, source, highlight = base_colour()
+    else:
+        maps = predictions.image, predictions.albedo, predictions.alpha, predictions.pointmap
+        key = digest(*maps, mask, surface.labels, surface.normal, f"{surface.camera}{settings}")
+        colour, source, highlight = kept.get(("base colour", key), base_colour)
     roughness = None
     if highlight is not None:
         labels = _labels(surface, box)
@@ -111,7 +124,9 @@ def _base_colour(
         top, left = box[0].start, box[1].start
         seen = replace(camera, width=labels.shape[1], height=labels.shape[0], cx=camera.cx - left, cy=camera.cy - top)
         clean = foreground(photo, alpha, labels)
-        found = delight(clean, labels, surface.normal[box], surface.depth[box], seen, settings.delight)
+        # The depth as predicted: its shadows are as good as those of the refined one, and light does not change with a slider.
+        depth = surface.depth[box] if predictions.pointmap is None else predictions.pointmap[box][..., 2].astype(np.float32)
+        found = delight(clean, labels, surface.normal[box], depth, seen, settings.delight)
         if found is not None:
             filled = fill_texture(found.albedo_linear, _trust(labels > 0), labels, gutter)
             return srgb_bytes_from_linear(filled), source, found.highlight

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import SapiensError
+from ..core.kept import Kept
 
 if TYPE_CHECKING:
     from .worker import Progress
 
+KEPT = Kept()
+"""Of the photo that the artist works on: this process lives as long as they move sliders."""
 PREDICT_SHARE = 0.75
 """Share of the time of a whole run that the network takes; only the progress bar depends on it."""
 
@@ -52,7 +55,7 @@ def build(
         chosen = replace(chosen, focal_35mm=read_photo(photo).focal_35mm)
     if previews and not any(Path(previews).glob("*.png")):
         write_previews(loaded, Path(previews))
-    avatars = make_avatars(loaded, name, chosen, progress)
+    avatars = make_avatars(loaded, name, chosen, progress, KEPT)
     notes = list(dict.fromkeys(note for avatar in avatars for note in avatar.notes))
     return {"avatars": str(save_avatars(avatars, output)), "predictions": predictions, "people": len(avatars), "notes": notes}
 

@@ -1,0 +1,54 @@
+"""What is kept between builds is what would be made again, and no more of it than wanted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sapiens2_avatar.core import texture
+from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
+from sapiens2_avatar.core.kept import Kept, digest
+from sapiens2_avatar.core.scan import ScanSettings
+
+
+def test_digests_tell_contents_types_and_shapes_apart():
+    x = np.arange(12, dtype=np.float32)
+    others = [x + 1e-6, x.astype(np.float64), x.reshape(3, 4), x[:-1], x.view(np.int32), None, "x", np.zeros((0, 3))]
+    names = [digest(x), *map(digest, others), digest(x, x), digest(), digest("a", "b"), digest("ab")]
+    assert len(set(names)) == len(names)
+    assert digest(x, "s", None) == digest(x.copy(), "s", None) == digest(np.ascontiguousarray(x[::1]), "s", None)
+    assert digest(x.reshape(3, 4).T) == digest(x.reshape(3, 4).T.copy())
+
+
+def test_only_the_latest_are_kept_and_failures_are_not():
+    kept, made = Kept(2), []
+
+    def make(value):
+        made.append(value)
+        return value
+
+    for value in (1, 2, 1, 3, 1, 2):  # 3 pushes 2 out
+        assert kept.get((value,), lambda value=value: make(value)) == value
+    assert made == [1, 2, 3, 2]
+    with pytest.raises(ZeroDivisionError):
+        kept.get(("bad",), lambda: 1 // 0)
+    assert kept.get(("bad",), lambda: 5) == 5
+
+
+def test_a_slider_repeats_only_what_depends_on_it(scan_subjects, monkeypatch):
+    predictions, _ = scan_subjects.sphere(120)
+    calls = []
+    original = texture.delight
+    monkeypatch.setattr(texture, "delight", lambda *arguments: calls.append(1) or original(*arguments))
+    kept, base = Kept(), AvatarSettings(with_rig=False)
+    for refine in (0.2, 0.9):
+        settings = replace(base, scan=ScanSettings(refine=refine))
+        with_it, without = (make_avatars(predictions, settings=settings, kept=k)[0] for k in (kept, None))
+        assert np.array_equal(with_it.textures.base_colour_srgb, without.textures.base_colour_srgb)
+        assert np.array_equal(with_it.mesh.vertices, without.mesh.vertices)
+    assert len(calls) == 3, "once for both with, each time without"
+    brighter = replace(predictions, image=predictions.image + np.uint8(9))
+    make_avatars(brighter, settings=base, kept=kept)
+    make_avatars(predictions, settings=replace(base, stature=None, scan=ScanSettings(resolution="half")), kept=kept)
+    make_avatars(predictions, settings=replace(base, texture=texture.TextureSettings(gutter=9)), kept=kept)
+    assert len(calls) >= 5
