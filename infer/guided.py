@@ -108,3 +108,11 @@ def guided_colour(colours: np.ndarray, inside: np.ndarray, photo: np.ndarray) ->
     """Colours (3, h, w) in 0..1, of which the cells `inside` (h, w) bool count -> (3, H, W) float32 in 0..1."""
     guide = Guide(photo, inside.shape, NARROW, weight=inside, edge=1e-3)
     return np.stack([guide.upsample(channel) for channel in colours]).clip(0, 1)
+
+
+def guided_depth(depth: np.ndarray, inside: np.ndarray, photo: np.ndarray) -> np.ndarray:
+    """Depth (h, w), of which the cells `inside` (h, w) bool count -> (H, W) float32, without the grain of the cells.
+
+    Only strong edges of colour are followed: what is printed on a shirt has no relief.
+    """
+    return Guide(photo, inside.shape, NARROW, weight=inside, edge=1e-2).upsample(np.where(inside, depth, 0))

@@ -12,7 +12,7 @@ from ..core.camera import CANONICAL_FOCAL
 from ..core.people import Person
 from . import decode
 from .focal import Focal, choose_focal, region_focal
-from .guided import guided_colour, guided_seg
+from .guided import guided_colour, guided_depth, guided_seg
 from .network import Checkpoint, Network
 from .processing import Letterbox, letterbox, stretch
 from .regions import Region
@@ -222,6 +222,11 @@ def merged_pointmap(looks: Looks, layout: Layout, focal_35mm: float | None) -> t
         pixels = estimates[region].pixels if region == whole else focal.pixels
         focal_scale = CANONICAL_FOCAL / (pixels * raw.frame.scale)
         points = decode.decode_pointmap(raw.outputs["pointmap"], focal_scale, raw.frame, insides[region])
+        inside, cells = insides[region], raw.between_bars("pointmap")
+        if inside is not None and looks.guided("pointmap", region, cells):
+            depth = guided_depth(cells[0, 2].numpy(), inside[0, 0].numpy(), region.of(looks.image))
+            # Along its ray, so that a point stays on its pixel.
+            points *= torch.from_numpy(depth).div_(focal_scale).clamp_min_(0).div_(points[2].clamp_min(1e-6))
         if region != whole:
             x = torch.arange(region.x1, region.x2, dtype=torch.float32) - (width - 1) / 2
             y = torch.arange(region.y1, region.y2, dtype=torch.float32) - (height - 1) / 2

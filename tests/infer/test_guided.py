@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sapiens2_avatar.infer.guided import guided_colour, guided_seg
+from sapiens2_avatar.infer.guided import guided_colour, guided_depth, guided_seg
 
 SIZE, CELLS = (480, 360), (120, 90)
 
@@ -67,6 +67,20 @@ def test_colour_from_outside_the_person_does_not_bleed_in(disc):
     fine = guided_colour(colours, inside, photo)
     assert fine.shape == (3, *SIZE)
     np.testing.assert_allclose(fine[:, truth], 0.5, atol=0.01)
+
+
+def test_depth_loses_its_grain_and_not_its_shape(disc):
+    photo, truth, _ = disc
+    inside = cv2.resize(truth.astype(np.float32), CELLS[::-1], interpolation=cv2.INTER_AREA) > 0.5
+    y, x = np.mgrid[: CELLS[0], : CELLS[1]]
+    exact = 2 + 0.002 * x + 0.001 * y  # a slanted wall
+    noisy = exact + np.random.default_rng(1).normal(0, 0.01, CELLS)
+    fine = guided_depth(np.where(inside, noisy, 9), inside, photo)
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    well_inside = cv2.erode(truth.astype(np.uint8), np.ones((41, 41))) > 0
+    error = fine - (2 + 0.002 * ((x + 0.5) / 4 - 0.5) + 0.001 * ((y + 0.5) / 4 - 0.5))
+    assert np.abs(error[well_inside]).mean() < 0.003
+    assert np.abs(error[truth]).max() < 0.03
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 700), (65, 64)])
