@@ -8,24 +8,33 @@ definite with five points per row.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .data import Camera
 from .edges import pair
 from .multigrid import solve
+from .noise import REACH, Noise
 
-LENGTH = 0.2
-"""Metres over which the normal map outweighs the pointmap at refine 0.5: the error of the depth (1 to 2 cm) over that of the
-normals (4 to 6 degrees)."""
+LENGTH = 0.4
+"""Metres over which the normal map outweighs the pointmap at refine 0.5, at most: the error of the depth (1 to 2 cm, in waves) over what is
+left of that of the normals (4 to 6 degrees) once it is averaged over a hand."""
+
+SLOPE = 1 / 80
+"""That remaining error of the normals, a tangent: how much relief the depth must lack for the normals to lead over a length."""
+
+BEST = 0.009
+"""Tangent by which the best of normals (half a degree, rounded or interpolated) differ from the truth: so much is no error of the depth."""
+
+PIXEL = 0.002
+"""Metres of a pixel's footprint above which the shape between pixels escapes the normals, so that their sum drifts."""
 
 HAIR = 0.3
 """Weight of the normals on hair, whose strands are finer than pixels."""
 
 STEP = 0.003
 """Metres of a step between neighbours at which half of a pair's weight is gone."""
-
-DISAGREE = 0.15
-"""Tangent of the angle between depth and normals from which on the normals have all the say that the settings give them."""
 
 TOLERANCE = 3e-3
 """Relative residual at which the solver stops: what is left is far below the noise of the maps."""
@@ -34,23 +43,21 @@ GRAZING = 0.05
 """Cosine of the view angle under which a normal says nothing about depth."""
 
 
-def data_weight(z: np.ndarray, camera: Camera, refine: float, trust: float = 1.0) -> np.ndarray:
+def data_weight(z: np.ndarray, camera: Camera, refine: float, noise: Noise | None = None) -> np.ndarray:
     """The weight lambda of the pointmap against the normals, (H, W) float32: (error of a slope / error of log z)^2.
 
     A normal that is off by an angle s moves the next pixel by s z / f, so lambda = (z / (f L))^2 with L = error of z / s, a length.
-    z (H, W) float32 metres; refine 0..1 (exclusive 0) scales L by refine / (1 - refine), at most 100; so does trust, see `disagreement`.
+    z (H, W) float32 metres; refine 0..1 (exclusive 0) scales L by refine / (1 - refine), at most 100. noise: what the depth is off,
+    None = as much as that of a network.
     """
-    length = LENGTH * max(trust, 1e-2) * min(refine / max(1 - refine, 1e-3), 100.0)
-    return np.square(z * np.float32(1 / (length * camera.fx)))
-
-
-def disagreement(gap: np.ndarray, z: np.ndarray, camera: Camera, step: int) -> float:
-    """How much the slopes of depth map and normal map differ: the median of gap / (footprint of `step` pixels), a tangent.
-
-    gap (N,) metres as in `edges.pair_gap`, over `step` pixels, at depths z (N,). Depth that agrees with the normals to the rounding needs no
-    refinement, and would only lose by it.
-    """
-    return float(np.median(gap * np.float32(camera.fx / step) / z))
+    footprint = z * np.float32(1 / camera.fx)
+    length = LENGTH
+    if noise is not None:
+        lacking = math.sqrt(max(noise.relief**2 - (BEST * REACH) ** 2, 0))
+        length = min(LENGTH, lacking / SLOPE)
+    scale = min(refine / max(1 - refine, 1e-3), 100.0)
+    drift = np.maximum(1, footprint * np.float32(1 / PIXEL))
+    return np.minimum(np.square(footprint / np.float32(max(length, 1e-9))) * drift, 1) * np.float32(1 / scale**2)
 
 
 def step_weight(gap: np.ndarray, z: np.ndarray, camera: Camera) -> np.ndarray:

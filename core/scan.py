@@ -24,16 +24,13 @@ from .grid import Grid
 from .noise import measure as measure_noise
 from .normals import usable_normals
 from .skeleton import part_labels
-from .snap import Steps, snap
+from .snap import snap
 
 NEAREST, FARTHEST = 0.01, 1000.0
 """Metres between which a predicted depth is believed at all."""
 
 GUESSED = 0.1
 """Weight of a depth that was predicted from its neighbours, against one that was measured."""
-
-SLOPE_STEP = 0.008
-"""Metres over which the slopes of depth and normals are compared."""
 
 
 @dataclass(frozen=True)
@@ -200,19 +197,14 @@ def _surface_maps(
         raise SapiensError("The pointmap holds no depth on the person.", "Run the pointmap task again.")
     normal, informed, notes = usable_normals(part(predictions.normal), z, domain, rays)
     slants = edges.slant(normal, rays, camera)
-    steps = noise = None
-    if informed:
-        slope, weight = refine.slopes(normal, rays, camera)
-        noise = measure_noise(z, domain & known, slope[1], weight[1], camera)
-        steps = None if noise is None else Steps(slope, weight, noise.grain)
     image = np.ascontiguousarray(predictions.image[grid.index])
-    z, measured = snap(z, domain, normal, slants, labels, image, camera, grid.scale, steps)
+    z, measured = snap(z, domain, normal, slants, labels, image, camera, grid.scale)
     domain &= z > 0
     inverse = edges.inverse_depth(z)
     gaps = edges.pair_gap(inverse, slants, 0), edges.pair_gap(inverse, slants, 1)
     cuts = edges.cut_pairs(z, gaps, labels, camera)
     if settings.refine > 0 and informed:
-        z = _refined(z, measured, domain, normal, slants, labels, gaps, cuts, rays, camera, settings.refine)
+        z = _refined(z, measured, domain, normal, labels, gaps, cuts, rays, camera, settings.refine)
     elif settings.refine > 0:
         notes = (*notes, "Without a normal map the surface has no more detail than the depth.")
     domain = _without_specks(domain, labels, cuts, grid, settings.min_component)
@@ -225,7 +217,6 @@ def _refined(
     measured: np.ndarray,
     domain: np.ndarray,
     normal: np.ndarray,
-    slants: tuple[np.ndarray, np.ndarray],
     labels: np.ndarray,
     gaps: tuple[np.ndarray, np.ndarray],
     cuts: tuple[np.ndarray, np.ndarray],
@@ -242,26 +233,9 @@ def _refined(
         first, second = edges.pair(axis)
         believed = weight[axis] * refine.step_weight(gaps[axis], z[first], camera) * linked[axis]
         weights.append(believed * np.where(hair[first] & hair[second], np.float32(refine.HAIR), np.float32(1)))
-    trust = _normal_trust(z, measured & domain, slants, camera)
-    prior = refine.data_weight(z, camera, strength, trust) * np.where(measured, np.float32(1), np.float32(GUESSED))
+    noise = measure_noise(z, measured & domain, slope[1], weight[1], camera)
+    prior = refine.data_weight(z, camera, strength, noise) * np.where(measured, np.float32(1), np.float32(GUESSED))
     return refine.fuse(z, prior, slope, (weights[0], weights[1]))
-
-
-def _normal_trust(z: np.ndarray, sure: np.ndarray, slants: tuple[np.ndarray, np.ndarray], camera: Camera) -> float:
-    """0..1: how much the depth leaves for the normals to correct. Where both agree to the rounding, fusing them only loses."""
-    if not sure.any():
-        return 1.0
-    step = int(np.clip(round(SLOPE_STEP * camera.fx / float(np.median(z[sure]))), 1, 8))
-    if z.shape[1] <= step:
-        return 1.0
-    rows = slice(None, None, 2)
-    z, sure = z[rows], sure[rows]
-    first, second = edges.pair(1, step)
-    gap = edges.pair_gap(edges.inverse_depth(z), (slants[0][rows], slants[1][rows]), 1, step)
-    use = sure[first] & sure[second] & (gap < edges.gap_limit(z, camera)[first])
-    if not use.any():
-        return 1.0
-    return min(1.0, refine.disagreement(gap[use], z[first][use], camera, step) / refine.DISAGREE) ** 3
 
 
 def _without_specks(

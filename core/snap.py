@@ -21,6 +21,13 @@ ZONE_GAP, ZONE_PIXELS = 0.010, 4.0
 ON_PLANE = 0.3
 """Share of that gap by which a pixel may be off a plane and still lie on it."""
 
+SHARP = 0.5
+"""Share of the edges with a depth in between below which nothing is blended: renderings and scanners have few such (0.1 to 0.3, thin and
+curved surfaces), networks nearly always (0.8 to 1.0)."""
+
+EDGES = 50
+"""Edges that it takes to tell."""
+
 RADIUS = 5
 """Network pixels around a pixel from which it is predicted."""
 
@@ -55,8 +62,10 @@ def snap(
     known = domain & (z > 0)
     out = np.where(known, z, 0).astype(np.float32)
     stride = max(1, round(STRIDE * scale))
-    doubtful = _between_surfaces(out, slants, labels, known, camera, stride)
-    rim = _rim(domain, stride) & known & ~doubtful
+    doubtful, blended = _between_surfaces(out, slants, labels, known, camera, stride)
+    if not blended:
+        doubtful[:] = False
+    rim = _rim(domain, stride) & known & ~doubtful & blended
     trusted = known & ~doubtful & ~rim
     if not trusted.any():
         return out, known
@@ -81,13 +90,15 @@ def snap(
 
 def _between_surfaces(
     z: np.ndarray, slants: tuple[np.ndarray, np.ndarray], labels: np.ndarray, known: np.ndarray, camera: Camera, stride: int
-) -> np.ndarray:
-    """(H, W) bool: pixels that lie between two that are on different surfaces, in the image and in depth, and on neither of them."""
+) -> tuple[np.ndarray, bool]:
+    """(H, W) bool: pixels that lie between two that are on different surfaces, in the image and in depth, and on neither of them; and
+    whether the depth blends its edges at all."""
     inverse = inverse_depth(z)
     zone = np.zeros(z.size, bool)
     limit = np.maximum(np.float32(ZONE_GAP), z * np.float32(ZONE_PIXELS / camera.fx))
     apart = parts_apart()
     flat = inverse.ravel()
+    crossed = mixed = 0
     for axis in (0, 1):
         if z.shape[axis] <= stride:
             continue
@@ -103,13 +114,17 @@ def _between_surfaces(
         gap = np.minimum(np.abs(rise - flat[a] * slanted[a] * stride), np.abs(rise - flat[b] * slanted[b] * stride))
         fails = gap > allowed * flat[a] * flat[b]
         a, b, allowed = a[fails], b[fails], allowed[fails]
+        hit = np.zeros(len(a), bool)
         for k in range(1, stride):
             pixel = a + k * along
             off_a = flat[pixel] - flat[a] * (1 + slanted[a] * k)
             off_b = flat[pixel] - flat[b] * (1 - slanted[b] * (stride - k))
             tolerance = ON_PLANE * allowed * flat[pixel] ** 2
-            zone[pixel[(off_a * off_b < 0) & (np.minimum(np.abs(off_a), np.abs(off_b)) > tolerance)]] = True
-    return zone.reshape(z.shape) & known
+            between = (off_a * off_b < 0) & (np.minimum(np.abs(off_a), np.abs(off_b)) > tolerance)
+            zone[pixel[between]] = True
+            hit |= between
+        crossed, mixed = crossed + len(hit), mixed + int(hit.sum())
+    return zone.reshape(z.shape) & known, crossed < EDGES or mixed > SHARP * crossed
 
 
 def _rim(domain: np.ndarray, width: int) -> np.ndarray:
