@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from math import radians
+
 import bpy
 from bpy.types import Context, Operator
+from mathutils import Euler
 
 from ..scene.build import find_collection
+
+FROM_THE_FRONT = (radians(84), 0.0, radians(18))
 
 
 class SAPIENS2_OT_result_show(Operator):
@@ -49,6 +54,9 @@ class SAPIENS2_OT_result_show(Operator):
         for obj in shown:
             if obj.name in layer.objects:
                 obj.select_set(True)
+        # A photo sees one side of the person: from there, a little turned. Leaving the local view brings the former view back.
+        view = context.space_data.region_3d
+        view.view_perspective, view.view_rotation = "PERSP", Euler(FROM_THE_FRONT).to_quaternion()
         bpy.ops.view3d.localview(frame_selected=True)
         for obj in layer.objects:
             obj.select_set(obj in selected)

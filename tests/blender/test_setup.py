@@ -152,6 +152,15 @@ def test_the_worker_leaves_after_the_time_of_the_preferences(prefs, worker, work
     assert worker.worker().command[-1] == "150"
 
 
+def test_the_device_of_the_preferences_counts_unless_the_file_says_otherwise(prefs, part):
+    settings, options = bpy.context.scene.sapiens2, part("operators.build").network_options
+    assert options(bpy.context)["device"] == "auto"
+    prefs.device = "cpu"
+    assert options(bpy.context)["device"] == "cpu"
+    settings.device = "cuda"
+    assert options(bpy.context)["device"] == "cuda"
+
+
 def sparse_checkpoint(path: Path) -> Path:
     """A file of the size and the names of the smallest released backbone; its zeros take no space."""
     parameters, width = 113_993_472, 768
