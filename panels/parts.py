@@ -62,13 +62,21 @@ def paragraph(layout: UILayout, text: str, icon: str = "NONE", *, box: bool = Fa
         column.label(text=line, icon=icon if index == 0 else ("BLANK1" if icon != "NONE" else "NONE"), translate=False)
 
 
+def runtime_button() -> str:
+    """What the button of the runtime would do now."""
+    status = jobs.status
+    if status.python is not None:
+        return "Repair Runtime"
+    return "Update Runtime" if status.outdated else "Go On Installing" if status.unfinished else "Install Runtime"
+
+
 def draw_remedy(layout: UILayout, remedy: str) -> None:
     """The button that mends it, for a key of `core.errors.REMEDIES`; nothing for any other."""
     if remedy not in REMEDY_BUTTONS:
         return
     operator, text, icon = REMEDY_BUTTONS[remedy]
-    if remedy == "runtime" and jobs.status.python is None:
-        text = "Install Runtime"
+    if remedy == "runtime":
+        text = runtime_button()
     button = layout.operator(operator, text=text, icon=icon)
     if remedy == "preferences":
         button.module = __package__.rpartition(".")[0]
@@ -130,16 +138,14 @@ def draw_setup(layout: UILayout) -> None:
         paragraph(layout, "The installation of the runtime was not finished. It goes on where it stopped.", "INFO")
     else:
         paragraph(layout, "The network runs in a Python environment of its own. It has to be installed once.", "INFO")
-    if not bpy.app.online_access:
+    offered = status.error.remedy if status.error is not None else ""  # by the box with the error, below
+    if not bpy.app.online_access and offered != "network":
         paragraph(layout, "Blender may not go online yet. Allow it, or install from a folder of wheels.", "ERROR")
         draw_remedy(layout, "network")
-    row = layout.row()
-    row.scale_y = 1.5
-    if status.outdated:
-        row.operator("sapiens2.runtime_install", text="Update Runtime", icon="FILE_REFRESH")
-    elif status.unfinished:
-        row.operator("sapiens2.runtime_install", text="Go On Installing", icon="IMPORT")
-    else:
-        row.operator("sapiens2.runtime_install", icon="IMPORT")
-    paragraph(layout, "A Python that has torch already can be chosen in the preferences.")
-    draw_remedy(layout, "preferences")
+    if offered != "runtime":
+        row = layout.row()
+        row.scale_y = 1.5
+        row.operator("sapiens2.runtime_install", text=runtime_button(), icon="IMPORT")
+    if offered != "preferences":
+        paragraph(layout, "A Python that has torch already can be chosen in the preferences.")
+        draw_remedy(layout, "preferences")

@@ -7,8 +7,8 @@ import resource
 import signal
 import time
 
-from driver import datablocks, picture, press, until
-from steps import begin_run, finish_run, jobs, left_behind, project
+from driver import datablocks, picture, press, rest, until
+from steps import each_stage, finish_run, jobs, left_behind, project
 
 HOW = os.environ.get("HOW", "")
 
@@ -26,8 +26,8 @@ def killed():
     """In each stage: one sentence with the next step, the scene untouched, and at the end the next run works."""
     yield from project()
     before, deaths = datablocks(), []
-    for share in (0.0, 0.25, 0.55, 0.78, 0.9):
-        yield from begin_run(share)
+
+    def die():
         stage, start = jobs().current().stage, time.monotonic()
         end_worker()
         yield from until(lambda: jobs().current() is None, 15)
@@ -35,11 +35,14 @@ def killed():
         yield 0.5
         error = jobs().status.error
         deaths.append({"stage": stage, "seconds": seconds, "message": error.message, "hint": error.hint, "left": left_behind()})
-        if share == 0.25:
+        if len(deaths) == 2:
+            yield from rest()
             picture(f"killed_{HOW.lower()}", crop_panel=True)
         if HOW == "memory":
             jobs().restart()  # a limit once set stays with the process
+
+    yield from each_stage(die)
     after = datablocks()
-    yield from press("sapiens2.run")
+    yield from press("sapiens2.run", start=0.35)
     made = yield from finish_run(before)
     return {"before": before, "after": after, "made": made, "deaths": deaths}

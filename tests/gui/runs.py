@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 from driver import OUT, click, datablocks, find_button, key, module, picture, press, redraws, region, rest, until
-from steps import begin_run, contents, finish_run, jobs, left_behind, project, saved_bytes, settings, store_predictions
+from steps import contents, each_stage, finish_run, jobs, left_behind, project, saved_bytes, settings, store_predictions
 
 
 def scan():
@@ -98,18 +98,22 @@ def cancel():
     before, bytes_before = datablocks(), saved_bytes()
     assert saved_bytes() == bytes_before  # else the comparison would say nothing
     stages = []
-    for share in (0.0, 0.25, 0.55, 0.78, 0.9):
-        yield from begin_run(share)
-        stage, start = jobs().current().stage, time.monotonic()
-        yield from press("sapiens2.cancel", offset=region("UI").width // 2 - 58)
+
+    def stop():
+        stage = jobs().current().stage
+        yield from press("sapiens2.cancel", offset=region("UI").width // 2 - 58, start=0.4)
         asked = time.monotonic()
         yield from until(lambda: jobs().current() is None, 8)
-        ended = time.monotonic()
+        seconds = time.monotonic() - asked
         yield 0.5
-        stages.append({"stage": stage, "found": asked - start, "seconds": ended - asked, "same": saved_bytes() == bytes_before,
-                       "datablocks": datablocks() == before, "left": left_behind()})  # fmt: skip
+        stages.append(
+            {"stage": stage, "seconds": seconds, "same": saved_bytes() == bytes_before, "datablocks": datablocks() == before,
+             "left": left_behind()}
+        )  # fmt: skip
+
+    yield from each_stage(stop)
     picture("cancelled", crop_panel=True)
-    yield from press("sapiens2.run")
+    yield from press("sapiens2.run", start=0.35)
     made = yield from finish_run(before)
     return {"before": before, "stages": stages, "made": made}
 
@@ -146,7 +150,7 @@ def save_reload_rebuild():
     yield from project()
     store_predictions()
     before = datablocks()
-    yield from press("sapiens2.run")
+    yield from press("sapiens2.run", start=0.35)
     saved = yield from finish_run(before)
     faces = [len(scan().data.polygons)]
     bpy.ops.wm.save_as_mainfile(filepath=str(OUT / "saved.blend"))

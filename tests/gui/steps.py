@@ -57,9 +57,20 @@ def stage(share):
     return job is not None and job.accepted and job.fraction >= share
 
 
+def each_stage(act):
+    """Begin a run, let it come to a stage and `act`, again and again: in the start, the network, and the build of stored predictions."""
+    for share in (0.0, 0.25):
+        yield from begin_run(share)
+        yield from act()
+    store_predictions()
+    for share in (0.0, 0.4, 0.8):
+        yield from begin_run(share)
+        yield from act()
+
+
 def begin_run(share=0.0):
     """Click Run and wait until the job has come to this share."""
-    yield from press("sapiens2.run")
+    yield from press("sapiens2.run", start=0.35)
     yield from until(lambda: stage(share), 90)
 
 
