@@ -22,6 +22,7 @@ from pathlib import Path
 from .errors import Cancelled, SapiensError
 from .protocol import ENDS, decode, encode
 
+WINDOWS_FLAGS = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
 GRACE_SECONDS = 1.0
 """How long a cancelled job may take to stop by itself before the process is killed."""
 
@@ -228,7 +229,7 @@ class Worker:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=clean_environment(), cwd=self.log.parent,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                creationflags=WINDOWS_FLAGS,
             )  # fmt: skip
         threading.Thread(target=_read, args=(self._process, self._messages), name="sapiens2 worker", daemon=True).start()
 

@@ -17,6 +17,9 @@ from collections.abc import Callable
 from ..core.errors import Cancelled, SapiensError
 from ..core.protocol import decode, encode
 
+NICENESS = 5
+"""The worker may take every core; Blender's window still comes first. On Windows, who starts it lowers its priority."""
+
 Progress = Callable[[str, float], None]
 Job = Callable[..., dict]
 """A job is called with its arguments by name and `progress`, and returns what goes into the `done` message."""
@@ -118,5 +121,7 @@ def _explain(error: Exception) -> SapiensError:
 def main() -> None:
     from .jobs import JOBS
 
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     idle = float(sys.argv[1]) if len(sys.argv) > 1 else 300.0
     serve(JOBS, idle)
