@@ -67,6 +67,9 @@ def _run(options: Namespace, console: Console, output: Path, suffix: str) -> Non
                 jobs.append(Job(item, folder, todo))
             else:
                 assert found is not None
+                if found.input != str(item.path):  # the same content under another name
+                    found.input = str(item.path)
+                    records.save(folder, found)
                 ended(item, found)
     try:
         for job, error in _engine(options, jobs, plan):

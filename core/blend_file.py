@@ -1,7 +1,7 @@
 """A .blend file with the same bytes for the same content.
 
 Blender writes the memory addresses of its data as the keys by which blocks of a file refer to each other, leaves what stood in memory
-behind the end of each string, and numbers nodes and colours of face sets at random. None of it means anything to a reader, but it
+behind the end of each string, and numbers nodes, colours of face sets and data of the session at random. None of it means anything to a reader, but it
 makes two files of the same scene differ. Here the addresses become running numbers, and the rest zero or a running number. The format
 describes itself (block DNA1: every struct with its fields), so this holds for all versions; but 4.2 and 5.0 also write a few bytes
 of memory behind the end of some arrays, which stay.
@@ -27,7 +27,8 @@ LONG_TEXT = 24
 SCOPE_BITS = np.uint64(48)
 """Processors use no more of an address, so the number of an ID has room above it."""
 RANDOM_NUMBERS = {("bNode", "identifier")}
-RANDOM_VALUES = {("Mesh", "face_sets_color_seed")}
+RANDOM_VALUES = {("Mesh", "face_sets_color_seed"), ("ID", "session_uid"), ("SessionUID", "uid_")}
+"""Of a running Blender: chosen at random, or counted since it was started, and made anew when a file is read."""
 SORTED_BY_ADDRESS = {"ScrEdge": ("*v1", "*v2")}
 """Pairs without a direction, which Blender keeps in the order of their addresses."""
 
@@ -271,7 +272,7 @@ def _clean_structs(file: BlendFile, chosen: np.ndarray, kind: int, addresses: _A
             ended = np.cumsum(text == 0, axis=1) > 0
             file.data[where] = np.where(ended | (field.size < LONG_TEXT), 0, text).astype(np.uint8)
         elif (field.owner, field.name) in RANDOM_VALUES:
-            _put(file.data, row + field.offset, np.zeros(len(row), np.uint32))
+            file.data[(row + field.offset)[:, None] + np.arange(field.size)] = 0
         elif (field.owner, field.name) in RANDOM_NUMBERS:
             old = _get(file.data, row + field.offset, np.uint32)
             numbers: dict[int, int] = {}

@@ -86,7 +86,7 @@ def odd_inputs(photo) -> Callable[[Path], Odd]:
         pair.paste(photo, (0, 0))
         pair.paste(photo, (photo.width, 0))
         pair.save(folder / "two.png")
-        (folder / "copy.jpg").write_bytes((folder / "original.jpg").read_bytes())
+        (folder / "plain copy.jpg").write_bytes((folder / "original.jpg").read_bytes())
         (folder / "empty.jpg").write_bytes(b"")
         (folder / "cut.jpg").write_bytes((folder / "original.jpg").read_bytes()[:2000])
         Image.new("1", (30000, 6000)).save(folder / "wide.png")
@@ -104,7 +104,9 @@ def odd_inputs(photo) -> Callable[[Path], Odd]:
         else:
             photo.rotate(3).save(folder / "secret.jpg")
             (folder / "secret.jpg").chmod(0)
-        results = dict.fromkeys(("really a png.jpg", "cmyk.jpg", "sixteen.png", "animated.gif", LONG, "two.png", "copy.jpg"))
+        results = dict.fromkeys(
+            ("really a png.jpg", "cmyk.jpg", "sixteen.png", "animated.gif", LONG, "two.png", "plain copy.jpg")
+        )
         reasons = {"empty.jpg": "image", "cut.jpg": "damaged", "wide.png": "megapixels", "pixel.png": "too small",
                    "nobody.png": "No person", "folder.jpg": "folder", "loop.jpg": "could not be read", "secret.jpg": "read"}  # fmt: skip
         return Odd({**results, **reasons})

@@ -20,7 +20,10 @@ spec.loader.exec_module(module)
 from sapiens2_avatar.core.avatar_file import load_avatars
 from sapiens2_avatar.scene.build import write_avatars
 from sapiens2_avatar.scene.files import new_file, save_blend
-held = [bytearray(1000 + i) for i in range(int(noise))]  # another process has other things in memory
+held = [bytearray(1000 + i) for i in range(int(noise))]  # another process has other things in memory, and made other scenes before
+import bpy
+for i in range(int(noise) // 100):
+    bpy.data.meshes.new("before")
 new_file()
 write_avatars(load_avatars(avatars), "two", match_render=True)
 save_blend(here, reproducible=True)

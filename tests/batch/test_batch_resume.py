@@ -1,0 +1,165 @@
+"""A batch goes on where it stopped: after a changed setting, a signal, a dead worker, in shares, and under other names."""
+
+import json
+import signal
+import subprocess
+import threading
+import time
+from importlib.util import find_spec
+
+import pytest
+
+if find_spec("bpy") is None:  # looked for, not imported: only the worker processes need it
+    pytest.skip("writing .blend files needs Blender as a module", allow_module_level=True)
+psutil = pytest.importorskip("psutil", reason="needs psutil to look at processes")
+
+NETWORK_ONLY = ("--no-blend", "--no-picture", "--no-flip")
+
+
+@pytest.fixture
+def source(tmp_path, plain_photos):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    plain_photos(folder, 2)
+    return folder
+
+
+@pytest.fixture
+def start(command, environment):
+    """Function: start a batch and do not wait. What is left of it after the test is killed."""
+    started = []
+
+    def begin(*arguments):
+        started.append(
+            subprocess.Popen(command(*arguments), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
+        return started[-1]
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def stamps(output, suffix):
+    return {path.name: path.stat().st_mtime_ns for path in output.rglob(f"*{suffix}")}
+
+
+def reports(output):
+    return {row["name"]: row for row in map(json.loads, (output / "report.jsonl").read_text("utf-8").splitlines())}
+
+
+def workers(pid):
+    """The worker processes of a batch."""
+    try:
+        return [p for p in psutil.Process(pid).children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+    except psutil.Error:
+        return []
+
+
+@pytest.mark.slow
+def test_a_changed_setting_redoes_the_stages_it_touches_and_no_other(source, run, tmp_path):
+    output = tmp_path / "out"
+
+    def made(*more):
+        """Suffixes of the files that a run has written again."""
+        before = {suffix: stamps(output, suffix) for suffix in (".safetensors", ".blend", ".glb", ".ply", ".png")}
+        code, _, err = run(source, output, "--no-flip", *more)
+        assert code == 0, err
+        return {suffix for suffix, old in before.items() if stamps(output, suffix) != old and suffix != ".png"} | (
+            {".png"} if {n: t for n, t in stamps(output, ".png").items() if n != "contact.png"}
+            != {n: t for n, t in before[".png"].items() if n != "contact.png"} else set()
+        )  # fmt: skip
+
+    assert made("--no-picture") == {".safetensors", ".blend"}
+    assert made("--no-picture") == set()
+    assert made("--no-picture", "--export", "glb") == {".glb"}
+    assert made("--export", "glb") == {".png"}
+    assert made("--export", "glb", "--colour", "photo", "--export", "ply") == {".blend", ".glb", ".png", ".ply"}
+    for path in list(source.iterdir()):
+        path.rename(source / f"renamed {path.name}")
+    assert made("--export", "glb", "--colour", "photo", "--export", "ply") == set()
+    assert all(row["input"].split("/")[-1].startswith("renamed") for row in reports(output).values())
+    assert made("--export", "glb", "--colour", "photo", "--export", "ply", "--tasks", "pose,seg,normal,pointmap") == {
+        ".safetensors", ".blend", ".glb", ".png", ".ply",
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_everything_to_go_on_from(source, start, run, tmp_path, number):
+    output = tmp_path / "out"
+    process = start(source, output, *NETWORK_ONLY, "--group", "1")
+    until = time.monotonic() + 120
+    while not list(output.rglob("*.safetensors")) and time.monotonic() < until:
+        time.sleep(0.02)
+    family = workers(process.pid)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1 and "Stopped." in err and "Traceback" not in err
+    assert psutil.wait_procs(family, timeout=10)[1] == [], "a worker outlived the batch"
+    finished = stamps(output, ".safetensors")
+    assert finished
+    assert run(source, output, *NETWORK_ONLY)[0] == 0
+    assert finished.items() <= stamps(output, ".safetensors").items(), "finished work was done again"
+    assert not list(output.rglob(".*.part"))
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_costs_a_retry_and_one_that_dies_again_a_line_in_the_report(source, start, run, tmp_path):
+    output = tmp_path / "out"
+    ended = threading.Event()
+
+    def kill(pid, times):
+        for _ in range(times):
+            while not (found := workers(pid)) and not ended.is_set():
+                time.sleep(0.02)
+            for worker in found:
+                worker.kill()
+                worker.wait(10)
+
+    def batch_with_deaths(times, *more):
+        ended.clear()
+        process = start(source, output, *NETWORK_ONLY, *more)
+        killer = threading.Thread(target=kill, args=(process.pid, times))
+        killer.start()
+        _, err = process.communicate(timeout=200)
+        ended.set()
+        killer.join()
+        return process.returncode, err
+
+    code, err = batch_with_deaths(3)  # the group of two, then each photo in its second try
+    assert code == 1 and err.count("died twice") == 2 and "Traceback" not in err
+    assert {row["status"] for row in reports(output).values()} == {"failed"}
+    assert run(source, output, *NETWORK_ONLY)[0] == 1, "a known failure was tried again without being asked for"
+    assert not stamps(output, ".safetensors")
+    code, err = batch_with_deaths(1, "--retry-failed")
+    assert code == 0, err
+    assert {row["status"] for row in reports(output).values()} == {"done"} and len(stamps(output, ".safetensors")) == 2
+
+
+@pytest.mark.slow
+def test_shares_of_a_farm_give_what_one_machine_gives(source, start, run, contents, tmp_path):
+    """Two processes at once, as two machines of a farm, into one folder; then the command without a share writes the reports."""
+    (source / "cut.jpg").write_bytes((source / "photo 000.jpg").read_bytes()[:900])
+    shares = [start(source, tmp_path / "farm", *NETWORK_ONLY, "--chunk", f"{i}/2") for i in (1, 2)]
+    for share in shares:
+        share.communicate(timeout=200)
+    assert sorted(share.returncode for share in shares) == [0, 1], "the broken file fails in its share alone"
+    parts = [(tmp_path / "farm" / f"report-{i}of2.jsonl").read_text("utf-8").splitlines() for i in (1, 2)]
+    assert sum(map(len, parts)) == 3
+    before = stamps(tmp_path / "farm", ".safetensors")
+    assert run(source, tmp_path / "farm", *NETWORK_ONLY)[0] == 1
+    assert stamps(tmp_path / "farm", ".safetensors") == before
+    assert run(source, tmp_path / "one", *NETWORK_ONLY)[0] == 1
+    farm = {name: data for name, data in contents(tmp_path / "farm").items() if "of2" not in name}
+    assert farm == contents(tmp_path / "one")
+
+
+def test_wrong_usage_and_nothing_to_do_have_their_own_exit_status(source, run, tmp_path):
+    assert run(source, tmp_path / "out", "--chunk", "9/8")[0] == 2
+    assert run(source, tmp_path / "out", "--engine", "kubernetes")[0] == 2
+    (tmp_path / "empty").mkdir()
+    code, _, err = run(tmp_path / "empty", tmp_path / "out")
+    assert code == 1 and "No photo was found" in err
