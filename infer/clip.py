@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,32 +119,31 @@ def _predicted(
     runner = Network(network.get("device", "auto"), network.get("precision", "auto"),
                      lambda _stage, _share: report(f"frame {min(done + 1, count)} of {count}", min(done / count, 1.0)), keep=True)  # fmt: skip
     options = {name: network[name] for name in ("model", "tasks", "flip_test") if name in network}
-    waiting: list[tuple[int, np.ndarray]] = []
+    frames = enumerate(read_frames(clip))
     try:
-        for n, frame in enumerate(read_frames(clip)):
-            kept = None if keep is None else _name(keep, source, n)
-            if frame.image is None:
-                notes.append(frame.error)
-                yield n, None
-            elif kept is not None and kept.exists():
-                yield n, Predictions.load(kept)
-            else:
-                waiting.append((n, frame.image))
-            if len(waiting) == GROUP:
-                yield from _run(waiting, runner, options, keep, source, notes)
-                waiting = []
-            done = n + 1 - len(waiting)
-        if waiting:
-            yield from _run(waiting, runner, options, keep, source, notes)
+        while group := list(islice(frames, GROUP)):
+            fresh = []
+            for n, frame in group:
+                stored = None if keep is None else _name(keep, source, n)
+                if frame.image is not None and not (stored is not None and stored.exists()):
+                    fresh.append((n, frame.image))
+                    continue
+                if frame.image is None:
+                    notes.append(frame.error)
+                yield n, None if frame.image is None or stored is None else Predictions.load(stored)
+                done += 1
+            for item in _run(fresh, runner, options, keep, source, notes) if fresh else ():
+                done += 1
+                yield item
     finally:
         runner.close()
 
 
-def _run(waiting: list[tuple[int, np.ndarray]], runner: Network, options: dict[str, Any], keep: Path | None, source: Path,
+def _run(fresh: list[tuple[int, np.ndarray]], runner: Network, options: dict[str, Any], keep: Path | None, source: Path,
          notes: list[str]) -> Frames:  # fmt: skip
     from .predict import predict_many
 
-    for (n, _), made in zip(waiting, predict_many([image for _, image in waiting], runner, **options), strict=True):
+    for (n, _), made in zip(fresh, predict_many([image for _, image in fresh], runner, **options), strict=True):
         if isinstance(made, SapiensError):
             notes.append(f"Frame {n + 1}: {made.message}")
             yield n, None
