@@ -31,7 +31,7 @@ FINE_DENSITY = 2.0
 """Texels per metre of the fine parts over those of the others: four times as many texels on the same area."""
 TURNS = 24
 """Angles over a quarter turn that are tried for every chart."""
-BOX_SAMPLES = 50_000
+BOX_SAMPLES = 20_000
 """Points on which the turns are compared."""
 SMALLEST_CHART = 50
 """Faces; smaller pieces join the chart of a neighbouring part."""

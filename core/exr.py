@@ -56,5 +56,5 @@ def _packed(raw: bytes) -> bytes:
     values = np.frombuffer(raw, np.uint8)
     apart = np.concatenate([values[::2], values[1::2]])
     apart[1:] = apart[1:] - apart[:-1] + np.uint8(128)
-    packed = zlib.compress(apart, 4)
+    packed = zlib.compress(apart.tobytes(), 4)
     return packed if len(packed) < len(raw) else raw

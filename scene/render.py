@@ -29,11 +29,14 @@ def render_view(
     size: tuple[int, int] = (576, 768),
     azimuth_degrees: float = 28.0,
     samples: int = 16,
+    side_light: bool = False,
+    clay: bool = False,
 ) -> View:
     """Render the scans of a collection from `azimuth_degrees` to the side of the matched camera, in a scene of its own.
 
     The side is the one to which the surface is turned, so that it shows what the photo saw.
-    size is (width, height) in pixels. The artist's scene, its render settings and its world stay as they are.
+    size is (width, height) in pixels. side_light: one hard light from the side instead of soft ones, which shows every bump. clay: a matt
+    grey instead of the materials. The artist's scene, its render settings and its world stay as they are.
     """
     bpy.context.view_layer.update()  # new bones have no pose until the scene was evaluated
     scans = [ob for ob in collection.all_objects if ob.get("sapiens2_role") == "scan"]
@@ -44,7 +47,9 @@ def render_view(
             scene.collection.objects.link(ob)
         low, high = _bounds(scans)
         camera = _camera(scene, collection, low, high, size, math.radians(azimuth_degrees), made)
-        _lights(scene, (low + high) / 2, camera, made)
+        _lights(scene, (low + high) / 2, camera, made, side_light)
+        if clay:
+            scene.view_layers[0].material_override = _clay(made)
         _settings(scene, size, samples, path)
         bpy.ops.render.render(write_still=True, scene=scene.name)
         scene.view_layers[0].update()  # the camera has no matrix until its scene was evaluated
@@ -89,18 +94,36 @@ def _turned(scene, front: Vector) -> float:
     return float(front.x * total[1] - front.y * total[0])
 
 
-def _lights(scene, centre: Vector, camera: bpy.types.Object, made: list) -> None:
-    """A soft key from the camera's left, a rim from behind, and a dim even surround."""
+def _clay(made: list) -> bpy.types.Material:
+    material = bpy.data.materials.new("sapiens2 preview")
+    if bpy.app.version < (5, 0):
+        material.use_nodes = True
+    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    shader.inputs["Base Color"].default_value, shader.inputs["Roughness"].default_value = (0.5, 0.47, 0.44, 1), 0.8
+    made.append(material)
+    return material
+
+
+SOFT = ((-0.7, 0.6, 2.2, 0.5), (2.4, 0.5, 1.0, 0.5))
+SIDE = ((-1.2, 0.35, 3.2, 0.02),)
+"""Suns: turn from the camera, height, strength, angle."""
+
+
+def _lights(scene, centre: Vector, camera: bpy.types.Object, made: list, side_light: bool) -> None:
+    """A soft key from the camera's left, a rim from behind, and a dim even surround; or a hard light from the left in the dark."""
     world = bpy.data.worlds.new("sapiens2 preview")
     if bpy.app.version < (5, 0):
         world.use_nodes = True
     background = next(node for node in world.node_tree.nodes if node.type == "BACKGROUND")
-    background.inputs["Color"].default_value, background.inputs["Strength"].default_value = (1, 1, 1, 1), 0.55
+    background.inputs["Color"].default_value, background.inputs["Strength"].default_value = (
+        (1, 1, 1, 1),
+        0.12 if side_light else 0.55,
+    )
     scene.world = world
     made.append(world)
-    for turn, height, energy in ((-0.7, 0.6, 2.2), (2.4, 0.5, 1.0)):
+    for turn, height, energy, width in SIDE if side_light else SOFT:
         data = bpy.data.lights.new("sapiens2 preview", "SUN")
-        data.energy, data.angle = energy, 0.5
+        data.energy, data.angle = energy, width
         ob = bpy.data.objects.new("sapiens2 preview", data)
         offset = camera.location - centre
         angle = math.atan2(offset.y, offset.x) + turn
