@@ -25,7 +25,11 @@ def predict(photo: str, output: str, progress: Progress, **options: Any) -> dict
     from .predict import predict as run
 
     predictions = run(photo, progress=progress, **options)
-    return {"predictions": str(predictions.save(output)), "size": [predictions.width, predictions.height]}
+    try:
+        saved = predictions.save(output)
+    except SapiensError as error:  # in the window, the folder of stored predictions is chosen and emptied in the preferences
+        raise SapiensError(error.message, error.hint, error.remedy or "preferences") from error
+    return {"predictions": str(saved), "size": [predictions.width, predictions.height]}
 
 
 def build(

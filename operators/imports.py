@@ -17,10 +17,10 @@ from ..core.photo import SUFFIXES as PHOTOS
 from ..core.worker_client import Job
 from ..properties import avatar_settings
 from .build import write_result
-from .job import Idle, JobOperator
+from .job import JobOperator, Queues
 
 
-class SAPIENS2_OT_import_predictions(Idle, JobOperator, ImportHelper, Operator):
+class SAPIENS2_OT_import_predictions(Queues, JobOperator, ImportHelper, Operator):
     """Build avatars from predictions that were made elsewhere, or from the files of the Sapiens2 demo scripts"""
 
     bl_idname = "sapiens2.import_predictions"

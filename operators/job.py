@@ -26,6 +26,17 @@ class Idle:
         return True
 
 
+class Queues:
+    """Mix in before `bpy.types.Operator`: an operator whose job waits its turn behind that of the worker, but not behind an installation."""
+
+    @classmethod
+    def poll(cls: type[Operator], _context: Context) -> bool:
+        if isinstance(jobs.current(), Task):
+            cls.poll_message_set(BUSY)
+            return False
+        return True
+
+
 def submit(operator: Operator, job: Job) -> set[str]:
     """Start a job or task that writes nothing into the scene: in a window the timer looks after it, background waits."""
     try:
@@ -44,10 +55,10 @@ def submit(operator: Operator, job: Job) -> set[str]:
     return {"FINISHED"}
 
 
-def fail(operator: Operator, error: SapiensError) -> set[str]:
-    """Say what went wrong in Blender's own place, and keep it in the panel."""
+def fail(operator: Operator, error: SapiensError, level: str = "ERROR") -> set[str]:
+    """Say what went wrong in Blender's own place, and keep it in the panel. An "ERROR" raises in scripts, and pops up in a window."""
     jobs.status.error = error
-    operator.report({"ERROR"}, str(error))
+    operator.report({level}, str(error))
     return {"CANCELLED"}
 
 
@@ -97,7 +108,7 @@ class JobOperator:
                 try:
                     return self._end(context)
                 except SapiensError as error:
-                    return fail(self, error)
+                    return fail(self, error, "WARNING")  # no popup over what the artist does by now
                 finally:
                     self._clean(context)
                     jobs.settle()

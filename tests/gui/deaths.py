@@ -35,13 +35,13 @@ def killed():
         yield 0.5
         error = jobs().status.error
         deaths.append({"stage": stage, "seconds": seconds, "message": error.message, "hint": error.hint, "left": left_behind()})
-        if len(deaths) == 2:
+        if len(deaths) == 1:
             yield from rest()
             picture(f"killed_{HOW.lower()}", crop_panel=True)
         if HOW == "memory":
             jobs().restart()  # a limit once set stays with the process
 
-    yield from each_stage(die)
+    yield from each_stage(die, network=(0.25,), build=(0.2, 0.8))
     after = datablocks()
     yield from press("sapiens2.run", start=0.35)
     made = yield from finish_run(before)

@@ -57,13 +57,13 @@ def stage(share):
     return job is not None and job.accepted and job.fraction >= share
 
 
-def each_stage(act):
-    """Begin a run, let it come to a stage and `act`, again and again: in the start, the network, and the build of stored predictions."""
-    for share in (0.0, 0.25):
+def each_stage(act, network=(0.0, 0.25), build=(0.0, 0.4, 0.8)):
+    """Begin a run, let it come to a share and `act`, again and again: first with the network, then from stored predictions."""
+    for share in network:
         yield from begin_run(share)
         yield from act()
     store_predictions()
-    for share in (0.0, 0.4, 0.8):
+    for share in build:
         yield from begin_run(share)
         yield from act()
 

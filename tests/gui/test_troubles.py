@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -75,8 +76,14 @@ def test_a_run_that_cannot_end(play, disks, broken_python):
 def test_two_windows_share_runtime_and_cache(start, tmp_path):
     together = tmp_path / "together"
     together.mkdir()
-    windows = [start("troubles.one_of_two", TOGETHER=str(together)) for _ in range(2)]
+    windows = [start("troubles.one_of_two", TOGETHER=str(together))]
+    until = time.monotonic() + 120
+    while not list(together.glob("installed *")):
+        assert time.monotonic() < until and windows[0].process.poll() is None
+        time.sleep(0.5)
+    windows.append(start("troubles.one_of_two", TOGETHER=str(together), INSTALLED="1"))
     first, second = (window.result(500)["value"] for window in windows)
+    assert second["second"]  # the first one was running, or had run, when this one began
     for value in (first, second):
         assert value["waiting"] == 1  # the import waited for the run
         assert len(value["made"]["objects"]) >= len(value["before"]["objects"]) + 4

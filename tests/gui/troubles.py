@@ -78,25 +78,23 @@ def running():
     """With a runtime: its torch is damaged, stored predictions find no room or a folder that cannot be written."""
     yield from project()
     troubles, before = [], datablocks()
-    if EMPTY:
-        (Path(EMPTY) / "filler").write_bytes(bytes(1))
     for folder, name in ((EMPTY, "disk_full"), (READ_ONLY, "cache_read_only")):
         if folder:
             preferences().cache_folder = folder
-            yield from press("sapiens2.run")
-            yield from until(lambda: jobs().current() is None, 120)
+            yield from press("sapiens2.run", start=0.35)
+            yield from until(lambda: jobs().current() is None, 240)
             troubles.append((yield from shown(name)))
             preferences().cache_folder = ""
     preferences().python_path = os.environ["BROKEN_PYTHON"]
     yield 1.0
-    yield from press("sapiens2.run")
+    yield from press("sapiens2.run", start=0.35)
     yield from until(lambda: jobs().current() is None, 60)
     troubles.append((yield from shown("broken_torch")))
     assert datablocks() == before
     preferences().python_path = PYTHON
     store_predictions()
     yield 1.0
-    yield from press("sapiens2.run")
+    yield from press("sapiens2.run", start=0.35)
     yield from until(lambda: jobs().current() is None, 120)
     yield from until(lambda: len(bpy.data.objects) > len(before["objects"]), 20)
     return troubles
@@ -104,10 +102,11 @@ def running():
 
 def one_of_two():
     """One of two windows that share everything: run, and hold on until the other one runs as well."""
+    (Path(os.environ["TOGETHER"]) / f"installed {os.getpid()}").touch()
     yield from project()
     before = datablocks()
     settings().photo = str(OUT / "anna.jpg")
-    yield from press("sapiens2.run")
+    yield from press("sapiens2.run", start=0.35)
     yield from until(lambda: stage(0.0), 90)
     pid = jobs().worker().pid
     bpy.ops.sapiens2.import_predictions("INVOKE_DEFAULT", filepath=os.environ["PREDICTIONS"])
@@ -115,11 +114,11 @@ def one_of_two():
     waiting = jobs().waiting()
     yield from rest()
     picture("queue", crop_panel=True)
-    (Path(os.environ["TOGETHER"]) / str(os.getpid())).touch()
-    yield from until(lambda: len(list(Path(os.environ["TOGETHER"]).iterdir())) == 2, 90)
+    (Path(os.environ["TOGETHER"]) / f"running {os.getpid()}").touch()
+    other = any(not path.name.endswith(f" {os.getpid()}") for path in Path(os.environ["TOGETHER"]).glob("running *"))
     yield from until(lambda: jobs().current() is None, 240)
     yield 1.0
-    return {"before": before, "made": datablocks(), "waiting": waiting, "worker": pid, "blender": os.getpid(),
+    return {"before": before, "made": datablocks(), "waiting": waiting, "second": other, "worker": pid, "blender": os.getpid(),
             "predictions": settings().predictions}  # fmt: skip
 
 
@@ -136,15 +135,14 @@ def drop_and_paste():
     yield 1.0
     taken["dropped"] = settings().photo
     settings().photo = ""
-    bpy.context.window_manager.clipboard = f"file://{photo}"
     yield from open_tab()
-    place = yield from find_button("sapiens2.image")  # the field of images: the buttons beside it
-    bpy.context.window_manager.clipboard = f"file://{photo}"
-    yield from click(place[0] + 112, place[1])
+    place = yield from find_button("sapiens2.photo_from_clipboard", offset=97)
+    bpy.context.window_manager.clipboard = f"file://{photo}"  # the search has used the clipboard
+    yield from click(*place)
     taken["pasted"] = settings().photo
     settings().photo = ""
     settings().image = bpy.data.images.load(str(photo))
     yield 0.5
-    yield from click(place[0] + 92, place[1])
+    yield from press("sapiens2.photo_from_image", offset=76)
     taken["image"] = settings().photo
     return {"photo": str(photo), **taken}
