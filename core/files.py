@@ -52,3 +52,8 @@ def _explained(path: Path, error: OSError) -> SapiensError:
     if error.errno in (errno.EISDIR, errno.ENOTDIR):
         return _in_the_way(path)
     return SapiensError(f"{path.name} could not be written: {error.strerror or error}.", "Choose another folder or disk.")
+
+
+def long_path(path: Path, windows: bool = os.name == "nt") -> Path:
+    """A path that Windows takes also beyond 260 letters, as some files of torch have them: absolute, without dots, marked."""
+    return Path(rf"\\?\{os.path.abspath(path)}") if windows else path  # noqa: PTH100 (resolve would follow links)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import SapiensError
-from .files import atomic_write
+from .files import atomic_write, long_path
 from .uv import SOURCE, Progress, Step, run_step, uv_program
 from .wheel_records import damaged_packages
 from .worker_client import clean_environment
@@ -124,7 +124,7 @@ def install(
         _check_space(folder, needed=0.2 if record else DISK_GIGABYTES[0])
         log.unlink(missing_ok=True)
         for left in (folder / "cache").glob(".tmp*"):  # packages that an installation that was cut off had half of
-            shutil.rmtree(left, ignore_errors=True)
+            shutil.rmtree(long_path(left), ignore_errors=True)
         python = environment_python(folder)
         repair = record.get("lock") == lock_hash() and _answers(python)
         whole = repair and not damaged_packages(
@@ -133,13 +133,13 @@ def install(
         (folder / "installed.json").unlink(missing_ok=True)
         if not whole:
             if record or not _answers(python):
-                shutil.rmtree(folder / "env", ignore_errors=True)
+                shutil.rmtree(long_path(folder / "env"), ignore_errors=True)
             _make_whole(folder, source, base_python, log, progress, stopped, repair)
         test = Step("Testing", 0.05, (str(python), "-I", "-c", IMPORT_TEST), "Remove the runtime and install it again.")
         progress(test.title, 0.95)
         said = run_step(test, folder, log, lambda *_: None, stopped)
         if record and not repair:  # what only the former version needed would stay for ever
-            shutil.rmtree(folder / "cache", ignore_errors=True)
+            shutil.rmtree(long_path(folder / "cache"), ignore_errors=True)
         with atomic_write(folder / "installed.json") as file:
             file.write(json.dumps({"lock": lock_hash(), "torch": said.split()[-1]}).encode())
     progress("Done", 1.0)
@@ -178,7 +178,7 @@ def _make_whole(
             # What is damaged in the environment may be so in the cache that it is linked with.
             forget = Step("Forgetting damaged files", 0.0, (str(uv_program(folder)), "cache", "clean", *damaged))
             run_step(forget, folder, log, lambda *_: None, stopped)
-        shutil.rmtree(folder / "env", ignore_errors=True)
+        shutil.rmtree(long_path(folder / "env"), ignore_errors=True)
 
 
 def steps(folder: Path, source: Source, base_python: str = sys.executable) -> Iterator[Step]:
@@ -201,7 +201,7 @@ def remove(folder: Path) -> None:
         try:
             for part in ("env", "cache", "bin"):
                 if (folder / part).exists():
-                    shutil.rmtree(folder / part)
+                    shutil.rmtree(long_path(folder / part))
         except OSError as error:
             raise SapiensError(
                 f"{Path(error.filename).name} could not be deleted: {error.strerror}.",

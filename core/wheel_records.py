@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .errors import Cancelled
+from .files import long_path
 
 CHUNK = 1 << 22
 
@@ -56,7 +57,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, str, str]]:
     """Path, hash and size of each file of the package whose .dist-info folder this is."""
     with (folder / "RECORD").open(encoding="utf-8", newline="") as file:
         for name, digest, size in csv.reader(file):
-            yield folder.parent / name, digest, size
+            yield long_path(folder.parent / name), digest, size
 
 
 def _sha256(path: Path) -> str:

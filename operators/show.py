@@ -54,10 +54,10 @@ class SAPIENS2_OT_result_show(Operator):
         for obj in shown:
             if obj.name in layer.objects:
                 obj.select_set(True)
+        bpy.ops.view3d.localview(frame_selected=True)
         # A photo sees one side of the person: from there, a little turned. Leaving the local view brings the former view back.
         view = context.space_data.region_3d
         view.view_perspective, view.view_rotation = "PERSP", Euler(FROM_THE_FRONT).to_quaternion()
-        bpy.ops.view3d.localview(frame_selected=True)
         for obj in layer.objects:
             obj.select_set(obj in selected)
 

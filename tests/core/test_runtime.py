@@ -22,6 +22,7 @@ import pytest
 
 from sapiens2_avatar.core import runtime, uv
 from sapiens2_avatar.core.errors import REMEDIES, Cancelled, SapiensError
+from sapiens2_avatar.core.files import long_path
 from sapiens2_avatar.core.runtime import Source, check_interpreter, install, installed_python, outdated, remove, unfinished
 from sapiens2_avatar.core.wheel_records import damaged_packages
 
@@ -496,3 +497,10 @@ def test_amount_of_a_download():
 def test_last_words_are_short():
     assert len(uv.last_words("a\n\nerror: " + "x" * 900 + "\n\n")) <= 160
     assert uv.last_words("") == "it said nothing"
+
+
+def test_long_paths_are_marked_for_windows():
+    path = Path("relative") / ".." / "file"
+    assert long_path(path, windows=False) == path
+    marked = str(long_path(path, windows=True))
+    assert marked.startswith("\\\\?\\") and ".." not in marked and marked.endswith("file")
