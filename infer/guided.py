@@ -14,6 +14,8 @@ UNSURE = (0.25, 0.75)
 """A window mixes what is on both sides of a border. Opacity that was mixed up to here, and from here on, is none and all."""
 SURE, REACH = 0.9, 4
 """Where the network is so sure of a part, and as many cells around, opacity is whole: eyes and buttons are no holes."""
+HOLE = 16
+"""Cells up to which a hole is filled: the network sees nothing so small."""
 FEWEST = 0.1
 """A part that is nowhere likelier than this is left out."""
 
@@ -86,8 +88,14 @@ def guided_seg(logits: np.ndarray, photo: np.ndarray) -> tuple[np.ndarray, np.nd
             fine = guide.upsample(likelihood[index])
             better = fine > best
             labels[better], best[better] = index, fine[better]
-    labels[parts <= 0.5] = 0
-    return labels, (_sure(parts) * 255 + 0.5).astype(np.uint8)
+    opacity = (_sure(parts) * 255 + 0.5).astype(np.uint8)
+    outside = (parts <= 0.5).astype(np.uint8)
+    _, island, statistics, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
+    cell = photo.shape[0] * photo.shape[1] / likelihood[0].size
+    speck = (statistics[:, cv2.CC_STAT_AREA] <= HOLE * cell)[island] & (outside > 0)
+    opacity[speck] = 255
+    labels[(outside > 0) & ~speck] = 0
+    return labels, opacity
 
 
 def _settled(opacity: np.ndarray, photo: np.ndarray) -> np.ndarray:

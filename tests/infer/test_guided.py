@@ -47,6 +47,10 @@ def test_a_hole_in_the_colours_is_no_hole_in_the_person(disc):
     labels, opacity = guided_seg(logits, photo)
     assert (labels[228:252, 168:192] > 0).all()
     assert opacity[240, 180] == 255
+    # Near the border, where the network is not sure: a speck is filled, what is as large as a limb is not.
+    photo[160:172, 170:182] = [90, 110, 120]
+    labels, _ = guided_seg(logits, photo)
+    assert (labels[150:180, 160:190] > 0).all()
 
 
 def test_a_photo_without_edges_keeps_the_coarse_border(disc):
