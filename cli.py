@@ -189,11 +189,14 @@ def parser() -> argparse.ArgumentParser:
         "-o", "--output", required=True, metavar="DIR", help="a folder of results for each input, and reports over all"
     )
     batch.add_argument(
-        "--export", action="append", default=[], metavar="glb|fbx|usdc|obj|ply", help="also write this format; repeatable"
+        "--export", action="append", default=[], metavar="glb|fbx|usdc|bvh|…", help="also write this format; repeatable"
     )
     batch.add_argument("--no-blend", dest="blend", action="store_false", help="predictions and exports only")
     batch.add_argument("--no-picture", dest="picture", action="store_false", help="no preview picture of each result")
     batch.add_argument("--library", metavar="FILE.blend", help="also gather all results in one file, on a grid, as assets")
+    batch.add_argument("--fps", type=float, metavar="N", help="of clips (default: the video's; 25 for a folder of frames)")
+    batch.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="where clips begin (default: 0)")
+    batch.add_argument("--end", type=float, default=float("inf"), metavar="SECONDS", help="where clips end (default: the end)")
     batch.add_argument("--people", type=int, default=0, metavar="N", help="keep the N largest people of a photo (default: all)")
     batch.add_argument(
         "--name", default="{stem}", metavar="PATTERN", help="of the results: {stem}, {parent}, {index}, {sha8} (default: {stem})"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import SapiensError
+from ..core.video import IMAGES, VIDEOS
 
 PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".avif"}
 PREDICTIONS = ".safetensors"
@@ -26,6 +27,7 @@ class Item:
     name    of its result folder and files; unique within the batch
     sha256  of its bytes; "" when it could not be read, and then
     error   and hint say why
+    clip    a video, or a folder of frames: its result is motion
     """
 
     path: Path
@@ -33,10 +35,12 @@ class Item:
     sha256: str = ""
     error: str = ""
     hint: str = ""
+    clip: bool = False
 
 
 def find_inputs(source: str) -> list[Path]:
-    """Photos and predictions that `source` names: a folder (searched deeply), a text file with a path per line, a pattern, or one file.
+    """Photos, videos and predictions that `source` names: a folder (searched deeply), a text file with a path per line, a pattern, or
+    one file. A folder that a list or a pattern names is a clip if it holds frames.
 
     A folder gives every file and every folder that has the suffix of a photo, so that odd ones are reported instead of missed.
     Raises SapiensError when nothing is found.
@@ -50,11 +54,12 @@ def find_inputs(source: str) -> list[Path]:
     elif path.exists() or path.is_symlink():
         found = [path]
     else:
-        found = [Path(p) for p in sorted(glob.glob(source, recursive=True)) if _wanted(Path(p))]  # noqa: PTH207
+        found = [Path(p) for p in sorted(glob.glob(source, recursive=True)) if _wanted(Path(p)) or _frames(Path(p))]  # noqa: PTH207
     found = list(dict.fromkeys(found))
     if not found:
         raise SapiensError(
-            f"No photo was found in {source}.", f"Photos end in {', '.join(sorted(PHOTOS))}, stored predictions in {PREDICTIONS}."
+            f"No photo was found in {source}.",
+            f"Photos end in {', '.join(sorted(PHOTOS))}, videos in {', '.join(sorted(VIDEOS))}, stored predictions in {PREDICTIONS}.",
         )
     return found
 
@@ -91,7 +96,7 @@ def make_items(paths: Iterable[Path], pattern: str = "{stem}", known: dict[str, 
                 name, n = f"{wanted}-{n}", n + 1
         taken.add(name.casefold())
         seen.add(sha256)
-        items.append(Item(path, name, sha256, error, hint))
+        items.append(Item(path, name, sha256, error, hint, clip=not error and (path.suffix.lower() in VIDEOS or path.is_dir())))
     return items
 
 
@@ -116,7 +121,14 @@ def _walk(folder: Path) -> Iterable[Path]:
 
 
 def _wanted(path: Path) -> bool:
-    return path.suffix.lower() in PHOTOS or path.suffix.lower() == PREDICTIONS
+    return path.suffix.lower() in PHOTOS | VIDEOS | {PREDICTIONS}
+
+
+def _frames(folder: Path) -> list[Path]:
+    """The frames of a folder that is a clip; none for anything else."""
+    if not folder.is_dir() or folder.suffix.lower() in PHOTOS:
+        return []
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES and not path.name.startswith("."))
 
 
 def _content_hash(path: Path) -> tuple[str, str, str]:
@@ -124,6 +136,11 @@ def _content_hash(path: Path) -> tuple[str, str, str]:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
+            if frames := _frames(path):
+                digest = hashlib.sha256()
+                for frame in frames:
+                    digest.update(f"{frame.name}\0{_content_hash(frame)[0]}\0".encode("utf-8", "surrogateescape"))
+                return digest.hexdigest(), "", ""
             return "", f"{path.name} is a folder.", "Give the photos in it."
         if not stat.S_ISREG(mode):
             return "", f"{path.name} is not a file.", ""

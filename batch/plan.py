@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from .items import PREDICTIONS, Item
 from .record import Record, key_of
 
 VERSION = 1  # raise it when a stage makes something else from the same settings
+BVH = ".bvh"
+"""The one export that only a clip has."""
 PREDICT, SCENE, PREVIEW = "predict", "scene", "preview"
 
 
@@ -26,6 +29,15 @@ class NetworkOptions:
 
 
 @dataclass(frozen=True)
+class ClipOptions:
+    """Which frames of a clip are read: frames per second (None = the video's, 25 for a folder), and the range in seconds."""
+
+    fps: float | None = None
+    start: float = 0.0
+    end: float = math.inf
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a batch makes of every input.
 
@@ -36,6 +48,7 @@ class Plan:
 
     network: NetworkOptions = field(default_factory=NetworkOptions)
     avatar: AvatarSettings = field(default_factory=AvatarSettings)
+    clip: ClipOptions = field(default_factory=ClipOptions)
     make: tuple[str, ...] = ("predictions", "blend", "preview")
     people: int = 0
     blender: str = ""
@@ -51,11 +64,12 @@ class Plan:
         else:
             # The device is left out: the same work on another device is the same result.
             settings = {k: v for k, v in asdict(self.network).items() if k != "device"}
-            keys = {PREDICT: key_of(VERSION, item.sha256, settings)}
+            keys = {PREDICT: key_of(VERSION, item.sha256, settings, *([asdict(self.clip)] if item.clip else []))}
         scene = key_of(VERSION, keys[PREDICT], asdict(self.avatar), self.people, item.name)
-        if self.exports or {"blend", "preview"} & set(self.make):
+        exports = tuple(kind for kind in self.exports if item.clip or kind != BVH)
+        if exports or {"blend", "preview"} & set(self.make):
             keys[SCENE] = scene
-        keys |= {suffix: key_of(scene, suffix) for suffix in self.exports}
+        keys |= {suffix: key_of(scene, suffix) for suffix in exports}
         if "preview" in self.make:
             keys[PREVIEW] = key_of(scene, "preview")
         return keys

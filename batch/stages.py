@@ -19,9 +19,11 @@ import numpy as np
 
 from ..core.avatar import make_avatars
 from ..core.avatar_file import save_avatars
+from ..core.clip_poses import load_clip_poses, save_clip_poses, save_take
 from ..core.data import Predictions
 from ..core.errors import SapiensError
 from ..core.files import atomic_write
+from ..core.motion import make_take
 from ..core.photo import read_photo
 from .blender import Blender, BlenderProcess
 from .items import PREDICTIONS, Item
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from ..infer.network import Network
 
 PICTURE_HEIGHT = 384
+POSES = ".poses.safetensors"
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,9 @@ def predict_group(jobs: list[Job], plan: Plan) -> Iterator[tuple[Job, SapiensErr
     ready = [job for job in jobs if PREDICT in job.todo]
     for job in (job for job in ready if job.item.path.suffix.lower() == PREDICTIONS):
         yield job, _attempt(job, PREDICT, _copy_predictions)
-    photos = [job for job in ready if job.item.path.suffix.lower() != PREDICTIONS]
+    for job in (job for job in ready if job.item.clip):
+        yield job, _attempt(job, PREDICT, partial(_predict_clip, plan=plan))
+    photos = [job for job in ready if not job.item.clip and job.item.path.suffix.lower() != PREDICTIONS]
     if not photos:
         return
     from ..infer.predict import predict_many
@@ -93,6 +98,30 @@ def predict_group(jobs: list[Job], plan: Plan) -> Iterator[tuple[Job, SapiensErr
             writing = writer.submit(_write_predictions, job, result)
         if writing is not None:
             yield writing.result()
+
+
+def _predict_clip(job: Job, plan: Plan) -> list[Path]:
+    """Everybody's poses in each frame, and the predictions of the frame that shows most of somebody, to build them from."""
+    from ..infer.clip import clip_poses
+
+    options = plan.network
+    clip = clip_poses(
+        job.item.path,
+        fps=plan.clip.fps,
+        start=plan.clip.start,
+        end=plan.clip.end,
+        best=job.file(PREDICTIONS),
+        model=options.model,
+        tasks=options.tasks,
+        device=options.device,
+        precision=options.precision,
+        flip_test=options.flip_test,
+    )
+    with tempfile.TemporaryDirectory(prefix=".sapiens2-", dir=job.folder) as folder:
+        written = save_clip_poses(clip, Path(folder) / "poses")
+        with written.open("rb") as source, atomic_write(job.file(POSES)) as file:
+            shutil.copyfileobj(source, file)
+    return [job.file(PREDICTIONS), job.file(POSES)]
 
 
 @lru_cache(maxsize=1)
@@ -182,22 +211,25 @@ def _copy_predictions(job: Job) -> list[Path]:
 def _scene(job: Job, plan: Plan) -> list[Path]:
     """The .blend file, and the notes about it in the report."""
     settings = plan.avatar
-    if settings.focal_35mm is None and job.item.path.suffix.lower() != PREDICTIONS:
+    if settings.focal_35mm is None and not job.item.clip and job.item.path.suffix.lower() != PREDICTIONS:
         settings = replace(settings, focal_35mm=read_photo(job.item.path).focal_35mm)
     avatars = make_avatars(Predictions.load(job.file(PREDICTIONS)), job.item.name, settings)
     if plan.people:
         largest = sorted(avatars, key=lambda avatar: -len(avatar.mesh.vertices))[: plan.people]
         avatars = [avatar for avatar in avatars if any(avatar is kept for kept in largest)]
-    if plan.blender:
-        with tempfile.TemporaryDirectory(prefix=".sapiens2-", dir=job.folder) as folder:
-            handed = save_avatars(avatars, Path(folder).absolute() / "avatars")
-            blender(plan)("build", avatars=str(handed), name=job.item.name)
-    else:
-        blender(plan)("build", avatars=avatars, name=job.item.name)
+    notes = list(dict.fromkeys(note for avatar in avatars for note in avatar.notes))
+    with tempfile.TemporaryDirectory(prefix=".sapiens2-", dir=job.folder) as folder:
+        place = Path(folder).absolute()
+        blender(plan)(
+            "build", avatars=str(save_avatars(avatars, place / "avatars")) if plan.blender else avatars, name=job.item.name
+        )
+        if job.item.clip:
+            clip = load_clip_poses(job.file(POSES))
+            take = save_take(make_take(clip.frames, clip.fps), place / "take")
+            notes += [*clip.notes, *blender(plan)("animate", take=str(take), name=job.item.name)["notes"]]
     path = job.file(".blend")
     blender(plan)("save", path=str(path.absolute()))
-    notes = list(dict.fromkeys(note for avatar in avatars for note in avatar.notes))
-    save(job.folder, replace(job.record(), notes=notes))
+    save(job.folder, replace(job.record(), notes=list(dict.fromkeys(notes))))
     return [path]
 
 

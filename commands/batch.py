@@ -11,11 +11,11 @@ from pathlib import Path
 from ..batch import record as records
 from ..batch.engine import Outcome, Worker, end_workers, run_local
 from ..batch.items import Item, chunk, find_inputs, make_items
-from ..batch.plan import NetworkOptions, Plan
+from ..batch.plan import BVH, ClipOptions, NetworkOptions, Plan
 from ..batch.report import Journal, line_of, write_contact_sheet, write_reports
 from ..batch.stages import Job, write_library
 from ..core.errors import SapiensError
-from .build import avatar_settings
+from .build import EXPORTS, avatar_settings
 from .console import Console
 
 
@@ -107,10 +107,19 @@ def make_plan(options: Namespace) -> Plan:
 
     make = ["predictions", *(["blend"] if options.blend else []), *(["preview"] if options.picture else [])]
     make += [f".{kind.lstrip('.').lower()}" for kind in options.export]
+    if unknown := [kind for kind in make if kind.startswith(".") and kind not in (*EXPORTS, BVH)]:
+        raise SapiensError(f"{', '.join(unknown)} is no known format.", f"Choose from {', '.join((*EXPORTS, BVH))}.")
     network = NetworkOptions(
         options.model, options.tasks, options.device, options.precision, options.flip, fingerprint(options.model)
     )
-    return Plan(network, avatar_settings(options), tuple(dict.fromkeys(make)), options.people, options.blender)
+    return Plan(
+        network,
+        avatar_settings(options),
+        ClipOptions(options.fps, options.start, options.end),
+        tuple(dict.fromkeys(make)),
+        options.people,
+        options.blender,
+    )
 
 
 def _in_worker(function, *arguments):

@@ -34,6 +34,20 @@ def build(avatars: str | list[Avatar], name: str) -> None:
     write_avatars(avatars, name, match_render=True)
 
 
+def animate(take: str, name: str) -> dict:
+    """The motion in a file of `core.clip_poses` on the rig that was built, at its own frame rate; what the artist should know of it."""
+    from ..core.clip_poses import load_take
+    from .action import write_take
+
+    found = load_take(take)
+    scene = bpy.context.scene
+    scene.render.fps = max(1, round(found.fps))
+    scene.render.fps_base = scene.render.fps / found.fps
+    written = write_take(found, _rig(), name=name)
+    scene.frame_start, scene.frame_end = (int(frame) for frame in written.action.frame_range)
+    return {"notes": list(dict.fromkeys([*found.notes, *written.notes]))}
+
+
 def load(path: str) -> None:
     """Open a .blend file that `save` has written."""
     open_blend(path)
@@ -45,8 +59,17 @@ def save(path: str) -> None:
 
 
 def write(path: str) -> None:
-    """Export the result in the format of the suffix."""
-    export(path, _collections())
+    """Export the result in the format of the suffix, with its motion if it has some."""
+    if Path(path).suffix.lower() == ".bvh":
+        from .bone_table import resolve
+        from .bvh_out import export_bvh
+        from .rig_state import read_rest
+
+        rig, scene = _rig(), bpy.context.scene
+        export_bvh(path, rig, resolve(None, read_rest(rig)), scene.frame_start, scene.frame_end)
+        return
+    moves = any(ob.animation_data and ob.animation_data.action for c in _collections() for ob in c.all_objects)
+    export(path, _collections(), motion=moves)
 
 
 def view(path: str, width: int, height: int, samples: int) -> dict:
@@ -62,7 +85,9 @@ def library(files: list[str], path: str) -> None:
     save_blend(path, reproducible=True)
 
 
-STEPS: dict[str, Callable[..., dict | None]] = {step.__name__: step for step in (build, load, save, write, view, library)}
+STEPS: dict[str, Callable[..., dict | None]] = {
+    step.__name__: step for step in (build, animate, load, save, write, view, library)
+}
 
 
 def call(step: str, **arguments: object) -> dict:
@@ -93,6 +118,16 @@ def serve(requests: TextIO | None = None) -> None:
 def _answer(answers: TextIO, **values: object) -> None:
     answers.write(json.dumps(values) + "\n")
     answers.flush()
+
+
+def _rig() -> bpy.types.Object:
+    """The rig that motion goes to: that of the person on the left, as `animate` takes the one who is seen longest."""
+    rigs = [ob for c in _collections() for ob in c.all_objects if ob.get("sapiens2_role") == "rig"]
+    if not rigs:
+        raise SapiensError(
+            "No rig could be made of the person in the clip.", "Keep the rig (without --no-rig), or use another clip."
+        )
+    return rigs[0]
 
 
 def _collections() -> list[bpy.types.Collection]:
