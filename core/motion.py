@@ -262,7 +262,9 @@ def _trust(positions: np.ndarray, seen: np.ndarray, confidence: np.ndarray, foun
             if stop - start <= longest and start > 0 and stop < len(seen):
                 weight[start:stop, joint] = 0.0
     pelvis = positions[:, joint_index("pelvis")][:, None]
-    floor = OUTLIER_METRES * max(1.0, 30.0 / fps)
+    floor = (
+        OUTLIER_METRES * max(1.0, 30.0 / fps) ** 2
+    )  # what limbs that change their speed stand off grows with the square of the step
     weight[outliers(positions - pelvis, floor) | outliers(positions, 2 * floor)] = 0.0
     weight[~found] = 0.0
     return weight

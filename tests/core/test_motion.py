@@ -249,6 +249,7 @@ def test_short_clips_are_takes(frames: int) -> None:
 def test_the_studio_walk_keeps_its_figures(shared: Path, suffix: str) -> None:
     frames, truth = load_walk(shared / "studio" / "walk", suffix)
     result = measure(frames, truth, 8.0, MotionSettings().smoothness)
+    assert result["error_raw_mm"] < (30 if suffix else 12)  # a gait cycle in eight frames is no row of outliers
     assert result["jitter"] < 1.5 and result["jitter_locked"] < 1.5
     assert result["added_mm"] < 15 and result["added_locked_mm"] < 15
     assert result["slide_mm"] < 5 and result["rig_slide_mm"] < 5
