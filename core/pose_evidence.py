@@ -185,6 +185,7 @@ def hand_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray,
     left, right = HANDS
     start = np.concatenate([positions[:, left], positions[:, right]])
     both, size = _stacked(_at(seen, left), _at(seen, right)), np.concatenate([stature, stature])
+    both = replace(both, sigma=HAND_KEYPOINT * both.sigma)
     push = scale * small_radii()[left] * size[:, None]
     evidence = _evidence(start, left, both, push, np.log(size), 0.03, depth_error, (left[0], WRIST_ERROR))
     # The palm faces to the other side of the plane of its knuckles on the other hand.
@@ -192,11 +193,12 @@ def hand_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray,
     return _finger_forms(start, size, handed).into(evidence)
 
 
+HAND_KEYPOINT = 0.7  # a knuckle is seen more exactly than a shoulder: its keypoint's deviation, share of that of the body's
 WRIST_ERROR = 0.01  # metres: how firmly the body's solution holds the wrist of the hand's
-SPREAD_ERROR = 0.35  # share of a phalanx: how far the first one leaves the plane of its finger
-PLANE_ERROR = 0.15  # the same for the other two, which only bend
+SPREAD_ERROR = 0.2  # share of a phalanx: how far the first one leaves the plane of its finger
+PLANE_ERROR = 0.1  # the same for the other two, which only bend
 BACK_ERROR = 0.1  # share of a phalanx: how far it bends backwards
-CURL_ERROR = 0.35  # how unevenly a finger bends: second difference of the unit directions of its phalanges
+CURL_ERROR = 0.25  # how unevenly a finger bends: second difference of the unit directions of its phalanges
 FELLOW_ERROR = 0.3  # difference of the unit directions of the same phalanx of neighbouring fingers
 
 
