@@ -105,7 +105,11 @@ def atlas_sampler(mesh: MeshData, uvs: np.ndarray, size: int) -> Callable[[np.nd
 
 
 def unwelded(mesh: MeshData, uvs: np.ndarray) -> MeshData:
-    """The mesh with `uvs` (F, 3, 2) as its texture coordinates: vertices that have several there are doubled."""
+    """The mesh with `uvs` (F, 3, 2) as its texture coordinates: vertices that have several there are doubled.
+
+    A vertex in which a chart only meets itself stays one, whereas MikkTSpace gives each side a tangent of its own: a degree or two at
+    single corners.
+    """
     corner, uv = mesh.faces.ravel(), np.ascontiguousarray(uvs, np.float32).reshape(-1, 2)
     node, home = corner.astype(np.int64), np.zeros((len(mesh.vertices), 2), np.float32)
     home[corner] = uv

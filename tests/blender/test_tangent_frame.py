@@ -1,11 +1,15 @@
 """Our tangent frame is the one that Blender computes, so our maps shade in Blender as they were made."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 bpy = pytest.importorskip("bpy")
+pytest.importorskip("scipy", reason="the atlas needs SciPy, which Blender's own Python does not have")
 pytest.importorskip("sapiens2_avatar", reason="compares the package of the checkout, which is not installed in this Python")
 
+from sapiens2_avatar.core.atlas import make_atlas, unwelded  # noqa: E402
 from sapiens2_avatar.core.data import Camera, MeshData  # noqa: E402
 from sapiens2_avatar.core.frames import uv_from_pixel  # noqa: E402
 from sapiens2_avatar.core.tangent import vertex_tangents  # noqa: E402
@@ -28,11 +32,22 @@ def relief(size: int = 40) -> MeshData:
     return MeshData(points, faces, uvs, normals.astype(np.float32), np.full(size * size, 23, np.uint8))
 
 
-def test_tangents_are_blenders_own():
+def in_parts() -> MeshData:
+    """The relief as a face, a shirt and a hand, and its atlas, where each part is turned and scaled for itself."""
     data = relief()
+    labels = np.select([data.uvs[:, 0] > 0.7, data.uvs[:, 1] > 0.6], [6, 3], 23).astype(np.uint8)
+    data = replace(data, labels=labels)
+    return replace(data, atlas=make_atlas(data).uvs)
+
+
+@pytest.mark.parametrize("uv_map", ["UVMap", "Atlas"])
+def test_tangents_are_blenders_own(uv_map):
+    data = in_parts()
     obj = write_mesh(data, "relief", np.eye(4), bpy.context.scene.collection)
     mesh = obj.data
-    mesh.calc_tangents(uvmap="UVMap")
+    mesh.calc_tangents(uvmap=uv_map)
+    if uv_map == "Atlas":
+        data = unwelded(data, data.atlas)
     corners, count = data.faces.ravel(), len(mesh.loops)
     tangent, normal = np.zeros(3 * count, np.float32), np.zeros(3 * count, np.float32)
     sign = np.zeros(count, np.float32)
@@ -42,4 +57,6 @@ def test_tangents_are_blenders_own():
     assert (sign == 1).all()
     assert np.abs(normal.reshape(-1, 3) - data.normals[corners]).max() < 1e-3
     cosine = (tangent.reshape(-1, 3) * vertex_tangents(data)[corners]).sum(axis=1)
-    assert np.degrees(np.arccos(np.clip(cosine, -1, 1))).max() < 0.1
+    error = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+    # Where a chart meets itself in a single vertex Blender has a frame for each side, we have one for both.
+    assert np.percentile(error, 99.9) < 0.1 and error.max() < (0.1 if uv_map == "UVMap" else 3)
