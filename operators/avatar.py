@@ -10,9 +10,6 @@ from bpy.types import Context, Operator
 from bpy_extras.io_utils import ExportHelper
 
 from ..core.errors import SapiensError
-from ..scene.build import active_collection
-from ..scene.export import export, export_ply
-from ..scene.separate import scans, separate
 
 FORMATS = (
     (".glb", "glTF Binary (.glb)", "Scan, rig, camera and textures in one file, for engines and the web"),
@@ -28,6 +25,9 @@ FORMATS = (
 
 def chosen(context: Context) -> bpy.types.Collection | None:
     """The collection of the avatar that the artist means."""
+
+    from ..scene.build import active_collection
+
     return active_collection(context, context.scene.sapiens2.predictions)
 
 
@@ -53,6 +53,8 @@ class SAPIENS2_OT_separate_parts(ForAvatar, Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: Context) -> set[str]:
+        from ..scene.separate import scans, separate
+
         try:
             made = [piece for objects in scans(chosen(context)).values() for obj in objects for piece in separate(obj)]
         except SapiensError as error:
@@ -85,6 +87,8 @@ class SAPIENS2_OT_export(ForAvatar, ExportHelper, Operator):
         return changed
 
     def execute(self, context: Context) -> set[str]:
+        from ..scene.export import export, export_ply
+
         path = Path(bpy.path.abspath(self.filepath)).with_suffix(self._suffix())
         collection = chosen(context)
         try:

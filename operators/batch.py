@@ -18,7 +18,6 @@ from bpy.types import Context, Operator, PropertyGroup
 from .. import jobs, preferences
 from ..core.errors import Cancelled, SapiensError
 from ..core.worker_client import Job, Task, clean_environment
-from ..scene.library import gather
 from .job import Idle, fail, submit
 
 POLL_SECONDS = 0.1
@@ -152,6 +151,8 @@ class SAPIENS2_OT_batch_gather(Operator):
         return True
 
     def execute(self, context: Context) -> set[str]:
+        from ..scene.library import gather
+
         output = Path(bpy.path.abspath(context.scene.sapiens2.batch_output))
         files = sorted(path for path in output.glob("*/*.blend") if path.stem == path.parent.name)
         try:

@@ -12,8 +12,6 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from .. import jobs
 from ..core.errors import SapiensError
-from ..core.rig_presets import load_preset, save_preset
-from ..scene import bone_table
 
 
 class BoneTableOperator:
@@ -46,6 +44,8 @@ class SAPIENS2_OT_bones_auto(BoneTableOperator, Operator):
     bl_label = "Recognize Bones"
 
     def execute(self, context: Context) -> set[str]:
+        from ..scene import bone_table
+
         settings = context.scene.sapiens2
 
         def change() -> None:
@@ -65,6 +65,8 @@ class SAPIENS2_OT_bones_mirror(BoneTableOperator, Operator):
     source: EnumProperty(name="From", items=(("left", "Left", "The left side is right"), ("right", "Right", "The right side is right")))  # fmt: skip
 
     def execute(self, context: Context) -> set[str]:
+        from ..scene import bone_table
+
         changed = bone_table.mirror(context.scene.sapiens2, self.source)
         self.report({"INFO"}, f"{changed} bones changed")
         return {"FINISHED"}
@@ -91,6 +93,8 @@ class SAPIENS2_OT_bones_add(BoneRowOperator, Operator):
     bl_label = "Add Bone"
 
     def execute(self, context: Context) -> set[str]:
+        from ..scene import bone_table
+
         settings = context.scene.sapiens2
         settings.active_bone = bone_table.add_row(settings, settings.active_bone)
         return {"FINISHED"}
@@ -103,6 +107,8 @@ class SAPIENS2_OT_bones_clear(BoneRowOperator, Operator):
     bl_label = "Clear Bone"
 
     def execute(self, context: Context) -> set[str]:
+        from ..scene import bone_table
+
         settings = context.scene.sapiens2
         bone_table.clear_row(settings, settings.active_bone)
         settings.active_bone = min(settings.active_bone, len(settings.bones) - 1)
@@ -119,6 +125,9 @@ class SAPIENS2_OT_bones_load(BoneTableOperator, ImportHelper, Operator):
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
     def execute(self, context: Context) -> set[str]:
+        from ..core.rig_presets import load_preset
+        from ..scene import bone_table
+
         settings = context.scene.sapiens2
         path = Path(bpy.path.abspath(self.filepath))
         return self.attempt(lambda: bone_table.fill(settings, load_preset(path, bone_table.armature_rest(settings.armature))))
@@ -135,6 +144,9 @@ class SAPIENS2_OT_bones_save(BoneTableOperator, ExportHelper, Operator):
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
     def execute(self, context: Context) -> set[str]:
+        from ..core.rig_presets import save_preset
+        from ..scene import bone_table
+
         settings = context.scene.sapiens2
 
         def change() -> None:

@@ -12,12 +12,9 @@ from bpy.props import StringProperty
 from bpy.types import Context, Operator
 
 from .. import jobs, preferences, thumbnails
-from ..core.avatar_file import load_avatars
 from ..core.errors import SapiensError
 from ..core.worker_client import Job
 from ..properties import avatar_settings, photo_path
-from ..scene.build import clear, find_collection, write_avatars
-from ..scene.update import fits, update_rig, update_textures
 from .job import Idle, JobOperator
 from .stored import keep_limit
 
@@ -52,6 +49,11 @@ def write_result(context: Context, result: dict, name: str, part: Callable | Non
 
     `part`: update only this part (`scene.update`) of the last result, if it is there and its mesh is the same.
     """
+
+    from ..core.avatar_file import load_avatars
+    from ..scene.build import find_collection, write_avatars
+    from ..scene.update import fits
+
     settings = context.scene.sapiens2
     source = result["predictions"]
     old = find_collection(context.scene, source) if settings.place == "REPLACE" else None
@@ -108,13 +110,15 @@ class Rebuild(Idle, JobOperator):
     """What the operators share that build again from stored predictions."""
 
     bl_options = {"REGISTER", "UNDO"}
-    part: Callable | None = None
+    part = ""  # "textures" or "rig"; "" = all
 
     predictions: StringProperty(
         name="Predictions", description="The predictions; empty: those of the sidebar", subtype="FILE_PATH", options={"SKIP_SAVE"}
     )
 
     def make_job(self, context: Context, scratch: Path) -> Job:
+        from ..scene.build import find_collection
+
         settings = context.scene.sapiens2
         chosen = self.predictions or settings.predictions
         if not chosen:
@@ -137,7 +141,10 @@ class Rebuild(Idle, JobOperator):
         )
 
     def finish(self, context: Context, job: Job) -> None:
-        write_result(context, job.result, self._name, type(self).part)
+        from ..scene.update import update_rig, update_textures
+
+        parts = {"textures": update_textures, "rig": update_rig}
+        write_result(context, job.result, self._name, parts.get(self.part))
 
 
 class SAPIENS2_OT_build_scan(Rebuild, Operator):
@@ -152,7 +159,7 @@ class SAPIENS2_OT_build_texture(Rebuild, Operator):
 
     bl_idname = "sapiens2.build_texture"
     bl_label = "Rebuild Texture"
-    part = update_textures
+    part = "textures"
 
 
 class SAPIENS2_OT_build_rig(Rebuild, Operator):
@@ -160,7 +167,7 @@ class SAPIENS2_OT_build_rig(Rebuild, Operator):
 
     bl_idname = "sapiens2.build_rig"
     bl_label = "Rebuild Rig"
-    part = update_rig
+    part = "rig"
 
 
 class SAPIENS2_OT_clear(Operator):
@@ -172,12 +179,16 @@ class SAPIENS2_OT_clear(Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
+        from ..scene.build import find_collection
+
         if find_collection(context.scene, context.scene.sapiens2.predictions) is None:
             cls.poll_message_set("There is no result of these predictions in the scene")
             return False
         return True
 
     def execute(self, context: Context) -> set[str]:
+        from ..scene.build import clear, find_collection
+
         collection = find_collection(context.scene, context.scene.sapiens2.predictions)
         clear(collection)
         if not collection.all_objects and not collection.children:

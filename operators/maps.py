@@ -14,7 +14,6 @@ from ..core.errors import SapiensError
 from ..core.orientation import quarter_turns, upright_point
 from ..core.previews import picture
 from ..properties import photo_path
-from ..scene.image import write_image
 
 
 def show_image(context: Context, image: Image) -> Area:
@@ -41,6 +40,8 @@ class SAPIENS2_OT_map_open(Operator):
     map: StringProperty(name="Map", description="photo, normal, depth, parts, albedo or pose", default="normal")
 
     def execute(self, context: Context) -> set[str]:
+        from ..scene.image import write_image
+
         path = Path(bpy.path.abspath(context.scene.sapiens2.predictions))
         try:
             shown = picture(Predictions.load(path), self.map)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import BoolProperty, StringProperty
@@ -13,18 +14,14 @@ from bpy_extras.io_utils import ImportHelper
 
 from .. import jobs, preferences
 from ..core.body_motion import BodyMotion
-from ..core.clip_poses import load_take
 from ..core.errors import SapiensError
-from ..core.foreign import read_bvh_motion
-from ..core.motion import Take
-from ..core.retarget import RetargetSettings
 from ..core.worker_client import Job
-from ..scene import bone_table
-from ..scene.action import write_take
-from ..scene.build import active_collection
-from ..scene.retarget import pose_armature
 from .build import network_options
 from .job import Idle, JobOperator, fail
+
+if TYPE_CHECKING:
+    from ..core.motion import Take
+
 
 TASKS = ("pose", "seg", "normal", "pointmap")  # what poses are made of
 BVH = ".bvh"
@@ -32,6 +29,9 @@ BVH = ".bvh"
 
 def target(context: Context) -> bpy.types.Object:
     """The armature of the Retarget panel, else the rig of the avatar that the artist means. SapiensError without either."""
+
+    from ..scene.build import active_collection
+
     settings = context.scene.sapiens2
     if settings.armature is not None:
         return settings.armature
@@ -47,6 +47,13 @@ def target(context: Context) -> bpy.types.Object:
 
 def write_motion(context: Context, motion: Take | BodyMotion, name: str) -> str:
     """Put a motion on the target as the panel says; a single frame as its pose. Returns what was done, for the status line."""
+
+    from ..core.motion import Take
+    from ..core.retarget import RetargetSettings
+    from ..scene import bone_table
+    from ..scene.action import write_take
+    from ..scene.retarget import pose_armature
+
     settings, armature = context.scene.sapiens2, target(context)
     bones = bone_table.read(settings, bone_table.armature_rest(armature)) if armature == settings.armature else None
     how = RetargetSettings(location=settings.hips_travel, lock_feet=settings.lock_feet, face=settings.face_gain)
@@ -73,6 +80,9 @@ class MotionOperator(JobOperator):
 
     def _bvh(self: Operator, context: Context) -> set[str] | None:
         """A BVH file needs no worker: write it at once. None for every other clip."""
+
+        from ..core.foreign import read_bvh_motion
+
         try:
             path = self._clip(context)
             if path.suffix.lower() != BVH:
@@ -91,6 +101,8 @@ class MotionOperator(JobOperator):
         return self._bvh(context) or JobOperator.invoke(self, context, event)
 
     def make_job(self, context: Context, scratch: Path) -> Job:
+        from ..scene import bone_table
+
         settings, path = context.scene.sapiens2, self._clip(context)
         bone_table.armature_rest(target(context))  # what cannot be posed is said before the work, not after it
         options = {name: value for name, value in network_options(context).items() if name != "boxes"} | {"tasks": TASKS}
@@ -105,6 +117,8 @@ class MotionOperator(JobOperator):
         return Job("animate", path.name, arguments)
 
     def finish(self: Operator, context: Context, job: Job) -> None:
+        from ..core.clip_poses import load_take
+
         said = write_motion(context, load_take(job.result["take"]), Path(job.arguments["clip"]).stem)
         jobs.status.notes = tuple(dict.fromkeys((*job.result["notes"], *jobs.status.notes)))
         self.report({"INFO"}, said)

@@ -16,7 +16,6 @@ from ..core.files import atomic_write
 from ..core.photo import SUFFIXES
 from ..core.worker_client import Job
 from ..properties import photo_path
-from ..scene.image import png_bytes
 from .job import Idle, JobOperator
 
 
@@ -25,6 +24,9 @@ def file_of_image(image: Image) -> Path:
 
     Raises SapiensError for an image without pixels.
     """
+
+    from ..scene.image import png_bytes
+
     path = Path(bpy.path.abspath(image.filepath, library=image.library))
     if image.source == "FILE" and image.filepath and not image.is_dirty and image.packed_file is None and path.is_file():
         return path

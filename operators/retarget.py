@@ -10,11 +10,7 @@ from bpy.types import Context, Operator
 
 from .. import jobs
 from ..core.errors import SapiensError
-from ..core.pose_file import load_pose
-from ..core.retarget import RetargetSettings
 from ..core.worker_client import Job
-from ..scene import bone_table
-from ..scene.retarget import retarget
 from .job import JobOperator
 
 
@@ -49,6 +45,11 @@ class SAPIENS2_OT_retarget(JobOperator, Operator):
         return Job("pose", context.scene.sapiens2.armature.name, arguments)
 
     def finish(self, context: Context, job: Job) -> None:
+        from ..core.pose_file import load_pose
+        from ..core.retarget import RetargetSettings
+        from ..scene import bone_table
+        from ..scene.retarget import retarget
+
         settings = context.scene.sapiens2
         bones = bone_table.read(settings, bone_table.armature_rest(settings.armature))
         done = retarget(

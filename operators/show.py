@@ -8,8 +8,6 @@ import bpy
 from bpy.types import Context, Operator
 from mathutils import Euler
 
-from ..scene.build import find_collection
-
 FROM_THE_FRONT = (radians(84), 0.0, radians(18))
 
 
@@ -21,6 +19,8 @@ class SAPIENS2_OT_result_show(Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
+        from ..scene.build import find_collection
+
         if context.area is None or context.area.type != "VIEW_3D":
             cls.poll_message_set("This works in a 3D viewport")
             return False
@@ -44,6 +44,9 @@ class SAPIENS2_OT_result_show(Operator):
     @staticmethod
     def _show_alone(context: Context) -> None:
         """Blender's local view takes what is selected: the selection is as before afterwards."""
+
+        from ..scene.build import find_collection
+
         layer = context.view_layer
         selected = [obj for obj in layer.objects if obj.select_get()]
         shown = [

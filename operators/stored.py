@@ -10,11 +10,13 @@ import bpy
 
 from .. import jobs, preferences, thumbnails
 from ..core.prediction_cache import mark_used, prune, stored_predictions
-from ..scene.build import SOURCE
 
 
 def predictions_in_use() -> set[Path]:
     """The predictions files that the open file refers to, in any scene and collection."""
+
+    from ..scene.build import SOURCE
+
     named = {scene.sapiens2.predictions for scene in bpy.data.scenes}
     named |= {collection[SOURCE] for collection in bpy.data.collections if isinstance(collection.get(SOURCE), str)}
     return {Path(bpy.path.abspath(name)) for name in named if name}

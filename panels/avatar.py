@@ -8,7 +8,6 @@ import bpy
 from bpy.types import Context, Panel, UILayout
 
 from .. import jobs
-from ..core.camera import AGREE, FULL_FRAME_DIAGONAL
 from ..properties import matched_camera
 from .parts import paragraph
 from .tab import AfterSetup
@@ -49,6 +48,9 @@ class SAPIENS2_PT_scan(Rebuilds, Panel):
 
 def _draw_focal_lengths(layout: UILayout, context: Context) -> None:
     """Every focal length that was considered for the photo, the one that was used ticked; red where they disagree."""
+
+    from ..core.camera import AGREE, FULL_FRAME_DIAGONAL
+
     values = matched_camera(context)
     if values is None:
         return
