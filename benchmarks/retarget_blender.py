@@ -50,17 +50,19 @@ def measure_rigify(clip: BvhClip, check_every: int = 10) -> list[dict]:
 
 
 def key_speed(obj: bpy.types.Object, motion: BodyMotion) -> dict[str, float]:
-    """Microseconds per key of the bulk write alone."""
+    """Microseconds per key of the bulk write alone, the best of five: other processes make it slower, nothing makes it faster."""
     from sapiens2_avatar.scene.action import key_frames, write_action
     from sapiens2_avatar.scene.retarget import channels_of
 
     rest, _, solved, _ = solve(obj, motion, None, None, False)
     channels = channels_of(obj, rest, solved)
-    start = time.perf_counter()
-    action, keys = write_action(obj, "speed", channels, key_frames(len(motion), motion.fps, 1.0, motion.fps))
-    seconds = time.perf_counter() - start
-    bpy.data.actions.remove(action)
-    return {"key_us": seconds / keys * 1e6}
+    frames, best = key_frames(len(motion), motion.fps, 1.0, motion.fps), np.inf
+    for _ in range(5):
+        start = time.perf_counter()
+        action, keys = write_action(obj, "speed", channels, frames)
+        best = min(best, (time.perf_counter() - start) / keys)
+        bpy.data.actions.remove(action)
+    return {"key_us": best * 1e6}
 
 
 def _paths(action: bpy.types.Action, obj: bpy.types.Object) -> list[str]:

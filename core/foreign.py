@@ -102,6 +102,7 @@ def _stated_size(path: Path) -> tuple[int, int] | None:
         entry = place[0] if isinstance(place, list) and place else place
         if isinstance(entry, dict):
             values = entry.get("image_size") or [entry.get("width"), entry.get("height")]
-            if isinstance(values, list) and len(values) == 2 and all(isinstance(v, int) and 0 < v <= 65536 for v in values):
-                return values[0], values[1]
+            sizes = [v for v in values if isinstance(v, int) and 0 < v <= 65536] if isinstance(values, list) else []
+            if len(sizes) == 2 == len(values):
+                return sizes[0], sizes[1]
     return None

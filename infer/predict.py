@@ -72,7 +72,7 @@ def predict(
 
 
 def predict_many(
-    images: Sequence[str | Path],
+    images: Sequence[str | Path | np.ndarray],
     network: Network,
     model: str | Path = "preview",
     tasks: Iterable[str] | None = None,

@@ -21,6 +21,7 @@ from .rig_state import find_armature
 
 LINEAR = 1  # Blender's number for linear interpolation in bulk writes
 RAW_TRACK = "Raw take"
+BRIDGED = "BREAKDOWN"  # the kind of the keys where nobody was found: the dope sheet shows them smaller and in another colour
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ def write_take(
     settings     None = the hips travel from where the rig stands
     keep_raw     also write the unfiltered take, to a muted NLA track beside it (takes only)
 
+    Frames of a take in which the person was not found have breakdown keys.
+
     SapiensError with the reason if the armature cannot be posed.
     """
     obj = find_armature(armature)
@@ -69,12 +72,13 @@ def write_take(
     data = obj.animation_data or obj.animation_data_create()
     if data.action is not None:
         data.action.use_fake_user = True  # the artist's own action outlives being replaced
-    action, keys = write_action(obj, name, channels, frames)
+    bridged = ~take.found if isinstance(take, Take) else None
+    action, keys = write_action(obj, name, channels, frames, bridged)
     report(0.7)
     raw_action = None
     if keep_raw and isinstance(take, Take):
         _, _, raw, _ = solve(obj, take.motion(raw=True), bone_map, settings, mute_constraints)
-        raw_action, _ = write_action(obj, f"{name} raw", channels_of(obj, rest, raw), frames)
+        raw_action, _ = write_action(obj, f"{name} raw", channels_of(obj, rest, raw), frames, bridged)
         _mute_on_track(obj, raw_action, round(start_frame))
     assign(obj, action)
     _first_frame(obj, channels)
@@ -91,13 +95,23 @@ def key_frames(count: int, fps: float, start_frame: float, scene_fps: float | No
     return start_frame + np.arange(count) * (scene_fps / fps)
 
 
-def write_action(obj: bpy.types.Object, name: str, channels: list[Channels], frames: np.ndarray) -> tuple[bpy.types.Action, int]:
-    """A new action with one F-curve per free channel, linear between keys. Returns it and the number of keys."""
+def write_action(
+    obj: bpy.types.Object, name: str, channels: list[Channels], frames: np.ndarray, bridged: np.ndarray | None = None
+) -> tuple[bpy.types.Action, int]:
+    """A new action with one F-curve per free channel, linear between keys. Returns it and the number of keys.
+
+    frames   (F,) scene frames of the keys
+    bridged  (F,) bool: keys of frames in which the person was not found, which become breakdown keys; None = there are none
+    """
     action = bpy.data.actions.new(name)
     curves, new_curve = _curves(action, obj)
     points = np.empty((len(frames), 2), np.float32)
     points[:, 0] = frames
     linear = np.full(len(frames), LINEAR, np.int32)
+    kinds = None
+    if bridged is not None and bridged.any():
+        known = bpy.types.Keyframe.bl_rna.properties["type"].enum_items
+        kinds = np.where(bridged, known[BRIDGED].value, known["KEYFRAME"].value).astype(np.int32)
     for channel in channels:
         path = f'pose.bones["{bpy.utils.escape_identifier(channel.bone)}"].{channel.path}'
         for index in channel.free:
@@ -106,6 +120,8 @@ def write_action(obj: bpy.types.Object, name: str, channels: list[Channels], fra
             points[:, 1] = channel.values[:, index]
             curve.keyframe_points.foreach_set("co", points.ravel())
             curve.keyframe_points.foreach_set("interpolation", linear)
+            if kinds is not None:
+                curve.keyframe_points.foreach_set("type", kinds)
             curve.update()
     return action, sum(len(c.free) for c in channels) * len(frames)
 

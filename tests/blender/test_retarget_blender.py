@@ -316,9 +316,13 @@ def test_the_raw_take_lies_on_a_muted_track(armature, part, factory) -> None:
 
     poses = [data.Pose(JOINT_NAMES, p.astype(np.float32), np.ones(68, np.float32), np.ones(68, bool), np.full((308, 3), np.nan, np.float32), 1.7)
              for p in (joints(factory, frames=12) - [0, -5, 1]) @ frames.LEVEL_WORLD_FROM_CAMERA]  # fmt: skip
+    poses[4] = poses[5] = None
     take = part("core.motion").make_take(poses, 30.0)
     obj, _ = armature("mixamo")
     written = part("scene.action").write_take(take, obj)
+    for action in (written.action, written.raw_action):  # frames in which nobody was found are marked
+        for curve in curves(action):
+            assert [n for n, k in enumerate(curve.keyframe_points) if k.type == "BREAKDOWN"] == [4, 5]
     tracks = obj.animation_data.nla_tracks
     assert [t.name for t in tracks] == ["Raw take"] and tracks[0].mute
     assert tracks[0].strips[0].action == written.raw_action != written.action
