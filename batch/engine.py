@@ -27,19 +27,32 @@ Outcome = tuple[Job, SapiensError | None]
 DIED = SapiensError(
     "The worker process died twice on this input.", "It may need more memory than there is: try a smaller model or fewer workers."
 )
+THREADS: tuple[str, ...] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """One process that takes one call at a time and is replaced when it dies."""
+    """One process that takes one call at a time and is replaced when it dies.
 
-    def __init__(self) -> None:
+    threads  that its numeric libraries may use; None = as many as there are cores. With one, what it makes does not depend on how
+             many cores there are, and several workers do not get in each other's way.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
         self._executor: ProcessPoolExecutor | None = None
+        self._variables: dict[str, str] = dict.fromkeys(THREADS, str(threads)) if threads else {}
 
     def submit(self, function: Callable, *arguments: object) -> Future:
-        if self._executor is None:
-            self._executor = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_start_worker)
-        return self._executor.submit(function, *arguments)
+        if self._executor is not None:
+            return self._executor.submit(function, *arguments)
+        self._executor = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_start_worker)
+        former = {name: os.environ.get(name) for name in self._variables}
+        os.environ.update(self._variables)  # the libraries read them when they are loaded, so before any code of ours runs
+        try:
+            return self._executor.submit(function, *arguments)
+        finally:
+            for name, value in former.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
 
     def replace(self) -> None:
         """Forget a dead process; the next call starts another."""
@@ -88,7 +101,7 @@ def run_local(jobs: Iterable[Job], plan: Plan, workers: int = 1, group: int = 8)
     """
     jobs = list(jobs)
     network = _Lane(predict_all, [Worker()])
-    rest = _Lane(finish_all, [Worker() for _ in range(max(1, workers))])
+    rest = _Lane(finish_all, [Worker(threads=1) for _ in range(max(1, workers))])
     predicting = [job for job in jobs if PREDICT in job.todo]
     network.queue.extend(_Task(predicting[i : i + group]) for i in range(0, len(predicting), group))
     rest.queue.extend(_Task([job]) for job in jobs if PREDICT not in job.todo)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .data import Predictions
 from .files import atomic_write
 from .skeleton import part_colours
+
+if TYPE_CHECKING:
+    from .data import Predictions
 
 MAPS = ("photo", "normal", "depth", "parts", "albedo", "pose")
 SIZE = 256

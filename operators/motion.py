@@ -13,13 +13,13 @@ from bpy.types import Context, Event, Operator
 from bpy_extras.io_utils import ImportHelper
 
 from .. import jobs, preferences
-from ..core.body_motion import BodyMotion
 from ..core.errors import SapiensError
 from ..core.worker_client import Job
 from .build import network_options
 from .job import Idle, JobOperator, fail
 
 if TYPE_CHECKING:
+    from ..core.body_motion import BodyMotion
     from ..core.motion import Take
 
 
@@ -105,7 +105,7 @@ class MotionOperator(JobOperator):
 
         settings, path = context.scene.sapiens2, self._clip(context)
         bone_table.armature_rest(target(context))  # what cannot be posed is said before the work, not after it
-        options = {name: value for name, value in network_options(context).items() if name != "boxes"} | {"tasks": TASKS}
+        options = network_options(context, boxes=False) | {"tasks": TASKS}
         options["start"] = settings.motion_start
         if settings.motion_end > 0:
             options["end"] = settings.motion_end
@@ -157,6 +157,7 @@ class SAPIENS2_OT_import_motion(Idle, MotionOperator, ImportHelper, Operator):
 
     _asked = False
     filename_ext = BVH
+    filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})  # what was chosen last must not be taken unasked
     filter_glob: StringProperty(default="*.json;*.npz;*.bvh", options={"HIDDEN"})
     sequence: BoolProperty(
         name="Whole Folder", description="Every file of the folder is a frame, in the order of the names", default=False
