@@ -28,20 +28,20 @@ def predictions_path(photo: Path, options: dict) -> Path:
     return preferences.make_cache_folder() / f"{photo.stem[:80]}-{digest[:16]}.safetensors"
 
 
-def network_options(context: Context) -> dict:
-    """The options of `infer.predict.predict` that the sidebar asks for. Raises SapiensError when nobody is chosen."""
+def network_options(context: Context, boxes: bool = True) -> dict:
+    """The options of `infer.predict.predict` that the sidebar asks for. Raises SapiensError when nobody is chosen.
+
+    boxes  with those of the photo
+    """
     settings = context.scene.sapiens2
     device = preferences.current().device if settings.device == "default" else settings.device
-    boxes = [[box.x1, box.y1, box.x2, box.y2] for box in settings.boxes if box.use]
-    if len(settings.boxes) and not boxes:
+    options = {"model": settings.model, "device": device, "precision": settings.precision, "flip_test": settings.flip}
+    if not boxes:
+        return options
+    chosen = [[box.x1, box.y1, box.x2, box.y2] for box in settings.boxes if box.use]
+    if len(settings.boxes) and not chosen:
         raise SapiensError("No person is chosen.", "Tick a person in the sidebar, or forget the boxes to make everybody.")
-    return {
-        "model": settings.model,
-        "device": device,
-        "precision": settings.precision,
-        "flip_test": settings.flip,
-        "boxes": boxes or None,
-    }
+    return {**options, "boxes": chosen or None}
 
 
 def write_result(context: Context, result: dict, name: str, part: Callable | None = None) -> None:
