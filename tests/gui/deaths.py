@@ -41,7 +41,7 @@ def killed():
         if HOW == "memory":
             jobs().restart()  # a limit once set stays with the process
 
-    yield from each_stage(die, network=(0.25,), build=(0.2, 0.8))
+    yield from each_stage(die, network=(0.04,), build=(0.2, 0.8))
     after = datablocks()
     yield from press("sapiens2.run", start=0.35)
     made = yield from finish_run(before)

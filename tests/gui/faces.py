@@ -80,7 +80,7 @@ def people():
     """Find the people, untick one, draw a box around another: the thumbnail shows what is meant."""
     yield from project()
     yield from press("sapiens2.people_find")
-    yield from until(lambda: jobs().current() is None and len(settings().boxes), 120)
+    yield from until(lambda: jobs().current() is None and len(settings().boxes), 300)
     found = [(box.x1, box.y1, box.x2, box.y2) for box in settings().boxes]
     yield from rest()
     yield 1.0

@@ -57,7 +57,7 @@ def stage(share):
     return job is not None and job.accepted and job.fraction >= share
 
 
-def each_stage(act, network=(0.0, 0.25), build=(0.0, 0.4, 0.8)):
+def each_stage(act, network=(0.0, 0.04), build=(0.0, 0.4, 0.8)):
     """Begin a run, let it come to a share and `act`, again and again: first with the network, then from stored predictions."""
     for share in network:
         yield from begin_run(share)
@@ -71,12 +71,12 @@ def each_stage(act, network=(0.0, 0.25), build=(0.0, 0.4, 0.8)):
 def begin_run(share=0.0):
     """Click Run and wait until the job has come to this share."""
     yield from press("sapiens2.run", start=0.35)
-    yield from until(lambda: stage(share), 90)
+    yield from until(lambda: stage(share), 240)
 
 
 def finish_run(before):
     """Wait until the job has ended and its objects are there."""
-    yield from until(lambda: jobs().current() is None, 200)
+    yield from until(lambda: jobs().current() is None, 300)
     yield from until(lambda: len(bpy.data.objects) > len(before["objects"]), 20)
     yield 0.5
     return datablocks()

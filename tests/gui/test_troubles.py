@@ -52,7 +52,7 @@ def check(troubles: list[dict], names: set[str]) -> None:
 
 
 def test_a_runtime_that_cannot_be_installed(play, disks):
-    troubles = play("troubles.runtime", seconds=400, **disks)[0]["value"]
+    troubles = play("troubles.runtime", seconds=600, **disks)[0]["value"]
     names = {"offline", "no_network", "proxy_refuses", "old_python"}
     check(
         troubles,
@@ -63,7 +63,7 @@ def test_a_runtime_that_cannot_be_installed(play, disks):
 
 
 def test_a_run_that_cannot_end(play, disks, broken_python):
-    troubles = play("troubles.running", seconds=400, BROKEN_PYTHON=broken_python, **disks)[0]["value"]
+    troubles = play("troubles.running", seconds=600, BROKEN_PYTHON=broken_python, **disks)[0]["value"]
     names = (
         {"broken_torch"}
         | ({"disk_full"} if "FULL_DISK" in disks else set())

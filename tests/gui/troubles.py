@@ -107,7 +107,7 @@ def one_of_two():
     before = datablocks()
     settings().photo = str(OUT / "anna.jpg")
     yield from press("sapiens2.run", start=0.35)
-    yield from until(lambda: stage(0.0), 90)
+    yield from until(lambda: stage(0.0), 240)
     pid = jobs().worker().pid
     bpy.ops.sapiens2.import_predictions("INVOKE_DEFAULT", filepath=os.environ["PREDICTIONS"])
     yield 0.5
