@@ -47,7 +47,8 @@ def data_weight(z: np.ndarray, camera: Camera, refine: float, noise: Noise | Non
     """The weight lambda of the pointmap against the normals, (H, W) float32: (error of a slope / error of log z)^2.
 
     A normal that is off by an angle s moves the next pixel by s z / f, so lambda = (z / (f L))^2 with L = error of z / s, a length.
-    z (H, W) float32 metres; refine 0..1 (exclusive 0) scales L by refine / (1 - refine), at most 100. noise: what the depth is off,
+    z (H, W) float32 metres; refine 0..1 (exclusive 0) scales L by refine / (1 - refine), at most 20: beyond, no
+    distance within a person is left to the pointmap, and the solver could not hold the surface in its place. noise: what the depth is off,
     None = as much as that of a network.
     """
     footprint = z * np.float32(1 / camera.fx)
@@ -55,7 +56,7 @@ def data_weight(z: np.ndarray, camera: Camera, refine: float, noise: Noise | Non
     if noise is not None:
         lacking = math.sqrt(max(noise.relief**2 - (BEST * REACH) ** 2, 0))
         length = min(LENGTH, lacking / SLOPE)
-    scale = min(refine / max(1 - refine, 1e-3), 100.0)
+    scale = min(refine / max(1 - refine, 1e-3), 20.0)
     drift = np.maximum(1, footprint * np.float32(1 / PIXEL))
     return np.minimum(np.square(footprint / np.float32(max(length, 1e-9))) * drift, 1) * np.float32(1 / scale**2)
 
@@ -112,4 +113,25 @@ def fuse(
         pull = weight[axis] * (slope[axis] - (logarithm[b] - logarithm[a]).astype(np.float32))
         force[b] += pull
         force[a] -= pull
-    return z * np.exp(solve(weight[1], weight[0], np.where(z > 0, prior, np.float32(0)), force, tolerance=TOLERANCE))
+    held = np.where(z > 0, prior, np.float32(0))
+    correction = solve(weight[1], weight[0], held, force, tolerance=TOLERANCE)
+    return z * np.exp(correction - _drift(correction, held, weight))
+
+
+def _drift(correction: np.ndarray, prior: np.ndarray, weight: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """How far each connected piece of the surface has moved as a whole, (H, W) float32: the exact solution has 0 there.
+
+    What the pairs of a piece pull cancels in their sum, so the sum of prior times correction is 0. Under a weak prior that is what an
+    iteration finds last, and its residual hardly tells.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    index = np.arange(correction.size).reshape(correction.shape)
+    first = np.concatenate([index[pair(axis)[0]][weight[axis] > 0] for axis in (0, 1)])
+    second = np.concatenate([index[pair(axis)[1]][weight[axis] > 0] for axis in (0, 1)])
+    graph = coo_array((np.ones(len(first), np.int8), (first, second)), (index.size, index.size))
+    piece = connected_components(graph, directed=False)[1]
+    mass = np.bincount(piece, prior.ravel())
+    moved = np.bincount(piece, (prior * correction).ravel()) / np.maximum(mass, 1e-30)
+    return moved[piece].reshape(correction.shape).astype(np.float32)

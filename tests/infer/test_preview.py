@@ -79,6 +79,17 @@ def test_the_body_joints_lie_near_the_body(seen):
     assert np.median(far) < 0.25 * truth["image"].shape[0]
 
 
+def test_the_scan_stays_at_its_distance_where_the_normals_lead():
+    """A small network's normals disagree with its depth: the shape may follow them, the person may not walk away."""
+    from sapiens2_avatar.core.avatar import AvatarSettings, make_scan
+    from sapiens2_avatar.core.scan import ScanSettings
+
+    predictions = predict(ROOT / "data" / "sample_photo.jpg", device="cpu")
+    seen_at = np.median(predictions.pointmap[..., 2][predictions.seg > 0])
+    scan = make_scan(predictions, settings=AvatarSettings(scan=ScanSettings(refine=1.0)))
+    assert np.median(scan.mesh.vertices[:, 2]) == pytest.approx(seen_at, rel=0.02)
+
+
 @pytest.fixture
 def tools(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
