@@ -10,13 +10,20 @@ import numpy as np
 
 from .data import Avatar, Camera, MeshData, PartData, RigData, SkinWeights, Textures
 from .errors import SapiensError
+from .exr import exr_bytes
+from .png import png_bytes
 
 FORMAT = "sapiens2-avatars"
 GROUPS = {"mesh": MeshData, "textures": Textures, "rig": RigData, "weights": SkinWeights, "parts": PartData}
+TEXTURES = ("base_colour_srgb", "mask", "normal_tangent", "roughness", "displacement")
+"""The images of `Textures`."""
 
 
 def save_avatars(avatars: list[Avatar], path: str | Path) -> Path:
-    """Write all avatars of one photo to `path`; images that they share are stored once."""
+    """Write all avatars of one photo to `path`; images that they share are stored once.
+
+    Images are also stored as the files that Blender packs, so that Blender, whose window waits meanwhile, need not encode them.
+    """
     from safetensors.numpy import save_file
 
     tensors: dict[str, np.ndarray] = {}
@@ -41,12 +48,22 @@ def save_avatars(avatars: list[Avatar], path: str | Path) -> Path:
                     tensors[f"{i}.{group}.{f.name}"] = np.ascontiguousarray(item)
                 elif item is not None:
                     record["groups"][group][f.name] = item
+        for name in TEXTURES:
+            pixels = getattr(avatar.textures, name)
+            if pixels is not None:
+                tensors[f"{i}.encoded.{name}"] = _encoded(pixels)
         records.append(record)
     if avatars:
         tensors["image"] = np.ascontiguousarray(avatars[0].image)
+        tensors["encoded.image"] = _encoded(avatars[0].image)
     path = Path(path)
     save_file(tensors, path, {"format": FORMAT, "avatars": json.dumps(records)})
     return path
+
+
+def _encoded(pixels: np.ndarray) -> np.ndarray:
+    """(N,) uint8: the image as a PNG file, or as an EXR file if it is of floats."""
+    return np.frombuffer(exr_bytes(pixels) if pixels.dtype.kind == "f" else png_bytes(pixels), np.uint8)
 
 
 def load_avatars(path: str | Path) -> list[Avatar]:
@@ -79,6 +96,12 @@ def load_avatars(path: str | Path) -> list[Avatar]:
                 image=tensors["image"],
                 notes=tuple(record["notes"]),
                 focal_lengths=record["focal_lengths"],
+                encoded={
+                    name: tensors[key]
+                    for name in ("image", *TEXTURES)
+                    for key in ("encoded.image" if name == "image" else f"{i}.encoded.{name}",)
+                    if key in tensors
+                },
                 **groups,
             )
         )

@@ -359,6 +359,7 @@ class Avatar:
     notes              sentences for the artist: what disagreed, what was filled in
     parts              body parts on the mesh; None = `scene` finds them itself
     focal_lengths      every focal length that was considered: source -> pixels
+    encoded            image files (N,) uint8, PNG or EXR, of "image" and of the textures by their names; {} = not encoded yet
     """
 
     name: str
@@ -372,3 +373,4 @@ class Avatar:
     notes: tuple[str, ...] = ()
     parts: PartData | None = None
     focal_lengths: Mapping[str, float] = field(default_factory=dict)
+    encoded: Mapping[str, np.ndarray] = field(default_factory=dict)

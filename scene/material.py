@@ -32,18 +32,22 @@ class Images:
 
 def write_images(avatar: Avatar, photo: bpy.types.Image | None = None) -> Images:
     """New packed images of the avatar. `photo`: the image of its photo where another avatar of it has written one already."""
-    textures, name = avatar.textures, avatar.name
+    textures = avatar.textures
 
-    def data(title: str, pixels: np.ndarray | None) -> bpy.types.Image | None:
-        return None if pixels is None else write_image(f"{name} {title}", pixels, colour=False)
+    def image(title: str, name: str, pixels: np.ndarray, colour: bool = False) -> bpy.types.Image:
+        return write_image(f"{avatar.name} {title}", pixels, colour=colour, encoded=avatar.encoded.get(name))
+
+    def data(title: str, name: str) -> bpy.types.Image | None:
+        pixels = getattr(textures, name)
+        return None if pixels is None else image(title, name, pixels)
 
     return Images(
-        base_colour=write_image(f"{name} Base Color", textures.base_colour_srgb, colour=True),
-        photo=photo or write_image(f"{name} Photo", avatar.image, colour=True),
-        mask=write_image(f"{name} Mask", textures.mask, colour=False),
-        normal=data("Normal", textures.normal_tangent),
-        roughness=data("Roughness", textures.roughness),
-        displacement=data("Displacement", textures.displacement),
+        base_colour=image("Base Color", "base_colour_srgb", textures.base_colour_srgb, colour=True),
+        photo=photo or image("Photo", "image", avatar.image, colour=True),
+        mask=image("Mask", "mask", textures.mask),
+        normal=data("Normal", "normal_tangent"),
+        roughness=data("Roughness", "roughness"),
+        displacement=data("Displacement", "displacement"),
         uv_map=UV_ATLAS if textures.layout == "atlas" else UV_PHOTO,
     )
 

@@ -105,7 +105,7 @@ def _clay(made: list) -> bpy.types.Material:
 
 
 SOFT = ((-0.7, 0.6, 2.2, 0.5), (2.4, 0.5, 1.0, 0.5))
-SIDE = ((-1.2, 0.35, 3.2, 0.02),)
+SIDE = ((-1.05, 0.4, 4.2, 0.03),)
 """Suns: turn from the camera, height, strength, angle."""
 
 
@@ -117,7 +117,7 @@ def _lights(scene, centre: Vector, camera: bpy.types.Object, made: list, side_li
     background = next(node for node in world.node_tree.nodes if node.type == "BACKGROUND")
     background.inputs["Color"].default_value, background.inputs["Strength"].default_value = (
         (1, 1, 1, 1),
-        0.12 if side_light else 0.55,
+        0.25 if side_light else 0.55,
     )
     scene.world = world
     made.append(world)

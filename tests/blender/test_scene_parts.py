@@ -63,6 +63,20 @@ def test_parts_that_came_with_the_avatar_are_written_as_they_are(write, make_ava
     np.testing.assert_array_equal(group_weights(made, "Face_Neck"), group_weights(found, "Face_Neck"))
 
 
+def test_images_that_were_encoded_before_are_packed_as_they_are(write, make_avatar, part, tmp_path):
+    avatar = make_avatar()
+    (loaded,) = part("core.avatar_file").load_avatars(part("core.avatar_file").save_avatars([avatar], tmp_path / "avatars"))
+    write(loaded)
+    for title, name in (("Base Color", "base_colour_srgb"), ("Photo", "image"), ("Mask", "mask"), ("Normal", "normal_tangent")):
+        image = bpy.data.images[f"Photo {title}"]
+        assert image.packed_file.data == loaded.encoded[name].tobytes()
+        pixels = np.empty(image.size[0] * image.size[1] * image.channels, np.float32)
+        image.pixels.foreach_get(pixels)
+        wanted = avatar.image if name == "image" else getattr(avatar.textures, name)
+        got = pixels.reshape(64, 48, -1)[::-1, :, : wanted.shape[2] if wanted.ndim == 3 else 1].reshape(wanted.shape)
+        np.testing.assert_allclose(got * np.iinfo(wanted.dtype).max, wanted, atol=0.6)
+
+
 def test_every_part_is_a_face_set(write, make_avatar):
     avatar = make_avatar()
     mesh = write(avatar).data

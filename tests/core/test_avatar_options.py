@@ -1,15 +1,18 @@
 """What an artist may ask of the whole avatar: quads, atlas textures, displacement, scale; and that it survives the way into Blender."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sapiens2_avatar.core.atlas import make_atlas, unwelded
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.avatar_file import load_avatars, save_avatars
 from sapiens2_avatar.core.data import Avatar, MeshData
 from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.exr import exr_bytes
 from sapiens2_avatar.core.frames import pixel_from_uv
 from sapiens2_avatar.core.raster import interpolate, rasterise
 from sapiens2_avatar.core.scan import ScanSettings, make_mesh
@@ -156,4 +159,10 @@ def test_all_of_it_survives_the_way_into_blender(ball, tmp_path):
     }.items():
         for name in names:
             assert np.array_equal(getattr(getattr(back, group), name), getattr(getattr(made[0], group), name)), name
+    # The image files that Blender packs hold the same pixels.
+    assert set(back.encoded) == {"image", "base_colour_srgb", "mask", "displacement"} and not made[0].encoded
+    for name in ("image", "base_colour_srgb", "mask"):
+        pixels = np.asarray(Image.open(io.BytesIO(back.encoded[name].tobytes())))
+        assert np.array_equal(pixels, back.image if name == "image" else getattr(back.textures, name))
+    assert back.encoded["displacement"].tobytes() == exr_bytes(back.textures.displacement)
     assert back.mesh.quads and back.textures.layout == "atlas" and back.focal_lengths == dict(made[0].focal_lengths)
