@@ -13,28 +13,33 @@ import math
 import numpy as np
 
 from .data import Camera
-from .edges import pair
+from .edges import pair, pair_gap
 from .multigrid import solve
 from .noise import REACH, Noise
 
-LENGTH = 0.4
+LENGTH = 0.6
 """Metres over which the normal map outweighs the pointmap at refine 0.5, at most: the error of the depth (1 to 2 cm, in waves) over what is
 left of that of the normals (4 to 6 degrees) once it is averaged over a hand."""
 
-SLOPE = 1 / 80
+SLOPE = 1 / 120
 """That remaining error of the normals, a tangent: how much relief the depth must lack for the normals to lead over a length."""
 
 BEST = 0.009
 """Tangent by which the best of normals (half a degree, rounded or interpolated) differ from the truth: so much is no error of the depth."""
 
 PIXEL = 0.002
-"""Metres of a pixel's footprint above which the shape between pixels escapes the normals, so that their sum drifts."""
+"""Metres of a pixel's footprint above which what the normals add up to drifts: the shape between pixels escapes them, and fewer of them average out. Errors
+that are independent from pixel to pixel shorten the length in proportion to the footprint."""
 
 HAIR = 0.3
 """Weight of the normals on hair, whose strands are finer than pixels."""
 
-STEP = 0.003
-"""Metres of a step between neighbours at which half of a pair's weight is gone."""
+STEP = (2.0, 1.0)
+"""Step between neighbours at which half of a pair's weight is gone: in standard errors of the grain of the depth, and in footprints of a pixel;
+the larger counts."""
+
+WIDE, WIDE_STEP = 3, (5.0, 2.0)
+"""The same for the pixels WIDE apart around the pair: blended depth climbs small steps slowly."""
 
 TOLERANCE = 3e-3
 """Relative residual at which the solver stops: what is left is far below the noise of the maps."""
@@ -57,16 +62,33 @@ def data_weight(z: np.ndarray, camera: Camera, refine: float, noise: Noise | Non
         lacking = math.sqrt(max(noise.relief**2 - (BEST * REACH) ** 2, 0))
         length = min(LENGTH, lacking / SLOPE)
     scale = min(refine / max(1 - refine, 1e-3), 20.0)
-    drift = np.maximum(1, footprint * np.float32(1 / PIXEL))
+    drift = np.square(np.maximum(1, footprint * np.float32(1 / PIXEL)))
     return np.minimum(np.square(footprint / np.float32(max(length, 1e-9))) * drift, 1) * np.float32(1 / scale**2)
 
 
-def step_weight(gap: np.ndarray, z: np.ndarray, camera: Camera) -> np.ndarray:
+def step_weight(gap: np.ndarray, z: np.ndarray, camera: Camera, grain: float, half: tuple[float, float] = STEP) -> np.ndarray:
     """How far to believe that a pair is one smooth surface, 0..1 (H, W): a robust weight for steps too small to be cut.
 
-    gap (H, W) metres of the pair off each other's tangent planes, z (H, W) metres.
+    gap (H, W) metres of the pair off each other's tangent planes, z (H, W) metres; grain of `noise.Noise`, metres; half: where the weight is one
+    half, as STEP.
     """
-    return 1 / (1 + np.square(gap / np.maximum(np.float32(STEP), z * np.float32(1 / camera.fx))))
+    errors, footprints = half
+    return 1 / (1 + np.square(gap / np.maximum(np.float32(errors * grain), z * np.float32(footprints / camera.fx))))
+
+
+def wide_gap(inverse: np.ndarray, slants: tuple[np.ndarray, np.ndarray], linked: np.ndarray, axis: int) -> np.ndarray:
+    """How far the pixels on both sides of each pair lie off each other's tangent planes, metres: `edges.pair_gap` over WIDE = 3 pixels.
+
+    inverse, slants, axis as in `edges.pair_gap`; linked (H, W-1) or (H-1, W) bool: pairs that are not cut. The shape is that of `linked`; 0 where
+    one of the three pairs is cut or missing, as there is nothing to be told.
+    """
+    out = np.zeros(linked.shape, np.float32)
+    if inverse.shape[axis] <= WIDE:
+        return out
+    before, middle, after = ((..., cut) if axis else (cut,) for cut in (slice(None, -2), slice(1, -1), slice(2, None)))
+    whole = linked[before] & linked[middle] & linked[after]
+    out[middle] = np.where(whole, pair_gap(inverse, slants, axis, WIDE), np.float32(0))
+    return out
 
 
 def slopes(

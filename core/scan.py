@@ -204,7 +204,7 @@ def _surface_maps(
     gaps = edges.pair_gap(inverse, slants, 0), edges.pair_gap(inverse, slants, 1)
     cuts = edges.cut_pairs(z, gaps, labels, camera)
     if settings.refine > 0 and informed:
-        z = _refined(z, measured, domain, normal, labels, gaps, cuts, rays, camera, settings.refine)
+        z = _refined(z, measured, domain, normal, slants, labels, gaps, cuts, rays, camera, settings.refine)
     elif settings.refine > 0:
         notes = (*notes, "Without a normal map the surface has no more detail than the depth.")
     domain = _without_specks(domain, labels, cuts, grid, settings.min_component)
@@ -217,6 +217,7 @@ def _refined(
     measured: np.ndarray,
     domain: np.ndarray,
     normal: np.ndarray,
+    slants: tuple[np.ndarray, np.ndarray],
     labels: np.ndarray,
     gaps: tuple[np.ndarray, np.ndarray],
     cuts: tuple[np.ndarray, np.ndarray],
@@ -228,12 +229,16 @@ def _refined(
     slope, weight = refine.slopes(normal, rays, camera)
     hair = labels == part_labels("Hair")[0]
     linked = meshing.links(domain, cuts[1], cuts[0])[::-1]
-    weights = []
+    noise = measure_noise(z, measured & domain, slope[1], weight[1], camera)
+    grain = 0.0 if noise is None else noise.grain
+    inverse, weights = edges.inverse_depth(z), []
     for axis in (0, 1):
         first, second = edges.pair(axis)
-        believed = weight[axis] * refine.step_weight(gaps[axis], z[first], camera) * linked[axis]
-        weights.append(believed * np.where(hair[first] & hair[second], np.float32(refine.HAIR), np.float32(1)))
-    noise = measure_noise(z, measured & domain, slope[1], weight[1], camera)
+        around = refine.wide_gap(inverse, slants, linked[axis], axis)
+        believed = refine.step_weight(gaps[axis], z[first], camera, grain)
+        believed *= refine.step_weight(around, z[first], camera, grain, refine.WIDE_STEP)
+        believed *= np.where(hair[first] & hair[second], np.float32(refine.HAIR), np.float32(1))
+        weights.append(weight[axis] * linked[axis] * believed)
     prior = refine.data_weight(z, camera, strength, noise) * np.where(measured, np.float32(1), np.float32(GUESSED))
     return refine.fuse(z, prior, slope, (weights[0], weights[1]))
 
