@@ -1,5 +1,8 @@
 """Many results in one scene."""
 
+import time
+
+import numpy as np
 import pytest
 
 bpy = pytest.importorskip("bpy")
@@ -36,3 +39,26 @@ def test_a_file_that_is_no_blend_brings_nothing_in(part, results, tmp_path):
     with pytest.raises(part("core.errors").SapiensError, match=r"none\.blend could not be read"):
         part("scene.library").gather([*results, tmp_path / "none.blend"])
     assert not bpy.data.collections and not bpy.data.objects
+
+
+def test_a_hundred_results_come_in_quickly_and_in_order(part, make_avatar, tmp_path):
+    """As the documentation shows it: a hundred results of a batch in one scene, linked; then appended, under the names of their files."""
+    files = part("scene.files")
+    files.new_file()
+    part("scene.build").write_avatars([make_avatar(24, 18, name="Person")], "Person")
+    original = files.save_blend(tmp_path / "first.blend")
+    paths = []
+    for i in range(100):
+        paths.append(tmp_path / f"{i:03d}.blend")
+        paths[-1].write_bytes(original.read_bytes())
+    for link in (True, False):
+        files.new_file()
+        start = time.process_time()
+        made = part("scene.library").gather(paths, link=link, spacing=1.5)
+        taken = time.process_time() - start
+        assert len(made) == 100 and len({tuple(ob.location) for ob in made}) == 100
+        places = np.array([ob.location for ob in made])
+        assert (places[:10, 0] == np.arange(10) * 1.5).all() and (places[::10, 1] == np.arange(10) * 1.5).all()
+        assert all(len(ob.instance_collection.all_objects) == 3 for ob in made)
+        assert len({ob.instance_collection for ob in made}) == 100
+        assert taken < 10, f"{taken:.1f} s for a hundred results"
