@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from .errors import SapiensError
 VIDEOS = {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi"}
 IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 DEFAULT_FPS = 25.0
+LONGEST_GAP = 60.0
+"""Seconds without a picture that are taken for a pause; more is a clock that jumps."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,10 @@ class Clip:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One frame: its time in seconds and its image (H, W, 3) uint8 sRGB, upright; or None and the reason."""
+    """One frame: its time in seconds and its image (H, W, 3) uint8 sRGB, upright; or None and the reason.
+
+    Without image and reason the clip simply has no picture for this moment: its rate varies, or is lower than the one asked for.
+    """
 
     time: float
     image: np.ndarray | None
@@ -77,13 +83,39 @@ def open_clip(
 
 
 def read_frames(clip: Clip) -> Iterator[Frame]:
-    """The frames of a clip, in order. What cannot be decoded is a frame without an image; the next ones are read on."""
+    """A frame for every 1/fps seconds, in order. What cannot be decoded is a frame without an image; the next ones are read on."""
     if clip.files:
         yield from _read_files(clip)
     elif find_spec("av") is None and find_spec("cv2") is not None:
-        yield from _read_with_opencv(clip)
+        yield from _evenly(clip, _read_with_opencv(clip))
     else:
-        yield from _read_video(clip)
+        yield from _evenly(clip, _read_video(clip))
+
+
+def _evenly(clip: Clip, decoded: Iterator[tuple[float, Callable[[], np.ndarray] | str]]) -> Iterator[Frame]:
+    """Of (seconds, what gives the image or the reason why there is none), one for each 1/fps seconds, so that time runs as in the clip:
+    a faster video loses frames, and moments without a picture are frames without an image. Negative seconds: not known."""
+    given = 0
+    for time, content in decoded:
+        slot = given if time < 0 else math.floor((time - clip.start) * clip.fps + 0.45)
+        if time >= clip.end:
+            return
+        if slot < given:
+            continue
+        if slot - given > LONGEST_GAP * clip.fps:  # a clock that jumps, as in joined recordings
+            clip = replace(clip, start=time - given / clip.fps, end=clip.end)
+            slot = given
+        for missing in range(given, slot):
+            yield Frame(clip.start + missing / clip.fps, None)
+        given = slot + 1
+        moment = clip.start + slot / clip.fps if time < 0 else time
+        if isinstance(content, str):
+            yield Frame(moment, None, f"A frame of {clip.path.name} near {moment:.2f} s could not be decoded: {content}.")
+            continue
+        try:
+            yield Frame(moment, content())
+        except SapiensError as error:
+            yield Frame(moment, None, error.message)
 
 
 def _read_files(clip: Clip) -> Iterator[Frame]:
@@ -98,36 +130,36 @@ def _read_files(clip: Clip) -> Iterator[Frame]:
                 yield Frame(time, None, error.message)
 
 
-def _read_video(clip: Clip) -> Iterator[Frame]:
+def _read_video(clip: Clip) -> Iterator[tuple[float, Callable[[], np.ndarray] | str]]:
+    """Every frame of the file from the start of the range, as `_evenly` takes them."""
     from av.error import FFmpegError
 
-    period = 1 / clip.fps
-    due = clip.start  # a frame is due every 1/fps seconds; a faster video gives every n-th, a slower one repeats nothing
     with _opened(clip.path) as container:
         stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
+        stream.thread_type = "SLICE"  # threads that each decode a frame of their own tell of a broken one too late
         begin = float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
         if clip.start > 0 and stream.time_base:
             container.seek(int((clip.start + begin) / stream.time_base), stream=stream)
         packets = container.demux(stream)
         while True:
+            packet = None
             try:
                 packet = next(packets)
                 decoded = packet.decode()
             except StopIteration:
                 return
             except FFmpegError as error:
-                yield Frame(due, None, f"A frame of {clip.path.name} near {due:.2f} s could not be decoded: {error.strerror}.")
-                due += period
+                known = packet is not None and packet.pts is not None and packet.time_base is not None
+                yield (float(packet.pts * packet.time_base) - begin if known else -1.0), str(error.strerror)
                 continue
             for frame in decoded:
-                time = (frame.time or 0.0) - begin
-                if time >= clip.end:
-                    return
-                if time < due - 0.45 * period:
-                    continue
-                due = max(due, time - period) + period
-                yield Frame(time, _upright(frame.to_ndarray(format="rgb24"), frame.rotation))
+                yield max((frame.time or 0.0) - begin, 0.0), partial(_upright_image, frame)
+
+
+def _upright_image(frame) -> np.ndarray:
+    """The image of a decoded frame, turned as the display matrix says: counter-clockwise, in quarters."""
+    image, quarters = frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
 
 
 def _open_with_opencv(path: Path, fps: float | None, start: float, end: float) -> Clip:
@@ -144,35 +176,28 @@ def _open_with_opencv(path: Path, fps: float | None, start: float, end: float) -
     return Clip(path, fps or float(rate), (), start, end, count / rate if count > 0 else math.inf)
 
 
-def _read_with_opencv(clip: Clip) -> Iterator[Frame]:
-    """As `_read_video`; OpenCV turns frames upright by itself, and does not say which it could not decode."""
+def _read_with_opencv(clip: Clip) -> Iterator[tuple[float, Callable[[], np.ndarray] | str]]:
+    """As `_read_video`; OpenCV does not say which frames it could not decode."""
     import cv2
 
-    period, due = 1 / clip.fps, clip.start
     capture = cv2.VideoCapture(str(clip.path))
+    capture.set(
+        cv2.CAP_PROP_ORIENTATION_AUTO, 0
+    )  # not all of its builds turn frames upright, so we do: it says clockwise degrees
+    by_itself = capture.get(cv2.CAP_PROP_ORIENTATION_AUTO) > 0
+    quarters = 0 if by_itself else -round(capture.get(cv2.CAP_PROP_ORIENTATION_META) / 90) % 4
+
+    def image() -> np.ndarray:
+        found, picture = capture.retrieve()
+        if not found:
+            raise SapiensError(f"A frame of {clip.path.name} could not be decoded.", "Check that it plays elsewhere.")
+        return np.ascontiguousarray(np.rot90(picture[..., ::-1], quarters))
+
     try:
-        while True:
-            if not capture.grab():
-                return
-            time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            if time >= clip.end:
-                return
-            if time < due - 0.45 * period:
-                continue
-            found, image = capture.retrieve()
-            due = max(due, time - period) + period
-            if found:
-                yield Frame(time, np.ascontiguousarray(image[..., ::-1]))
-            else:
-                yield Frame(time, None, f"A frame of {clip.path.name} near {time:.2f} s could not be decoded.")
+        while capture.grab():
+            yield max(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, 0.0), image
     finally:
         capture.release()
-
-
-def _upright(image: np.ndarray, degrees: float) -> np.ndarray:
-    """Turned as the display matrix says: `degrees` counter-clockwise, in quarters."""
-    quarters = round(degrees / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
 
 
 def _opened(path: Path):

@@ -128,7 +128,7 @@ def _predicted(
                 if frame.image is not None and not (stored is not None and stored.exists()):
                     fresh.append((n, frame.image))
                     continue
-                if frame.image is None:
+                if frame.image is None and frame.error:
                     notes.append(frame.error)
                 yield n, None if frame.image is None or stored is None else Predictions.load(stored)
                 done += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +84,107 @@ def test_a_video_that_ends_early_gives_its_first_frames(clip, tmp_path, decoder)
     path.write_bytes(whole[: (start + end) // 2])
     seen = [f for f in read_frames(open_clip(path)) if f.image is not None]
     assert 3 <= len(seen) < 20
+
+
+def write(path: Path, images, times=None, codec="mpeg4", rate=10, **options) -> Path:
+    """A video of these images; `times` in milliseconds, where they are not evenly spaced."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, options=options)
+        height, width = images[0].shape[:2]
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, "yuv420p", 2_000_000
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for n, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            frame.pts, frame.time_base = (round(1000 * n / rate) if times is None else times[n]), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def plain(shade, height=48, width=64):
+    return np.broadcast_to(np.array(shade, np.uint8), (height, width, 3))
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mov", "mpeg4"), (".webm", "libvpx-vp9"), (".mkv", "mpeg4"), (".avi", "mpeg4")])
+def test_every_container_that_is_promised(tmp_path, decoder, suffix: str, codec: str) -> None:
+    path = write(tmp_path / f"clip{suffix}", [plain(shade) for shade in SHADES], codec=codec)
+    frames = list(read_frames(open_clip(path, 10.0)))
+    shown = [frame for frame in frames if frame.image is not None]
+    assert len(shown) == 20
+    for frame, shade in zip(shown, SHADES, strict=True):
+        assert np.abs(frame.image.mean(axis=(0, 1)) - shade).max() < 12
+
+
+def test_time_runs_as_in_a_clip_whose_rate_varies(tmp_path, decoder) -> None:
+    """Ten frames a second, then a pause of half a second, then a hurry: a frame for each tenth, empty where there is none."""
+    times = [0, 100, 200, 700, 800, 850, 900, 1000]
+    path = write(tmp_path / "varies.mkv", [plain(shade) for shade in SHADES[:8]], times)
+    frames = list(read_frames(open_clip(path, 10.0)))
+    assert len(frames) == 11
+    assert [n for n, frame in enumerate(frames) if frame.image is None] == [3, 4, 5, 6]
+    assert not any(frame.error for frame in frames)
+    expected = {0: 0, 1: 1, 2: 2, 7: 3, 8: 4, 9: 6, 10: 7}
+    for n, shade in expected.items():
+        assert np.abs(frames[n].image.mean(axis=(0, 1)) - SHADES[shade]).max() < 12
+        assert frames[n].time == pytest.approx(n / 10, abs=0.06)
+
+
+def test_a_higher_rate_than_the_clip_has_keeps_its_time(clip, decoder) -> None:
+    frames = list(read_frames(open_clip(clip, 20.0)))
+    assert len(frames) == 39 and [n for n, frame in enumerate(frames) if frame.image is not None] == list(range(0, 39, 2))
+
+
+@pytest.mark.parametrize(("matrix", "turned"), [((0, 1, -1, 0), -1), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)])
+def test_a_phone_that_was_held_otherwise_gives_upright_frames(tmp_path, decoder, matrix, turned: int) -> None:
+    """The display matrix of the track header (ISO 14496-12): where the picture's x and y axes point on the screen."""
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:, :32, 0], image[:24, 32:, 1], image[24:, 32:, 2] = 200, 200, 200
+    path = write(tmp_path / "phone.mp4", [image] * 5)
+    data = bytearray(path.read_bytes())
+    header = data.index(b"tkhd")
+    start = header + 4 + (52 if data[header + 4] == 1 else 40)
+    a, b, c, d = (value << 16 for value in matrix)
+    data[start : start + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    frames = list(read_frames(open_clip(path)))
+    expected = np.rot90(image, turned)
+    assert len(frames) == 5 and frames[0].image.shape == expected.shape
+    assert np.abs(frames[2].image.astype(int) - expected).mean() < 12
+
+
+def test_broken_frames_are_said_and_the_rest_is_read_on(tmp_path) -> None:
+    path = write(tmp_path / "torn.mkv", [plain(shade) for shade in SHADES], g="1")  # every frame stands for itself
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    for n in (5, 6, 12):
+        begin = data.index(b"\x00\x00\x01\xb6", packets[n][0])
+        data[begin : begin + 8] = b"\x00\x00\x01\xb6\xff\xff\xff\xff"
+    path.write_bytes(data)
+    frames = list(read_frames(open_clip(path)))
+    shown = [n for n, frame in enumerate(frames) if frame.image is not None]
+    assert len(frames) == 20 and len(shown) == 17 and {0, 4, 11, 13, 19} <= set(shown)
+    # A decoder may also drop a broken frame without a word: then its place is empty.
+    assert sum("could not be decoded" in frame.error for frame in frames if frame.image is None) >= 2
+    for n in shown:
+        assert np.abs(frames[n].image.mean(axis=(0, 1)) - SHADES[n]).max() < 12
+
+
+def test_a_folder_of_frames_is_in_the_order_of_its_numbers(tmp_path, image_file) -> None:
+    for n, name in enumerate(("f_1.png", "f_2.png", "f_10.png", "f_9.png")):
+        image_file(plain(SHADES[n]), tmp_path / name)
+    (tmp_path / "f_3.png").write_bytes(b"torn")
+    (tmp_path / "notes.txt").write_text("no frame")
+    frames = list(read_frames(open_clip(tmp_path, 24.0)))
+    assert [frame.image is not None for frame in frames] == [True, True, False, True, True] and "f_3.png" in frames[2].error
+    order = [0, 1, None, 3, 2]
+    assert all(n is None or (frames[i].image == SHADES[n]).all() for i, n in enumerate(order))
+    assert [frame.time for frame in frames] == pytest.approx([n / 24 for n in range(5)])
+    assert len(list(read_frames(open_clip(tmp_path, 24.0, 1 / 24, 3 / 24)))) == 2
+
+
+@pytest.fixture
+def image_file():
+    """Function: write an image to a file."""
+    image = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    return lambda array, path: image.fromarray(np.ascontiguousarray(array)).save(path)
