@@ -130,8 +130,9 @@ def unwelded(mesh: MeshData, uvs: np.ndarray) -> MeshData:
 
 def _aspect(mesh: MeshData) -> float:
     """Height over width of the photo, from how positions and texture coordinates grow: square pixels."""
-    xy = mesh.vertices[:, :2].astype(np.float64) / mesh.vertices[:, 2:]
-    u, v = mesh.uvs.astype(np.float64).T
+    some = slice(None, None, max(1, len(mesh.vertices) // 10_000))
+    xy = mesh.vertices[some, :2].astype(np.float64) / mesh.vertices[some, 2:]
+    u, v = mesh.uvs[some].astype(np.float64).T
     return float(np.ptp(xy[:, 1]) / max(np.ptp(v), 1e-12) / max(np.ptp(xy[:, 0]) / max(np.ptp(u), 1e-12), 1e-12)) or 1.0
 
 

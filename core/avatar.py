@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .rig import RigSettings
 
 Progress = Callable[[str, float], None]
+T = TypeVar("T")
 
 
 def _default_pose_settings() -> PoseSettings:
@@ -88,7 +89,9 @@ def make_avatars(
         raise SapiensError(f"{name} has no pointmap, so there is no surface.", "Run the pointmap task on the photo first.")
 
     report("camera", 0.0)
-    estimate = estimate_camera(predictions, focal_35mm=settings.focal_35mm, typed_35mm=settings.typed_35mm)
+    once = _once(predictions, kept)
+    lens = {"focal_35mm": settings.focal_35mm, "typed_35mm": settings.typed_35mm}
+    estimate = once(("camera", repr(lens)), lambda: estimate_camera(predictions, **lens))
     camera = estimate.camera
     people = find_people(_labels(predictions), predictions.boxes)
     if not people:
@@ -101,12 +104,16 @@ def make_avatars(
 
     report("pose", 0.05)
     lift = settings.with_rig or settings.stature is not None
-    poses = [_pose(predictions, i, camera, settings) if lift else (None, ()) for i in range(len(people))]
+
+    def lifted(maps: Predictions, person: int, scale: object) -> tuple[Pose | None, tuple[str, ...]]:
+        return once(("pose", person, repr((camera, settings.pose, scale))), lambda: _pose(maps, person, camera, settings))
+
+    poses = [lifted(predictions, i, settings.distance) if lift else (None, ()) for i in range(len(people))]
     if settings.stature is not None:
         if (pose := poses[lead][0]) is None:
             raise SapiensError(f"The height of the person in {name} could not be estimated.", "Leave the stature out.")
         predictions = scaled(predictions, scale_to_stature(pose, settings.stature))
-        poses = [_pose(predictions, i, camera, settings) for i in range(len(people))]
+        poses = [lifted(predictions, i, ("stature", settings.stature)) for i in range(len(people))]
 
     made: dict[int, Avatar] = {}
     failures: list[SapiensError] = []
@@ -156,6 +163,24 @@ def make_avatars(
         placed = [rest_avatar(a, settings.rig.rest, not settings.keep_camera_frame) for a in placed]
     report("done", 1.0)
     return placed
+
+
+def _once(predictions: Predictions, kept: Kept | None) -> Callable[[tuple, Callable[[], T]], T]:
+    """A function (key, compute) -> what compute() gives, taken from `kept` where these predictions were seen before."""
+    if kept is None:
+        return lambda _key, compute: compute()
+    from .kept import digest
+
+    maps = (
+        predictions.pointmap,
+        predictions.normal,
+        predictions.seg,
+        predictions.keypoints,
+        predictions.boxes,
+        predictions.intrinsics,
+    )
+    seen = digest(*maps, predictions.image, repr(sorted(predictions.metadata.items())))
+    return lambda key, compute: kept.get((*key, seen), compute)
 
 
 def make_scan(predictions: Predictions, name: str = "person", settings: AvatarSettings | None = None) -> Avatar:

@@ -18,7 +18,7 @@ class Kept:
     A key must hold all that the result depends on (`digest` for arrays); so a result is the same whether it was kept or not.
     """
 
-    def __init__(self, limit: int = 8):
+    def __init__(self, limit: int = 24):
         self._limit = limit
         self._found: OrderedDict[tuple, object] = OrderedDict()
 

@@ -7,6 +7,7 @@ import pytest
 
 from sapiens2_avatar.core import texture
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
+from sapiens2_avatar.core.data import Predictions
 from sapiens2_avatar.core.kept import Kept, digest
 from sapiens2_avatar.core.scan import ScanSettings
 
@@ -33,6 +34,18 @@ def test_only_the_latest_are_kept_and_failures_are_not():
     with pytest.raises(ZeroDivisionError):
         kept.get(("bad",), lambda: 1 // 0)
     assert kept.get(("bad",), lambda: 5) == 5
+
+
+def test_another_scale_or_lens_is_another_pose(studio):
+    """The first pose that was kept must not come back for other settings."""
+    predictions = Predictions.load(studio("body_sit.degraded"))
+    kept = Kept()
+    quick = replace(AvatarSettings(), scan=ScanSettings(resolution="half"), texture=texture.TextureSettings(colour="photo"))
+    for change in ({}, {"stature": 1.5}, {"stature": 1.9}, {"distance": 2.0}, {"typed_35mm": 60.0}, {}):
+        settings = replace(quick, **change)
+        one, two = (make_avatars(predictions, settings=settings, kept=k)[0] for k in (kept, None))
+        assert np.array_equal(one.rig.heads, two.rig.heads) and np.array_equal(one.mesh.vertices, two.mesh.vertices), change
+        assert one.camera == two.camera and np.array_equal(one.world_from_camera, two.world_from_camera)
 
 
 def test_a_slider_repeats_only_what_depends_on_it(scan_subjects, monkeypatch):
