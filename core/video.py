@@ -140,20 +140,33 @@ def _read_video(clip: Clip) -> Iterator[tuple[float, Callable[[], np.ndarray] | 
         begin = float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
         if clip.start > 0 and stream.time_base:
             container.seek(int((clip.start + begin) / stream.time_base), stream=stream)
+        base = float(stream.time_base or 0)
+        waiting: list[int] = []  # time stamps of packets whose frame has not come; frames come in the order of their time stamps
         packets = container.demux(stream)
         while True:
-            packet = None
             try:
-                packet = next(packets)
-                decoded = packet.decode()
-            except StopIteration:
+                packet = next(packets, None)
+            except FFmpegError as error:  # the file ends in the middle of something: there is nothing after it
+                yield -1.0, str(error.strerror)
                 return
+            if packet is None:
+                return
+            if packet.pts is not None and packet.size:
+                waiting.append(packet.pts)
+            try:
+                decoded = packet.decode()
             except FFmpegError as error:
-                known = packet is not None and packet.pts is not None and packet.time_base is not None
-                yield (float(packet.pts * packet.time_base) - begin if known else -1.0), str(error.strerror)
+                known = packet.pts is not None
+                if known and packet.pts in waiting:
+                    waiting.remove(packet.pts)
+                yield (max(packet.pts * base - begin, 0.0) if known else -1.0), str(error.strerror)
                 continue
             for frame in decoded:
-                yield max((frame.time or 0.0) - begin, 0.0), partial(_upright_image, frame)
+                time = (frame.time or 0.0) - begin
+                for lost in sorted(pts for pts in waiting if frame.pts is not None and pts < frame.pts and pts * base >= begin):
+                    yield lost * base - begin, "the decoder left it out"
+                waiting = [pts for pts in waiting if frame.pts is not None and pts > frame.pts]
+                yield max(time, 0.0), "its data is damaged" if frame.is_corrupt else partial(_upright_image, frame)
 
 
 def _upright_image(frame) -> np.ndarray:

@@ -163,9 +163,8 @@ def test_broken_frames_are_said_and_the_rest_is_read_on(tmp_path) -> None:
     path.write_bytes(data)
     frames = list(read_frames(open_clip(path)))
     shown = [n for n, frame in enumerate(frames) if frame.image is not None]
-    assert len(frames) == 20 and len(shown) == 17 and {0, 4, 11, 13, 19} <= set(shown)
-    # A decoder may also drop a broken frame without a word: then its place is empty.
-    assert sum("could not be decoded" in frame.error for frame in frames if frame.image is None) >= 2
+    assert len(frames) == 20 and 16 <= len(shown) <= 17 and {0, 4, 11, 13, 19} <= set(shown)
+    assert all("could not be decoded" in frame.error for frame in frames if frame.image is None)
     for n in shown:
         assert np.abs(frames[n].image.mean(axis=(0, 1)) - SHADES[n]).max() < 12
 
