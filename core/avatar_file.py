@@ -11,6 +11,7 @@ import numpy as np
 from .data import Avatar, Camera, MeshData, PartData, RigData, SkinWeights, Textures
 from .errors import SapiensError
 from .exr import exr_bytes
+from .kept import Kept, digest
 from .png import png_bytes
 
 FORMAT = "sapiens2-avatars"
@@ -19,11 +20,16 @@ TEXTURES = ("base_colour_srgb", "mask", "normal_tangent", "roughness", "displace
 """The images of `Textures`."""
 
 
-def save_avatars(avatars: list[Avatar], path: str | Path) -> Path:
+def save_avatars(avatars: list[Avatar], path: str | Path, kept: Kept | None = None) -> Path:
     """Write all avatars of one photo to `path`; images that they share are stored once.
 
-    Images are also stored as the files that Blender packs, so that Blender, whose window waits meanwhile, need not encode them.
+    Images are also stored as the files that Blender packs, so that Blender, whose window waits meanwhile, need not encode them. `kept`:
+    those that were encoded for a former file are taken from here.
     """
+
+    def encoded(pixels: np.ndarray) -> np.ndarray:
+        return _encoded(pixels) if kept is None else kept.get(("image file", digest(pixels)), lambda: _encoded(pixels))
+
     from safetensors.numpy import save_file
 
     tensors: dict[str, np.ndarray] = {}
@@ -51,11 +57,11 @@ def save_avatars(avatars: list[Avatar], path: str | Path) -> Path:
         for name in TEXTURES:
             pixels = getattr(avatar.textures, name)
             if pixels is not None:
-                tensors[f"{i}.encoded.{name}"] = _encoded(pixels)
+                tensors[f"{i}.encoded.{name}"] = encoded(pixels)
         records.append(record)
     if avatars:
         tensors["image"] = np.ascontiguousarray(avatars[0].image)
-        tensors["encoded.image"] = _encoded(avatars[0].image)
+        tensors["encoded.image"] = encoded(avatars[0].image)
     path = Path(path)
     save_file(tensors, path, {"format": FORMAT, "avatars": json.dumps(records)})
     return path

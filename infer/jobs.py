@@ -61,7 +61,12 @@ def build(
         write_previews(loaded, Path(previews))
     avatars = make_avatars(loaded, name, chosen, progress, KEPT)
     notes = list(dict.fromkeys(note for avatar in avatars for note in avatar.notes))
-    return {"avatars": str(save_avatars(avatars, output)), "predictions": predictions, "people": len(avatars), "notes": notes}
+    return {
+        "avatars": str(save_avatars(avatars, output, KEPT)),
+        "predictions": predictions,
+        "people": len(avatars),
+        "notes": notes,
+    }
 
 
 def run(

@@ -7,6 +7,7 @@ import pytest
 
 from sapiens2_avatar.core import texture
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
+from sapiens2_avatar.core.avatar_file import save_avatars
 from sapiens2_avatar.core.data import Predictions
 from sapiens2_avatar.core.kept import Kept, digest
 from sapiens2_avatar.core.scan import ScanSettings
@@ -46,6 +47,14 @@ def test_another_scale_or_lens_is_another_pose(studio):
         one, two = (make_avatars(predictions, settings=settings, kept=k)[0] for k in (kept, None))
         assert np.array_equal(one.rig.heads, two.rig.heads) and np.array_equal(one.mesh.vertices, two.mesh.vertices), change
         assert one.camera == two.camera and np.array_equal(one.world_from_camera, two.world_from_camera)
+
+
+def test_a_file_is_the_same_with_images_that_were_encoded_before(scan_subjects, tmp_path):
+    predictions, _ = scan_subjects.sphere(80)
+    kept = Kept()
+    made = make_avatars(predictions, settings=AvatarSettings(with_rig=False))
+    files = [save_avatars(made, tmp_path / str(i), k).read_bytes() for i, k in enumerate((None, kept, kept))]
+    assert files[0] == files[1] == files[2]
 
 
 def test_a_slider_repeats_only_what_depends_on_it(scan_subjects, monkeypatch):
