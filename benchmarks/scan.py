@@ -1,8 +1,8 @@
 """Measure the scan on synthetic people with known surfaces: geometry against the truth, and the time of every stage.
 
-usage: python benchmarks/scan.py [--samples body_apose,face_a] [--kinds exact,degraded] [--points 60000] [--set refine=0.8 ...] [--times]
+usage: python benchmarks/scan.py [--samples body_apose,face_a] [--kinds exact,degraded] [--points 60000] [--set refine=0.8 ...] [--times | --sizes]
 Needs the reference data beside the checkout or in SAPIENS2_SHARED, and embreex. Distances in mm, angles in degrees, shares in percent; times are
-CPU seconds of one thread, from maps in memory to arrays of the mesh.
+CPU seconds of one thread, from maps in memory to arrays of the mesh; --sizes shows how time and memory of a whole scan with its textures grow.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from sapiens2_avatar.core import edges, scan
+from sapiens2_avatar.core import avatar, edges, scan
 from sapiens2_avatar.core.camera import estimate_camera
 from sapiens2_avatar.core.data import Predictions
 
@@ -49,10 +50,18 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=60_000, help="samples of each surface")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="fields of ScanSettings")
     parser.add_argument("--times", action="store_true", help="only the times of the stages")
+    parser.add_argument("--sizes", action="store_true", help="only time and memory of one person in photos of four sizes")
+    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     chosen = {k: _value(v) for k, v in (item.split("=", 1) for item in options.set)}
     settings = scan.ScanSettings(**chosen)
     names = options.samples.split(",")
+    if options.size:
+        measure_size(names[0], settings, options.size)
+        return
+    if options.sizes:
+        measure_sizes(names[0], options.set)
+        return
     if options.times:
         measure_times(names, settings)
         return
@@ -132,6 +141,53 @@ def measure_times(names: list[str], settings: scan.ScanSettings) -> None:
         row = (f"{best.get(stage, 0):8.3f}" for stage in (*stages, "all"))
         print(f"{name:24}", *row, f"{int(surface.mask.sum()):8}", flush=True)
     print(PEERS)
+
+
+def measure_sizes(name: str, chosen: list[str]) -> None:
+    """Print time and memory of `make_scan` for photos of 0.2 to 12.6 million pixels, each in a process of its own."""
+    print(f"{'photo':>12} {'person':>10} {'faces':>9} {'mesh s':>8} {'all s':>8} {'us/pixel':>9} {'peak GB':>8}")
+    for height in (512, 1024, 2048, 4096):
+        command = [sys.executable, __file__, "--samples", name, "--size", str(height), "--set", *chosen]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        print(done.stdout.strip() or f"{height}: {done.stderr.strip()}", flush=True)
+
+
+def measure_size(name: str, settings: scan.ScanSettings, height: int) -> None:
+    """One row of that table: the sample's maps resized to (height, height * 3 / 4), its person as large as in the original."""
+    import resource
+
+    import cv2
+
+    sys.path.insert(0, str(SHARED / "checks"))
+    import score
+
+    maps = vars(read(score, name))
+    size = (height * 3 // 4, height)
+
+    def resized(values: np.ndarray) -> np.ndarray:
+        if values.dtype == np.float16:
+            return cv2.resize(values.astype(np.float32), size, interpolation=cv2.INTER_NEAREST).astype(np.float16)
+        return cv2.resize(values, size, interpolation=cv2.INTER_NEAREST)
+
+    old = maps["image"].shape[0]
+    kept = {
+        k: resized(v) for k, v in maps.items() if k in ("image", "pointmap", "normal", "albedo", "seg", "alpha") and v is not None
+    }
+    intrinsics = maps["intrinsics"].copy()
+    intrinsics[:2] *= height / old
+    intrinsics[:2, 2] += (height / old - 1) / 2
+    predictions = Predictions(**kept, intrinsics=intrinsics)
+    spent: dict[str, float] = {}
+    scan.make_mesh = _timed(scan.make_mesh, "mesh", spent)
+    start = time.process_time()
+    made = avatar.make_scan(predictions, name, avatar.AvatarSettings(scan=settings))
+    total = time.process_time() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    person = int((predictions.seg > 0).sum()) if predictions.seg is not None else 0
+    print(
+        f"{size[0]:>5} x {size[1]:>4} {person:>10} {len(made.mesh.faces):>9} {spent['mesh']:>8.2f} {total:>8.2f} "
+        f"{total / (size[0] * size[1]) * 1e6:>9.2f} {peak:>8.2f}"
+    )
 
 
 def _timed(function: Callable, stage: str, spent: dict[str, float]) -> Callable:
