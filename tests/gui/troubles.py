@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import bpy
-from driver import OUT, click, datablocks, find_button, module, open_tab, picture, press, rest, until
+from driver import OUT, click, datablocks, find_button, module, mouse, open_tab, picture, press, rest, until
 from steps import PYTHON, jobs, preferences, project, settings, stage, store_predictions
 
 REFUSING = "http://127.0.0.1:9"
@@ -132,6 +132,9 @@ def drop_and_paste():
     view = next(a for a in window.screen.areas if a.type == "VIEW_3D")
     with bpy.context.temp_override(window=window, area=view, region=next(r for r in view.regions if r.type == "WINDOW")):
         bpy.ops.wm.drop_import_file("INVOKE_DEFAULT", directory=str(photo.parent), files=[{"name": photo.name}])
+    yield 1.0
+    picture("drop")
+    mouse.key("s")  # Blender asks what to do with the picture; "Sapiens2 Photo" is the answer with the underlined S
     yield 1.0
     taken["dropped"] = settings().photo
     settings().photo = ""
