@@ -90,3 +90,12 @@ def test_a_rebuilt_rig_takes_the_scan_along_and_leaves_no_old_action(part, turne
         scan.data.loops.foreach_get("vertex_index", corners)
         expected = (wanted.mesh.normals @ avatar.world_from_camera[:3, :3].T)[corners]
         assert np.percentile(np.abs(normals - expected), 99) < 0.02
+
+
+def test_the_sidebars_choice_reaches_the_settings_of_the_build(part):
+    settings = bpy.context.scene.sapiens2
+    rig, wanted = part("core.rig").RigSettings, part("properties").avatar_settings
+    assert rig(**wanted(settings)["rig"]).rest == "photo"
+    for rest in ("A", "T"):
+        settings.rest = rest
+        assert rig(**wanted(settings)["rig"]).rest == rest
