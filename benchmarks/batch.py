@@ -111,20 +111,22 @@ def growth(folder: Path, counts: list[int], width: int) -> list[dict]:
     return rows
 
 
-def second_worker(folder: Path, width: int, count: int = 8, rounds: int = 3) -> float:
-    """How many times faster two workers are than one after the network: wall time, best of rounds that take turns."""
+def second_worker(folder: Path, width: int, count: int = 8, rounds: int = 4) -> tuple[float, float]:
+    """How many times faster two workers are than one after the network, best of rounds that take turns: by the clock, and by the
+    processor time of the one that works longest, which is what the clock would say on a machine that does nothing else.
+    """
     paths = photos(folder / "two", count, width)
     predicting = Worker()
     checked(call(predicting, predict_all, jobs_for(paths, folder / "two out"), PLAN))
     predicting.replace()
-    workers = [Worker(threads=1), Worker(threads=1)]
+    workers = [Measured(threads=1), Measured(threads=1)]
     rest = [
         Job(job.item, job.folder, {s: k for s, k in job.todo.items() if s != PREDICT})
         for job in jobs_for(paths, folder / "two out")
     ]
     for worker in workers:
-        checked(call(worker, finish_all, rest[:1], PLAN))
-    best = {1: float("inf"), 2: float("inf")}
+        worker.do(finish_all, rest[:1])
+    best, busiest = {1: float("inf"), 2: float("inf")}, {1: float("inf"), 2: float("inf")}
     for _ in range(rounds):
         for used in best:
             for job in rest:
@@ -134,13 +136,15 @@ def second_worker(folder: Path, width: int, count: int = 8, rounds: int = 3) -> 
 
                 def one(job: Job, free=free) -> None:
                     worker = free.pop()
-                    checked(call(worker, finish_all, [job], PLAN))
+                    worker.do(finish_all, [job])
                     free.append(worker)
 
-                began = time.perf_counter()
+                began, before = time.perf_counter(), [worker.seconds() for worker in workers]
                 list(threads.map(one, rest))
                 best[used] = min(best[used], time.perf_counter() - began)
-    return best[1] / best[2]
+                spent = max(worker.seconds() - start for worker, start in zip(workers, before, strict=True))
+                busiest[used] = min(busiest[used], spent)
+    return best[1] / best[2], busiest[1] / busiest[2]
 
 
 def main() -> int:
@@ -152,7 +156,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         try:
             rows = growth(Path(folder), options.images, options.width)
-            ratio = second_worker(Path(folder), options.width)
+            ratio, ratio_used = second_worker(Path(folder), options.width)
         finally:
             end_workers()
     times = [row["cpu_seconds_per_image"] for row in rows]
@@ -160,7 +164,11 @@ def main() -> int:
     spread = max(times) / min(times) - 1
     grown = memory[-1] / memory[-2] - 1 if len(memory) > 1 else 0.0
     if options.json:
-        print(json.dumps({"rows": rows, "spread": spread, "memory_growth": grown, "two_workers": ratio}))
+        print(
+            json.dumps(
+                {"rows": rows, "spread": spread, "memory_growth": grown, "two_workers": ratio, "two_workers_used": ratio_used}
+            )
+        )
     else:
         print(f"{'images':>8}{'CPU s/image':>13}{'images/min':>12}{'network MB':>12}{'rest MB':>9}")
         for row in rows:
@@ -170,7 +178,7 @@ def main() -> int:
             )
         print(f"time per image differs by       {spread:6.1%}   limit {TIME_SPREAD:.0%}")
         print(f"memory grew in the last run by  {grown:6.1%}   limit {MEMORY_GROWTH:.0%}")
-        print(f"two workers are faster by       {ratio:6.2f}   at least {SPEED_UP}")
+        print(f"two workers are faster by       {ratio:6.2f}   at least {SPEED_UP} (by processor time {ratio_used:.2f})")
     return int(spread > TIME_SPREAD or grown > MEMORY_GROWTH or ratio < SPEED_UP)
 
 
