@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import bpy
@@ -89,7 +89,7 @@ def _vertex_normals(mesh: bpy.types.Mesh) -> np.ndarray:
 
 
 @contextmanager
-def _cutter(mesh: bpy.types.Mesh) -> Iterator:
+def _cutter(mesh: bpy.types.Mesh) -> Iterator[Callable[[int], bpy.types.Mesh]]:
     """A function: index of a piece -> a new mesh of its faces alone. Geometry nodes do it in one go with all layers of data."""
     tree = bpy.data.node_groups.new("sapiens2 separate", "GeometryNodeTree")
     scene, obj = bpy.data.scenes.new(".sapiens2"), bpy.data.objects.new(".sapiens2", mesh)
