@@ -4,7 +4,8 @@ domain    which pixels belong to the person (segmentation and matte)
 normals   the normal map, checked against the depth
 snap      depths between two surfaces go back to one of them
 edges     the surface is torn where tangent planes do not explain the next pixel
-refine    depth and normals are fused
+noise     how far the depth is off
+refine    depth and normals are fused, the noise decides which leads
 meshing   every pixel becomes a quad, tears become gaps
 decimate  fewer faces, if asked for
 """
