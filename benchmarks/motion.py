@@ -24,7 +24,9 @@ from rig_factory import make_rig, with_legs
 
 from sapiens2_avatar.core.contacts import foot_points, spans
 from sapiens2_avatar.core.data import Predictions
+from sapiens2_avatar.core.foot_lock import leg_length, sole_offsets
 from sapiens2_avatar.core.motion import MotionSettings, Take, make_take
+from sapiens2_avatar.core.rest_frames import rest_frames, rest_points
 from sapiens2_avatar.core.retarget import retarget_motion
 from sapiens2_avatar.core.rigs import recognise
 from sapiens2_avatar.core.rotations import fit_rigid
@@ -69,18 +71,22 @@ def slide(take: Take) -> float:
 
 
 def rig_slide(take: Take, thigh: float = 1.2, shank: float = 0.85) -> float:
-    """Millimetres that ankles and balls of the feet move during stands of the whole foot, on a rig with other legs."""
+    """Millimetres that heels and toes of a rig with other legs move while they stand; nan where nothing does."""
     plain = make_rig("mixamo", "A")
     rest = with_legs(plain, recognise(plain), thigh, shank)
     bone_map = recognise(rest)
-    _, heads = forward_kinematics(rest, retarget_motion(take.motion(), rest, bone_map))
-    worst = 0.0
+    points = rest_points(rest, bone_map)
+    own = rest_frames(rest, bone_map, points)
+    solved = retarget_motion(take.motion(), rest, bone_map)
+    _, heads = forward_kinematics(rest, solved)
+    moved = []
     for n, side in enumerate(SIDES):
-        for start, stop in spans(take.contacts[:, 2 * n] & take.contacts[:, 2 * n + 1]):
-            for role in ("Foot", "Toes"):
-                at = heads[start:stop, rest.index(bone_map.bones[side + role][0])]
-                worst = max(worst, float(np.linalg.norm(at - at[0], axis=1).max()))
-    return worst * 1000
+        foot = bone_map.bones[f"{side}Foot"][0]
+        for k, (ahead, below) in enumerate(sole_offsets().values()):
+            offset = leg_length(points, side) * own[f"{side}Foot"] @ np.array([0.0, ahead, -below])
+            at = heads[:, rest.index(foot)] + solved.turns[foot] @ offset
+            moved += [np.linalg.norm(at[a:b] - at[a], axis=1).max() for a, b in spans(take.contacts[:, 2 * n + k])]
+    return float(max(moved)) * 1000 if moved else float("nan")
 
 
 def measure(frames: list[Predictions], truth: np.ndarray, fps: float, smoothness: float) -> dict[str, float]:

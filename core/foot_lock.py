@@ -58,7 +58,7 @@ def lock_rig_feet(motion: BodyMotion, rest: RestRig, points: Mapping[str, np.nda
             path[:, None] - floor
         )
     for side in sides:
-        _place_leg(joints, side, points, own, turns, path - floor, world, _leg_scale(points, side))
+        _place_leg(joints, side, points, own, turns, path - floor, world, leg_length(points, side))
     locked, _ = lock_feet(joints, standing, motion.fps, {"heel": 0.0, "toes": 0.0})
     for side in sides:
         hip, knee, ankle = (joint_index(f"{side}_{n}") for n in ("hip", "knee", "ankle"))
@@ -98,7 +98,7 @@ def _whole(side: str, points: Mapping[str, np.ndarray], turns: Mapping[str, np.n
     )
 
 
-def _leg_scale(points: Mapping[str, np.ndarray], side: str) -> float:
+def leg_length(points: Mapping[str, np.ndarray], side: str) -> float:
     """Length of a leg of the rig, units of the armature."""
     hip, knee, ankle = (points[f"{side}_{n}"][0] for n in ("hip", "knee", "ankle"))
     return float(np.linalg.norm(knee - hip) + np.linalg.norm(ankle - knee))
@@ -118,14 +118,14 @@ def _place_leg(joints: np.ndarray, side: str, points: Mapping[str, np.ndarray], 
         at = at + (turns[role] @ offset) @ world.T
         joints[:, joint_index(f"{side}_{name}")] = at
     foot = turns[f"{side}Foot"] @ own[f"{side}Foot"]
-    for name, (ahead, below) in _sole().items():
+    for name, (ahead, below) in sole_offsets().items():
         point = at + leg * (foot @ np.array([0.0, ahead, -below])) @ world.T
         for joint in ("heel",) if name == "heel" else ("big_toe", "small_toe"):
             joints[:, joint_index(f"{side}_{joint}")] = point
 
 
 @cache
-def _sole() -> dict[str, tuple[float, float]]:
+def sole_offsets() -> dict[str, tuple[float, float]]:
     """How far heel and toes of the mean person are ahead of the ankle, and how far the ground is below it; shares of the leg."""
     joints = template_joints()
     hip, knee, ankle, heel, big, small = (
