@@ -100,10 +100,23 @@ def _answer(channel: Channel, jobs: dict[str, Job], message: dict, cancelled: se
         )
 
 
+NO_MEMORY = (
+    "bad_alloc",
+    "could not create a primitive",
+    "not enough memory",
+    "annot allocate memory",
+    "nsufficient memory",
+    "ailed to allocate",
+    "failed to map segment",
+    "out of memory",
+)
+"""What torch, oneDNN, OpenCV, SciPy and the loader of libraries say, in errors of many types, when memory is what they lack."""
+
+
 def _explain(error: Exception) -> SapiensError:
     """One sentence and the next step for an exception that nobody expected."""
     name = type(error).__name__
-    if isinstance(error, MemoryError) or name == "OutOfMemoryError":
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or any(text in str(error) for text in NO_MEMORY):
         return SapiensError("There is not enough memory for this.", "Choose a smaller model or the CPU, or close other programs.")
     if isinstance(error, ImportError):
         return SapiensError(

@@ -39,6 +39,8 @@ def slow(progress, seconds, polite=True):
 def fail(progress, kind):
     if kind == "known":
         raise SapiensError("It is known.", "Do this.", "model")
+    if kind == "primitive":
+        raise RuntimeError("could not create a primitive")
     raise {{"memory": MemoryError, "bug": ValueError, "import": ModuleNotFoundError}}[kind]("no")
 
 def die(progress, number):
@@ -87,6 +89,7 @@ def test_jobs_wait_their_turn_in_order_and_the_process_stays_warm(worker):
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [
+        ("primitive", "not enough memory"),
         ("known", "It is known. Do this."),
         ("memory", "not enough memory"),
         ("bug", "unexpected"),

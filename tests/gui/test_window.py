@@ -60,6 +60,9 @@ def test_a_dying_worker_is_one_sentence(play, signal):
     value = play("deaths.killed", seconds=600, HOW=signal)[0]["value"]
     assert value["after"] == value["before"] and len({death["stage"] for death in value["deaths"]}) == 3
     for death in value["deaths"]:
-        assert death["seconds"] < 5 and death["message"] and death["hint"], death
+        # Without memory the worker still has to notice; a busy computer makes that longer than a signal takes.
+        assert death["seconds"] < (15 if signal == "memory" else 5), death
+        assert "memory" in death["message"] or signal == "SIGSEGV", death
+        assert death["message"] and death["hint"], death
         assert death["left"] == [[], []], death
     assert len(value["made"]["objects"]) > len(value["before"]["objects"])
