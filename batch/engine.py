@@ -174,6 +174,8 @@ def _outcomes(future: Future, jobs: list[Job], function: Callable) -> list[Outco
         return future.result()
     if isinstance(problem, BrokenProcessPool):
         return give_up(jobs, function, DIED)
+    if isinstance(problem, SapiensError):  # what concerns all of them: no weights, no such device
+        return give_up(jobs, function, problem)
     log.error("%s", ", ".join(job.item.name for job in jobs), exc_info=problem)
     error = SapiensError(f"An unexpected error: {type(problem).__name__}: {problem}.", "Please report it with the log.")
     return give_up(jobs, function, error)

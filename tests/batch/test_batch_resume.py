@@ -157,6 +157,13 @@ def test_shares_of_a_farm_give_what_one_machine_gives(source, start, run, conten
     assert farm == contents(tmp_path / "one")
 
 
+@pytest.mark.slow
+def test_what_concerns_all_inputs_is_the_reason_of_each(source, run, tmp_path):
+    code, _, err = run(source, tmp_path / "out", *NETWORK_ONLY, "--device", "cuda:77")
+    assert code == 1 and err.count("no device 'cuda:77'") == 2 and "unexpected" not in err
+    assert run(source, tmp_path / "out", *NETWORK_ONLY, "--retry-failed")[0] == 0
+
+
 def test_wrong_usage_and_nothing_to_do_have_their_own_exit_status(source, run, tmp_path):
     assert run(source, tmp_path / "out", "--chunk", "9/8")[0] == 2
     assert run(source, tmp_path / "out", "--engine", "kubernetes")[0] == 2
