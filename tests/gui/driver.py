@@ -129,7 +129,7 @@ def press(text, **options):
     yield from click(*place)
 
 
-def drag(start, end, area_window_height=None):
+def drag(start, end):
     mouse.move(*start)
     yield 0.2
     mouse.button(True)

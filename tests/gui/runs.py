@@ -97,11 +97,13 @@ def cancel():
     yield from rest()
     before, bytes_before = datablocks(), saved_bytes()
     assert saved_bytes() == bytes_before  # else the comparison would say nothing
-    stages = []
+    stages, place = [], []
 
     def stop():
         stage = jobs().current().stage
-        yield from press("sapiens2.cancel", offset=region("UI").width // 2 - 58, start=0.4)
+        if not place:  # found while the worker starts; later stages are over before a search ends
+            place.append((yield from find_button("sapiens2.cancel", offset=region("UI").width // 2 - 58, start=0.4)))
+        yield from click(*place[0])
         asked = time.monotonic()
         yield from until(lambda: jobs().current() is None, 8)
         seconds = time.monotonic() - asked
