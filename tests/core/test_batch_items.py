@@ -64,3 +64,19 @@ def test_any_name_becomes_a_file_name(text, tmp_path):
 
 def test_long_names_that_differ_at_the_end_stay_different():
     assert safe_name("é" * 200 + "1") != safe_name("é" * 200 + "2")
+
+
+def test_videos_are_inputs_and_folders_of_frames_where_they_are_named(tmp_path):
+    for name in ("shots/a/plate/f.0001.png", "shots/a/plate/f.0002.png", "shots/b/plate/f.0001.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "shots" / "take.MOV").write_bytes(b"video")
+    assert [p.name for p in find_inputs(str(tmp_path / "shots"))] == ["f.0001.png", "f.0002.png", "f.0001.png", "take.MOV"]
+    plates = make_items(find_inputs(str(tmp_path / "shots" / "*" / "plate")), "{parent}")
+    assert [(item.name, item.clip, item.error) for item in plates] == [("a", True, ""), ("b", True, "")]
+    (tmp_path / "list.txt").write_text("shots/a/plate\nshots/take.MOV\nshots/a\n", "utf-8")
+    clip, video, empty = make_items(find_inputs(str(tmp_path / "list.txt")))
+    assert clip.clip and video.clip and clip.sha256 == plates[0].sha256
+    assert not empty.clip and "is a folder" in empty.error
+    (tmp_path / "shots" / "a" / "plate" / "f.0002.png").write_bytes(b"another")
+    assert make_items([tmp_path / "shots" / "a" / "plate"])[0].sha256 != clip.sha256

@@ -71,3 +71,11 @@ def test_a_report_that_cannot_be_read_counts_as_none(item, tmp_path):
     finished(item, tmp_path / "out", PLAN)
     (tmp_path / "out" / "report.json").write_text('{"input": "photo.jpg", "sha')
     assert left(item, tmp_path / "out", PLAN) == list(PLAN.stages(item))
+
+
+def test_a_range_is_of_clips_alone_and_bvh_too(item):
+    plan = replace(PLAN, make=("predictions", ".bvh"))
+    clip = replace(item, clip=True)
+    assert list(plan.stages(item)) == [PREDICT] and list(plan.stages(clip)) == [PREDICT, SCENE, ".bvh"]
+    shorter = replace(plan, clip=replace(plan.clip, end=2.0))
+    assert shorter.stages(item) == plan.stages(item) and shorter.stages(clip)[PREDICT] != plan.stages(clip)[PREDICT]

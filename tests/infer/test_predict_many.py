@@ -1,0 +1,107 @@
+"""A group of photos gives what each photo gives alone, and loads a checkpoint as rarely as memory allows."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
+
+from sapiens2_avatar.core.errors import SapiensError  # noqa: E402
+from sapiens2_avatar.infer import network as networks  # noqa: E402
+from sapiens2_avatar.infer import predict as predicts  # noqa: E402
+from sapiens2_avatar.infer.network import Network, find_checkpoints  # noqa: E402
+from sapiens2_avatar.infer.predict import predict, predict_many  # noqa: E402
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Two small photos of a person with a broken one between them."""
+    folder = tmp_path_factory.mktemp("photos")
+    image = Image.open(DATA / "sample_photo.jpg").convert("RGB").resize((96, 128))
+    image.save(folder / "a.png")
+    (folder / "b.png").write_bytes(b"no photo")
+    image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "c.png")
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture
+def loads(monkeypatch, tmp_path):
+    """The preview model as two files, pose and the rest; the names of those that are loaded."""
+    found = []
+    whole = find_checkpoints("preview", None)
+    other = tmp_path / "pose.safetensors"
+    other.symlink_to(DATA / "preview.safetensors")
+
+    def split(model, tasks):
+        return {task: replace(c, path=other) if task == "pose" else c for task, c in whole.items() if not tasks or task in tasks}
+
+    def load(path, *arguments):
+        found.append(path.stem)
+        return original(path, *arguments)
+
+    original = networks.load_model
+    monkeypatch.setattr(networks, "load_model", load)
+    monkeypatch.setattr(predicts, "find_checkpoints", split)
+    return found
+
+
+def test_a_group_gives_what_each_photo_gives_alone(photos):
+    network = Network("cpu")
+    first, broken, last = predict_many(photos, network, flip_test=False)
+    assert isinstance(broken, SapiensError) and "b.png" in broken.message
+    for together, path in ((first, photos[0]), (last, photos[2])):
+        alone = predict(path, device="cpu", flip_test=False)
+        for name in ("seg", "normal", "pointmap", "keypoints", "boxes", "intrinsics"):
+            np.testing.assert_array_equal(getattr(together, name), getattr(alone, name), name)
+        assert together.metadata == alone.metadata
+
+
+def test_results_come_as_they_are_done(photos):
+    """The first is there before the network has seen the last, so that it can be written meanwhile."""
+    network = Network("cpu")
+    runs = []
+    original = network.run
+    network.run = lambda *arguments: runs.append(1) or original(*arguments)
+    results = predict_many([photos[0], photos[2]], network, flip_test=False)
+    next(results)
+    before = len(runs)
+    next(results)
+    assert before < len(runs)
+
+
+@pytest.mark.parametrize(("keep", "free", "expected"), [
+    (False, 2**40, ["preview", "pose", "preview", "pose"]),  # once per group
+    (True, 2**40, ["preview", "pose"]),  # once
+    (True, 0, ["preview", "pose", "preview", "pose"]),  # no room for two
+])  # fmt: skip
+def test_a_checkpoint_is_loaded_once_per_group_or_once_at_all(photos, loads, monkeypatch, keep, free, expected):
+    network = Network("cpu", keep=keep)
+    monkeypatch.setattr(network, "_free_memory", lambda: free)
+    for _ in range(2):
+        assert len(list(predict_many([photos[0], photos[2]], network, flip_test=False))) == 2
+    assert loads == expected
+
+
+def test_when_memory_runs_out_the_others_are_freed_first(photos, loads, monkeypatch):
+    network = Network("cpu", keep=True)
+    list(predict_many(photos[:1], network, flip_test=False))
+    assert len(network._loaded) == 2
+    failed = []
+
+    def once(self, inputs, tasks):
+        if not failed:
+            failed.append(tasks)
+            raise torch.OutOfMemoryError("out of memory")
+        return forward(self, inputs, tasks)
+
+    model = next(iter(network._loaded.values()))
+    forward = type(model).forward
+    monkeypatch.setattr(type(model), "forward", once)
+    assert not isinstance(next(predict_many(photos[:1], network, flip_test=False)), SapiensError)
+    assert failed
+    assert loads.count("preview") == 2, "what was freed is loaded again"
