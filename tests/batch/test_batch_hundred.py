@@ -94,7 +94,7 @@ def test_a_run_that_is_killed_ends_with_the_same_bytes(
     if not FULL:
         source, more = tmp_path / "in", ["--export", "glb", "--group", "2"]
         source.mkdir()
-        plain_photos(source, 4)
+        plain_photos(source, 3)
         for name in ("cut.jpg", "plain copy.jpg", "loop.jpg"):  # a few odd ones among them
             (source / name).symlink_to(hundred[0] / name)
     expected = run(source, tmp_path / "whole", *more, seconds=3600)[0]
@@ -103,7 +103,7 @@ def test_a_run_that_is_killed_ends_with_the_same_bytes(
     for _ in range(20 if FULL else 3):
         started = subprocess.Popen(command(source, tmp_path / "killed", *more), start_new_session=True, env=environment,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-        time.sleep(random.uniform(3, 15 if not FULL else 25))
+        time.sleep(random.uniform(2, 9 if not FULL else 25))
         kills += started.poll() is None
         # One half of the kills hit the whole family of processes, as a power cut does, the other the parent alone.
         os.killpg(started.pid, signal.SIGKILL) if random.random() < 0.5 else started.kill()
