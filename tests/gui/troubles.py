@@ -105,7 +105,6 @@ def one_of_two():
     (Path(os.environ["TOGETHER"]) / f"installed {os.getpid()}").touch()
     yield from project()
     before = datablocks()
-    settings().photo = str(OUT / "anna.jpg")
     yield from press("sapiens2.run", start=0.35)
     yield from until(lambda: stage(0.0), 240)
     pid = jobs().worker().pid
