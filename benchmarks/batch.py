@@ -3,7 +3,8 @@
 usage: python benchmarks/batch.py [--images 1 10 100] [--width 384] [--json]
 
 The preview model; a worker process for the network and one for what comes after it, as `batch` starts them, warmed up by two images.
-Time is what the processes used (user and system), so that other programs on the machine do not show; images per minute are wall time.
+Time is what the processes used (user and system), so that other programs on the machine do not show, with one thread each, because
+threads that wait for each other use processor time too; images per minute are wall time.
 Limits: time per image within 10 % of each other, memory after the last run within 5 % of that after the one before it, and two workers
 at least 1.6 times one on the stages after the network, measured in turns. Exit status 1 if one is exceeded. Ten minutes on two cores.
 """
@@ -81,7 +82,7 @@ class Measured:
 
 def growth(folder: Path, counts: list[int], width: int) -> list[dict]:
     """One row per count: CPU seconds per image, images per minute, memory of both processes after it."""
-    network, rest = Measured(), Measured(threads=1)
+    network, rest = Measured(threads=1), Measured(threads=1)
 
     def run(paths: list[Path], output: Path) -> None:
         jobs = jobs_for(paths, output)
