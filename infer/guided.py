@@ -34,12 +34,13 @@ class Guide:
     """
 
     def __init__(
-        self, photo: np.ndarray, shape: tuple[int, int], radius: int, weight: np.ndarray | None = None, edge: float = 3e-4
+        self, photo: np.ndarray, shape: tuple[int, ...], radius: int, weight: np.ndarray | None = None, edge: float = 3e-4
     ):
         self.photo, self._side = photo, (2 * radius + 1, 2 * radius + 1)
         self._weight = None if weight is None else weight.astype(np.float32)
         self._total = None if self._weight is None else np.maximum(self._box(self._weight), np.float32(1e-6))
-        self._cells = cv2.resize(photo, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        height, width = shape
+        self._cells = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         self._mean = self._average(self._cells)
         pairs = [self._average(self._cells * self._cells[..., [i]]) - self._mean * self._mean[..., [i]] for i in range(3)]
         covariance = np.stack(pairs, axis=-1).astype(np.float64) + edge * np.eye(3)
