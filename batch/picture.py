@@ -22,7 +22,7 @@ def write_picture(path: Path, photo: np.ndarray, collection, height: int = 768, 
 
     with tempfile.TemporaryDirectory() as folder:
         view = render_view(collection, Path(folder) / "view.png", view_size(height), samples=samples)
-        return compose_picture(path, photo, view.path, view.bones)
+        return compose_picture(path.absolute(), photo, view.path, view.bones)
 
 
 def view_size(height: int) -> tuple[int, int]:

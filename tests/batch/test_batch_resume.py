@@ -88,7 +88,8 @@ def test_a_changed_setting_redoes_the_stages_it_touches_and_no_other(source, run
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_leaves_everything_to_go_on_from(source, start, run, tmp_path, number):
+def test_a_signal_leaves_everything_to_go_on_from(source, plain_photos, start, run, tmp_path, number):
+    plain_photos(source, 12)  # enough that a fast machine is not done before the signal arrives
     output = tmp_path / "out"
     process = start(source, output, *NETWORK_ONLY, "--group", "1")
     until = time.monotonic() + 120

@@ -407,7 +407,7 @@ def test_the_network_is_freed_after_an_error(tiny, picture, monkeypatch):
     monkeypatch.setattr(Network, "close", lambda network, close=Network.close: (closed.append(network), close(network)))
     with pytest.raises(SapiensError):
         predict(picture, model=tiny, boxes=[[0, 0, 0, 0]])
-    assert closed[-1]._loaded is None
+    assert not closed[-1]._loaded
 
 
 def test_not_enough_memory_is_a_sentence(tiny, picture, monkeypatch):
