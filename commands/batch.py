@@ -52,6 +52,7 @@ def _run(options: Namespace, console: Console, output: Path, suffix: str) -> Non
         console.progress("batch", f"{len(lines)} of {len(items)}", len(lines) / len(items))
 
     first: dict[str, Item] = {}
+    _remove_leftovers(output, f".report{suffix}.*.part", f".contact{suffix}.*.part")  # those of other chunks are theirs
     for item in items:
         folder = output / item.name
         if item.error:
@@ -63,7 +64,7 @@ def _run(options: Namespace, console: Console, output: Path, suffix: str) -> Non
             found = records.load(folder)
             todo = plan.todo(item, found, folder, options.retry_failed)
             if todo:
-                _remove_leftovers(folder)
+                _remove_leftovers(folder, ".*.part", ".sapiens2-*")
                 jobs.append(Job(item, folder, todo))
             else:
                 assert found is not None
@@ -130,11 +131,11 @@ def _in_worker(function, *arguments):
         end_workers()
 
 
-def _remove_leftovers(folder: Path) -> None:
+def _remove_leftovers(folder: Path, *patterns: str) -> None:
     """Temporary files of a run that was killed (`core.files`, `scene.files`). Other hidden files are not ours to remove."""
     import shutil
 
-    for path in (*folder.glob(".*.part"), *folder.glob(".sapiens2-*")):
+    for path in (path for pattern in patterns for path in folder.glob(pattern)):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

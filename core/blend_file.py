@@ -27,7 +27,14 @@ LONG_TEXT = 24
 SCOPE_BITS = np.uint64(48)
 """Processors use no more of an address, so the number of an ID has room above it."""
 RANDOM_NUMBERS = {("bNode", "identifier")}
-RANDOM_VALUES = {("Mesh", "face_sets_color_seed"), ("ID", "session_uid"), ("SessionUID", "uid_")}
+RANDOM_VALUES = {
+    ("Mesh", "face_sets_color_seed"),
+    ("ID", "session_uid"),
+    ("SessionUID", "uid_"),
+    ("wmWindowManager", "init_flag"),
+    ("wmWindowManager", "initialized"),
+    ("wmWindowManager", "outliner_sync_select_dirty"),
+}
 """Of a running Blender: chosen at random, or counted since it was started, and made anew when a file is read."""
 SORTED_BY_ADDRESS = {"ScrEdge": ("*v1", "*v2")}
 """Pairs without a direction, which Blender keeps in the order of their addresses."""

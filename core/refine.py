@@ -73,7 +73,8 @@ def step_weight(gap: np.ndarray, z: np.ndarray, camera: Camera, grain: float, ha
     half, as STEP.
     """
     errors, footprints = half
-    return 1 / (1 + np.square(gap / np.maximum(np.float32(errors * grain), z * np.float32(footprints / camera.fx))))
+    least = np.float32(max(errors * grain, 1e-6))  # a micrometre: depth without any grain, next to the camera
+    return 1 / (1 + np.square(gap / np.maximum(least, z * np.float32(footprints / camera.fx))))
 
 
 def wide_gap(inverse: np.ndarray, slants: tuple[np.ndarray, np.ndarray], linked: np.ndarray, axis: int) -> np.ndarray:

@@ -16,6 +16,16 @@ def new_file() -> None:
     """Start from an empty scene in metres: no cube, no lamp, no camera. For scripts; an artist's open file is never replaced."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     bpy.context.scene.unit_settings.system = "METRIC"
+    _forget_what_was_shown()
+
+
+def _forget_what_was_shown() -> None:
+    """Show nothing of files that this process had open before: Blender keeps trees in node editors, and the kind of view."""
+    for space in [space for screen in bpy.data.screens for area in screen.areas for space in area.spaces]:
+        if space.type == "NODE_EDITOR":
+            space.path.clear()
+        elif space.type == "VIEW_3D" and space.region_3d is not None:
+            space.region_3d.view_perspective = "PERSP"
 
 
 def open_blend(path: str | Path) -> None:

@@ -37,6 +37,28 @@ def studio(shared, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def run_and_measure():
+    """Function: Python source, arguments -> (what it printed, its peak memory in bytes), run in a process of its own.
+
+    The peak is VmHWM: `getrusage` also counts what the parent held when it forked, here the whole test session.
+    """
+    import subprocess
+
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the peak of one process is read in /proc")
+    peak = "\nprint('\\n' + next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])\n"
+
+    def call(script: str, *arguments: object) -> tuple[str, int]:
+        command = [sys.executable, "-c", script + peak, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        *printed, kilobytes = done.stdout.splitlines()
+        return "\n".join(printed), int(kilobytes) * 1024
+
+    return call
+
+
+@pytest.fixture(scope="session")
 def real_uv() -> Path:
     """uv's program, which tools/dev.py fetches."""
     import shutil

@@ -12,18 +12,20 @@ bpy = pytest.importorskip("bpy")
 
 SCRIPT = """
 import importlib.util, os, sys
-package, avatars, here, noise = sys.argv[1:]
+package, avatars, here, noise, *opened = sys.argv[1:]
 spec = importlib.util.spec_from_file_location("sapiens2_avatar", package + "/__init__.py", submodule_search_locations=[package])
 module = importlib.util.module_from_spec(spec)
 sys.modules["sapiens2_avatar"] = module
 spec.loader.exec_module(module)
 from sapiens2_avatar.core.avatar_file import load_avatars
 from sapiens2_avatar.scene.build import write_avatars
-from sapiens2_avatar.scene.files import new_file, save_blend
+from sapiens2_avatar.scene.files import new_file, open_blend, save_blend
 held = [bytearray(1000 + i) for i in range(int(noise))]  # another process has other things in memory, and made other scenes before
 import bpy
 for i in range(int(noise) // 100):
     bpy.data.meshes.new("before")
+for path in opened:
+    open_blend(path)
 new_file()
 write_avatars(load_avatars(avatars), "two", match_render=True)
 save_blend(here, reproducible=True)
@@ -35,14 +37,15 @@ os._exit(0)
 @pytest.mark.skipif(
     bpy.app.version[:2] in ((4, 2), (5, 0)), reason="Blender 4.2 and 5.0 write memory from behind the end of some arrays"
 )
-def test_two_processes_write_the_same_bytes(part, make_avatar, tmp_path):
+def test_two_processes_write_the_same_bytes_whatever_they_had_open(part, make_avatar, tmp_path):
     package = Path(part("core.blend_file").__file__).parents[1]
     avatars = tmp_path / "avatars"
     part("core.avatar_file").save_avatars([make_avatar(name="A"), make_avatar(name="B")], avatars)
-    made = []
+    made, opened = [], []
     for i in (1, 2):
         path = tmp_path / f"{i}" / "scene.blend"
-        command = [sys.executable, "-c", SCRIPT, str(package), str(avatars), str(path), str(i * 1000)]
+        command = [sys.executable, "-c", SCRIPT, str(package), str(avatars), str(path), str(i * 1000), *opened]
+        opened.append(str(path))
         subprocess.run(command, check=True, capture_output=True, timeout=120, env={**os.environ, "MALLOC_PERTURB_": str(17 * i)})
         made.append(path.read_bytes())
     assert made[0] == made[1]
