@@ -1,7 +1,8 @@
 """Predictions from the files that Meta's Sapiens2 demo scripts write beside each other, one folder per task.
 
-For a photo ``name.jpg``: ``name_seg.npy`` (labels), ``name.npy`` (normals), ``name_depth.npy`` (z, float16), ``name.ply`` (points of
-the foreground in reading order, then 500 points of a blue sphere at the camera), ``<folder>_predictions.json`` (keypoints of all photos).
+For a photo ``name.jpg``: ``name_seg.npy`` (labels), ``name.npy`` (normals), ``name_depth.npy`` (z, float16), ``name.ply`` (points
+of the foreground in reading order, then 500 points of a blue sphere at the camera), ``<folder>_predictions.json`` (keypoints of all
+photos).
 """
 
 from __future__ import annotations
@@ -172,7 +173,7 @@ def _points(
     height, width = image.shape[:2]
     if cloud is not None:
         coloured = image.any(-1)  # the script leaves out black pixels
-        for mask in [coloured & (seg > 0)] * (seg is not None) + [coloured]:
+        for mask in (coloured,) if seg is None else (coloured & (seg > 0), coloured):
             if np.count_nonzero(mask) == len(cloud) - SPHERE_POINTS:
                 points = np.zeros((height, width, 3), np.float32)
                 points[mask] = cloud[: len(cloud) - SPHERE_POINTS]

@@ -75,6 +75,23 @@ def test_depth_alone_stands_on_an_assumed_lens(demo):
     np.testing.assert_allclose(found.pointmap[mask][:, 2], truth["pointmap"][mask][:, 2], rtol=1e-3)
 
 
+def test_a_cloud_without_parts_covers_every_pixel_that_has_colour(demo):
+    photo, folder, truth = demo
+    mask = truth["image"].any(-1)
+    points = np.concatenate([truth["pointmap"][mask], np.zeros((500, 3))])
+    write_ply(folder / "person.ply", points, np.zeros((len(points), 3), np.uint8))
+    found = predictions_from_demo(photo, [folder / "person.ply"])
+    assert found.seg is None
+    np.testing.assert_array_equal(found.pointmap[mask], truth["pointmap"][mask].astype(np.float32))
+
+
+def test_a_cloud_without_the_parts_that_masked_it_leaves_the_word_to_the_depth(demo):
+    photo, folder, _ = demo
+    depth = predictions_from_demo(photo, [folder / "person_depth.npy"])
+    found = predictions_from_demo(photo, [folder / "person_depth.npy", folder / "person.ply"])
+    np.testing.assert_array_equal(found.pointmap, depth.pointmap)
+
+
 def test_ply_as_text(tmp_path):
     points = np.random.default_rng(0).normal(size=(7, 3))
     write_ply(tmp_path / "a.ply", points, np.zeros((7, 3), np.uint8), ascii_text=True)
