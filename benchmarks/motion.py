@@ -22,9 +22,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from retarget import forward_kinematics
 from rig_factory import make_rig, with_legs
 
+from sapiens2_avatar.core.body_motion import leg_length
 from sapiens2_avatar.core.contacts import foot_points, spans
 from sapiens2_avatar.core.data import Predictions
-from sapiens2_avatar.core.foot_lock import leg_length, sole_offsets
+from sapiens2_avatar.core.foot_lock import sole_offsets
 from sapiens2_avatar.core.motion import MotionSettings, Take, make_take
 from sapiens2_avatar.core.rest_frames import rest_frames, rest_points
 from sapiens2_avatar.core.retarget import retarget_motion
@@ -76,7 +77,7 @@ def rig_slide(take: Take, thigh: float = 1.2, shank: float = 0.85) -> float:
     rest = with_legs(plain, recognise(plain), thigh, shank)
     bone_map = recognise(rest)
     points = rest_points(rest, bone_map)
-    own = rest_frames(rest, bone_map, points)
+    own = rest_frames(points)
     solved = retarget_motion(take.motion(), rest, bone_map)
     _, heads = forward_kinematics(rest, solved)
     moved = []

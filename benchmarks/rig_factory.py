@@ -9,19 +9,12 @@ import numpy as np
 
 from sapiens2_avatar.core.bone_frames import template_joints
 from sapiens2_avatar.core.rest import RestRig
-from sapiens2_avatar.core.rigs import FINGERS, PHALANGES, SIDES, BoneMap, families
+from sapiens2_avatar.core.rigs import FINGER_JOINTS, FINGERS, PHALANGES, SIDES, BoneMap, families
 from sapiens2_avatar.core.rotations import rotation_from_vector, unit
 from sapiens2_avatar.core.skeleton import DATA, JOINT_NAMES
 
 STATURE = 1.7
 REST_POSES = ("A", "T", "odd")
-FINGER_JOINTS = {
-    "Thumb": "thumb",
-    "Index": "forefinger",
-    "Middle": "middle_finger",
-    "Ring": "ring_finger",
-    "Little": "pinky_finger",
-}
 BUILDABLE = tuple(k for k in families() if not families()[k]["controls"])
 
 

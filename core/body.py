@@ -19,12 +19,11 @@ from functools import cache
 
 import numpy as np
 
-from .bone_frames import template_joints
+from .bone_frames import smoothstep, template_joints
+from .rigs import FINGER_JOINTS, PHALANGES
 from .rotations import dot, perpendicular, shortest_arc, two_axis_frame, unit
-from .skeleton import SIDES, joint_index
+from .skeleton import SIDES, finger_joints, joint_index
 
-FINGERS = {"Thumb": "thumb", "Index": "forefinger", "Middle": "middle_finger", "Ring": "ring_finger", "Little": "pinky_finger"}
-PHALANGES = ("Proximal", "Intermediate", "Distal")
 STRAIGHT, BENT = np.radians(10.0), np.radians(30.0)  # a limb's plane means nothing below, everything above
 THUMB_AT_REST = np.array([0.3, 0.6, 0.74])  # left hand: towards the palm, along the hand, to the index side
 
@@ -77,8 +76,7 @@ def _limb(straight: np.ndarray, upper: np.ndarray, lower: np.ndarray | None, ben
         t, s = unit(upper), unit(lower)
         plane = bend * perpendicular(s, t)
         angle = np.arctan2(np.linalg.norm(np.cross(t, s), axis=-1), dot(t, s))
-        w = np.clip((angle - STRAIGHT) / (BENT - STRAIGHT), 0.0, 1.0)
-        w = (w * w * (3 - 2 * w))[..., None]
+        w = smoothstep(STRAIGHT, BENT, angle)[..., None]
         front = w * unit(plane) + (1 - w) * front
     first = two_axis_frame(upper, front, "yz")
     return first, None if lower is None else two_axis_frame(lower, first[..., 0], "yx")
@@ -100,7 +98,7 @@ def _arm(out: Frames, points: Mapping[str, np.ndarray], side: str, sign: float) 
     if lower is None:
         return
     out[f"{side}LowerArm"] = lower
-    knuckles = {finger: points.get(f"{side}_{joint}_third_joint") for finger, joint in FINGERS.items()}
+    knuckles = {finger: points.get(f"{side}_{joint}_third_joint") for finger, joint in FINGER_JOINTS.items()}
     middle = knuckles["Middle"] if knuckles["Middle"] is not None else points.get(f"{side}_hand_end")
     if middle is None:
         return
@@ -162,18 +160,17 @@ def _level_sole(side: str) -> np.ndarray:
 
 
 def _fingers(out: Frames, points: Mapping[str, np.ndarray], side: str, sign: float) -> None:
-    for finger, joint in FINGERS.items():
-        chain = [points.get(f"{side}_{joint}{end}") for end in ("_third_joint", "2", "3", "4")]
-        names = ("Metacarpal", "Proximal", "Distal") if finger == "Thumb" else PHALANGES
+    for finger, keypoint_finger in FINGER_JOINTS.items():
+        chain = [points.get(joint) for joint in finger_joints(side, keypoint_finger)]
         frame = out[f"{side}Hand"]
         axis, axes = np.array([0.0, 1.0, 0.0]), np.eye(3)
         if finger == "Thumb":
             axis = unit(THUMB_AT_REST * np.array([sign, 1.0, 1.0]))
             axes = two_axis_frame(axis, np.array([0.0, 0.0, 1.0]), "yz")
-        for n, name in enumerate(names):
+        for n, phalanx in enumerate(PHALANGES[finger]):
             head, tail = chain[n], next((p for p in chain[n + 1 :] if p is not None), None)
             if head is None or tail is None:
                 continue
             frame = carried(frame, axis, axes, tail - head)
-            out[f"{side}{finger}{name}"] = frame
+            out[f"{side}{finger}{phalanx}"] = frame
             axis, axes = np.array([0.0, 1.0, 0.0]), np.eye(3)

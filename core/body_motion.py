@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,21 +15,14 @@ from .head_motion import face_frames, head_motion
 from .quaternions import slerp
 from .rest import RestRig
 from .rest_frames import ground_height, rest_frames, rest_points, trunk_heights
-from .rigs import FINGERS, PHALANGES, SIDES, BoneMap
-from .rotations import dot, quaternion_from_rotation, rotation_from_quaternion, two_axis_frame, unit
-from .skeleton import JOINT_NAMES, joint_index, keypoint_index
+from .rigs import FINGER_JOINTS, PHALANGES, SIDES, BoneMap
+from .rotations import quaternion_from_rotation, rotation_from_quaternion, two_axis_frame, unit
+from .skeleton import JOINT_NAMES, finger_joints, joint_index, keypoint_index
 
 SPINE_BEND = 1.5  # the upper spine bends more than the lower: share of the turn at height u is u ** SPINE_BEND
 FACE_POINTS = tuple(keypoint_index(n) for n in ("center_of_upper_inner_lip", "center_of_lower_inner_lip", "l_center_of_iris"))
 ANKLE_SHARE = 0.095  # height of the ankle above the ground, share of the leg (mean adult of Anny)
 NECK_SHARE = 0.8  # the last of n neck bones makes NECK_SHARE * n / (n + 1) of the turn from chest to head
-FINGER_JOINTS = {
-    "Thumb": "thumb",
-    "Index": "forefinger",
-    "Middle": "middle_finger",
-    "Ring": "ring_finger",
-    "Little": "pinky_finger",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,13 +102,13 @@ def motion_from_joints(positions: np.ndarray, seen: np.ndarray | None = None, su
     if positions.ndim != 3 or positions.shape[1:] != (len(JOINT_NAMES), 3) or not np.isfinite(positions).all():
         raise SapiensError(f"Joints must be finite numbers of shape (frames, {len(JOINT_NAMES)}, 3), not {positions.shape}.")
     points = {name: positions[:, joint_index(name)] for name in JOINT_NAMES}
-    if min(_leg_length(points, side) for side in SIDES) < 0.05:
+    if min(leg_length(points, side) for side in SIDES) < 0.05:
         raise SapiensError("The joints lie in one point: they show no person.", "Check the keypoints of the photo.")
     for side in SIDES:
         points[f"{side}_toe"] = (points[f"{side}_big_toe"] + points[f"{side}_small_toe"]) / 2
     frames = anatomical_frames(points, head_frames(positions, surface) if head is None else head)
     frames |= _hinged(positions, surface)
-    leg = float(np.median([_leg_length(points, side) for side in SIDES]))
+    leg = float(np.median([leg_length(points, side) for side in SIDES]))
     heights = np.linspace(0.0, 1.0, 6)
     a, b, c = (quaternion_from_rotation(frames[role]) for role in ("hips", "chest", "head"))
     spine = np.stack([rotation_from_quaternion(slerp(a, b, h**SPINE_BEND)) for h in heights], axis=1)
@@ -146,7 +141,13 @@ def _hinged(positions: np.ndarray, surface: np.ndarray | None) -> Frames:
     return out
 
 
-def _leg_length(points: dict[str, np.ndarray], side: str) -> float:
+def has_leg(points: Mapping[str, np.ndarray], side: str) -> bool:
+    """Whether hip, knee and ankle of this side are among the joints."""
+    return {f"{side}_{joint}" for joint in ("hip", "knee", "ankle")} <= points.keys()
+
+
+def leg_length(points: Mapping[str, np.ndarray], side: str) -> float:
+    """Length of thigh and shank together, each the median over F frames; joint -> (F, 3) in any unit, which is that of the result."""
     hip, knee, ankle = (points[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
     return float(np.median(np.linalg.norm(knee - hip, axis=-1)) + np.median(np.linalg.norm(ankle - knee, axis=-1)))
 
@@ -158,35 +159,34 @@ def head_frames(positions: np.ndarray, surface: np.ndarray | None) -> np.ndarray
     """
     up = positions[:, joint_index("head_top")] - positions[:, joint_index("head")]
     across = positions[:, joint_index("left_eye")] - positions[:, joint_index("right_eye")]
-    from_joints = np.stack([x := unit(across), y := unit(up - dot(up, x)[:, None] * x), np.cross(x, y)], axis=-1)
+    from_joints = two_axis_frame(across, up, "xy")
     if surface is None:
         return from_joints
     surface = np.asarray(surface, np.float64)
     fitted, _, _, support = fit_head(surface, np.ones(surface.shape[:-1]))
-    turned = np.stack(
-        [fitted[..., 0], fitted[..., 2], -fitted[..., 1]], axis=-1
-    )  # x left, y back, z up -> x left, y up, z forward
+    # From x left, y back, z up to x left, y up, z forward.
+    turned = np.stack([fitted[..., 0], fitted[..., 2], -fitted[..., 1]], axis=-1)
     return np.where((support >= 4.0)[:, None, None], turned, from_joints)
 
 
 def unseen_roles(seen: np.ndarray) -> tuple[str, ...]:
     """Roles whose bone has an end that no frame shows. seen (F, 68) bool."""
+    limbs = (
+        ("UpperArm", "shoulder", "elbow"),
+        ("LowerArm", "elbow", "wrist"),
+        ("UpperLeg", "hip", "knee"),
+        ("LowerLeg", "knee", "ankle"),
+        ("Foot", "ankle", "big_toe"),
+        ("Hand", "wrist", "middle_finger_third_joint"),
+    )
     ever = seen.any(axis=0)
-    ends = {}
+    ends: dict[str, tuple[str, str]] = {}
     for side in SIDES:
-        ends |= {f"{side}UpperArm": ("shoulder", "elbow"), f"{side}LowerArm": ("elbow", "wrist"), f"{side}UpperLeg": ("hip", "knee"),
-                 f"{side}LowerLeg": ("knee", "ankle"), f"{side}Foot": ("ankle", "big_toe"),
-                 f"{side}Hand": ("wrist", "middle_finger_third_joint")}  # fmt: skip
-        for finger in FINGERS:
-            chain = (f"{FINGER_JOINTS[finger]}_third_joint", *(f"{FINGER_JOINTS[finger]}{n}" for n in (2, 3, 4)))
-            for n, phalanx in enumerate(PHALANGES[finger]):
-                ends[f"{side}{finger}{phalanx}"] = chain[n : n + 2]
-    out = []
-    for role, (head, tail) in ends.items():
-        side = "left" if role.startswith("left") else "right"
-        if not (ever[joint_index(f"{side}_{head}")] and ever[joint_index(f"{side}_{tail}")]):
-            out.append(role)
-    return tuple(out)
+        ends |= {f"{side}{limb}": (f"{side}_{head}", f"{side}_{tail}") for limb, head, tail in limbs}
+        for finger, phalanges in PHALANGES.items():
+            bones = pairwise(finger_joints(side, FINGER_JOINTS[finger]))
+            ends |= {f"{side}{finger}{phalanx}": bone for phalanx, bone in zip(phalanges, bones, strict=True)}
+    return tuple(role for role, joints in ends.items() if not all(ever[joint_index(joint)] for joint in joints))
 
 
 def motion_from_rig(rest: RestRig, bone_map: BoneMap, rotations: np.ndarray, hips: np.ndarray, fps: float) -> BodyMotion:
@@ -196,7 +196,7 @@ def motion_from_rig(rest: RestRig, bone_map: BoneMap, rotations: np.ndarray, hip
     hips       (F, 3) head of the hips bone in armature space
     """
     points = rest_points(rest, bone_map)
-    own = rest_frames(rest, bone_map, points)
+    own = rest_frames(points)
     world, scale = unit(rest.world[:3, :3].T).T, float(np.linalg.norm(rest.world[:3, 0]))
 
     def turn(bone: str) -> np.ndarray:
@@ -220,11 +220,7 @@ def motion_from_rig(rest: RestRig, bone_map: BoneMap, rotations: np.ndarray, hip
     first = rest.index(bone_map.bones["hips"][0])
     middle = (points["left_hip"] + points["right_hip"])[0] / 2 - rest.heads[first]
     position = hips + turn(bone_map.bones["hips"][0]) @ middle
-    leg = float(
-        np.mean(
-            [_leg_length(points, side) for side in SIDES if {f"{side}_hip", f"{side}_knee", f"{side}_ankle"} <= points.keys()]
-        )
-    )
+    leg = float(np.mean([leg_length(points, side) for side in SIDES if has_leg(points, side)]))
     ankle = min((float(points[f"{s}_ankle"][0] @ world[2]) for s in SIDES if f"{s}_ankle" in points), default=0.0)
     return BodyMotion(frames, trunk, np.stack(spine, axis=1), necks, np.stack(neck, axis=1),
                       position @ world.T * scale + rest.world[:3, 3], leg * scale,

@@ -9,16 +9,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .bone_frames import smoothstep
 from .rotations import perpendicular, shortest_arc, unit
 from .skeleton import SIDES, joint_index
 
 SPEED = 0.15  # m/s of a standing foot point at 30 frames per second, after smoothing; slower sampling blurs more
-HIPS_SHARE = 0.5
-HEIGHT, HYSTERESIS = 0.04, 0.02
-STAND_SECONDS = 4 / 30
-FADE_SECONDS = 5 / 30
-ROOT_SHARE = 0.5
-ROOT_HZ = 4.0
+HIPS_SHARE = 0.5  # of the speed of the hips: a foot point that is slower than this stands, however fast it is
+HEIGHT = 0.04  # metres above its height on the ground up to which a foot point may stand
+HYSTERESIS = 0.02  # metres more, and half as fast again, that a stand may hold out once it has begun
+STAND_SECONDS = 4 / 30  # the shortest stand
+FADE_SECONDS = 5 / 30  # in which the correction of a stand comes and goes
+ROOT_SHARE = 0.5  # of the feet's mean correction that the hips take
+ROOT_HZ = 4.0  # faster movements of the hips are left to the legs
 MAX_ROOT_STEP = 0.03  # metres per frame that the hips may be moved to help
 REACH = 0.995  # of the leg's length: a leg is never stretched straighter, or the knee pops
 REACH_ROUNDS = 4
@@ -36,7 +38,7 @@ def foot_points(positions: np.ndarray) -> np.ndarray:
 
 
 def ground_level(positions: np.ndarray, fps: float) -> float:
-    """Height z of the ground: under the foot points where they are lowest and slowest."""
+    """Height z of the ground under (F, 68, 3) joints: under the foot points where they are lowest and slowest."""
     points = foot_points(positions)
     soles = points[..., 2] - np.tile([SOLE["heel"], SOLE["toes"]], 2)
     speed = _speed(points, fps)
@@ -54,7 +56,7 @@ def _speed(points: np.ndarray, fps: float) -> np.ndarray:
 
 
 def find_contacts(positions: np.ndarray, fps: float) -> np.ndarray:
-    """(F, 4) bool: which foot points stand on the ground z = 0."""
+    """(F, 4) bool: which foot points of (F, 68, 3) joints stand on the ground z = 0."""
     points = foot_points(positions)
     speed = _speed(points, fps)
     height = points[..., 2] - np.tile([SOLE["heel"], SOLE["toes"]], 2)
@@ -91,7 +93,7 @@ def lock_feet(
     """
     out = np.array(positions, np.float64)
     moves = {side: _foot_move(out, contacts[:, 2 * n : 2 * n + 2], side, fps, soles) for n, side in enumerate(SIDES)}
-    out += _root_move(moves, contacts, fps)[:, None]
+    out += _root_move(moves, fps)[:, None]
     for _ in range(REACH_ROUNDS):
         moves = {
             side: _foot_move(out, contacts[:, 2 * n : 2 * n + 2], side, fps, soles, positions) for n, side in enumerate(SIDES)
@@ -139,7 +141,7 @@ def _foot_move(
 
 
 def faded(moves: np.ndarray, held: np.ndarray, fps: float) -> np.ndarray:
-    """Corrections that come and go smoothly around the frames where they hold."""
+    """(F, n) corrections that come and go smoothly around the frames, (F,) bool `held`, in which they hold."""
     frames = np.arange(len(moves))
     if not held.any():
         return moves
@@ -149,14 +151,13 @@ def faded(moves: np.ndarray, held: np.ndarray, fps: float) -> np.ndarray:
     left, right = known[np.clip(after - 1, 0, len(known) - 1)], known[np.clip(after, 0, len(known) - 1)]
     w_left = np.clip(1 - (frames - left) / (length + 1), 0, 1) * (left <= frames)
     w_right = np.clip(1 - (right - frames) / (length + 1), 0, 1) * (right >= frames)
-    ease = lambda w: (w * w * (3 - 2 * w))[:, None]  # noqa: E731
-    total = np.maximum(ease(w_left) + ease(w_right), 1.0)
-    out = (ease(w_left) * moves[left] + ease(w_right) * moves[right]) / total
+    w_left, w_right = (smoothstep(0.0, 1.0, w)[:, None] for w in (w_left, w_right))
+    out = (w_left * moves[left] + w_right * moves[right]) / np.maximum(w_left + w_right, 1.0)
     out[held] = moves[held]
     return out
 
 
-def _root_move(moves: dict[str, np.ndarray], contacts: np.ndarray, fps: float) -> np.ndarray:
+def _root_move(moves: dict[str, np.ndarray], fps: float) -> np.ndarray:
     """(F, 3) share of the feet's corrections that the body takes: half of their mean, in small steps and smoothed.
 
     All of it would follow what only the feet got wrong, and carry their error to every joint of the body.
@@ -190,7 +191,7 @@ def _reach_move(positions: np.ndarray, moves: dict[str, np.ndarray]) -> np.ndarr
 
 
 def _move_foot(positions: np.ndarray, side: str, move: np.ndarray) -> None:
-    """Shift ankle, heel and toes, and bend the knee so that thigh and shank keep their lengths."""
+    """Shift ankle, heel and toes by (F, 3), and bend the knee so that thigh and shank keep their lengths; (F, 68, 3), in place."""
     hip, knee, ankle = (joint_index(f"{side}_{n}") for n in ("hip", "knee", "ankle"))
     foot = [ankle, *(joint_index(f"{side}_{n}") for n in ("heel", "big_toe", "small_toe"))]
     moved = positions[:, ankle] + move

@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from .body_motion import ANKLE_SHARE, BodyMotion
+from .body_motion import ANKLE_SHARE, BodyMotion, has_leg, leg_length
 from .bone_frames import template_joints
 from .contacts import faded, lock_feet, spans
 from .rest import RestRig
@@ -93,15 +93,7 @@ def _planted(foot: np.ndarray, flat: np.ndarray, fps: float) -> np.ndarray:
 
 def _whole(side: str, points: Mapping[str, np.ndarray], turns: Mapping[str, np.ndarray | None]) -> bool:
     """Whether a leg has all joints, and all of its parts were seen."""
-    return {f"{side}_{n}" for n in ("hip", "knee", "ankle")} <= points.keys() and all(
-        turns.get(f"{side}{role}") is not None for role in LEG
-    )
-
-
-def leg_length(points: Mapping[str, np.ndarray], side: str) -> float:
-    """Length of a leg of the rig, units of the armature."""
-    hip, knee, ankle = (points[f"{side}_{n}"][0] for n in ("hip", "knee", "ankle"))
-    return float(np.linalg.norm(knee - hip) + np.linalg.norm(ankle - knee))
+    return has_leg(points, side) and all(turns.get(f"{side}{role}") is not None for role in LEG)
 
 
 def _place_leg(joints: np.ndarray, side: str, points: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray],

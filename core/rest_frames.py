@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .body import FINGERS as FINGER_JOINTS
 from .body import Frames, anatomical_frames
 from .errors import SapiensError
 from .rest import RestRig
-from .rigs import FINGERS, PHALANGES, SIDES, BoneMap
+from .rigs import FINGER_JOINTS, PHALANGES, SIDES, BoneMap
 from .rotations import angle_between, two_axis_frame, unit
+from .skeleton import finger_joints
 
 LIMB_JOINTS = {"Shoulder": "clavicle", "UpperArm": "shoulder", "LowerArm": "elbow", "Hand": "wrist", "UpperLeg": "hip", "LowerLeg": "knee",
                "Foot": "ankle"}  # fmt: skip
@@ -58,13 +58,13 @@ def rest_points(rest: RestRig, bone_map: BoneMap) -> dict[str, np.ndarray]:
         for role, joint in LIMB_JOINTS.items():
             put(f"{side}_{joint}", head(f"{side}{role}"))
         put(f"{side}_toe", head(f"{side}Toes"), tail(f"{side}Foot"))
-        for finger in FINGERS:
-            joint = f"{side}_{FINGER_JOINTS[finger]}"
-            for phalanx, end in zip(PHALANGES[finger], ("_third_joint", "2", "3"), strict=True):
-                put(joint + end, head(f"{side}{finger}{phalanx}"))
-            last = next((p for p in reversed(PHALANGES[finger]) if bone_map.bones.get(f"{side}{finger}{p}")), None)
+        for finger, phalanges in PHALANGES.items():
+            *joints, tip = finger_joints(side, FINGER_JOINTS[finger])
+            for phalanx, joint in zip(phalanges, joints, strict=True):
+                put(joint, head(f"{side}{finger}{phalanx}"))
+            last = next((p for p in reversed(phalanges) if bone_map.bones.get(f"{side}{finger}{p}")), None)
             if last is not None:
-                put(joint + "4", tail(f"{side}{finger}{last}"), _beyond(out, joint))
+                put(tip, tail(f"{side}{finger}{last}"), _beyond(out, joints))
         knuckles = [head(f"{side}{finger}Proximal") for finger in ("Middle", "Ring", "Index", "Little")]
         put(f"{side}_hand_end", *knuckles, tail(f"{side}Hand"), _child_end(rest, bone_map, f"{side}Hand"))
     _complete_sides(out)
@@ -76,9 +76,9 @@ def rest_points(rest: RestRig, bone_map: BoneMap) -> dict[str, np.ndarray]:
     return out
 
 
-def _beyond(points: dict[str, np.ndarray], joint: str) -> np.ndarray | None:
+def _beyond(points: dict[str, np.ndarray], joints: list[str]) -> np.ndarray | None:
     """A finger tip where tails cannot be trusted: straight on from the last two joints."""
-    chain = [points[joint + end] for end in ("_third_joint", "2", "3") if joint + end in points]
+    chain = [points[joint] for joint in joints if joint in points]
     return None if len(chain) < 2 else chain[-1] + 0.8 * (chain[-1] - chain[-2])
 
 
@@ -113,8 +113,8 @@ def _upright(points: dict[str, np.ndarray]) -> np.ndarray:
     return axis if (axis * trunk).sum() > np.cos(np.radians(25.0)) else trunk
 
 
-def rest_frames(rest: RestRig, bone_map: BoneMap, points: dict[str, np.ndarray]) -> Frames:
-    """Role -> (3, 3) anatomical frame of the rig at rest, armature space. The head looks straight ahead at rest."""
+def rest_frames(points: dict[str, np.ndarray]) -> Frames:
+    """Role -> (3, 3) anatomical frame of a rig at rest, armature space, from its `rest_points`. The head looks straight ahead."""
     ahead = two_axis_frame(points["up"], points["left_hip"] - points["right_hip"], "yx")
     frames = {role: frame[0] for role, frame in anatomical_frames(points, ahead).items()}
     frames |= dict.fromkeys(("jaw", "leftEye", "rightEye"), frames["head"])

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .body_motion import NECK_SHARE, BodyMotion
+from .body_motion import NECK_SHARE, BodyMotion, has_leg, leg_length
 from .errors import SapiensError
 from .foot_lock import ground_of, lock_rig_feet
 from .limb_twist import spread_twist
@@ -88,7 +88,7 @@ def retarget_motion(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, settin
     """
     settings = settings or RetargetSettings()
     points = rest_points(rest, bone_map)
-    own = rest_frames(rest, bone_map, points)
+    own = rest_frames(points)
     armature_from_world = unit(rest.world[:3, :3].T)  # rows of a rotation with uniform scale
     roles = _role_turns(motion, bone_map, own, armature_from_world, settings)
     path = None
@@ -202,7 +202,7 @@ def _hips_path(
     """(F, 3) where the motion wants the middle of the rig's hip joints, world; and the height of the ground under the rig."""
     scale = float(np.linalg.norm(rest.world[:3, 0]))
     world_up = rest.world[2, :3] / np.linalg.norm(rest.world[2, :3])  # world z in armature space
-    size = _leg(points) * scale / motion.leg
+    size = _mean_leg(points) * scale / motion.leg
     middle = ((points["left_hip"] + points["right_hip"]) / 2)[0]
     home = rest.world[:3, :3] @ middle + rest.world[:3, 3]
     ankle = min(float(points[f"{s}_ankle"][0] @ world_up) for s in SIDES if f"{s}_ankle" in points) * scale + rest.world[2, 3]
@@ -241,9 +241,9 @@ def _location(path: np.ndarray, rest: RestRig, bone_map: BoneMap, points: dict[s
     return (np.swapaxes(axes, -1, -2) @ shift[..., None])[..., 0]
 
 
-def _leg(points: dict[str, np.ndarray]) -> float:
-    lengths = [np.linalg.norm(points[f"{s}_knee"] - points[f"{s}_hip"]) + np.linalg.norm(points[f"{s}_ankle"] - points[f"{s}_knee"])
-               for s in SIDES if {f"{s}_hip", f"{s}_knee", f"{s}_ankle"} <= points.keys()]  # fmt: skip
+def _mean_leg(points: dict[str, np.ndarray]) -> float:
+    """Mean length of the rig's legs, units of the armature. SapiensError if it has no whole one."""
+    lengths = [leg_length(points, side) for side in SIDES if has_leg(points, side)]
     if not lengths:
         raise SapiensError(
             "The rig has no whole leg, so that its size cannot be compared with the person's.", 'Use location "none".'

@@ -50,18 +50,18 @@ def recognise_structure(rest: RestRig) -> BoneMap:
     trunk = [arms.fork, *rest.ancestors(arms.fork)]
     bones["spine"] = trunk[: trunk.index(legs.fork)][::-1]
     bones |= _neck_and_head(rest, heads, arms)
-    forward = _forward(rest, heads, tails, legs)
-    left = unit(np.cross(np.array([0.0, 0.0, 1.0]), -forward)) * -1.0
+    forward = _forward(heads, tails, legs)
+    left = unit(np.cross(np.array([0.0, 0.0, 1.0]), forward))
     for pair, names in ((legs, ("UpperLeg", "LowerLeg", "Foot", "Toes")), (arms, ("UpperArm", "LowerArm", "Hand"))):
         first = heads[pair.one[-1]] - heads[pair.other[-1]]
         sides = ("left", "right") if first @ left > 0 else ("right", "left")
         for side, chain in zip(sides, (pair.one, pair.other), strict=True):
-            found, rest_of_chain = _limb(rest, heads, tails, chain, names)
+            found, rest_of_chain = _limb(heads, tails, chain, names)
             bones |= {f"{side}{name}": [bone] for name, bone in found.items()}
             if names[0] == "UpperArm":
                 if rest_of_chain:
                     bones[f"{side}Shoulder"] = [rest_of_chain[-1]]
-                bones |= _fingers(rest, heads, tails, found.get("Hand"), side, forward)
+                bones |= _fingers(rest, heads, tails, found.get("Hand"), side)
     named = {role: tuple(rest.names[i] for i in indices) for role, indices in bones.items() if indices}
     sure = 0.6 * sum(role in named for role in REQUIRED) / len(REQUIRED)
     return BoneMap("structure", "recognised by structure", named, confidence=sure,
@@ -118,11 +118,11 @@ def _neck_and_head(rest: RestRig, heads: np.ndarray, arms: _Pair) -> dict[str, l
     return {"neck": chain[:-1], "head": chain[-1:]}
 
 
-def _forward(rest: RestRig, heads: np.ndarray, tails: np.ndarray, legs: _Pair) -> np.ndarray:
+def _forward(heads: np.ndarray, tails: np.ndarray, legs: _Pair) -> np.ndarray:
     """(3,) level direction in which the last parts of both legs point; Blender's -y if they point nowhere."""
     out = np.zeros(3)
     for chain in (legs.one, legs.other):
-        found, _ = _limb(rest, heads, tails, chain, ("UpperLeg", "LowerLeg", "Foot"))
+        found, _ = _limb(heads, tails, chain, ("UpperLeg", "LowerLeg", "Foot"))
         ankle = heads[found["Foot"]] if "Foot" in found else heads[chain[-1]]
         out += np.append((tails[chain[-1]] - ankle)[:2], 0.0)
     across = heads[legs.one[-1]] - heads[legs.other[-1]]
@@ -131,8 +131,9 @@ def _forward(rest: RestRig, heads: np.ndarray, tails: np.ndarray, legs: _Pair) -
     return unit(out) if np.linalg.norm(out) > 1e-3 * np.linalg.norm(across) else np.array([0.0, -1.0, 0.0])
 
 
-def _limb(rest: RestRig, heads: np.ndarray, tails: np.ndarray, chain: tuple[int, ...],
-          names: tuple[str, ...]) -> tuple[dict[str, int], list[int]]:  # fmt: skip
+def _limb(
+    heads: np.ndarray, tails: np.ndarray, chain: tuple[int, ...], names: tuple[str, ...]
+) -> tuple[dict[str, int], list[int]]:
     """Roles along a branch: its two longest stretches between neighbouring joints are the limb, what follows is foot or hand.
 
     Limbs of several bones in a row (twist segments) are joined first: joints in a straight line are no joints.
@@ -155,9 +156,7 @@ def _limb(rest: RestRig, heads: np.ndarray, tails: np.ndarray, chain: tuple[int,
     return {name: chain[n] for name, n in zip(names, picked, strict=False)}, [chain[n] for n in range(joints[start])]
 
 
-def _fingers(
-    rest: RestRig, heads: np.ndarray, tails: np.ndarray, hand: int | None, side: str, forward: np.ndarray
-) -> dict[str, list[int]]:
+def _fingers(rest: RestRig, heads: np.ndarray, tails: np.ndarray, hand: int | None, side: str) -> dict[str, list[int]]:
     """Five branches of a hand are fingers: from the thumb, whose root lies nearest the wrist, in order across the palm."""
     if hand is None:
         return {}

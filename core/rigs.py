@@ -14,10 +14,12 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from .rest import RestRig
-from .skeleton import DATA
+from .skeleton import DATA, SIDES
+from .skeleton import FINGERS as KEYPOINT_FINGERS
 
-SIDES = ("left", "right")
 FINGERS = ("Thumb", "Index", "Middle", "Ring", "Little")
+FINGER_JOINTS = dict(zip(FINGERS, KEYPOINT_FINGERS, strict=True))
+"""Finger of a rig -> the same finger among the keypoints (`core.skeleton.finger_joints`)."""
 LIMBS = ("Shoulder", "UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot", "Toes")
 PHALANGES = {f: ("Metacarpal", "Proximal", "Distal") if f == "Thumb" else ("Proximal", "Intermediate", "Distal") for f in FINGERS}
 FINGER_ROLES = tuple(f"{side}{f}{p}" for side in SIDES for f in FINGERS for p in PHALANGES[f])

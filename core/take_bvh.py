@@ -12,17 +12,9 @@ from .bvh import BvhClip, write_bvh
 from .motion import Take
 from .rest import RestRig
 from .retarget import RetargetSettings, retarget_motion
-from .rigs import FINGERS, PHALANGES, SIDES, BoneMap
+from .rigs import FINGER_JOINTS, FINGERS, PHALANGES, SIDES, BoneMap
 from .rotations import rotation_from_quaternion, shortest_arc, unit
 from .skeleton import JOINT_NAMES, finger_joints, joint_index
-
-_KEYPOINT_FINGERS = {
-    "Thumb": "thumb",
-    "Index": "forefinger",
-    "Middle": "middle_finger",
-    "Ring": "ring_finger",
-    "Little": "pinky_finger",
-}
 
 
 def write_take_bvh(take: Take, path: str | Path) -> Path:
@@ -70,7 +62,7 @@ def take_skeleton(positions: np.ndarray) -> tuple[RestRig, BoneMap]:
         bones.append((f"{side}Foot", f"{s}Foot", f"{s}Leg", at[f"{side}_ankle"], ball))
         bones.append((f"{side}Toes", f"{s}ToeBase", f"{s}Foot", ball, toes))
         for finger in FINGERS:
-            parent, names = f"{s}Hand", finger_joints(side, _KEYPOINT_FINGERS[finger])
+            parent, names = f"{s}Hand", finger_joints(side, FINGER_JOINTS[finger])
             for n, phalanx in enumerate(PHALANGES[finger]):
                 name = f"{s}Hand{finger.replace('Little', 'Pinky')}{n + 1}"
                 bones.append((f"{side}{finger}{phalanx}", name, parent, at[names[n]], at[names[n + 1]]))
