@@ -283,6 +283,21 @@ def matched_camera(context: bpy.types.Context) -> dict | None:
     return None if camera is None else json.loads(camera[CAMERA])
 
 
+def avatar_rigs(context: bpy.types.Context) -> list[bpy.types.Object]:
+    """The rigs of the avatar that the artist means, one for each person who has one."""
+    from .scene.build import ROLE, active_collection
+
+    collection = active_collection(context, context.scene.sapiens2.predictions)
+    return [obj for obj in collection.objects if obj.get(ROLE) == "rig"] if collection is not None else []
+
+
+def is_photo_pose(context: bpy.types.Context) -> bool:
+    """Whether a rig of the avatar that the artist means lies as in the photo."""
+    from .scene.photo_pose import photo_pose_shown
+
+    return any(photo_pose_shown(rig) for rig in avatar_rigs(context))
+
+
 def photo_path(settings: SapiensSettings) -> Path | None:
     """The photo on disk as an absolute path, None where none is chosen."""
     return Path(bpy.path.abspath(settings.photo)) if settings.photo else None

@@ -1,4 +1,4 @@
-"""What an artist does with a finished avatar: take the scan apart, and write it to a file for another program."""
+"""What an artist does with a finished avatar: put its rig into the pose of the photo, take the scan apart, write it to a file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bpy.types import Context, Operator
 from bpy_extras.io_utils import ExportHelper
 
 from ..core.errors import SapiensError
+from ..properties import avatar_rigs, is_photo_pose
 
 FORMATS = (
     (".glb", "glTF Binary (.glb)", "Scan, rig, camera and textures in one file, for engines and the web"),
@@ -34,15 +35,54 @@ def chosen(context: Context) -> bpy.types.Collection | None:
 class ForAvatar:
     """What the operators share that need an avatar in the scene."""
 
+    modes = ("OBJECT",)
+
     @classmethod
     def poll(cls, context: Context) -> bool:
-        if context.mode != "OBJECT":
+        if context.mode not in cls.modes:
             cls.poll_message_set("Leave the edit mode first")
             return False
         if chosen(context) is None:
             cls.poll_message_set("Select an object of an avatar")
             return False
         return True
+
+
+class SAPIENS2_OT_photo_pose(ForAvatar, Operator):
+    """Let the rig lie as in the photo, with the scan on its pixels; press again for its rest pose"""
+
+    bl_idname = "sapiens2.photo_pose"
+    bl_label = "Photo Pose"
+    bl_options = {"REGISTER", "UNDO"}
+    modes = ("OBJECT", "POSE")
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+
+        from ..scene.photo_pose import photo_pose_track
+
+        if not super().poll(context):
+            return False
+        rigs = avatar_rigs(context)
+        if not rigs:
+            cls.poll_message_set("The avatar has no rig")
+            return False
+        with_pose = [rig for rig in rigs if photo_pose_track(rig) is not None]
+        if not with_pose:
+            cls.poll_message_set("The rest pose of the rig is the pose in the photo already")
+            return False
+        if all(rig.animation_data.action is not None for rig in with_pose) and not is_photo_pose(context):
+            cls.poll_message_set("The rig has an action, which goes over the pose in the photo: unlink it first")
+            return False
+        return True
+
+    def execute(self, context: Context) -> set[str]:
+        from ..scene.photo_pose import show_photo_pose
+
+        shown = not is_photo_pose(context)
+        for rig in avatar_rigs(context):
+            show_photo_pose(rig, shown)
+        return {"FINISHED"}
 
 
 class SAPIENS2_OT_separate_parts(ForAvatar, Operator):
@@ -103,4 +143,4 @@ class SAPIENS2_OT_export(ForAvatar, ExportHelper, Operator):
         return ".ply" if self.format == "cloud" else self.format
 
 
-CLASSES = (SAPIENS2_OT_separate_parts, SAPIENS2_OT_export)
+CLASSES = (SAPIENS2_OT_photo_pose, SAPIENS2_OT_separate_parts, SAPIENS2_OT_export)

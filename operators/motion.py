@@ -52,11 +52,13 @@ def write_motion(context: Context, motion: Take | BodyMotion, name: str) -> str:
     from ..core.retarget import RetargetSettings
     from ..scene import bone_table
     from ..scene.action import write_take
+    from ..scene.photo_pose import show_photo_pose
     from ..scene.retarget import pose_armature
 
     settings, armature = context.scene.sapiens2, target(context)
     bones = bone_table.read(settings, bone_table.armature_rest(armature)) if armature == settings.armature else None
     how = RetargetSettings(location=settings.hips_travel, lock_feet=settings.lock_feet, face=settings.face_gain)
+    show_photo_pose(armature, False)  # it would go over the new motion
     if len(motion) == 1:
         still = motion.motion() if isinstance(motion, Take) else motion
         done = pose_armature(armature, still, bones=bones, settings=how, mute_constraints=settings.mute_constraints)

@@ -48,10 +48,12 @@ class SAPIENS2_OT_retarget(JobOperator, Operator):
         from ..core.pose_file import load_pose
         from ..core.retarget import RetargetSettings
         from ..scene import bone_table
+        from ..scene.photo_pose import show_photo_pose
         from ..scene.retarget import retarget
 
         settings = context.scene.sapiens2
         bones = bone_table.read(settings, bone_table.armature_rest(settings.armature))
+        show_photo_pose(settings.armature, False)  # it would go over the new pose
         done = retarget(
             load_pose(job.result["pose"]),
             settings.armature,

@@ -141,6 +141,12 @@ def _curves(action: bpy.types.Action, obj: bpy.types.Object) -> tuple:
     return action.fcurves, lambda curves, path, index, group: curves.new(path, index=index, action_group=group)
 
 
+def posed_bones(action: bpy.types.Action) -> set[str]:
+    """Names of the bones that an action of `write_action` has keys for."""
+    curves = action.layers[0].strips[0].channelbags[0].fcurves if hasattr(action, "layers") else action.fcurves
+    return {curve.group.name for curve in curves if curve.group is not None}
+
+
 def assign(obj: bpy.types.Object, action: bpy.types.Action) -> None:
     """Make the action the object's own, with its slot where actions have slots."""
     data = obj.animation_data or obj.animation_data_create()

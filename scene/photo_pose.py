@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from ..core.data import RigData
 from ..core.rotations import quaternion_from_rotation
-from .action import write_action
+from .action import posed_bones, write_action
 from .retarget import Channels
 
 TRACK = "Photo Pose"
-"""Unmute this track, or assign its action, and the scan lies on its pixels again."""
+"""Shown with `show_photo_pose`, or its action assigned, the scan lies on its pixels again.
+
+At rest the whole track is muted, not its strip: a muted strip on a live track still sets the bones back to their rest at every change
+of frame, and the artist could not pose them.
+"""
 
 
 def write_photo_pose(obj: bpy.types.Object, rig: RigData, world_from_camera: np.ndarray) -> bpy.types.Action | None:
@@ -27,6 +32,33 @@ def write_photo_pose(obj: bpy.types.Object, rig: RigData, world_from_camera: np.
         strip.action_slot = action.slots[0]
     track.mute = True
     return action
+
+
+def photo_pose_track(obj: bpy.types.Object) -> bpy.types.NlaTrack | None:
+    """The track that `write_photo_pose` gave to this armature; None where its rest is the pose of the photo, or it is gone."""
+    tracks = obj.animation_data.nla_tracks if obj.animation_data is not None else ()
+    return next((track for track in tracks if track.name == TRACK and track.strips), None)
+
+
+def photo_pose_shown(obj: bpy.types.Object) -> bool:
+    """Whether the armature lies as in the photo now, as far as no action of its own goes over it."""
+    track = photo_pose_track(obj)
+    return track is not None and not track.mute
+
+
+def show_photo_pose(obj: bpy.types.Object, shown: bool) -> None:
+    """Let the armature lie as in the photo, in every frame, or go back to its rest. Without a track for it, nothing happens."""
+    track = photo_pose_track(obj)
+    if track is None or track.mute != shown:
+        return
+    track.mute = not shown
+    for strip in track.strips:
+        # Since 4.4 Blender orders a track's evaluation before the bones' only if it was live when the order was made; muting does not
+        # make it anew, so that the scan could be deformed by bones of the moment before. A change of the strip's action does.
+        strip.action = strip.action
+    if not shown:  # bones keep the last values of an animation that is gone
+        for name in posed_bones(track.strips[0].action) & set(obj.pose.bones.keys()):
+            obj.pose.bones[name].matrix_basis = Matrix.Identity(4)
 
 
 def photo_pose_actions(objects: list[bpy.types.Object]) -> set[bpy.types.Action]:
