@@ -72,11 +72,11 @@ def make_avatars(
     """One Avatar per person, left to right in the photo, all in the same camera and world.
 
     Needs `predictions.pointmap`. Raises SapiensError when there is no pointmap, no person or no surface.
-    `progress(stage, fraction)` is called before each stage with the share of the work that is done. `kept` holds what former calls
-    made, so that a slider repeats only what depends on it; the result is the same without it.
+    `progress(stage, fraction)` is called before each stage with the share of the work that is done. `kept` holds what former
+    calls made, so that a slider repeats only what depends on it; the result is the same without it.
     """
     from .atlas import make_atlas
-    from .camera import estimate_camera, scale_to_range, scale_to_stature, scaled
+    from .camera import estimate_camera, scale_to_distance, scale_to_stature, scaled
     from .ground import place
     from .parts import make_parts
     from .people import find_people
@@ -96,11 +96,11 @@ def make_avatars(
     people = find_people(_labels(predictions), predictions.boxes)
     if not people:
         raise SapiensError(f"No person was found in {name}.", "Choose a photo of a person, or draw a box around them.")
-    # Everybody shares the camera and the world: the person who fills most of the photo says how large it is and where its ground is.
+    # Everybody shares the camera and the world: who fills most of the photo says how large it is and where its ground is.
     lead = max(range(len(people)), key=lambda i: int(people[i].mask.sum()))
 
     if settings.distance is not None:
-        predictions = scaled(predictions, scale_to_range(predictions, people[lead].mask, settings.distance))
+        predictions = scaled(predictions, scale_to_distance(predictions, people[lead].mask, settings.distance))
 
     report("pose", 0.05)
     lift = settings.with_rig or settings.stature is not None

@@ -1,7 +1,7 @@
-"""The camera that took the photo: its lens from several witnesses, and where it stands in the world.
+"""The camera that took the photo: its lens from several witnesses, and the scale of what it saw.
 
-A focal length can come from the predictions (scale head), from the rays of the pointmap itself, or from EXIF. They rarely agree to the
-last percent; one is chosen, and what disagrees is said.
+A focal length can come from the predictions (scale head), from the rays of the pointmap itself, or from EXIF. They rarely agree
+to the last percent; one is chosen, and what disagrees is said.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ PLAUSIBLE = (0.2, 20.0)
 FULL_FRAME_DIAGONAL = math.hypot(36, 24)
 """Millimetres; "equivalent" focal lengths compare diagonals."""
 
+SENSOR_WIDTH = 36.0
+"""Millimetres of the sensor of Blender's camera; full frame, so that the lens reads as photographers say it."""
+
 AGREE, EXIF_AGREE = 0.05, 0.30
-"""Shares by which two focal lengths may differ: before it is said; before EXIF is taken to describe a photo that was not cropped."""
+"""Shares by which two focal lengths may differ: before it is said; before EXIF no longer counts, as the photo was cropped."""
 
 SAMPLES = 40_000
 """Pixels that take part in the regression, at most."""
@@ -51,7 +54,7 @@ def estimate_camera(
 
     predictions  intrinsics, pointmap and metadata ("focal_source", "focal_35mm") are used where present
     focal_35mm   35 mm equivalent focal length, millimetres (EXIF); the metadata's if None
-    scale        output of the pointmap network's scale head: 768 / focal length in network pixels, photo fitted into 1024 x 768
+    scale        of the pointmap network's scale head: 768 / focal length in network pixels, photo fitted into 1024 x 768
     typed_35mm   35 mm equivalent focal length that somebody typed who knows it, millimetres: it wins over everything
     Order: intrinsics that came with the predictions, EXIF unless the photo was plainly cropped, scale head, pointmap, assumption.
     """
@@ -68,7 +71,7 @@ def estimate_camera(
     if focal_35mm is None:
         focal_35mm = _number(predictions.metadata.get("focal_35mm"))
     if focal_35mm:
-        candidates.setdefault("exif", focal_35mm * math.hypot(width, height) / FULL_FRAME_DIAGONAL)
+        candidates.setdefault("exif", focal_in_pixels(focal_35mm, width, height))
     if scale and scale > 0:
         resize = min(NETWORK_SIZE[1] / width, NETWORK_SIZE[0] / height)
         candidates.setdefault("scale head", CANONICAL_FOCAL / scale / resize)
@@ -80,7 +83,7 @@ def estimate_camera(
     }
 
     if typed_35mm is not None:
-        typed = typed_35mm * math.hypot(width, height) / FULL_FRAME_DIAGONAL
+        typed = focal_in_pixels(typed_35mm, width, height)
         if not PLAUSIBLE[0] * side <= typed <= PLAUSIBLE[1] * side:
             raise SapiensError(
                 f"A lens of {typed_35mm:g} mm is not plausible.", "Type the focal length for 35 mm film, for example 50."
@@ -114,6 +117,26 @@ def estimate_camera(
                 "the scan may look stretched in depth. Set the lens where you know it."
             )
     return CameraEstimate(camera, candidates, tuple(notes))
+
+
+def focal_in_pixels(focal_35mm: float, width: int, height: int) -> float:
+    """Pixels of a 35 mm equivalent focal length (millimetres) in a photo of width x height."""
+    return focal_35mm * math.hypot(width, height) / FULL_FRAME_DIAGONAL
+
+
+def blender_lens(camera: Camera) -> dict[str, str | float]:
+    """What a Blender camera needs to project as `camera` does: its own properties by name, lengths in millimetres.
+
+    The sensor fits horizontally, so the width of the render is the width of the photo whatever the scene's render size is. The
+    principal point counts from the edge (cx + 0.5, cy + 0.5). For pixels that are not square the pixel aspect must be fx : fy.
+    """
+    return {
+        "sensor_fit": "HORIZONTAL",
+        "sensor_width": SENSOR_WIDTH,
+        "lens": camera.fx * SENSOR_WIDTH / camera.width,
+        "shift_x": (camera.width / 2 - (camera.cx + 0.5)) / camera.width,
+        "shift_y": ((camera.cy + 0.5) - camera.height / 2) * (camera.fx / camera.fy) / camera.width,
+    }
 
 
 def _given(predictions: Predictions) -> Camera | None:
@@ -171,7 +194,7 @@ def _regress(ray: np.ndarray, pixel: np.ndarray, free: bool) -> tuple[float, np.
 
     Iteratively reweighted least squares with Cauchy weights at the scale of the residuals themselves.
     """
-    # Start from the median of what pairs of points say, so that no number of far-off points short of a third can pull the first fit.
+    # Start from the median of what pairs of points say: no number of far-off points short of a third can pull the first fit.
     half = len(ray) // 2
     apart, moved = ray[half : 2 * half] - ray[:half], pixel[half : 2 * half] - pixel[:half]
     square = (apart * apart).sum(1)
@@ -197,7 +220,7 @@ def _regress(ray: np.ndarray, pixel: np.ndarray, free: bool) -> tuple[float, np.
 
 
 def scale_to_stature(pose: Pose, stature: float) -> float:
-    """Factor for the pointmap that makes the person `stature` metres tall; the focal length stays."""
+    """Factor for the pointmap that makes the person `stature` metres tall; the focal length stays. SapiensError if neither is known."""
     if not 0.3 <= stature <= 3:
         raise SapiensError(f"A stature of {stature:g} m is not a person's.", "Type the height in metres, for example 1.75.")
     if not pose.stature > 0:
@@ -205,27 +228,9 @@ def scale_to_stature(pose: Pose, stature: float) -> float:
     return stature / pose.stature
 
 
-def scale_to_distance(predictions: Predictions, pixels: np.ndarray, metres: float) -> float:
-    """Factor for the pointmap that makes two pixels `metres` apart in space.
-
-    pixels (2, 2): x, y of two points on the person.
-    """
-    if not 1e-3 <= metres <= 100:
-        raise SapiensError(f"{metres:g} m is no distance to scale by.", "Type a length between 1 mm and 100 m.")
-    if predictions.pointmap is None:
-        raise SapiensError("These predictions have no pointmap.", "Run the pointmap task, then scale.")
-    column, row = np.round(np.asarray(pixels, np.float64)).astype(int).T
-    if (column < 0).any() or (row < 0).any() or (column >= predictions.width).any() or (row >= predictions.height).any():
-        raise SapiensError("A measured point lies outside the photo.", "Mark two points on the person.")
-    ends = predictions.pointmap[row, column].astype(np.float64)
-    length = float(np.linalg.norm(ends[0] - ends[1]))
-    if not (np.isfinite(ends).all() and (ends[:, 2] > 0).all() and length > 1e-3):
-        raise SapiensError("There is no depth under the measured points.", "Mark two points on the person.")
-    return metres / length
-
-
-def scale_to_range(predictions: Predictions, mask: np.ndarray, metres: float) -> float:
-    """Factor for the pointmap that puts a person `metres` away from the camera, along its axis: the median depth in mask (H, W) bool."""
+def scale_to_distance(predictions: Predictions, mask: np.ndarray, metres: float) -> float:
+    """Factor for the pointmap that puts the person in mask (H, W) bool `metres` away from the camera: by the median depth, along
+    its axis. SapiensError for a distance that cannot be, and where there is no depth."""
     if not 0.1 <= metres <= 1000:
         raise SapiensError(
             f"{metres:g} m is no distance from a camera to a person.", "Type the distance in metres, for example 2.5."
@@ -245,10 +250,3 @@ def scaled(predictions: Predictions, factor: float) -> Predictions:
     if predictions.pointmap is None or factor == 1:
         return predictions
     return replace(predictions, pointmap=(predictions.pointmap.astype(np.float32) * np.float32(factor)))
-
-
-def world_from_camera(pose: Pose | None, points: np.ndarray, keep_camera_frame: bool = False) -> np.ndarray:
-    """(4, 4) float64 rigid map that stands the person on the ground; see `core.ground.place`, which also gives notes."""
-    from .ground import place
-
-    return place(pose, points, keep_camera_frame).world_from_camera

@@ -8,13 +8,12 @@ photos).
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from .camera import ASSUMED_FOCAL, FULL_FRAME_DIAGONAL, fit_rays
+from .camera import ASSUMED_FOCAL, fit_rays, focal_in_pixels
 from .data import Camera, Predictions
 from .errors import SapiensError
 from .photo import read_photo
@@ -186,7 +185,7 @@ def _points(
     if depth is None:
         return None, None
     if focal_35mm:
-        focal, source = focal_35mm * math.hypot(height, width) / FULL_FRAME_DIAGONAL, "exif"
+        focal, source = focal_in_pixels(focal_35mm, width, height), "exif"
     else:
         focal, source = ASSUMED_FOCAL * max(height, width), "assumed"
     camera = Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2, source)

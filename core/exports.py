@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from .camera import blender_lens
 from .data import Avatar, Camera
 from .errors import SapiensError
 from .files import atomic_write
 from .frames import pixel_from_uv, transform_points, transform_vectors, world_from_blender_camera
+
+_COLOURS = ("red", "green", "blue")
 
 
 def write_ply(path: str | Path, avatar: Avatar, *, cloud: bool = False) -> Path:
@@ -59,9 +62,6 @@ def write_ply_arrays(
     return path
 
 
-_COLOURS = ("red", "green", "blue")
-
-
 def image_at(uvs: np.ndarray, image: np.ndarray) -> np.ndarray:
     """(V, C): the texel of a (H, W, C) image that each of (V, 2) texture coordinates lies on."""
     height, width = image.shape[:2]
@@ -92,14 +92,7 @@ def camera_document(camera: Camera, world_from_camera: np.ndarray, focal_lengths
         "focal_lengths": dict(focal_lengths or {}),
         "axes": "x right, y down, z forward; world z up, metres",
         "world_from_camera": pose.tolist(),
-        "blender": {
-            "matrix_world": world_from_blender_camera(pose).tolist(),
-            "sensor_fit": "HORIZONTAL",
-            "sensor_width": 36.0,
-            "lens": 36.0 * camera.fx / camera.width,
-            "shift_x": (camera.width / 2 - (camera.cx + 0.5)) / camera.width,
-            "shift_y": ((camera.cy + 0.5) - camera.height / 2) * (camera.fx / camera.fy) / camera.width,
-        },
+        "blender": {"matrix_world": world_from_blender_camera(pose).tolist(), **blender_lens(camera)},
     }
 
 

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .camera import NETWORK_SIZE
 from .data import Camera
-
-NETWORK_SIZE = (1024, 768)
-"""(height, width) in which a network sees a person."""
 
 MARGIN = 8
 """Grid pixels around the person, for what the matte adds to the segmentation."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .camera import FULL_FRAME_DIAGONAL
 from .errors import SapiensError
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ def _focal_35mm(exif: Exif) -> float | None:
             unit = MILLIMETRES_PER_UNIT[tags[PLANE_UNIT]]
             width = float(tags[PIXEL_WIDTH]) / float(tags[PLANE_X_RESOLUTION]) * unit
             height = float(tags[PIXEL_HEIGHT]) / float(tags.get(PLANE_Y_RESOLUTION) or tags[PLANE_X_RESOLUTION]) * unit
-            equivalent = float(tags[FOCAL_LENGTH]) * math.hypot(36, 24) / math.hypot(width, height)
+            equivalent = float(tags[FOCAL_LENGTH]) * FULL_FRAME_DIAGONAL / math.hypot(width, height)
     except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError, SyntaxError, AttributeError):
         return None  # missing or damaged tags say nothing about the lens
     return equivalent if 4 <= equivalent <= 2000 else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..core.camera import ASSUMED_FOCAL, CANONICAL_FOCAL, FULL_FRAME_DIAGONAL, PLAUSIBLE, fit_rays
+from ..core.camera import ASSUMED_FOCAL, CANONICAL_FOCAL, PLAUSIBLE, fit_rays, focal_in_pixels
 from ..core.data import Predictions
 from .processing import Letterbox
 from .regions import Region
@@ -23,7 +23,7 @@ class Focal:
 
 
 def region_focal(outputs: dict[str, torch.Tensor], frame: Letterbox, inside: torch.Tensor | None) -> Focal:
-    """From the scale head, f = 768 / scale in network pixels; without a plausible one from the points themselves; else assumed."""
+    """From the scale head, f = 768 / scale in network pixels; without a plausible one from the points; else assumed."""
     side = max(frame.height, frame.width)
     low, high = (limit * side for limit in PLAUSIBLE)
     if "scale" in outputs:
@@ -53,7 +53,7 @@ def choose_focal(estimates: dict[Region, Focal], people: list[int], height: int,
     if whole is not None:
         return whole
     if focal_35mm:
-        return Focal(focal_35mm * math.hypot(height, width) / FULL_FRAME_DIAGONAL, "exif")
+        return Focal(focal_in_pixels(focal_35mm, width, height), "exif")
     ranked = sorted(zip(estimates.values(), people, strict=True), key=lambda pair: pair[0].pixels)
     half, seen = sum(people) / 2, 0
     for focal, count in ranked:

@@ -6,29 +6,22 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from ..core.camera import SENSOR_WIDTH, blender_lens
 from ..core.data import Camera
 from ..core.frames import world_from_blender_camera
-
-SENSOR_WIDTH = 36.0
-"""Millimetres; full frame, so that the lens reads as photographers say it."""
 
 
 def write_camera(
     camera: Camera, world_from_camera: np.ndarray, photo: bpy.types.Image, name: str, collection: bpy.types.Collection
 ) -> bpy.types.Object:
-    """A new camera object in `collection` (reference: a pinhole with `SENSOR_WIDTH` across the width of the photo).
+    """A new camera object in `collection` with the lens of `core.camera.blender_lens`: an artist's render size can stay.
 
-    The sensor fits horizontally: the width of the render is the width of the photo whatever the scene's render size is, so
-    an artist's render settings can stay. Edge-based principal point: cx + 0.5, cy + 0.5. For pixels that are not square the
-    scene's pixel aspect must be fx : fy, see `match_render_size`.
+    For pixels that are not square the scene's pixel aspect must be fx : fy, see `match_render_size`.
     """
     data = bpy.data.cameras.new(name)
-    data.sensor_fit = "HORIZONTAL"
-    data.sensor_width = SENSOR_WIDTH
+    for setting, value in blender_lens(camera).items():
+        setattr(data, setting, value)
     data.sensor_height = SENSOR_WIDTH * camera.height / camera.width
-    data.lens = camera.fx * SENSOR_WIDTH / camera.width
-    data.shift_x = (camera.width / 2 - (camera.cx + 0.5)) / camera.width
-    data.shift_y = ((camera.cy + 0.5) - camera.height / 2) * (camera.fx / camera.fy) / camera.width
     data.clip_start, data.clip_end = 0.01, 1000.0
     data.display_size = 0.2
     _write_background(data, camera, photo)

@@ -14,13 +14,15 @@ from ..core.body_motion import BodyMotion, motion_from_joints
 from ..core.data import Pose
 from ..core.errors import SapiensError
 from ..core.frames import transform_points
-from ..core.quaternions import euler_from_rotation, rotation_from_euler, unwrapped
+from ..core.ground import place
+from ..core.quaternions import continuous, euler_from_rotation, rotation_from_euler, unwrapped
 from ..core.rest import RestRig
 from ..core.retarget import RetargetSettings, RigMotion, retarget_motion
 from ..core.rigs import BoneMap
 from ..core.rotations import quaternion_from_rotation, rotation_from_quaternion, vector_from_rotation
 from .bone_table import resolve
 from .rig_state import check_controllable, find_armature, find_followed, is_held, read_rest, set_switches
+from .rigify_snap import snap_rigify
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def pose_armature(
         write_pose(obj, channels)
     obj.update_tag()
     if snap_ik:
-        notes += snap(obj)
+        snap(obj)
     data = obj.animation_data
     if data is not None and data.action is not None:
         notes += (f"'{obj.name}' has an action: insert keys, or the pose is lost when the frame changes.",)
@@ -120,9 +122,7 @@ def pose_armature(
 
 def camera_of(pose: Pose) -> np.ndarray:
     """(4, 4) world_from_camera that stands this person on the ground."""
-    from ..core.camera import world_from_camera
-
-    return np.asarray(world_from_camera(pose, pose.positions), np.float64)
+    return place(pose, pose.positions).world_from_camera
 
 
 def solve(obj: bpy.types.Object, motion: BodyMotion, bones: BoneMap | str | Path | None, settings: RetargetSettings | None,
@@ -198,8 +198,7 @@ def _rotation_channels(pose_bone: bpy.types.PoseBone, quaternions: np.ndarray) -
             kept = np.array(pose_bone.rotation_quaternion.to_euler("XYZ"), np.float64)
             angles = unwrapped(euler_from_rotation(rotation_from_quaternion(quaternions), "XYZ"), "XYZ")
             angles[:, locks] = kept[locks]
-            quaternions = quaternion_from_rotation(rotation_from_euler(angles, "XYZ"))
-            quaternions *= np.where(np.cumsum(np.r_[0, (quaternions[1:] * quaternions[:-1]).sum(1) < 0]) % 2, -1.0, 1.0)[:, None]
+            quaternions = continuous(quaternion_from_rotation(rotation_from_euler(angles, "XYZ")))
         free = (
             range(4)
             if not pose_bone.lock_rotations_4d
@@ -229,8 +228,7 @@ def write_pose(obj: bpy.types.Object, channels: Channels) -> None:
         setattr(pose_bone, channels.path, kind(values))
 
 
-def snap(obj: bpy.types.Object) -> tuple[str, ...]:
-    """Bring the IK controls of a generated Rigify rig to its FK pose. Notes on what kept it from that."""
-    from .rigify_snap import snap_rigify
-
-    return snap_rigify(obj) if "rig_id" in obj.data else ()
+def snap(obj: bpy.types.Object) -> None:
+    """Bring the IK controls of a generated Rigify rig to its FK pose; other rigs stay as they are."""
+    if "rig_id" in obj.data:
+        snap_rigify(obj)

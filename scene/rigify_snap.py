@@ -33,11 +33,11 @@ def ik_controls(obj: bpy.types.Object) -> list[tuple[str, str]]:
     return [(ik, fk) for ik, fk in pairs if ik in bones and fk in bones]
 
 
-def snap_rigify(obj: bpy.types.Object) -> tuple[str, ...]:
-    """Set the IK controls to the FK pose that the rig has now. Returns notes."""
+def snap_rigify(obj: bpy.types.Object) -> None:
+    """Set the IK controls to the FK pose that the rig has now. A rig without them stays as it is."""
     pairs = ik_controls(obj)
     if not pairs:
-        return ()
+        return
     for base in _NEUTRAL:
         for side in "LR":
             bone = obj.pose.bones.get(f"{base}.{side}")
@@ -57,7 +57,6 @@ def snap_rigify(obj: bpy.types.Object) -> tuple[str, ...]:
                 matrix.translation = pole_position(*pose_matrices(obj, layer, tuple(chain))[:, :3, 3]).tolist()
                 poles[pole] = matrix
         _place(obj, layer, poles)
-    return ()
 
 
 def _pairs_of(*bases: str, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -111,7 +110,7 @@ def _start_from_fk(obj: bpy.types.Object, layer: bpy.types.ViewLayer, limbs: lis
 
 
 def bend_about(axis: np.ndarray, first: np.ndarray, second: np.ndarray, angle: float) -> float:
-    """Radians by which `second` must turn about the axis, so that it stands at `angle` to `first`, bent to the side where it is now.
+    """Radians by which `second` must turn about the axis to stand at `angle` to `first`, bent to the side where it is now.
 
     All (3,), the axis of length 1. As near to the angle as the axis allows, where it is not perpendicular to both.
     """

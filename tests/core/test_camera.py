@@ -12,7 +12,6 @@ from sapiens2_avatar.core.camera import (
     scale_to_distance,
     scale_to_stature,
     scaled,
-    world_from_camera,
 )
 from sapiens2_avatar.core.data import Camera, Pose, Predictions
 from sapiens2_avatar.core.errors import SapiensError
@@ -126,7 +125,7 @@ def _surface(pose: Pose) -> np.ndarray:
 
 def test_person_stands_on_the_ground_under_the_origin():
     pose = _pose()
-    matrix = world_from_camera(pose, _surface(pose))
+    matrix = place(pose, _surface(pose)).world_from_camera
     np.testing.assert_allclose(matrix[:3, :3] @ matrix[:3, :3].T, np.eye(3), atol=1e-12)
     assert np.linalg.det(matrix[:3, :3]) > 0.999
     placed = transform_points(matrix, _surface(pose))
@@ -140,7 +139,7 @@ def test_a_tilted_camera_is_mostly_righted():
     """Held 15 degrees down: the body says so, and is believed more than the habit of holding cameras level."""
     tilt = np.radians(15)
     pose = _pose(up=(0, -np.cos(tilt), -np.sin(tilt)))
-    up = world_from_camera(pose, _surface(pose))[2, :3]
+    up = place(pose, _surface(pose)).world_from_camera[2, :3]
     left = np.degrees(np.arccos(up @ [0, -np.cos(tilt), -np.sin(tilt)]))
     assert left < 6
 
@@ -161,14 +160,14 @@ def test_portrait_stands_as_high_as_the_person():
 
 
 def test_camera_frame_can_be_kept():
-    matrix = world_from_camera(_pose(), _surface(_pose()), keep_camera_frame=True)
+    matrix = place(_pose(), _surface(_pose()), keep_camera_frame=True).world_from_camera
     np.testing.assert_allclose(matrix[:3, 3], 0)
     np.testing.assert_allclose(matrix @ [1, 2, 3, 1], [1, 3, -2, 1])
 
 
 @pytest.mark.parametrize("points", [np.zeros((0, 3)), np.full((5, 3), np.nan), np.array([[0, 0, 2.0]])])
 def test_odd_points_still_give_a_rigid_map(points):
-    matrix = world_from_camera(None, points)
+    matrix = place(None, points).world_from_camera
     assert np.isfinite(matrix).all()
     np.testing.assert_allclose(matrix[:3, :3] @ matrix[:3, :3].T, np.eye(3), atol=1e-12)
 
@@ -176,15 +175,21 @@ def test_odd_points_still_give_a_rigid_map(points):
 def test_scale_controls():
     predictions = _seen(CENTRED)
     assert scale_to_stature(_pose(), 1.87) == pytest.approx(1.1)
-    ends = predictions.pointmap[[100, 200], [50, 150]].astype(np.float64)
-    factor = scale_to_distance(predictions, np.array([[50, 100], [150, 200]]), 2 * np.linalg.norm(ends[0] - ends[1]))
+    person = np.zeros((predictions.height, predictions.width), bool)
+    person[100:200, 50:150] = True
+    factor = scale_to_distance(predictions, person, 2 * float(np.median(predictions.pointmap[person, 2])))
     assert factor == pytest.approx(2, rel=1e-6)
     larger = scaled(predictions, factor)
     np.testing.assert_allclose(larger.pointmap, 2 * predictions.pointmap, rtol=1e-5)
     assert estimate_camera(larger).camera.fx == pytest.approx(estimate_camera(predictions).camera.fx, rel=1e-5)
-    for call in (lambda: scale_to_stature(_pose(), 17), lambda: scale_to_distance(predictions, np.array([[0, 0], [999, 0]]), 1),
-                 lambda: scale_to_distance(predictions, np.array([[0, 0], [9, 0]]), -1)):  # fmt: skip
-        with pytest.raises(SapiensError) as error:
+    nowhere = replace(predictions, pointmap=np.full_like(predictions.pointmap, np.nan))
+    for call, reason in (
+        (lambda: scale_to_stature(_pose(), 17), "not a person's"),
+        (lambda: scale_to_distance(predictions, person, -1), "no distance"),
+        (lambda: scale_to_distance(nowhere, person, 2), "no depth"),
+        (lambda: scale_to_distance(replace(predictions, pointmap=None), person, 2), "no pointmap"),
+    ):
+        with pytest.raises(SapiensError, match=reason) as error:
             call()
         assert error.value.hint
 
