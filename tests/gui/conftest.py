@@ -42,7 +42,8 @@ def blender() -> list[str]:
         )
     if missing:
         pytest.skip(f"{', '.join(missing)} missing: install xvfb, xauth and imagemagick")
-    return shlex.split(command)
+    program, *arguments = shlex.split(command)
+    return [str(Path(program).resolve()) if "/" in program else program, *arguments]  # it is started in another folder
 
 
 @pytest.fixture(scope="session")

@@ -128,7 +128,7 @@ def undo():
 
     def operate(name, **options):
         before = contents()
-        getattr(bpy.ops.sapiens2, name)("INVOKE_DEFAULT", **options)
+        getattr(bpy.ops.sapiens2, name)("INVOKE_DEFAULT", True, **options)  # True: an undo step, as for a click
         yield from until(lambda: jobs().current() is None, 90)
         yield 1.0
         made = contents()
@@ -141,9 +141,17 @@ def undo():
     settings().colour = "photo"
     bpy.ops.ed.undo_push(message="colour")
     yield from operate("build_texture")
-    settings().with_rig = False
-    bpy.ops.ed.undo_push(message="no rig")
+    settings().rest = "A"
+    bpy.ops.ed.undo_push(message="rest pose")
     yield from operate("build_rig")
+    yield from operate("photo_pose")
+    settings().armature = next(obj for obj in bpy.data.objects if obj.get("sapiens2_role") == "rig")
+    bpy.ops.ed.undo_push(message="armature")
+    yield from operate("retarget")
+    settings().resolution, settings().faces = "FACES", 2000
+    bpy.ops.ed.undo_push(message="face count")
+    yield from operate("build_scan")
+    yield from operate("clear")
     yield from operate("import_predictions", filepath=str(Path(os.environ["PREDICTIONS"])))
     return steps
 
