@@ -9,8 +9,8 @@ import bpy.utils.previews
 import numpy as np
 
 from . import preferences
-from .core.orientation import paint_boxes, quarter_turns
-from .core.previews import MAPS
+from .core.orientation import quarter_turns
+from .core.previews import MAPS, paint_boxes
 
 _pictures: bpy.utils.previews.ImagePreviewCollection | None = None
 _maps: dict[str, dict[str, Path]] = {}

@@ -1,4 +1,4 @@
-"""Smoothing of motion without delay: outliers replaced, then a zero-phase low pass that knows how far each sample can be trusted."""
+"""Smoothing of motion without delay: outliers found, then a zero-phase low pass that knows how far to trust each sample."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import numpy as np
 from .quaternions import continuous
 from .rotations import quaternion_from_rotation, rotation_from_quaternion
 
-ORDER = 3
-HAMPEL_WINDOW, HAMPEL_LIMIT = 7, 3.0
-FAST_HZ, SLOW_HZ = 12.0, 2.0
+ORDER = 3  # of the derivative that the low pass keeps small
+HAMPEL_WINDOW, HAMPEL_LIMIT = 7, 3.0  # frames that a sample is compared with; times the usual distance that is too far
+FAST_HZ, SLOW_HZ = 12.0, 2.0  # cut-off frequencies at the ends of the slider
 
 
 def cutoff(smoothness: float) -> float:
-    """Cut-off frequency in Hz of the slider: 0 = 12 Hz (nearly raw) .. 1 = 2 Hz (floating), equal steps sound equal."""
+    """Cut-off frequency in Hz of the slider: 0 = 12 Hz (nearly raw) .. 1 = 2 Hz (floating), by equal ratios."""
     return FAST_HZ * (SLOW_HZ / FAST_HZ) ** float(np.clip(smoothness, 0.0, 1.0))
 
 
@@ -38,10 +38,12 @@ def outliers(values: np.ndarray, floor: float) -> np.ndarray:
 def low_pass(values: np.ndarray, fps: float, hertz: float, weights: np.ndarray | None = None) -> np.ndarray:
     """Zero-phase low pass of (F, n, c) signals, sharing what each frame is worth.
 
-    Minimises ``sum w (x - y)^2 + k |D^3 x|^2``. With equal weights its response is ``1 / (1 + (sin(pi f / fps) / sin(pi fc / fps))^6)``,
-    that of a third-order Butterworth filter run forwards and backwards; it needs no padding, and a weight of 0 bridges a gap.
     hertz    -6 dB frequency; at or above half of fps nothing is filtered but gaps are still bridged
     weights  (F, n) >= 0; None = 1
+
+    Minimises ``sum w (x - y)^2 + k |D^3 x|^2``. With equal weights its response is
+    ``1 / (1 + (sin(pi f / fps) / sin(pi fc / fps))^6)``, that of a third-order Butterworth filter run forwards and backwards; it
+    needs no padding, and a weight of 0 bridges a gap.
     """
     from scipy.linalg import solveh_banded
 
@@ -51,8 +53,7 @@ def low_pass(values: np.ndarray, fps: float, hertz: float, weights: np.ndarray |
         return values.copy()
     ratio = 2 * np.sin(np.pi * min(hertz / fps, 0.5))
     strength = ratio ** (-2 * ORDER) if hertz < 0.5 * fps else 1e-6
-    difference = np.diff(np.eye(frames), n=ORDER, axis=0) if frames <= 64 else None
-    bands = _penalty_bands(frames, difference)
+    bands = _penalty_bands(frames)
     w = np.ones((frames, count)) if weights is None else np.maximum(np.asarray(weights, np.float64), 0.0)
     w = np.maximum(w, 1e-9)  # so that a track without any evidence still has a solution
     out = np.empty_like(values)
@@ -66,14 +67,8 @@ def low_pass(values: np.ndarray, fps: float, hertz: float, weights: np.ndarray |
     return out
 
 
-def _penalty_bands(frames: int, dense: np.ndarray | None) -> np.ndarray:
-    """(ORDER + 1, F) upper bands of D^T D, as `scipy.linalg.solveh_banded` stores them."""
-    if dense is not None:
-        full = dense.T @ dense
-        bands = np.zeros((ORDER + 1, frames))
-        for k in range(ORDER + 1):
-            bands[ORDER - k, k:] = np.diagonal(full, k)
-        return bands
+def _penalty_bands(frames: int) -> np.ndarray:
+    """(ORDER + 1, F) upper bands of D^T D for more than ORDER frames, as `scipy.linalg.solveh_banded` stores them."""
     stencil = np.diff(np.eye(ORDER + 1), n=ORDER, axis=0)[0]
     bands = np.zeros((ORDER + 1, frames))
     for k in range(ORDER + 1):

@@ -1,15 +1,13 @@
-"""How a camera was held: the EXIF orientation of a JPEG, read without an image library. Blender shows photos as they are stored."""
+"""How a camera was held: the EXIF orientation of a JPEG, read without an image library, since Blender shows photos as stored."""
 
 from __future__ import annotations
 
 import struct
 from pathlib import Path
 
-import numpy as np
-
 TAG = 0x0112
 QUARTER_TURNS = {1: 0, 3: 2, 6: 3, 8: 1}
-"""EXIF orientation -> counter-clockwise quarter turns that make the stored picture upright; mirrored ones do not come from cameras."""
+"""EXIF orientation -> counter-clockwise quarter turns that make the stored picture upright; cameras never mirror."""
 
 
 def quarter_turns(path: Path) -> int:
@@ -43,29 +41,7 @@ def _first_directory(tiff: bytes) -> int:
 
 
 def upright_point(x: float, y: float, width: float, height: float, turns: int) -> tuple[float, float]:
-    """A point of the stored picture, width x height, in pixels from its upper left corner -> the same point of the upright one."""
+    """A point of the stored picture, width x height, pixels from its upper left corner -> the same point of the upright one."""
     for _ in range(turns % 4):
         x, y, width, height = y, width - x, height, width
     return x, y
-
-
-def paint_boxes(picture: np.ndarray, boxes: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """A picture with frames around people.
-
-    picture  (H, W, C) float, the first row on top
-    boxes    (N, 4) x1, y1, x2, y2 as fractions of width and height
-    used     (N,) bool: white-blue for those that will be made, dark for the others
-
-    Returns a new array.
-    """
-    painted = picture.copy()
-    height, width = picture.shape[:2]
-    line = max(1, round(max(height, width) / 90))
-    for (x1, y1, x2, y2), use in sorted(zip(boxes, used, strict=True), key=lambda pair: bool(pair[1])):
-        colour = (0.28, 0.62, 1.0) if use else (0.12, 0.12, 0.12)
-        left, right = np.clip((round(x1 * width), round(x2 * width)), 0, width).astype(int)
-        top, bottom = np.clip((round(y1 * height), round(y2 * height)), 0, height).astype(int)
-        inside = painted[top:bottom, left:right, :3]
-        for edge in (inside[:line], inside[-line:], inside[:, :line], inside[:, -line:]):
-            edge[...] = colour
-    return painted

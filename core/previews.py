@@ -1,4 +1,4 @@
-"""The maps as pictures for people: what the panels show small and the image editor large."""
+"""The maps as pictures for people: what the panels show small and the image editor large, and the boxes around who is in them."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ def picture(predictions: Predictions, name: str) -> np.ndarray | None:
 
 
 def _depth(predictions: Predictions) -> np.ndarray:
+    """(H, W, 3) uint8: grey, the nearer the lighter; black where there is nobody."""
+    assert predictions.pointmap is not None
     z = predictions.pointmap[..., 2].astype(np.float32)
     valid = np.isfinite(z) & (z > 0)
     if predictions.seg is not None:
@@ -56,7 +58,8 @@ def _depth(predictions: Predictions) -> np.ndarray:
 
 
 def _pose(predictions: Predictions) -> np.ndarray:
-    """A square of three (body) or one pixel in 256 for each keypoint with a score over 0.3."""
+    """(H, W, 3) uint8: a square of three (body) or one pixel in 256 for each keypoint with a score over 0.3."""
+    assert predictions.keypoints is not None
     shown = (predictions.image * 0.45).astype(np.uint8)
     height, width = shown.shape[:2]
     radius = max(1, max(height, width) // 256)
@@ -70,6 +73,28 @@ def _pose(predictions: Predictions) -> np.ndarray:
                     inside = (x + dx >= 0) & (x + dx < width) & (y + dy >= 0) & (y + dy < height)
                     shown[y[inside] + dy, x[inside] + dx] = colour
     return shown
+
+
+def paint_boxes(picture: np.ndarray, boxes: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """A picture with frames around people.
+
+    picture  (H, W, C) float, the first row on top
+    boxes    (N, 4) x1, y1, x2, y2 as fractions of width and height
+    used     (N,) bool: white-blue for those that will be made, dark for the others
+
+    Returns a new array.
+    """
+    painted = picture.copy()
+    height, width = picture.shape[:2]
+    line = max(1, round(max(height, width) / 90))
+    for (x1, y1, x2, y2), use in sorted(zip(boxes, used, strict=True), key=lambda pair: bool(pair[1])):
+        colour = (0.28, 0.62, 1.0) if use else (0.12, 0.12, 0.12)
+        left, right = np.clip((round(x1 * width), round(x2 * width)), 0, width).astype(int)
+        top, bottom = np.clip((round(y1 * height), round(y2 * height)), 0, height).astype(int)
+        inside = painted[top:bottom, left:right, :3]
+        for edge in (inside[:line], inside[-line:], inside[:, :line], inside[:, -line:]):
+            edge[...] = colour
+    return painted
 
 
 def write_previews(predictions: Predictions, folder: Path) -> dict[str, Path]:

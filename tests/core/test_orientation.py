@@ -1,11 +1,11 @@
-"""Photos from a turned camera, and frames painted into thumbnails."""
+"""Photos from a turned camera."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.orientation import paint_boxes, quarter_turns, upright_point
+from sapiens2_avatar.core.orientation import quarter_turns, upright_point
 
 
 @pytest.mark.parametrize("orientation", [None, 1, 3, 6, 8])
@@ -35,13 +35,3 @@ def test_files_that_say_nothing_or_nonsense_are_upright(tmp_path, content):
     path = tmp_path / "photo"
     path.write_bytes(content)
     assert quarter_turns(path) == 0 and quarter_turns(tmp_path / "missing") == 0
-
-
-def test_painted_boxes_frame_their_people_and_leave_the_rest():
-    picture = np.ones((100, 80, 4), np.float32)
-    boxes = np.array([[0.25, 0.1, 0.75, 0.9], [-0.5, 0.0, 0.1, 2.0]])
-    painted = paint_boxes(picture, boxes, np.array([True, False]))
-    assert (picture == 1).all() and (painted[..., 3] == 1).all()
-    assert painted[10, 40, 2] == 1 and painted[10, 40, 0] < 0.5  # upper edge of the person who is made
-    assert painted[50, 7, 0] < 0.2  # right edge of the one who is not
-    assert (painted[20:80, 30:50] == 1).all()
