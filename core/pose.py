@@ -84,8 +84,8 @@ def lift_poses(
     seen = Observation(*(np.stack([getattr(look.seen, name) for look in looks]) for name in Observation.__dataclass_fields__))
     positions, stature = np.stack([look.start for look in looks]), np.array([look.stature for look in looks])
     deviation = np.zeros(positions.shape[:2])
-    for annealing in (ANNEALING, ANNEALING[-1:]) if settings.iterations else ():
-        if annealing is not ANNEALING:
+    for last in (False, True) if settings.iterations else ():
+        if last:
             # The trunk is known now: place again what it hides, and what hangs on that.
             doubted = seen.trust <= 2 * DOUBTED
             rows = list(zip(positions, seen.ray, seen.front, stature, strict=True))
@@ -95,10 +95,11 @@ def lift_poses(
             rows = zip(positions, ~doubted | TRUNK, seen.ray, seen.front, stature, heads, seen.lean, seen.lean_trust, strict=True)
             positions = np.stack([fill_joints(*row) for row in rows])
         evidence = body_evidence(positions, seen, stature, settings.depth_m, settings.radius_scale)
-        body = refine(evidence, settings.iterations, annealing)
+        body = refine(evidence, settings.iterations, ANNEALING[-1:] if last else ANNEALING[:-1])
         positions[:, BODY], stature, deviation[:, BODY] = body.positions, body.stature, body.deviation
         evidence = hand_evidence(positions, seen, stature, settings.hand_depth_m, settings.radius_scale)
-        hands = refine(evidence, settings.iterations, annealing)
+        # Fingers follow the wrists, so they take longer to come to rest.
+        hands = refine(evidence, settings.iterations + 2 * last, ANNEALING[-1:] if last else ANNEALING)
         for side, fingers in enumerate(HANDS[:, 1:]):
             part = slice(side * len(looks), (side + 1) * len(looks))
             positions[:, fingers], deviation[:, fingers] = hands.positions[part, 1:], hands.deviation[part, 1:]

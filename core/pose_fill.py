@@ -12,7 +12,7 @@ import numpy as np
 from .anthropometry import small_radii
 from .bone_frames import chest_frame, template_joints
 from .lift2d import lean_pairs
-from .rotations import swing, two_axis_frame, unit
+from .rotations import dot, swing, two_axis_frame, unit
 from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
 
 
@@ -42,29 +42,34 @@ def fill_joints(
     head       from `core.bone_frames.fit_head`
     lean       (10, 3) directions of `core.lift2d.LEANS`, and lean_trust (10,) 0..1
     """
-    leans = {tuple(pair): row for row, pair in enumerate(lean_pairs().tolist()) if lean_trust[row] > 0.3}
+    lean_of = np.full(len(positions), -1)  # row of the lean that says where a joint lies from its parent
+    told = lean_trust > 0.3
+    lean_of[lean_pairs()[told, 1]] = np.flatnonzero(told)
     out = np.where(known[:, None], positions, np.nan)
     T = template_joints() * stature
     frame = _trunk(out, T, ray, front, head)
     _wrists_from_knuckles(out, T, frame)
-    for parent, child, grandparent in _chains():
-        if np.isfinite(out[child]).all():
+    for level in _levels():
+        parent, child, grandparent = level[:, ~np.isfinite(out[level[1]]).all(axis=1)]
+        if not len(child):
             continue
-        offset = frame @ (T[child] - T[parent])
-        if grandparent >= 0:
-            bone, rest = out[parent] - out[grandparent], frame @ (T[parent] - T[grandparent])
+        offset = (T[child] - T[parent]) @ frame.T
+        if (grandparent >= 0).all():
+            bone, rest = out[parent] - out[grandparent], (T[parent] - T[grandparent]) @ frame.T
             offset = swing(offset, rest, bone)
-        if grandparent >= 0 and child in ELBOW_CHILDREN:
             # The mean person stands with bent elbows; a hidden arm more likely hangs.
-            offset = np.linalg.norm(offset) * unit(unit(offset) + unit(bone))
-        if (parent, child) in leans:
-            offset = np.linalg.norm(offset) * lean[leans[parent, child]]
+            hangs = np.isin(child, ELBOW_CHILDREN)
+            straight = unit(unit(offset[hangs]) + unit(bone[hangs]))
+            offset[hangs] = np.linalg.norm(offset[hangs], axis=1)[:, None] * straight
+        length = np.linalg.norm(offset, axis=1)
+        leans = lean_of[child] >= 0
+        offset[leans] = length[leans, None] * lean[lean_of[child[leans]]]
         out[child] = out[parent] + offset
-        if np.isfinite(ray[child]).all():
-            out[child] = on_ray(out[parent], float(np.linalg.norm(offset)), ray[child], out[child], front[child])
-    for i in range(len(out)):
-        if not np.isfinite(out[i]).all():
-            out[i] = out[0] + frame @ T[i]
+        seen = np.isfinite(ray[child]).all(axis=1)
+        parent, child = parent[seen], child[seen]
+        out[child] = on_ray(out[parent], length[seen], ray[child], out[child], front[child])
+    missing = ~np.isfinite(out).all(axis=1)
+    out[missing] = out[0] + T[missing] @ frame.T
     return out
 
 
@@ -95,22 +100,23 @@ def behind_trunk(positions: np.ndarray, ray: np.ndarray, front: np.ndarray, stat
     return np.where(meets, np.maximum(front, far * z), front)
 
 
-def on_ray(parent: np.ndarray, length: float, ray: np.ndarray, guess: np.ndarray, front: float) -> np.ndarray:
-    """The point at `length` from (3,) parent on the (3,) ray; of two, the one nearer to (3,) guess that is not in front of `front`.
+def on_ray(
+    parent: np.ndarray, length: np.ndarray | float, ray: np.ndarray, guess: np.ndarray, front: np.ndarray | float
+) -> np.ndarray:
+    """The (..., 3) points at (...,) length from (..., 3) parents on (..., 3) rays; of two, the one nearer to the (..., 3) guess that is
+    not in front of (...,) `front`, metres, NaN = nothing.
 
     If the ray passes at a greater distance, the nearest point of the ray, pulled to the right length.
     """
     d = unit(ray)
-    along = float(d @ parent)
-    inside = along**2 - float(parent @ parent) + length**2
-    if inside <= 0:
-        return parent + length * unit(along * d - parent)
-    roots = along + np.array([-1.0, 1.0]) * np.sqrt(inside)
-    points = roots[:, None] * d
-    cost = np.linalg.norm(points - guess, axis=1)
-    if np.isfinite(front):
-        cost += 5 * np.maximum(front - points[:, 2], 0)
-    return points[np.argmin(cost)]
+    along, length = dot(d, parent), np.asarray(length)
+    inside = along**2 - dot(parent, parent) + length**2
+    nearest = parent + length[..., None] * unit(along[..., None] * d - parent)
+    half = np.sqrt(np.maximum(inside, 0))
+    points = np.stack([along - half, along + half])[..., None] * d
+    cost = np.linalg.norm(points - guess, axis=-1)
+    cost += 5 * np.maximum(np.nan_to_num(front, nan=-np.inf) - points[..., 2], 0)
+    return np.where((inside <= 0)[..., None], nearest, np.where((cost[1] < cost[0])[..., None], points[1], points[0]))
 
 
 def _trunk(out: np.ndarray, T: np.ndarray, ray: np.ndarray, front: np.ndarray, head: tuple) -> np.ndarray:
@@ -157,7 +163,7 @@ def _trunk(out: np.ndarray, T: np.ndarray, ray: np.ndarray, front: np.ndarray, h
             if np.isfinite(ray[i]).all():
                 # The far shoulder or hip of someone seen from the side: covered, so behind what covers it by its own flesh.
                 cover = front[i] + 0.06
-                out[i] = on_ray(out[at[mirror]], float(np.linalg.norm(offset)), ray[i], out[i], cover)
+                out[i] = on_ray(out[at[mirror]], np.linalg.norm(offset), ray[i], out[i], cover)
             continue
         if name == "pelvis" and (known("left_hip") or known("right_hip")):
             out[i] = np.nanmean([out[at[n]] - frame @ T[at[n]] for n in ("left_hip", "right_hip")], axis=0)
@@ -228,3 +234,12 @@ def _chains() -> list[tuple[int, int, int]]:
                 out.append((a, b, before))
                 before = a
     return out
+
+
+@cache
+def _levels() -> list[np.ndarray]:
+    """The chains for all limbs at once: (3, K) int64 rows parent, child, grandparent; each level hangs on the ones before."""
+    depth: dict[int, int] = {}
+    for parent, child, _ in _chains():
+        depth[child] = depth.get(parent, 0) + 1
+    return [np.array([row for row in _chains() if depth[row[1]] == level]).T for level in range(1, max(depth.values()) + 1)]

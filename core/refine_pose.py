@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-ROBUST = 3.0  # residuals of this many standard deviations count half
+ROBUST = 3.0
+"""Geman-McClure: the influence of a residual is 1 at 0 and 1/4 at so many standard deviations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,26 +81,27 @@ class Refined:
     deviation: np.ndarray
 
 
-def _robust(residual: np.ndarray) -> np.ndarray:
-    """Geman-McClure influence of (...,) residuals in standard deviations: 1 at 0, 1/4 at ROBUST."""
-    return 1.0 / (1.0 + (residual / ROBUST) ** 2) ** 2
-
-
 @dataclass(frozen=True, eq=False)
-class _Linear:
-    """The residuals that are linear in the unknowns and always count: rows @ unknowns - target. Their normal matrix is made once.
+class _Fixed:
+    """What does not change between the steps, with P unknowns.
 
-    rows (B, R, P), target (B, R), normal (B, P, P) with the anchors on its diagonal; one_sided: the forms that count below their target
+    The residuals that are linear in the unknowns u and always count have the cost u' normal u - 2 u' right + constant.
+
+    normal     (B, P, P), right (B, P), constant (B,)
+    one_sided  rows (B, T, 3 N) and targets (B, T) of the forms that count below their target
+    blocks     (N, 3, 1) and (N, 1, 3): where the block of each joint lies in a normal matrix
+    columns    (S, 7): the unknowns of each segment's length residual: its two joints, then its group's length
     """
 
-    rows: np.ndarray
-    target: np.ndarray
     normal: np.ndarray
-    anchor: np.ndarray
+    right: np.ndarray
+    constant: np.ndarray
     one_sided: tuple[np.ndarray, np.ndarray]
+    blocks: tuple[np.ndarray, np.ndarray]
+    columns: np.ndarray
 
 
-def _linear(e: Evidence) -> _Linear:
+def _fixed(e: Evidence) -> _Fixed:
     B, N, _ = e.start.shape
     G = len(e.log_share)
     P, g = 3 * N + G + 1, np.arange(G)
@@ -107,82 +109,71 @@ def _linear(e: Evidence) -> _Linear:
     build[:, g, 3 * N + g], build[:, g, 3 * N + G] = e.share_weight, -e.share_weight
     build_target[:, :G] = e.log_share * e.share_weight
     build[:, G, 3 * N + G], build_target[:, G] = e.stature_weight, e.log_stature * e.stature_weight
-    rows, target = [build], [build_target]
+    rows, target = build, build_target
     one_sided = np.zeros((B, 0, 3 * N)), np.zeros((B, 0))
     if e.forms is not None:
         assert e.form_weight is not None and e.form_target is not None and e.one_sided is not None
         forms = e.forms.reshape(B, -1, 3 * N) * e.form_weight[..., None]
         wanted = e.form_target * e.form_weight
         both = ~e.one_sided
-        rows.append(np.concatenate([forms[:, both], np.zeros((B, int(both.sum()), G + 1))], axis=2))
-        target.append(wanted[:, both])
+        rows = np.concatenate([rows, np.concatenate([forms[:, both], np.zeros((B, int(both.sum()), G + 1))], axis=2)], axis=1)
+        target = np.concatenate([target, wanted[:, both]], axis=1)
         one_sided = forms[:, e.one_sided], wanted[:, e.one_sided]
-    stacked = np.concatenate(rows, axis=1)
-    normal = np.swapaxes(stacked, 1, 2) @ stacked
-    anchor = np.repeat(e.anchor_weight, 3, axis=1)
-    index = np.arange(3 * N)
-    normal[:, index, index] += anchor**2
-    return _Linear(stacked, np.concatenate(target, axis=1), normal, anchor, one_sided)
+    normal, right = np.swapaxes(rows, 1, 2) @ rows, (target[:, None] @ rows)[:, 0]
+    index, square = np.arange(3 * N), np.repeat(e.anchor_weight, 3, axis=1) ** 2
+    anchored = square * e.start.reshape(B, -1)
+    normal[:, index, index] += square
+    right[:, : 3 * N] += anchored
+    constant = (target**2).sum(axis=1) + (anchored * e.start.reshape(B, -1)).sum(axis=1)
+    own = index.reshape(N, 3)
+    columns = np.concatenate([own[e.pairs[:, 0]], own[e.pairs[:, 1]], 3 * N + e.groups[:, None]], axis=1)
+    return _Fixed(normal, right, constant, one_sided, (own[:, :, None], own[:, None, :]), columns)
 
 
-def _system(e: Evidence, fixed: _Linear, x: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normal matrix (B, P, P), right side (B, P) and cost (B,) at positions x and logs (lengths, then stature)."""
-    B, N, _ = x.shape
-    unknowns = np.concatenate([x.reshape(B, 3 * N), logs], axis=1)
-    H, gradient = fixed.normal.copy(), np.empty_like(unknowns)
+def _system(e: Evidence, fixed: _Fixed, unknowns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Normal matrix (B, P, P), right side (B, P) and cost (B,) at (B, P) unknowns: positions, log lengths, log stature."""
+    B, N, _ = e.start.shape
+    x = unknowns[:, : 3 * N].reshape(B, N, 3)
+    H = fixed.normal.copy()
+    gradient = (fixed.normal @ unknowns[..., None])[..., 0] - fixed.right
+    cost = (unknowns * (gradient - fixed.right)).sum(axis=1) + fixed.constant
 
-    residual = (fixed.rows @ unknowns[..., None])[..., 0] - fixed.target
-    gradient[:] = (residual[:, None] @ fixed.rows)[:, 0]
-    away = (unknowns[:, : 3 * N] - e.start.reshape(B, -1)) * fixed.anchor
-    gradient[:, : 3 * N] += away * fixed.anchor
-    cost = (residual**2).sum(axis=1) + (away**2).sum(axis=1)
-
-    # What concerns one joint alone: its ray, its depth and its cover fill the block of its three coordinates.
-    z = np.maximum(x[..., 2], 0.05)
-    r = np.empty((B, N, 3))
-    r[..., :2] = (x[..., :2] / z[..., None] - e.ray) * e.ray_weight[..., None]
+    # What concerns one joint alone: its ray, its depth and its cover. J (B, N, 4, 3) are their slopes.
+    z = np.maximum(x[..., 2:], 0.05)
+    J, r = np.zeros((B, N, 4, 3)), np.empty((B, N, 4))
+    slope = e.ray_weight[..., None] / z
+    r[..., :2] = x[..., :2] * slope - e.ray * e.ray_weight[..., None]
     r[..., 2] = (x[..., 2] - e.depth) * e.depth_weight
-    square = r**2
-    cost += (square / (1 + square / ROBUST**2)).sum(axis=(1, 2))
-    influence = _robust(r)
-    slope = e.ray_weight / z
-    sideways = -slope[..., None] * x[..., :2] / z[..., None]  # of the two ray residuals along z
-    short = np.where(x[..., 2] < e.behind, e.behind_weight, 0.0)
-    below = (x[..., 2] - e.behind) * short
-    cost += (below**2).sum(axis=1)
-    weighted = influence * r
-    block = gradient[:, : 3 * N].reshape(B, N, 3)
-    block[..., :2] += slope[..., None] * weighted[..., :2]
-    block[..., 2] += (sideways * weighted[..., :2]).sum(axis=-1) + e.depth_weight * weighted[..., 2] + short * below
-    n = 3 * np.arange(N)
-    for axis in (0, 1):
-        H[:, n + axis, n + axis] += influence[..., axis] * slope**2
-        mixed = influence[..., axis] * slope * sideways[..., axis]
-        H[:, n + axis, n + 2] += mixed
-        H[:, n + 2, n + axis] += mixed
-    along = (influence[..., :2] * sideways**2).sum(axis=-1) + influence[..., 2] * e.depth_weight**2 + short**2
-    H[:, n + 2, n + 2] += along
+    J[..., 0, 0] = J[..., 1, 1] = slope[..., 0]
+    J[..., :2, 2] = -slope * x[..., :2] / z
+    J[..., 2, 2] = e.depth_weight
+    J[..., 3, 2] = short = np.where(x[..., 2] < e.behind, e.behind_weight, 0.0)
+    r[..., 3] = (x[..., 2] - e.behind) * short
+    relative = np.square(r)
+    relative[..., 3] = 0  # a joint in front of its cover is wrong, however far
+    relative = 1 / (1 + relative / ROBUST**2)
+    cost += (np.square(r) * relative).sum(axis=(1, 2))
+    influence = np.square(relative)
+    weighted = (J * influence[..., None]).swapaxes(2, 3)
+    H[:, fixed.blocks[0], fixed.blocks[1]] += weighted @ J
+    gradient[:, : 3 * N] += (weighted @ r[..., None]).reshape(B, 3 * N)
 
     # Lengths of segments, and forms that count on one side only.
     forms, wanted = fixed.one_sided
     S, T = len(e.pairs), forms.shape[1]
-    J, rest = np.zeros((B, S + T, unknowns.shape[1])), np.zeros((B, S + T))
-    a, b, s = e.pairs[:, 0], e.pairs[:, 1], np.arange(S)
-    difference = x[:, a] - x[:, b]
+    J, rest = np.zeros((B, S + T, unknowns.shape[1])), np.empty((B, S + T))
+    difference = x[:, e.pairs[:, 0]] - x[:, e.pairs[:, 1]]
     distance = np.maximum(np.sqrt(np.einsum("bsk,bsk->bs", difference, difference)), 1e-6)
-    length = np.exp(logs[:, e.groups])
+    length = np.exp(unknowns[:, 3 * N + e.groups])
     weight = e.length_weight / length
     toward = difference * (weight / distance)[..., None]
-    for axis in range(3):
-        J[:, s, 3 * a + axis] = toward[..., axis]
-        J[:, s, 3 * b + axis] = -toward[..., axis]
-    J[:, s, 3 * N + e.groups] = -distance * weight
+    J[:, np.arange(S)[:, None], fixed.columns] = np.concatenate([toward, -toward, (-distance * weight)[..., None]], axis=2)
     rest[:, :S] = (distance - length) * weight
     value = (forms @ unknowns[:, : 3 * N, None])[..., 0] - wanted
     counts = value < 0
     J[:, S:, : 3 * N] = forms * counts[..., None]
     rest[:, S:] = value * counts
-    cost += (rest**2).sum(axis=1)
+    cost += np.square(rest).sum(axis=1)
     gradient += (rest[:, None] @ J)[:, 0]
     H += np.swapaxes(J, 1, 2) @ J
     return H, -gradient, cost
@@ -195,36 +186,30 @@ ANNEALING = (8.0, 3.0, 1.0)
 def refine(evidence: Evidence, iterations: int = 3, annealing: tuple[float, ...] = ANNEALING) -> Refined:
     """The most likely positions after `iterations` steps at each level of annealing. Damping is adapted per problem; a step that does not lower the cost is not taken."""
     B, N, _ = evidence.start.shape
-    G = len(evidence.log_share)
-    x = evidence.start.astype(np.float64)
     logs = np.concatenate([evidence.log_share + evidence.log_stature[:, None], evidence.log_stature[:, None]], axis=1)
-    fixed = _linear(evidence)
+    unknowns = np.concatenate([evidence.start.reshape(B, 3 * N), logs], axis=1)
+    fixed, eye = _fixed(evidence), np.arange(unknowns.shape[1])
     for factor in annealing:
         e = replace(evidence, depth_weight=evidence.depth_weight / factor)
         damping = np.full(B, 1e-3)
-        H, rhs, cost = _system(e, fixed, x, logs)
-        eye = np.arange(H.shape[1])
+        H, rhs, cost = _system(e, fixed, unknowns)
         for _ in range(iterations):
             damped = H.copy()
             damped[:, eye, eye] += damping[:, None] * np.maximum(H[:, eye, eye], 1e-6)
             step = np.linalg.solve(damped, rhs[..., None])[..., 0]
-            move = step[:, : 3 * N].reshape(B, N, 3)
             # A joint moves at most 0.3 m and a length at most 30 % per step: the model is linear only nearby.
-            limit = np.minimum(1.0, 0.3 / np.maximum(np.abs(move).max(axis=(1, 2)), 1e-9))
-            limit = np.minimum(limit, 0.3 / np.maximum(np.abs(step[:, 3 * N :]).max(axis=1), 1e-9))
-            x_new = x + move * limit[:, None, None]
-            logs_new = logs + step[:, 3 * N :] * limit[:, None]
-            H_new, rhs_new, cost_new = _system(e, fixed, x_new, logs_new)
+            step *= np.minimum(1.0, 0.3 / np.maximum(np.abs(step).max(axis=1), 1e-9))[:, None]
+            H_new, rhs_new, cost_new = _system(e, fixed, unknowns + step)
             better = cost_new <= cost
-            x, logs = np.where(better[:, None, None], x_new, x), np.where(better[:, None], logs_new, logs)
-            H, rhs = np.where(better[:, None, None], H_new, H), np.where(better[:, None], rhs_new, rhs)
             gain = (cost - cost_new) / np.maximum(cost, 1e-9)
+            unknowns = np.where(better[:, None], unknowns + step, unknowns)
+            H, rhs = np.where(better[:, None, None], H_new, H), np.where(better[:, None], rhs_new, rhs)
             cost = np.where(better, cost_new, cost)
             damping = np.where(better, damping * 0.3, damping * 8)
             if np.all(better & (gain < 1e-4)):
                 break
     H[:, eye, eye] += 1e-6
-    blocks = np.linalg.inv(H)[:, : 3 * N, : 3 * N].reshape(B, N, 3, N, 3)
-    own = np.moveaxis(np.diagonal(blocks, axis1=1, axis2=3), -1, 1)
-    deviation = np.sqrt(np.maximum(np.linalg.eigvalsh(own)[..., -1], 0))
-    return Refined(x, np.exp(logs[:, G]), np.exp(logs[:, :G]), deviation)
+    blocks = np.linalg.inv(H)[:, fixed.blocks[0], fixed.blocks[1]]
+    deviation = np.sqrt(np.maximum(np.linalg.eigvalsh(blocks)[..., -1], 0))
+    lengths = np.exp(unknowns[:, 3 * N :])
+    return Refined(unknowns[:, : 3 * N].reshape(B, N, 3), lengths[:, -1], lengths[:, :-1], deviation)
