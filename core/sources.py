@@ -7,7 +7,6 @@ whatever is not what it should be ends in one SapiensError that names it.
 from __future__ import annotations
 
 import json
-import re
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -19,7 +18,8 @@ import numpy as np
 
 from .data import Pose, Predictions
 from .errors import SapiensError
-from .skeleton import JOINT_NAMES, joint_keypoints, keypoint_index
+from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index, joint_keypoints, keypoint_index
+from .video import natural_order
 
 MAX_BYTES = 512 * 2**20
 SUFFIXES = {".json", ".npz"}
@@ -35,8 +35,7 @@ _BODY18 = ("nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left
 
 def _hand(side: str) -> tuple[str, ...]:
     """The 21 points of a hand from wrist to little finger, each finger from its base, as COCO-WholeBody and OpenPose order them."""
-    fingers = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
-    return (f"{side}_wrist", *(f"{side}_{f}{end}" for f in fingers for end in ("_third_joint", "2", "3", "4")))
+    return (f"{side}_wrist", *(joint for finger in FINGERS for joint in finger_joints(side, finger)))
 
 
 def read_keypoints(path: str | Path) -> list[np.ndarray]:
@@ -59,17 +58,12 @@ def read_keypoints(path: str | Path) -> list[np.ndarray]:
                        "Give the JSON of Sapiens' demo script, COCO-WholeBody or OpenPose.")  # fmt: skip
 
 
-def read_keypoint_folder(folder: str | Path) -> list[np.ndarray]:
-    """One file per frame, as OpenPose and Meta's demo write them, frame_2 before frame_10."""
-    return [frame for file in frame_files(folder) for frame in read_keypoints(file)]
-
-
 def frame_files(folder: str | Path) -> list[Path]:
     """The .json and .npz files of a folder, frame_2 before frame_10. SapiensError if there are none."""
     files = [path for path in Path(folder).glob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
     if not files:
         raise SapiensError(f"There are no JSON files in {folder}.", "Choose the folder that the keypoints were written to.")
-    return sorted(files, key=lambda p: [int(part) if part.isdigit() else part.casefold() for part in re.split(r"(\d+)", p.name)])
+    return sorted(files, key=natural_order)
 
 
 def as_predictions(keypoints: np.ndarray, width: int, height: int, source: str = "") -> Predictions:
@@ -107,7 +101,10 @@ def read_sam3d(path: str | Path) -> list[Pose]:
 
 
 def pose_from_points(points: np.ndarray, source: str = "The points") -> Pose:
-    """A pose from the first 70 keypoints in 3D: (70, 3) metres, camera space. Missing ones are NaN and are filled from the mean person."""
+    """A pose from the first 70 keypoints in 3D: (70, 3) metres, camera space; NaN = missing, filled from the mean person.
+
+    SapiensError where they do not show hips, shoulders and neck.
+    """
     from .anthropometry import estimate_stature
     from .bone_frames import fit_head, template_joints
     from .pose import derive_joints
@@ -119,7 +116,7 @@ def pose_from_points(points: np.ndarray, source: str = "The points") -> Pose:
     usable = (index >= 0) & (index < 70) & ~eyes
     known[usable] = points[index[usable]]
     seen = np.isfinite(known).all(axis=1)
-    needed = [JOINT_NAMES.index(n) for n in ("left_hip", "right_hip", "left_shoulder", "right_shoulder", "neck")]
+    needed = [joint_index(n) for n in ("left_hip", "right_hip", "left_shoulder", "right_shoulder", "neck")]
     if not seen[needed].all() or np.ptp(known[seen], axis=0).max() < 0.1:
         raise SapiensError(
             f"{source} do not show hips, shoulders and neck of a person in metres.",
@@ -179,21 +176,22 @@ def _fill(out: np.ndarray, names: Iterable[str | None], values: np.ndarray) -> N
 
 
 def _person(points: np.ndarray, name: str) -> np.ndarray:
-    """(308, 3) from 17, 23, 133 or 308 rows of x, y, score."""
+    """(308, 3) from 17, 133 or 308 rows of x, y, score. SapiensError for another number."""
     out = _empty()
     count = len(points)
     if count == 308:
         points = np.where(np.isfinite(points).all(axis=1, keepdims=True), points, 0.0)
         return points.astype(np.float32)
-    if count == 17 or count == 133:
-        _fill(out, _COCO17, points[:17])
+    if count not in (17, 133):
+        raise SapiensError(
+            f"{name} has {count} keypoints per person; 17, 133 and 308 are known.",
+            "Use COCO, COCO-WholeBody or Sapiens keypoints.",
+        )
+    _fill(out, _COCO17, points[:17])
     if count == 133:
         _fill(out, _COCO_FEET, points[17:23])
         _fill(out, _hand("left"), points[91:112])
         _fill(out, _hand("right"), points[112:133])
-    if count not in (17, 133):
-        raise SapiensError(f"{name} has {count} keypoints per person; 17, 133 and 308 are known.",
-                           "Use COCO, COCO-WholeBody or Sapiens keypoints.")  # fmt: skip
     return out
 
 
@@ -273,7 +271,7 @@ def _openpose(people: Any, name: str) -> np.ndarray:
             )
         one = _empty()
         _fill(one, table, body)
-        for side in ("left", "right"):
+        for side in SIDES:
             _fill(one, _hand(side), _triples(person.get(f"hand_{side}_keypoints_2d", []), name))
         out.append(one)
     return np.array(out, np.float32).reshape(-1, 308, 3)

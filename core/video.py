@@ -1,4 +1,7 @@
-"""Clips as frames: video files through PyAV (without it through OpenCV), folders of images in the order of their names. A broken frame is said, not fatal."""
+"""Clips as frames: video files through PyAV (without it through OpenCV), folders of images in the order of their names.
+
+A frame that is broken is told, and the next ones are read on.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .errors import SapiensError
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
 
 VIDEOS = {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi"}
 IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
@@ -67,7 +75,9 @@ def open_clip(
         raise SapiensError(f"{fps:g} is no frame rate.", "Give frames per second, for example 25.")
     if path.is_dir():
         wanted = suffixes or IMAGES
-        files = sorted((p for p in path.iterdir() if p.suffix.lower() in wanted and not p.name.startswith(".")), key=_natural)
+        files = sorted(
+            (p for p in path.iterdir() if p.suffix.lower() in wanted and not p.name.startswith(".")), key=natural_order
+        )
         if not files:
             raise SapiensError(f"There are no frames in {path}.", f"Give a folder of {', '.join(sorted(wanted))} files.")
         rate = fps or DEFAULT_FPS
@@ -93,8 +103,8 @@ def read_frames(clip: Clip) -> Iterator[Frame]:
 
 
 def _evenly(clip: Clip, decoded: Iterator[tuple[float, Callable[[], np.ndarray] | str]]) -> Iterator[Frame]:
-    """Of (seconds, what gives the image or the reason why there is none), one for each 1/fps seconds, so that time runs as in the clip:
-    a faster video loses frames, and moments without a picture are frames without an image. Negative seconds: not known."""
+    """Of (seconds, what gives the image or the reason why there is none), one for each 1/fps seconds, so that time runs as in the
+    clip: a faster video loses frames, and moments without a picture are frames without an image. Negative seconds: not known."""
     given = 0
     for time, content in decoded:
         slot = given if time < 0 else math.floor((time - clip.start) * clip.fps + 0.45)
@@ -103,7 +113,7 @@ def _evenly(clip: Clip, decoded: Iterator[tuple[float, Callable[[], np.ndarray] 
         if slot < given:
             continue
         if slot - given > LONGEST_GAP * clip.fps:  # a clock that jumps, as in joined recordings
-            clip = replace(clip, start=time - given / clip.fps, end=clip.end)
+            clip = replace(clip, start=time - given / clip.fps)
             slot = given
         for missing in range(given, slot):
             yield Frame(clip.start + missing / clip.fps, None)
@@ -141,7 +151,8 @@ def _read_video(clip: Clip) -> Iterator[tuple[float, Callable[[], np.ndarray] | 
         if clip.start > 0 and stream.time_base:
             container.seek(int((clip.start + begin) / stream.time_base), stream=stream)
         base = float(stream.time_base or 0)
-        waiting: list[int] = []  # time stamps of packets whose frame has not come; frames come in the order of their time stamps
+        # Time stamps of packets whose frame has not come yet: frames come in the order of their time stamps.
+        waiting: list[int] = []
         packets = container.demux(stream)
         while True:
             try:
@@ -169,7 +180,7 @@ def _read_video(clip: Clip) -> Iterator[tuple[float, Callable[[], np.ndarray] | 
                 yield max(time, 0.0), "its data is damaged" if frame.is_corrupt else partial(_upright_image, frame)
 
 
-def _upright_image(frame) -> np.ndarray:
+def _upright_image(frame: VideoFrame) -> np.ndarray:
     """The image of a decoded frame, turned as the display matrix says: counter-clockwise, in quarters."""
     image, quarters = frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
@@ -194,9 +205,8 @@ def _read_with_opencv(clip: Clip) -> Iterator[tuple[float, Callable[[], np.ndarr
     import cv2
 
     capture = cv2.VideoCapture(str(clip.path))
-    capture.set(
-        cv2.CAP_PROP_ORIENTATION_AUTO, 0
-    )  # not all of its builds turn frames upright, so we do: it says clockwise degrees
+    # Not all of its builds turn frames upright, so we do: it says clockwise degrees.
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
     by_itself = capture.get(cv2.CAP_PROP_ORIENTATION_AUTO) > 0
     quarters = 0 if by_itself else -round(capture.get(cv2.CAP_PROP_ORIENTATION_META) / 90) % 4
 
@@ -213,7 +223,8 @@ def _read_with_opencv(clip: Clip) -> Iterator[tuple[float, Callable[[], np.ndarr
         capture.release()
 
 
-def _opened(path: Path):
+def _opened(path: Path) -> InputContainer:
+    """The open video. SapiensError without PyAV, and for a file that is no video."""
     try:
         import av
     except ImportError as error:
@@ -230,6 +241,6 @@ def _opened(path: Path):
     return container
 
 
-def _natural(path: Path) -> list:
-    """frame_2 before frame_10."""
+def natural_order(path: Path) -> list[int | str]:
+    """Key to sort files by: frame_2 before frame_10."""
     return [int(part) if part.isdigit() else part.casefold() for part in re.split(r"(\d+)", path.name)]

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Verification:
 
 
 def verify_model(model: str | None = None, progress: Progress | None = None) -> list[Verification]:
-    """Read every installed file (of one model, or of all) from end to end: header, names and sizes of the network, and SHA-256.
+    """Read every installed file (of one model, or of all) from end to end: header, names and sizes of the network, SHA-256.
 
     The hash is compared with the record, or with the name that the Hugging Face cache gave the file. SapiensError if the
     model does not exist or nothing of it is installed.
@@ -202,17 +202,12 @@ def require_space(folder: Path, size: int) -> None:
 def hash_file(path: Path, progress: Callable[[float], None] = lambda _: None) -> str:
     """SHA-256 of a file, in hex."""
     size, done, digest = max(path.stat().st_size, 1), 0, hashlib.sha256()
-    for chunk in _chunks(path):
-        digest.update(chunk)
-        done += len(chunk)
-        progress(done / size)
-    return digest.hexdigest()
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
-            yield chunk
+            digest.update(chunk)
+            done += len(chunk)
+            progress(done / size)
+    return digest.hexdigest()
 
 
 def write_record(path: Path, record: Record) -> None:

@@ -1,4 +1,4 @@
-"""Whether the files of an environment are those that were installed: each wheel leaves a RECORD of its files, sizes and hashes. No bpy."""
+"""Whether the files of an environment are those that were installed: each wheel leaves a RECORD of its files, sizes and hashes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from pathlib import Path
 
 from .errors import Cancelled
 from .files import long_path
-
-CHUNK = 1 << 22
 
 
 def damaged_packages(
@@ -62,8 +60,6 @@ def _files(folder: Path) -> Iterator[tuple[Path, str, str]]:
 
 def _sha256(path: Path) -> str:
     """As RECORD writes it: base64 for URLs without padding."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
+        digest = hashlib.file_digest(file, "sha256").digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

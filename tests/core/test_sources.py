@@ -10,7 +10,7 @@ import pytest
 
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, joint_keypoints, keypoint_index
-from sapiens2_avatar.core.sources import as_predictions, pose_from_points, read_keypoint_folder, read_keypoints, read_sam3d
+from sapiens2_avatar.core.sources import as_predictions, frame_files, pose_from_points, read_keypoints, read_sam3d
 
 
 def save(tmp_path: Path, content, name: str = "k.json") -> Path:
@@ -79,13 +79,13 @@ def test_openpose(tmp_path: Path, count: int, left_knee: int) -> None:
 
 
 def test_folders_are_read_in_the_order_of_names(tmp_path: Path) -> None:
-    for n in (2, 0, 1):
-        person = {"pose_keypoints_2d": (rows(25) + n).ravel().tolist()}
-        save(tmp_path, {"people": [person]}, f"clip_{n:012d}_keypoints.json")
-    frames = read_keypoint_folder(tmp_path)
-    assert [float(at(f, "nose")[0]) for f in frames] == [100, 101, 102]
+    for n in (10, 2, 1):
+        save(tmp_path, {"people": []}, f"clip_{n}_keypoints.json")
+    (tmp_path / ".clip_0_keypoints.json").write_text("")
+    (tmp_path / "clip_0.txt").write_text("")
+    assert [path.name for path in frame_files(tmp_path)] == [f"clip_{n}_keypoints.json" for n in (1, 2, 10)]
     with pytest.raises(SapiensError, match="no JSON files"):
-        read_keypoint_folder(tmp_path / "none")
+        frame_files(tmp_path / "none")
 
 
 def test_keypoints_become_predictions() -> None:
