@@ -1,7 +1,7 @@
 """The command line: ``python -m sapiens2_avatar …`` and ``blender --command sapiens2 …`` take the same sub-commands.
 
 Exit status: 0 all done, 1 some inputs failed (each named with its reason), 2 wrong usage. Progress goes to stderr, the paths of
-results to stdout; with --json one JSON object on stdout says all of it. Each sub-command lives in `commands`, imported when chosen.
+results to stdout; with --json one JSON object on stdout says all of it. Each sub-command is a module of `commands`.
 """
 
 from __future__ import annotations

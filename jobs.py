@@ -1,4 +1,4 @@
-"""Owns the worker process inside Blender: which Python runs it, one timer that looks after it, and what the panel may say about it.
+"""Owns the worker process inside Blender: which Python runs it, one timer that looks after it, what the panel says of it.
 
 Everything here is called from the main thread. `pump` may be called at any time; without a window, where timers never fire,
 `wait` calls it.
@@ -32,7 +32,7 @@ WORKER = Path(__file__).with_name("worker_main.py")
 
 @dataclass(frozen=True)
 class Installed:
-    """Tasks of a model whose weights are here, and those that could be downloaded; bytes of the largest file and of the missing ones."""
+    """Tasks of a model whose weights are here, and that could be downloaded; bytes of the largest and of the missing files."""
 
     tasks: tuple[str, ...]
     missing: tuple[str, ...]

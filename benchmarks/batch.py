@@ -2,11 +2,12 @@
 
 usage: python benchmarks/batch.py [--images 1 10 100] [--width 384] [--json]
 
-The preview model; a worker process for the network and one for what comes after it, as `batch` starts them, warmed up by two images.
-Time is what the processes used (user and system), so that other programs on the machine do not show, with one thread each, because
-threads that wait for each other use processor time too; images per minute are wall time.
-Limits: time per image within 10 % of each other, memory after the last run within 5 % of that after the one before it, and two workers
-at least 1.6 times one on the stages after the network, measured in turns. Exit status 1 if one is exceeded. Ten minutes on two cores.
+The preview model; a worker process for the network and one for what comes after it, as `batch` starts them, warmed up by two
+images. Time is what the processes used (user and system), so that other programs on the machine do not show, with one thread
+each, because threads that wait for each other use processor time too; images per minute are wall time.
+Limits: time per image within 10 % of each other, memory after the last run within 5 % of that after the one before it, and two
+workers at least 1.6 times one on the stages after the network, measured in turns. Exit status 1 if one is
+exceeded. Ten minutes on two cores.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 usage: python benchmarks/memory.py [--json]
 
 Makes a file with random weights of the released shapes (2.1 GB, in the temporary folder, removed at the end), then measures in
-fresh processes: resident memory that loading adds, per byte of file (limit 1.15), and the peak of a process that loads it and runs
-one 1024 x 768 image (limit 5 GB). Exit status 1 if a limit is exceeded. About two minutes on two idle cores.
+fresh processes: resident memory that loading adds, per byte of file (limit 1.15), and the peak of a process that loads it and
+runs one 1024 x 768 image (limit 5 GB). Exit status 1 if a limit is exceeded. About two minutes on two idle cores.
 """
 
 from __future__ import annotations

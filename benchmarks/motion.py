@@ -2,9 +2,9 @@
 
     python benchmarks/motion.py STUDIO/walk [--fps N] [--smoothness S]
 
-jitter = RMS acceleration of all joints over that of the truth; error = mean distance of body joints after the best rigid fit of the
-whole clip, before and after filtering; slide = how far foot points move while they stand, on the person and on a rig with longer
-thighs and shorter shanks.
+jitter = RMS acceleration of all joints over that of the truth; error = mean distance of body joints after the best rigid fit of
+the whole clip, before and after filtering; slide = how far foot points move while they stand, on the person and on a rig with
+longer thighs and shorter shanks.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 usage: python benchmarks/network.py [preview|0.4b] [--device cpu] [--repeat 3] [--json]
 
 Plain means: attention as an explicit softmax of the whole N x N table with the heads repeated, norms from their formulas with
-temporaries, every map of a head whole in memory. Random weights of the true shapes. On the CPU the times are processor seconds of all
-threads, which other programs disturb less than the clock; the best of the repeats counts. 0.4b takes some minutes.
+temporaries, every map of a head whole in memory. Random weights of the true shapes. On the CPU the times are processor seconds of
+all threads, which other programs disturb less than the clock; the best of the repeats counts. 0.4b takes some minutes.
 """
 
 from __future__ import annotations

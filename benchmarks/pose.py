@@ -2,9 +2,9 @@
 
 usage: python benchmarks/pose.py [--data FOLDER] [--joints] [SAMPLE...]
 
-FOLDER holds X.safetensors[.gz], X.degraded.safetensors[.gz] and X.gt.npz; default: the environment variable SAPIENS2_SHARED, or the
-folder `shared` beside the repository, and in it `studio`. Joints in millimetres, absolute in the camera frame; directions, roll and head
-orientation in degrees. Roll is the twist of a bone about itself from the mean rest pose, against that of the ground truth.
+FOLDER holds X.safetensors[.gz], X.degraded.safetensors[.gz] and X.gt.npz; default: the environment variable SAPIENS2_SHARED, or
+the folder `shared` beside the repository, and in it `studio`. Joints in millimetres, absolute in the camera frame; directions,
+roll and head orientation in degrees. Roll is the twist of a bone about itself from the mean rest pose, against the true one.
 """
 
 from __future__ import annotations
@@ -72,7 +72,10 @@ def bone_pairs() -> dict[str, list[tuple[str, str]]]:
 
 
 def measure(predictions: Predictions, gt: dict[str, np.ndarray], rest: RigData) -> tuple[dict[str, float], dict[str, float]]:
-    """Means per group, and millimetres per joint, of one sample. Joints and bones that the pose does not claim to have seen are left out."""
+    """Means per group, and millimetres per joint, of one sample.
+
+    Joints and bones that the pose does not claim to have seen are left out.
+    """
     spent = math.inf
     for _ in range(3):  # the first fills the caches, and others may be in the way: the best counts
         started = time.process_time()
@@ -114,7 +117,7 @@ def measure(predictions: Predictions, gt: dict[str, np.ndarray], rest: RigData) 
 
 
 def flat_lift(predictions: Predictions, gt: dict[str, np.ndarray], noise_px: float, seed: int) -> float | None:
-    """Median error of arm and leg directions, degrees, from the true 2D joints with noise alone; None where no limb is in the picture."""
+    """Median error of arm and leg directions, degrees, from the true 2D joints with noise alone; None without a limb."""
     rng = np.random.default_rng(seed)
     keypoints = predictions.keypoints.copy()
     keypoints[..., :2] += rng.normal(0, noise_px, keypoints[..., :2].shape)

@@ -1,4 +1,4 @@
-"""Rigs of the families in data/bone_tables.json, made from the mean person's joints: any rest pose, any roll, honest tails or not."""
+"""Rigs of the families in data/bone_tables.json, made from the mean person's joints: any rest pose, roll and tails."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def make_rig(
 
 
 def with_twists(rest: RestRig, family: str) -> RestRig:
-    """The rig with the twist bones of its family: beside the limb's bone, or as links of the limb's chain where the family has it so."""
+    """The rig with the twist bones of its family: beside the limb's bone, or as links of its chain."""
     roles, twist = families()[family]["roles"], families()[family]["twist"]
     for role, names in twist.items():
         side, limb = role[: -len("UpperArm")], role[-len("UpperArm") :]

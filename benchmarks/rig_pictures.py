@@ -2,8 +2,8 @@
 
 usage: python benchmarks/rig_pictures.py [--data FOLDER] [-o FOLDER]
 
-FOLDER of the data holds X.safetensors.gz; default: the environment variable SAPIENS2_SHARED, or the folder `shared` beside the repository,
-and in it `studio`. Needs Blender's Python module (Workbench renders the scan) and OpenCV (draws the bones).
+FOLDER of the data holds X.safetensors.gz; default: the environment variable SAPIENS2_SHARED, or the folder `shared` beside the
+repository, and in it `studio`. Needs Blender's Python module (Workbench renders the scan) and OpenCV (draws the bones).
 """
 
 from __future__ import annotations

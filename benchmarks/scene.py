@@ -2,8 +2,9 @@
 
 usage: python benchmarks/scene.py PREDICTIONS.safetensors… [--repeat N]       (1024 x 768 is what the limits are for)
 
-Best of N (3), in one process, so that libraries are loaded once, as in the worker. Beside the seconds stand those of processor time;
-where that is less than the clock says, other programs were in the way, and the smaller one counts. Exit status 1 above a limit.
+Best of N (3), in one process, so that libraries are loaded once, as in the worker. Beside the seconds stand those of processor
+time; where that is less than the clock says, other programs were in the way, and the smaller one counts. Exit status 1
+above a limit.
 """
 
 from __future__ import annotations

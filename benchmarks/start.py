@@ -2,8 +2,8 @@
 
 usage: python benchmarks/start.py        prints a table against the limits; best of seven, each in a process of its own
 
-Beside the seconds stand those that the process itself used: on a machine that does other things too they are what counts. Python may
-keep its compiled files, as it does for everybody, in a folder that is removed at the end.
+Beside the seconds stand those that the process itself used: on a machine that does other things too they are what counts. Python
+may keep its compiled files, as it does for everybody, in a folder that is removed at the end.
 """
 
 import os

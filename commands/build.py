@@ -41,7 +41,10 @@ def run(options: Namespace, console: Console) -> None:
 def build(
     inputs: list[Path], output: Path, exports: list[Path], preview: Path | None, options: Namespace, console: Console
 ) -> None:
-    """Build every input into one new .blend, then the exports and the picture. Inputs that fail are reported, the rest are built."""
+    """Build every input into one new .blend, then the exports and the picture.
+
+    Inputs that fail are reported, the rest are built.
+    """
     require_blender()
     console.claim_stdout()
     from ..batch.picture import write_picture

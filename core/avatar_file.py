@@ -23,8 +23,8 @@ TEXTURES = ("base_colour_srgb", "mask", "normal_tangent", "roughness", "displace
 def save_avatars(avatars: list[Avatar], path: str | Path, kept: Kept | None = None) -> Path:
     """Write all avatars of one photo to `path`; images that they share are stored once.
 
-    Images are also stored as the files that Blender packs, so that Blender, whose window waits meanwhile, need not encode them. `kept`:
-    those that were encoded for a former file are taken from here.
+    Images are also stored as the files that Blender packs, so that Blender, whose window waits meanwhile, need not encode them.
+    `kept`: those that were encoded for a former file are taken from here.
     """
 
     def encoded(pixels: np.ndarray) -> np.ndarray:

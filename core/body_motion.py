@@ -130,7 +130,7 @@ def _face(surface: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _hinged(positions: np.ndarray, surface: np.ndarray | None) -> Frames:
-    """Frames of arms and legs whose hinges use what a person shows and a rig does not: both sides of the elbow, heels and toes."""
+    """Frames of arms and legs whose hinges use what only a person shows: both sides of the elbow, heels and toes."""
     sides = flexion_sides(positions, surface)
     out: Frames = {}
     for side, letter in (("left", "L"), ("right", "R")):
@@ -147,7 +147,7 @@ def has_leg(points: Mapping[str, np.ndarray], side: str) -> bool:
 
 
 def leg_length(points: Mapping[str, np.ndarray], side: str) -> float:
-    """Length of thigh and shank together, each the median over F frames; joint -> (F, 3) in any unit, which is that of the result."""
+    """Length of thigh and shank together, each the median over F frames, in the unit of the points (F, 3)."""
     hip, knee, ankle = (points[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
     return float(np.median(np.linalg.norm(knee - hip, axis=-1)) + np.median(np.linalg.norm(ankle - knee, axis=-1)))
 

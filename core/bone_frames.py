@@ -213,7 +213,7 @@ SKIN_JOINTS = ("neck", *(f"{side}_{joint}" for side in SIDES for joint in ("shou
 
 @cache
 def _skin_tables() -> tuple[np.ndarray, np.ndarray]:
-    """(13, 24, 7) distances of SKIN_JOINTS by azimuth and elevation, and (13,) -1 for those of the right side, whose azimuth is mirrored."""
+    """(13, 24, 7) distances of SKIN_JOINTS by azimuth and elevation, and (13,) -1 where azimuth is mirrored, on the right."""
     table = json.loads((DATA / "body_template.json").read_text("utf-8"))["skin_distance"]
     bare = [name.removeprefix("left_").removeprefix("right_") for name in SKIN_JOINTS]
     return np.array([table[name] for name in bare]), np.array([-1.0 if n.startswith("right_") else 1.0 for n in SKIN_JOINTS])

@@ -195,7 +195,7 @@ def _tail(joints: list[_Joint], heads: np.ndarray, n: int) -> np.ndarray:
 
 
 def _guess_scale(size: float) -> float:
-    """Metres per unit for a skeleton of this size: metres, decimetres, inches / 0.45 (CMU), inches, centimetres or millimetres."""
+    """Metres per unit for a skeleton of this size: m, dm, inches / 0.45 (CMU), inches, cm or mm."""
     known = (1.0, 0.0564444, 0.1, 0.0254, 0.01, 0.001)
     return min(known, key=lambda s: abs(np.log(max(size, 1e-9) * s / 1.7)))
 

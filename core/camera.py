@@ -220,7 +220,10 @@ def _regress(ray: np.ndarray, pixel: np.ndarray, free: bool) -> tuple[float, np.
 
 
 def scale_to_stature(pose: Pose, stature: float) -> float:
-    """Factor for the pointmap that makes the person `stature` metres tall; the focal length stays. SapiensError if neither is known."""
+    """Factor for the pointmap that makes the person `stature` metres tall; the focal length stays.
+
+    SapiensError if neither is known.
+    """
     if not 0.3 <= stature <= 3:
         raise SapiensError(f"A stature of {stature:g} m is not a person's.", "Type the height in metres, for example 1.75.")
     if not pose.stature > 0:

@@ -24,7 +24,10 @@ def srgb_from_linear(linear: np.ndarray) -> np.ndarray:
 
 
 def srgb_bytes_from_linear(linear: np.ndarray) -> np.ndarray:
-    """(...) float linear -> (...) uint8 sRGB, rounded; NaN becomes 0. By a table, within a twentieth of a step of `srgb_from_linear`."""
+    """(...) float linear -> (...) uint8 sRGB, rounded; NaN becomes 0.
+
+    By a table, within a twentieth of a step of `srgb_from_linear`.
+    """
     index = np.fmin(np.fmax(linear, np.float32(0)), np.float32(1))
     index *= np.float32(TABLE - 1)
     index += np.float32(0.5)

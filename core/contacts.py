@@ -124,7 +124,10 @@ def _foot_move(
     soles: Mapping[str, float],
     original: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(F, 3) how far the foot must go so that its contact points stand. `original` places the stands, positions may have moved."""
+    """(F, 3) how far the foot must go so that its contact points stand.
+
+    `original` places the stands, positions may have moved.
+    """
     n = SIDES.index(side)
     points = foot_points(positions)[:, 2 * n : 2 * n + 2]
     placed = points if original is None else foot_points(original)[:, 2 * n : 2 * n + 2]
@@ -168,7 +171,7 @@ def _root_move(moves: dict[str, np.ndarray], fps: float) -> np.ndarray:
 
 
 def _rounded(path: np.ndarray, width: int) -> np.ndarray:
-    """(F, 3) averaged over `width` frames, an odd number, with the weights of a Hann window: half of what swings once in it is left.
+    """(F, 3) averaged over `width` frames, an odd number, weighted by a Hann window: half of what swings once in it is left.
 
     Without scipy, since rigs are posed inside Blender.
     """
@@ -178,7 +181,7 @@ def _rounded(path: np.ndarray, width: int) -> np.ndarray:
 
 
 def _reach_move(positions: np.ndarray, moves: dict[str, np.ndarray]) -> np.ndarray:
-    """(F, 3) how far the body must come so that no leg is stretched beyond REACH of its length to put its foot where it stands."""
+    """(F, 3) how far the body must come so that no leg is stretched beyond REACH of its length to where it stands."""
     out = np.zeros((len(positions), 3))
     for side in SIDES:
         hip, knee, ankle = (positions[:, joint_index(f"{side}_{n}")] for n in ("hip", "knee", "ankle"))
@@ -191,7 +194,7 @@ def _reach_move(positions: np.ndarray, moves: dict[str, np.ndarray]) -> np.ndarr
 
 
 def _move_foot(positions: np.ndarray, side: str, move: np.ndarray) -> None:
-    """Shift ankle, heel and toes by (F, 3), and bend the knee so that thigh and shank keep their lengths; (F, 68, 3), in place."""
+    """Shift ankle, heel and toes by (F, 3), in place; the knee bends so that thigh and shank keep their lengths."""
     hip, knee, ankle = (joint_index(f"{side}_{n}") for n in ("hip", "knee", "ankle"))
     foot = [ankle, *(joint_index(f"{side}_{n}") for n in ("heel", "big_toe", "small_toe"))]
     moved = positions[:, ankle] + move

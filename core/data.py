@@ -306,7 +306,7 @@ class RigData:
     z_axes     (B, 3) float32  the direction that the bone's local +z is rolled to (need not be perpendicular to the bone)
     connected  (B,) bool    the head sits on the parent's tail
     unseen     (B,) bool    the bone was placed by lengths and priors, not by what the photo shows
-    photo_from_rest  (B, 4, 4) float64 rigid: moves each bone from its rest to where the photo shows it; None = the rest is the photo
+    photo_from_rest  (B, 4, 4) float64 rigid: moves each bone from its rest to the photo; None = the rest is the photo
     """
 
     names: tuple[str, ...]

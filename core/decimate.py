@@ -15,9 +15,9 @@ OUTLINE_SHARE = 0.5
 def decimate(mesh: MeshData, camera: Camera, faces: int) -> tuple[MeshData, np.ndarray]:
     """A mesh of about `faces` triangles, and the photo's pixel of every vertex (V, 2) float32.
 
-    Vertices move, so their texture coordinates are projected anew with `camera`; normals and labels are those of the nearest vertices of the
-    surface they came from. The result is as valid as the input: no face twice, thin or turned away, no edge with more than two.
-    The count is missed where the outline alone has more vertices than that.
+    Vertices move, so their texture coordinates are projected anew with `camera`; normals and labels are those of the nearest
+    vertices of the surface they came from. The result is as valid as the input: no face twice, thin or turned away, no edge with
+    more than two. The count is missed where the outline alone has more vertices than that.
     """
     from fast_simplification import simplify
     from scipy.spatial import cKDTree

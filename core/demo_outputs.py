@@ -1,8 +1,8 @@
 """Predictions from the files that Meta's Sapiens2 demo scripts write beside each other, one folder per task.
 
 For a photo ``name.jpg``: ``name_seg.npy`` (labels), ``name.npy`` (normals), ``name_depth.npy`` (z, float16), ``name.ply`` (points
-of the foreground in reading order, then 500 points of a blue sphere at the camera), ``<folder>_predictions.json`` (keypoints of all
-photos).
+of the foreground in reading order, then 500 points of a blue sphere at the camera), ``<folder>_predictions.json``
+(keypoints of all photos).
 """
 
 from __future__ import annotations

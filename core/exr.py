@@ -1,6 +1,6 @@
 """Float images as OpenEXR files: one part, scan lines, 32 bits, ZIP compression. Metres need more than 16 bits and no curve.
 
-After "The OpenEXR File Layout" (openexr.com/en/latest/OpenEXRFileLayout.html). NumPy and zlib only, so that every Python can write it.
+After "The OpenEXR File Layout" (openexr.com/en/latest/OpenEXRFileLayout.html). NumPy and zlib only: every Python can write it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _attribute(name: str, kind: str, value: bytes) -> bytes:
 
 
 def _packed(raw: bytes) -> bytes:
-    """A block compressed: bytes of even and odd places apart, differences of neighbours, deflate; as it is where that is no shorter."""
+    """A block compressed: bytes of even and odd places apart, differences, deflate; as it is where that is no shorter."""
     values = np.frombuffer(raw, np.uint8)
     apart = np.concatenate([values[::2], values[1::2]])
     apart[1:] = apart[1:] - apart[:-1] + np.uint8(128)

@@ -1,8 +1,8 @@
 """The face of Rigify's human metarig on a person's face points.
 
-Ends of bones that lie on a landmark (lids, brows, lips, nose, chin, ears) go to the person's own point; the others (cheeks, temples, forehead,
-teeth, tongue) are carried along by a smooth warp of the metarig's face onto these points. The rig needs ends that belong together at exactly
-one place: Rigify finds the structure of a face by that.
+Ends of bones that lie on a landmark (lids, brows, lips, nose, chin, ears) go to the person's own point; the others (cheeks,
+temples, forehead, teeth, tongue) are carried along by a smooth warp of the metarig's face onto these points. The rig needs ends
+that belong together at exactly one place: Rigify finds the structure of a face by that.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class FaceBone:
 def face_bones(surface: np.ndarray) -> list[FaceBone]:
     """The bones of a face, parents first, from (308, 3) keypoints on the skin, NaN = none. Empty where no face is seen.
 
-    The root of the face is `face`, whose parent is the head bone ``spine.006``. The jaw turns about the line between its two joints.
+    The root of the face is `face`, whose parent is the head bone ``spine.006``. The jaw turns about the line through its joints.
     """
     surface = np.asarray(surface, np.float64)
     frame, scale, origin, support = fit_head(surface, np.isfinite(surface).all(axis=-1).astype(float))
@@ -157,7 +157,7 @@ def face_bones(surface: np.ndarray) -> list[FaceBone]:
 
 
 def _warped(source: np.ndarray, target: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(N, 3) points moved by the smoothest map that takes (n, 3) source to target: an affine map and biharmonic splines (kernel r)."""
+    """(N, 3) points moved by the smoothest map that takes (n, 3) source to target: affine, and biharmonic splines (kernel r)."""
     distance = lambda a, b: np.linalg.norm(a[:, None] - b[None], axis=-1)  # noqa: E731
     n = len(source)
     affine = np.concatenate([np.ones((n, 1)), source], axis=1)

@@ -1,8 +1,9 @@
 """Skin of the jaw and the eyes: the share that they take from the head, so that a mouth opens and a gaze turns without a tear.
 
-All other face bones move no skin: they are for the rig that Rigify generates, whose own skinning an artist chooses. The jaw takes the lower
-lip, the chin and the cheeks below the line from the jaw's joint to the corner of the mouth, fading out to the sides and down the neck; an eye
-takes what shows between its lids, fading out towards them. Lips part: faces between the upper and the lower one go to one of them.
+All other face bones move no skin: they are for the rig that Rigify generates, whose own skinning an artist chooses. The jaw takes
+the lower lip, the chin and the cheeks below the line from the jaw's joint to the corner of the mouth, fading out to the sides and
+down the neck; an eye takes what shows between its lids, fading out towards them. Lips part: faces between the upper and the lower
+one go to one of them.
 """
 
 from __future__ import annotations

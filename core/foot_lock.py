@@ -1,8 +1,8 @@
 """Standing feet stand on the rig too: its legs have other proportions than the person's, so that equal directions let feet slide.
 
-The rig's own heels and toes are held where they stand (`core.contacts.lock_feet`) by moving its hips a little and bending its legs
-(two-bone IK in closed form). A foot whose heel and toes both stand lies flat and does not turn, else feet keep their orientation.
-Everything stays rotations of FK bones.
+The rig's own heels and toes are held where they stand (`core.contacts.lock_feet`) by moving its hips a little and bending its
+legs (two-bone IK in closed form). A foot whose heel and toes both stand lies flat and does not turn, else feet keep their
+orientation. Everything stays rotations of FK bones.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def lock_rig_feet(motion: BodyMotion, rest: RestRig, points: Mapping[str, np.nda
     turns   role -> (F, 3, 3) turn from rest in armature space, None = at rest; of hips, thighs, shanks and feet
     path    (F, 3) middle of the hip joints in the world
     ground  height z of the ground that the rig stands on, world
-    Returns the path (F, 3), and role -> (F, 3, 3) rotations in armature space to be applied after the turns; empty where nothing stands.
+    Returns the path (F, 3), and role -> (F, 3, 3) rotations in armature space, to follow the turns; empty where nothing stands.
     """
     sides = [s for s in SIDES if _whole(s, points, turns)]
     if motion.contacts is None or not sides:
@@ -76,9 +76,9 @@ def ground_of(motion: BodyMotion, ankle: float, size: float) -> float:
 
 
 def _planted(foot: np.ndarray, flat: np.ndarray, fps: float) -> np.ndarray:
-    """(F, 3, 3) rotations that lay the foot (F, 3, 3: y ahead, z up from the sole; world) on the ground while it stands flat, (F,) bool.
+    """(F, 3, 3) rotations that lay the foot (F, 3, 3: y ahead, z up from the sole; world) on the ground where (F,) bool flat.
 
-    Each stand keeps its mean direction; the correction fades in and out around it. What lies steep (a slope, tiptoes) is left alone.
+    Each stand keeps its mean direction; the correction fades in and out around it. What lies steep (a slope, tiptoes) stays.
     """
     vectors, held = np.zeros((len(foot), 3)), np.zeros(len(foot), bool)
     up = np.array([0.0, 0.0, 1.0])

@@ -1,7 +1,7 @@
 """The part of the photo that geometry is made of: a crop around the person, every n-th pixel of it.
 
-Networks see a person through about 1024 x 768 pixels. A finer grid than theirs carries no more shape, only more vertices; so large
-photos are sampled, and the maps that textures need are brought back to the photo afterwards.
+Networks see a person through about 1024 x 768 pixels. A finer grid than theirs carries no more shape, only more vertices; so
+large photos are sampled, and the maps that textures need are brought back to the photo afterwards.
 """
 
 from __future__ import annotations

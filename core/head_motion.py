@@ -1,9 +1,9 @@
 """Head, jaw and eyes from the face points: what a head, a jaw and two eye bones of any rig are turned by.
 
-The head is the rigid fit of the mean head to the points that move with the skull. The jaw opens by the gap between the inner lips, the eyes turn by
-where the iris lies between the corners of the eye. Both are measured in the frame of the head, as shares of its size, so neither depends on
-who it is or how far away; what remains of a person's own face is removed by a neutral frame. Without one, closed lips are a closed jaw and the
-mean face looks straight ahead.
+The head is the rigid fit of the mean head to the points that move with the skull. The jaw opens by the gap between the inner
+lips, the eyes turn by where the iris lies between the corners of the eye. Both are measured in the frame of the head, as shares
+of its size, so neither depends on who it is or how far away; what remains of a person's own face is removed by a neutral frame.
+Without one, closed lips are a closed jaw and the mean face looks straight ahead.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def head_motion(surface: np.ndarray, weights: np.ndarray, neutral: HeadMotion | 
 
     surface  (F, 308, 3) metres: the keypoints on the skin (`Pose.surface`), NaN = none
     weights  (F, 308) trust in each
-    neutral  one frame (F = 1) of the same face at rest: its jaw and gaze count as zero. None = closed lips and the mean face's gaze
+    neutral  one frame (F = 1) of the same face at rest: its jaw and gaze count as zero. None = closed lips and a mean gaze
     gain     exaggerates jaw and gaze
     """
     frame, scale, origin, support = fit_head(surface, weights)

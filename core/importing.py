@@ -1,4 +1,4 @@
-"""Which files of a selection belong together, so that each photo becomes one scene: predictions of ours, and demo outputs with their photo."""
+"""Which files of a selection make one scene: a predictions file of ours, or demo outputs with their photo."""
 
 from __future__ import annotations
 

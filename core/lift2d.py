@@ -60,8 +60,8 @@ def lean_pairs() -> np.ndarray:
 def lean_directions(predictions: Predictions, samples: Samples, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Direction (10, 3) in camera space of each of LEANS that is (10,) bool wanted, and trust (10,) 0..1, 0 = not seen.
 
-    Mean of the normals in a strip along the middle of the limb. The axis lies in the plane of the rays through its two joints and is
-    perpendicular to that mean.
+    Mean of the normals in a strip along the middle of the limb. The axis lies in the plane of the rays through its two joints and
+    is perpendicular to that mean.
     """
     directions, trust = np.zeros((len(LEANS), 3)), np.zeros(len(LEANS))
     if predictions.normal is None:
@@ -86,8 +86,8 @@ def lean_directions(predictions: Predictions, samples: Samples, wanted: np.ndarr
 def flat_start(samples: Samples, camera: Camera, stature: float, directions: np.ndarray, trust: np.ndarray) -> np.ndarray:
     """(68, 3) first positions without any depth: the trunk's joints on their rays, NaN elsewhere.
 
-    The lines across shoulders and hips are turned about their middle until they have their length; to which side, the normals say, or
-    where there are none, the way in which face and feet point.
+    The lines across shoulders and hips are turned about their middle until they have their length; to which side, the normals
+    say, or where there are none, the way in which face and feet point.
     """
     out = np.full((68, 3), np.nan)
     distance = distance_from_size(samples, camera, stature)

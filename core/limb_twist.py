@@ -42,7 +42,7 @@ def spread_twist(rest: RestRig, bone_map: BoneMap, own: Mapping[str, np.ndarray]
     free_forearms  the forearms' turns know nothing of the hands' yet
 
     Twist bones beside the limb's bone (Unreal, Character Creator) take the share of where they lie along the limb. Where they are
-    links of the limb's own chain (Daz, MakeHuman, Auto-Rig Pro), the twist grows from nothing in the first link to all in the last.
+    links of the limb's own chain (Daz, MakeHuman, Auto-Rig Pro), the twist grows from none in the first link to all in the last.
     """
     out: dict[str, np.ndarray] = {}
     for role, names in bone_map.bones.items():
@@ -68,7 +68,10 @@ def spread_twist(rest: RestRig, bone_map: BoneMap, own: Mapping[str, np.ndarray]
 
 def _shares(rest: RestRig, bone_map: BoneMap, role: str, names: tuple[str, ...], twists: tuple[str, ...],
             alone: float) -> dict[str, float]:  # fmt: skip
-    """Bone -> which share of the limb's twist it takes, counted from the limb's start. Bones that are left out keep the limb's turn."""
+    """Bone -> which share of the limb's twist it takes, counted from the limb's start.
+
+    Bones that are left out keep the limb's turn.
+    """
     if not twists:
         return dict.fromkeys(names, alone)
     limb = role.removeprefix("left").removeprefix("right")

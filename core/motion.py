@@ -65,8 +65,8 @@ class Take:
     world_from_camera (4, 4) of the clip
     notes             sentences for the artist
     locked            feet are held where they stand, and are to be on every rig
-    face, raw_face    jaw (F,) and gaze (F, 2, 2) of `core.body_motion.BodyMotion`, smoothed and not, from the calmest face of the clip;
-                      None = no face was seen
+    face, raw_face    jaw (F,) and gaze (F, 2, 2) of `core.body_motion.BodyMotion`, smoothed and not, from the calmest face of the
+                      clip; None = no face was seen
     """
 
     positions: np.ndarray
@@ -220,7 +220,7 @@ def clip_camera(frames: Sequence[Predictions]) -> Camera:
 
 
 def _stand(poses: Sequence[Pose]) -> np.ndarray:
-    """(4, 4) one placement for the clip: up is the mean of what single frames say, the feet of all frames give the floor later."""
+    """(4, 4) one placement for the clip: up is the mean of single frames, the floor comes from all feet later."""
     from .ground import place
 
     matrices = [place(p, p.positions).world_from_camera for p in poses[:: max(1, len(poses) // 50)]]

@@ -21,7 +21,10 @@ def make_parts(mesh: MeshData) -> PartData:
 
 
 def face_labels(mesh: MeshData) -> np.ndarray:
-    """(F,) uint8 part of every face: the one that two corners share, else that of the first corner. Both halves of a quad have one."""
+    """(F,) uint8 part of every face: the one that two corners share, else that of the first corner.
+
+    Both halves of a quad have one.
+    """
     return _one_per_polygon(mesh, _shared_by_two(mesh.labels[mesh.faces]))
 
 

@@ -209,7 +209,7 @@ def _people_in_boxes(seg: np.ndarray, boxes: np.ndarray) -> list[Person]:
 
 
 def _fitting(people: list[Person], boxes: np.ndarray) -> dict[int, Person]:
-    """Box index -> the person whom that box fits (intersection over union 0.8), unless a box that fits nobody claims a part of them."""
+    """Box index -> the person whom that box fits (intersection over union 0.8), but if a box that fits nobody claims part."""
     if not people:
         return {}
     theirs = np.stack([person.box for person in people])

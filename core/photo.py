@@ -157,7 +157,10 @@ def _as_srgb(image: Image) -> Image:
 
 
 def _from_wide(image: Image) -> Image:
-    """Grey of 16 or 32 bits or floating point -> RGB of 8 bits. Integers span 16 bits unless they exceed them; floats span 0..1."""
+    """Grey of 16 or 32 bits or floating point -> RGB of 8 bits.
+
+    Integers span 16 bits unless they exceed them; floats span 0..1.
+    """
     from PIL import Image
 
     values = np.nan_to_num(np.asarray(image, np.float32), nan=0.0, posinf=0.0, neginf=0.0)

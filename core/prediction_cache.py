@@ -1,7 +1,7 @@
 """The folder of stored predictions: how much is in it, and what may go. No bpy.
 
-Only files that `operators` named themselves count: the stem of the photo, a hyphen, 16 hexadecimal digits. The folder may be one of the
-artist's, with other things in it.
+Only files that `operators` named themselves count: the stem of the photo, a hyphen, 16 hexadecimal digits. The folder may be one
+of the artist's, with other things in it.
 """
 
 from __future__ import annotations

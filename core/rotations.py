@@ -84,7 +84,7 @@ def shortest_arc(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 def swing(vectors: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """(..., 3) vectors turned by the smallest rotation that takes the direction of (..., 3) source to that of target.
 
-    As ``shortest_arc(source, target) @ vectors`` without the matrices: v cos + w x v + w (w . v) / (1 + cos), w = source x target.
+    As ``shortest_arc(source, target) @ vectors`` without matrices: v cos + w x v + w (w . v) / (1 + cos), w = source x target.
     """
     a, b = unit(source), unit(target)
     cosine = dot(a, b)[..., None]

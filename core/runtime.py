@@ -195,7 +195,10 @@ def steps(folder: Path, source: Source, base_python: str = sys.executable) -> It
 
 
 def remove(folder: Path) -> None:
-    """Delete the environment, uv and its cache. Raises SapiensError when a file cannot be deleted, or another Blender installs."""
+    """Delete the environment, uv and its cache.
+
+    Raises SapiensError when a file cannot be deleted, or another Blender installs.
+    """
     with _alone(folder):
         (folder / "installed.json").unlink(missing_ok=True)
         try:
@@ -252,7 +255,7 @@ def _answers(python: Path) -> bool:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of a runtime folder, which is made if need be; the system lets go of it when this process ends, however it ends."""
+    """Hold the lock of a runtime folder, which is made if need be; the system lets go of it however this process ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / "lock").open("ab")

@@ -1,7 +1,8 @@
 """Cut a scan open where parts of the body only touch: hand on hand, forearm on belly, hand on thigh.
 
-In a scan, skin that touches is one surface. Bones that move apart would stretch the faces between them into sheets, so these faces are
-given to one side each and the vertices that they share with the other side are doubled: at rest nothing shows, in motion the parts part.
+In a scan, skin that touches is one surface. Bones that move apart would stretch the faces between them into sheets, so these
+faces are given to one side each and the vertices that they share with the other side are doubled: at rest nothing shows, in
+motion the parts part.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def bridging_faces(faces: np.ndarray, patch: np.ndarray, severed: np.ndarray) ->
 
 
 def cut(mesh: MeshData, weights: SkinWeights, region: np.ndarray, faces: np.ndarray) -> tuple[MeshData, SkinWeights]:
-    """The mesh with each of the (n,) `faces`, and the quads that they are part of, wholly in one region: that of most of its corners.
+    """The mesh with each of the (n,) `faces`, and their quads, wholly in one region: that of most of its corners.
 
     Corners of another region become new vertices, at the same place, with the weights of a corner that is in it. A vertex is
     doubled once per region, so faces on one side stay connected.

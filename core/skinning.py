@@ -1,8 +1,8 @@
 """How the scan follows its skeleton: linear blend weights from body parts, distance to the bones and the surface itself.
 
-A patch of the surface belongs first to a region: head, trunk, one arm, one leg. A body part that names a limb says which; for clothes
-the patches that clearly lie around one limb's bones are the seeds, and the others go with the seeds that they are nearest to *along the
-surface*, so an arm that hangs beside the trunk shares nothing with it. Regions blend into each other over a few
+A patch of the surface belongs first to a region: head, trunk, one arm, one leg. A body part that names a limb says which; for
+clothes the patches that clearly lie around one limb's bones are the seeds, and the others go with the seeds that they are nearest
+to *along the surface*, so an arm that hangs beside the trunk shares nothing with it. Regions blend into each other over a few
 centimetres of surface. Inside a region, bones share by distance, in units of the limb's thickness.
 """
 
@@ -165,8 +165,8 @@ def _joined(patches: Patches, region: np.ndarray, rig: RigData, thicknesses: np.
 
     thicknesses  (N,) distance of each patch from the nearest bone, in thicknesses of its limb
 
-    Skin that only touches (hand on hand, forearm on belly, knee on knee) is one surface in a scan; it must come apart in motion. A skirt
-    between the legs is farther from both than their own skin, and stays whole.
+    Skin that only touches (hand on hand, forearm on belly, knee on knee) is one surface in a scan; it must come apart in motion.
+    A skirt between the legs is farther from both than their own skin, and stays whole.
     """
     a, b = region[patches.edges[:, 0]], region[patches.edges[:, 1]]
     trunk, head = REGIONS.index("trunk"), REGIONS.index("head")

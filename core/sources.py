@@ -34,7 +34,7 @@ _BODY18 = ("nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left
 
 
 def _hand(side: str) -> tuple[str, ...]:
-    """The 21 points of a hand from wrist to little finger, each finger from its base, as COCO-WholeBody and OpenPose order them."""
+    """The 21 points of a hand from wrist to little finger, each finger from its base: COCO-WholeBody, OpenPose."""
     return (f"{side}_wrist", *(joint for finger in FINGERS for joint in finger_joints(side, finger)))
 
 

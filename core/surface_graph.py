@@ -127,8 +127,8 @@ class Patches:
 def make_patches(mesh: MeshData, count: int = 5000) -> Patches:
     """About `count` patches of nearby vertices with one label.
 
-    Vertices share a patch when they lie in one cell of the photo, have one label, and are connected within it; so an arm in front of or
-    beside the trunk is never in a patch with it.
+    Vertices share a patch when they lie in one cell of the photo, have one label, and are connected within it; so an arm in front
+    of or beside the trunk is never in a patch with it.
     """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components

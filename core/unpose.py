@@ -1,9 +1,9 @@
 """Give a rig and its scan another rest pose: an A-pose or a T-pose instead of the pose in the photo.
 
-Each bone is turned to its direction and roll in the wanted pose (`rest_rotations`) and the joints follow by forward kinematics. The scan is
-moved so that linear blend skinning with its weights, which is how Blender's Armature modifier deforms it, brings it back to the photo: every
-vertex goes through the inverse of its blended map. Where that map is nearly flat (a joint bent far back on itself) the vertex goes instead
-where its bones would carry it, which is near and never far out.
+Each bone is turned to its direction and roll in the wanted pose (`rest_rotations`) and the joints follow by forward kinematics.
+The scan is moved so that linear blend skinning with its weights, which is how Blender's Armature modifier deforms it, brings it
+back to the photo: every vertex goes through the inverse of its blended map. Where that map is nearly flat (a joint bent far back
+on itself) the vertex goes instead where its bones would carry it, which is near and never far out.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def rest_rotations(rig: RigData, rest: str, body: np.ndarray | None = None) -> n
     body  (3, 3) rotation: where a standing person's axes (x to their left, y to their back, z up) point in the camera.
           None = upright in the camera, turned as the pelvis is
 
-    Fingers and toes that the photo does not show turn with their hand or foot; hidden limbs go to the rest pose as the others do. The face
-    turns with the head.
+    Fingers and toes that the photo does not show turn with their hand or foot; hidden limbs go to the rest pose as the others do.
+    The face turns with the head.
     """
     if rest not in REST_POSES:
         raise SapiensError(f"There is no rest pose {rest!r}.", f"Choose one of {', '.join(REST_POSES)}.")
@@ -132,8 +132,8 @@ SOFTNESS = 0.05  # how far a map may be flattened before its inverse is no longe
 def undeform(mesh: MeshData, weights: SkinWeights, maps: np.ndarray) -> MeshData:
     """The mesh that `deform` with the (B, 4, 4) rigid maps turns into the given one.
 
-    Solves for each vertex min |A x + t - v|^2 + SOFTNESS^2 |x - x0|^2, with A, t its blended map and x0 where the blended inverse maps of its
-    bones carry it: damped least squares, so that a flat A does no harm. Normals go through the transpose of A.
+    Solves for each vertex min |A x + t - v|^2 + SOFTNESS^2 |x - x0|^2, with A, t its blended map and x0 where the blended inverse
+    maps of its bones carry it: damped least squares, so that a flat A does no harm. Normals go through the transpose of A.
     """
     forward, back = _blended(weights, maps), _blended(weights, np.linalg.inv(maps))
     guess = _moved(back, mesh.vertices)
@@ -174,7 +174,7 @@ def unpose(
 
 
 def rest_avatar(avatar: Avatar, rest: str, on_ground: bool = True) -> Avatar:
-    """The avatar with its scan and rig in the rest pose "A" or "T": upright in the world, facing -y, the pelvis above where it was.
+    """The avatar with its scan and rig in the rest pose "A" or "T": upright, facing -y, the pelvis above where it was.
 
     on_ground  also raise or lower it until the soles stand on z = 0
 

@@ -18,7 +18,10 @@ SOURCE = Path(__file__).parent.parent / "runtime"
 GRACE_SECONDS = 5.0
 POLL_SECONDS = 0.1
 UNPACKED = 2.0
-"""Bytes on the disk for one that is downloaded: between two and four for torch. Only the bar between two packages depends on it."""
+"""Bytes on the disk for one that is downloaded: two to four for torch.
+
+Only the bar between two packages depends on it.
+"""
 # Waits for the command, and ends it as soon as our end of its input closes: by cancelling, or because Blender is gone.
 GUARD = """
 import os, subprocess, sys, threading
@@ -37,7 +40,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Step:
-    """One command of the installation: what the artist reads, its share of the whole, the arguments, and the next step on failure."""
+    """One command of the installation: what the artist reads, its share of the whole, arguments, the next step on failure."""
 
     title: str
     share: float

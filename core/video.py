@@ -93,7 +93,10 @@ def open_clip(
 
 
 def read_frames(clip: Clip) -> Iterator[Frame]:
-    """A frame for every 1/fps seconds, in order. What cannot be decoded is a frame without an image; the next ones are read on."""
+    """A frame for every 1/fps seconds, in order.
+
+    What cannot be decoded is a frame without an image; the next ones are read on.
+    """
     if clip.files:
         yield from _read_files(clip)
     elif find_spec("av") is None and find_spec("cv2") is not None:

@@ -2,8 +2,8 @@
 
 A model is a size ("0.4b") or the built-in "preview"; a checkpoint is one model for one task. Files are found in
 
-- the models folder: $SAPIENS2_MODELS, else ``models`` in the user's data folder; in any subfolder, so that a folder in the layout of
-  Meta's repository works as it is (``sapiens2_0.4b_pose.safetensors``)
+- the models folder ($SAPIENS2_MODELS, else ``models`` in the user's data folder) and its subfolders: the layout of Meta's
+  repository works as it is (``sapiens2_0.4b_pose.safetensors``)
 - the Hugging Face cache (``models--facebook--sapiens2-pose-0.4b/snapshots/<commit>/model.safetensors``)
 """
 

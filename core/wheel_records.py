@@ -1,4 +1,4 @@
-"""Whether the files of an environment are those that were installed: each wheel leaves a RECORD of its files, sizes and hashes."""
+"""Whether the files of an environment are those that were installed: each wheel leaves a RECORD of sizes and hashes."""
 
 from __future__ import annotations
 

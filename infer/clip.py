@@ -90,7 +90,10 @@ def _checked(clip: ClipPoses, source: Path) -> ClipPoses:
 
 
 def _lift(group: list[Found], poses: list[list[Pose]], camera: Camera | None, best: Path | None, most: int) -> tuple[Camera, int]:
-    """Lift the frames of a group into `poses`, through the camera of the clip: that of its first group. And keep the fullest frame."""
+    """Lift the frames of a group into `poses`, through the camera of the clip: that of its first group.
+
+    And keep the fullest frame.
+    """
     camera = camera or clip_camera([frame for _, frame in group])
     for (n, frame), found in zip(group, lift_frames([frame for _, frame in group], camera), strict=True):
         poses[n] = found
@@ -110,7 +113,7 @@ def _stored(files: list[Path], report: Progress) -> Frames:
 def _predicted(
     clip: Clip, source: Path, keep: Path | None, notes: list[str], report: Progress, network: dict[str, Any]
 ) -> Frames:
-    """(index, predictions) of each frame, in groups that share the loading of a checkpoint; None without a picture or a person."""
+    """(index, predictions) of each frame, in groups that share a checkpoint; None without a picture or a person."""
     from .network import Network
 
     seconds = min(clip.seconds, clip.end) - clip.start

@@ -15,9 +15,9 @@ BLUR_SIGMA = 2.0
 def decode_seg(logits: torch.Tensor, height: int, width: int, together: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Logits (1, 29, h, w) -> labels (height, width) uint8 and foreground probability (height, width) uint8, 255 = certain.
 
-    The logits are upsampled, not the labels: borders between parts are smooth in the photo. The label is the likeliest class; with
-    `together` it is the likeliest part wherever all parts together are likelier than the background, though each alone may not be:
-    an unsure network has fewer holes so.
+    The logits are upsampled, not the labels: borders between parts are smooth in the photo. The label is the likeliest class;
+    with `together` it is the likeliest part wherever all parts together are likelier than the background, though each alone may
+    not be: an unsure network has fewer holes so.
     """
     labels, foreground = np.empty((height, width), np.uint8), np.empty((height, width), np.uint8)
     for start, strip in upsampled_strips(logits, height, width):

@@ -99,8 +99,8 @@ def import_files(
     store    folder for the predictions that are made of demo outputs
     output   folder for the avatars and previews
     photo    the photo of the demo outputs, beside: see `core.importing.group_files`
-    The result has "made", a list of results of `build` with "name" and the folder of "previews", and "failed", sentences. SapiensError
-    if nothing could be made.
+    The result has "made", a list of results of `build` with "name" and the folder of "previews", and "failed", sentences.
+    SapiensError if nothing could be made.
     """
     from ..core.demo_outputs import predictions_from_demo
     from ..core.importing import group_files, stored_name
@@ -247,7 +247,10 @@ def doctor(progress: Progress) -> dict:
 
 
 def apply_settings(default: Any, values: dict[str, Any]) -> Any:
-    """Settings with the values of a nested dict of the same names in place of the defaults. Raises SapiensError for a foreign name."""
+    """Settings with the values of a nested dict of the same names in place of the defaults.
+
+    Raises SapiensError for a foreign name.
+    """
     known = {f.name for f in fields(default)}
     unknown = values.keys() - known
     if unknown:

@@ -36,7 +36,7 @@ class Checkpoint:
     model      id of the model, "0.4b", or the name of the file
     revision   what tells versions of the file apart
     tasks      those that it has a head for
-    letterbox  all its heads see the letterboxed image (metadata ``geometry`` = ``letterbox``: multi-task files that were trained so)
+    letterbox  all its heads see the letterboxed image (metadata ``geometry`` = ``letterbox``: files trained so)
     guided     parts and colours follow the photo's edges (metadata ``upsampling`` = ``guided``: networks of low resolution)
     """
 
@@ -73,7 +73,7 @@ class Checkpoint:
 
 
 def _revision(path: Path, metadata: dict[str, str]) -> str:
-    """The commit in a Hugging Face cache (``snapshots/<commit>/file``), the version in the metadata, or a digest of the weights."""
+    """The commit in a Hugging Face cache (``snapshots/<commit>/file``), the version in the metadata, or a digest."""
     if path.parent.parent.name == "snapshots":
         return path.parent.name
     return metadata.get("revision") or metadata.get("version") or fingerprint(path)[:16]

@@ -82,8 +82,8 @@ def predict_many(
     does not hold yet is loaded once for all of them.
 
     A photo that fails gives the error in its place. All photos of the group and their raw maps are in memory together, so keep
-    groups small. The photos are decoded while the network works on the first, and one is yielded as soon as it and those before it
-    are done. Raises SapiensError for what concerns all of them.
+    groups small. The photos are decoded while the network works on the first, and one is yielded as soon as it and those before
+    it are done. Raises SapiensError for what concerns all of them.
     """
     find_checkpoints(model, tasks)
     results: list[Predictions | SapiensError | None] = [None] * len(images)

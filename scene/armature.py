@@ -43,8 +43,8 @@ def edit_bones(obj: bpy.types.Object) -> Iterator[bpy.types.ArmatureEditBones]:
 def write_armature(rig: RigData, world_from_camera: np.ndarray, name: str, collection: bpy.types.Collection) -> bpy.types.Object:
     """A new armature object in `collection`; its rest pose is the rig, in world space, with the identity as its transform.
 
-    Pose bones that the photo does not show carry the custom property `sapiens2_unseen`. A rig at rest in an A-pose or T-pose keeps the
-    pose of the photo as an action (`scene.photo_pose`).
+    Pose bones that the photo does not show carry the custom property `sapiens2_unseen`. A rig at rest in an A-pose or T-pose
+    keeps the pose of the photo as an action (`scene.photo_pose`).
     """
     heads = transform_points(world_from_camera, rig.heads).tolist()
     tails = transform_points(world_from_camera, rig.tails).tolist()

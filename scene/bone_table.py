@@ -1,7 +1,8 @@
 """The bone table of the sidebar: rows that the artist edits, to and from the map that retargeting takes.
 
 The rows live in `Scene.sapiens2`: `bones` has one row for each bone of a role and an empty one for a role without a bone,
-`bone_base` keeps what no row shows (twist bones, switches), `bone_family`, `bone_confidence` and `bone_problem` are for the panel.
+`bone_base` keeps what no row shows (twist bones, switches), the panel shows `bone_family`,
+`bone_confidence` and `bone_problem`.
 """
 
 from __future__ import annotations
@@ -71,7 +72,10 @@ def read(settings: Settings, rest: RestRig) -> BoneMap | None:
 
 
 def mirror(settings: Settings, source: str) -> int:
-    """Give the other side's roles the bones of the same name on the other side; source "left" or "right". How many rows changed."""
+    """Give the other side's roles the bones of the same name on the other side; source "left" or "right".
+
+    How many rows changed.
+    """
     names = {bone.name for bone in settings.armature.data.bones}
     rows = [row for row in settings.bones if row.role.startswith(source) and row.bone]
     other = "right" if source == "left" else "left"

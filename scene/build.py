@@ -34,7 +34,7 @@ def find_collection(scene: bpy.types.Scene, source: str) -> bpy.types.Collection
 
 
 def active_collection(context: bpy.types.Context, source: str = "") -> bpy.types.Collection | None:
-    """The avatar that the artist means: of the active object, else the one built from `source`, else the only one in the scene."""
+    """The avatar that the artist means: of the active object, else built from `source`, else the only one in the scene."""
     built = [c for c in context.scene.collection.children_recursive if any(obj.get(ROLE) == "scan" for obj in c.objects)]
     active = context.view_layer.objects.active
     for collection in built:

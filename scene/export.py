@@ -43,7 +43,8 @@ SUFFIXES = (*FORMATS, ".ply", ".json", ".exr")
 
 
 def export(path: str | Path, collections: Sequence[bpy.types.Collection], *, motion: bool = False) -> Path:
-    """Write the objects of the collections in the format of the suffix; whole or not at all. ".json" is the matched camera, ".exr" the displacement.
+    """Write the objects of the collections in the format of the suffix; whole or not at all. ".json" is the matched camera,
+    ".exr" the displacement.
 
     motion  write the present action of each armature as its only one; else what the exporters do by themselves
     The artist's selection is the same afterwards. Raises SapiensError for an unknown format, one that this Blender was built
@@ -90,7 +91,7 @@ def export_ply(path: str | Path, collections: Sequence[bpy.types.Collection], *,
 
 
 def _surface(obj: bpy.types.Object, graph: bpy.types.Depsgraph) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Points, normals (V, 3) float32 in world space, colours (V, 3) uint8 and triangles (F, 3) of an object with its modifiers."""
+    """Points, normals (V, 3) float32 in world space, colours (V, 3) uint8, triangles (F, 3) of an object with its modifiers."""
     evaluated = obj.evaluated_get(graph)
     mesh = evaluated.to_mesh()
     try:
@@ -118,7 +119,7 @@ def _surface(obj: bpy.types.Object, graph: bpy.types.Depsgraph) -> tuple[np.ndar
 
 
 def _base_colour(obj: bpy.types.Object) -> tuple[np.ndarray, str]:
-    """The image (H, W, 3) uint8 sRGB that the first material with one shows as its base colour, and its uv map; grey without one."""
+    """The image (H, W, 3) uint8 sRGB that the first material with one has as base colour, and its uv map; else grey."""
     for slot in obj.material_slots:
         nodes = slot.material.node_tree.nodes if slot.material and slot.material.node_tree else []
         for shader in (node for node in nodes if node.type == "BSDF_PRINCIPLED"):
@@ -149,7 +150,10 @@ def export_camera(path: str | Path, collections: Sequence[bpy.types.Collection])
 
 
 def export_displacement(path: str | Path, collections: Sequence[bpy.types.Collection]) -> Path:
-    """Write the displacement of a scan as it is packed: OpenEXR, 32 bits, metres. Raises SapiensError where there is not just one."""
+    """Write the displacement of a scan as it is packed: OpenEXR, 32 bits, metres.
+
+    Raises SapiensError where there is not just one.
+    """
     scans = [obj for collection in collections for obj in collection.all_objects if obj.get(ROLE) == "scan"]
     nodes = [node for obj in scans for slot in obj.material_slots if slot.material for node in slot.material.node_tree.nodes]
     heights = {link.from_node for node in nodes if node.type == "DISPLACEMENT" for link in node.inputs["Height"].links}

@@ -12,7 +12,8 @@ from ..core.png import png_bytes
 def write_image(name: str, pixels: np.ndarray, *, colour: bool, encoded: np.ndarray | None = None) -> bpy.types.Image:
     """A new image packed into the .blend: PNG of uint8 or uint16, EXR of float32 pixels, top row first.
 
-    `colour` True: sRGB values, False: data (normals, roughness, masks, metres). `encoded`: the file (N,) uint8, where it was made already.
+    `colour` True: sRGB values, False: data (normals, roughness, masks, metres). `encoded`: the file (N,) uint8, if
+    it was made already.
     """
     exact = pixels.dtype.kind == "f"
     data = encoded.tobytes() if encoded is not None else exr_bytes(pixels) if exact else png_bytes(pixels)

@@ -28,8 +28,8 @@ def write_mesh(
     """A new object in `collection` with the surface, its uv maps, custom normals, body parts and the attribute `sapiens_label`.
 
     Vertices are written in world space, the object's own transform is the identity. `world_from_camera` is (4, 4) rigid.
-    `parts` are found here where they were not found before. The photo's projection is the first uv map and the one that renders; the
-    second one is the atlas, where there is one. Every part is a soft vertex group and a face set.
+    `parts` are found here where they were not found before. The photo's projection is the first uv map and the one that renders;
+    the second one is the atlas, where there is one. Every part is a soft vertex group and a face set.
     """
     parts = parts or make_parts(data)
     mesh = bpy.data.meshes.new(name)
@@ -75,9 +75,9 @@ def _write_uvs(mesh: bpy.types.Mesh, name: str, uvs: np.ndarray) -> None:
 def write_normals(mesh: bpy.types.Mesh, normals: np.ndarray, deforms: bool = False) -> None:
     """Custom normals (V, 3) float32, unit, in the object's space.
 
-    Exact where nothing deforms the mesh and Blender can keep them so (4.5 and later). Such normals would stay as they are while an
-    Armature modifier turns the surface under them, so those of a mesh that `deforms` are kept in the surface's own frame, in 16 bits
-    (0.3 degrees).
+    Exact where nothing deforms the mesh and Blender can keep them so (4.5 and later). Such normals would stay as they are while
+    an Armature modifier turns the surface under them, so those of a mesh that `deforms` are kept in the surface's own frame, in
+    16 bits (0.3 degrees).
     """
     old = mesh.attributes.get("custom_normal")
     if old is not None:

@@ -35,8 +35,8 @@ def render_view(
     """Render the scans of a collection from `azimuth_degrees` to the side of the matched camera, in a scene of its own.
 
     The side is the one to which the surface is turned, so that it shows what the photo saw.
-    size is (width, height) in pixels. side_light: one hard light from the side instead of soft ones, which shows every bump. clay: a matt
-    grey instead of the materials. The artist's scene, its render settings and its world stay as they are.
+    size is (width, height) in pixels. side_light: one hard light from the side instead of soft ones, which shows every bump.
+    clay: a matt grey instead of the materials. The artist's scene, its render settings and its world stay as they are.
     """
     bpy.context.view_layer.update()  # new bones have no pose until the scene was evaluated
     scans = [ob for ob in collection.all_objects if ob.get("sapiens2_role") == "scan"]
@@ -110,7 +110,7 @@ SIDE = ((-1.05, 0.4, 4.2, 0.03),)
 
 
 def _lights(scene, centre: Vector, camera: bpy.types.Object, made: list, side_light: bool) -> None:
-    """A soft key from the camera's left, a rim from behind, and a dim even surround; or a hard light from the left in the dark."""
+    """A soft key from the camera's left, a rim from behind, and a dim even surround; or one hard light from the left."""
     world = bpy.data.worlds.new("sapiens2 preview")
     if bpy.app.version < (5, 0):
         world.use_nodes = True

@@ -17,7 +17,10 @@ RIGID = 2e-3  # radians: how exactly a bone that follows another rigidly does so
 
 
 def find_armature(target: bpy.types.Object | str | None) -> bpy.types.Object:
-    """The armature object itself, or by name; None = the active or only selected armature. SapiensError says why there is none."""
+    """The armature object itself, or by name; None = the active or only selected armature.
+
+    SapiensError says why there is none.
+    """
     if target is None:
         chosen = [o for o in bpy.context.view_layer.objects if o.type == "ARMATURE" and o.select_get()]
         active = bpy.context.view_layer.objects.active
@@ -173,8 +176,8 @@ def pose_matrices(obj: bpy.types.Object, layer: bpy.types.ViewLayer, names: tupl
 def find_followed(obj: bpy.types.Object, rest: RestRig, bones: tuple[str, ...]) -> dict[str, str | None]:
     """Which of `bones` the parent of each bone rigidly follows, where constraints or drivers stand between them.
 
-    Every bone is turned by a small rotation of its own, Blender evaluates the rig, and the parent's turn is compared with those of
-    all bones: the hierarchy of a control rig says nothing about it. A parent that follows none of them (half of each of two
+    Every bone is turned by a small rotation of its own, Blender evaluates the rig, and the parent's turn is compared with those
+    of all bones: the hierarchy of a control rig says nothing about it. A parent that follows none of them (half of each of two
     bones, say) is left to the hierarchy. The pose is put back.
     """
     chosen = set(bones)

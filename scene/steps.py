@@ -35,7 +35,7 @@ def build(avatars: str | list[Avatar], name: str) -> None:
 
 
 def animate(take: str, name: str) -> dict:
-    """The motion in a file of `core.clip_poses` on the rig that was built, at its own frame rate; what the artist should know of it."""
+    """The motion in a file of `core.clip_poses` on the rig that was built, at its own frame rate; notes for the artist."""
     from ..core.clip_poses import load_take
     from .action import write_take
 
@@ -96,7 +96,8 @@ def call(step: str, **arguments: object) -> dict:
 
 
 def serve(requests: TextIO | None = None) -> None:
-    """Do the steps that come as JSON lines {"step", "arguments"} and answer each with {"result"} or {"error", "hint"}; end with the pipe.
+    """Do the steps that come as JSON lines {"step", "arguments"} and answer each with {"result"} or {"error", "hint"}, until
+    the pipe ends.
 
     Blender itself prints on stdout, so what it prints from here on goes nowhere.
     """

@@ -50,7 +50,7 @@ def update_textures(collection: bpy.types.Collection, avatars: list[Avatar]) -> 
 
 
 def update_rig(collection: bpy.types.Collection, avatars: list[Avatar]) -> None:
-    """New armatures and skin weights for the scans, or none where the avatars have none; the scans go to the rest pose of their rig."""
+    """New armatures and skin weights for the scans, or none where the avatars have none; scans go to the rest of their rig."""
     found = scans(collection)
     for avatar in avatars:
         for old in {obj.parent for obj in found[avatar.name] if obj.parent is not None and obj.parent.get(ROLE) == "rig"}:
@@ -82,8 +82,8 @@ def _release(scans: list[bpy.types.Object], rig: bpy.types.Object) -> None:
 
 
 def _move(scan: bpy.types.Object, avatar: Avatar, own: np.ndarray) -> None:
-    """Bring the scan's vertices, those of the avatar with indices (V,) `own`, to where the avatar has them: another rest pose of the
-    rig is another shape of the mesh."""
+    """Bring the scan's vertices, those of the avatar with indices (V,) `own`, to where the avatar has them: another rest pose of
+    the rig is another shape of the mesh."""
     points = transform_points(avatar.world_from_camera, np.ascontiguousarray(avatar.mesh.vertices[own], np.float32))
     scan.data.attributes["position"].data.foreach_set("vector", points.ravel())
     scan.data.update()

@@ -1,11 +1,11 @@
 """Pack the extension: one zip per platform in dist/, built and validated by Blender's own extension builder.
 
     python tools/build_extension.py                 for the platform that this runs on
-    python tools/build_extension.py --all           for all platforms, and dist/index.json and .html: a repository that Blender can read
+    python tools/build_extension.py --all           for all platforms, and the index of a repository that Blender reads
     python tools/build_extension.py --platform windows-x64
 
-Needs an environment with the bpy module (it contains the builder). What goes into the zip besides the package is fetched with pip,
-pinned by hash in wheels/*.txt, and kept in .cache.
+Needs an environment with the bpy module (it contains the builder). What goes into the zip besides the package is fetched with
+pip, pinned by hash in wheels/*.txt, and kept in .cache.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Make the worker's environment for real, out of a zip of the extension, and treat it as life does: how long, how large, does it work.
+"""Make the worker's environment for real, out of a zip of the extension, and treat it as life does: time, size, use.
 
     python tools/check_runtime.py dist/sapiens2_avatar-….zip FOLDER [--backend auto|cpu|pypi]
 
-Downloads 0.4 to 3 GB into FOLDER, which it empties at the end, and needs 6 GB there. Prints one line per step. The installation is
-killed once in the middle and cancelled once; a file of torch is deleted and another one changed; the sample photo goes through the worker.
-The test suite does the same with small packages (tests/core/test_runtime.py).
+Downloads 0.4 to 3 GB into FOLDER, which it empties at the end, and needs 6 GB there. Prints one line per step. The installation
+is killed once in the middle and cancelled once; a file of torch is deleted and another one changed; the sample photo goes through
+the worker. The test suite does the same with small packages (tests/core/test_runtime.py).
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def uv() -> Path:
 
 
 def find_python(version: str) -> str | None:
-    """An interpreter of this minor version: this one, one on the PATH, pyenv's, or one that uv can fetch; None if there is none."""
+    """An interpreter of this minor version: this one, one on the PATH, pyenv's, or one that uv can fetch; else None."""
     if f"{sys.version_info.major}.{sys.version_info.minor}" == version:
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"

@@ -2,8 +2,8 @@
 
     python tools/lock_runtime.py UV        UV: the path of uv
 
-torch and torchvision are pinned by hand in runtime/torch.txt, since their builds depend on the graphics card and come from an index
-that uv chooses at installation.
+torch and torchvision are pinned by hand in runtime/torch.txt, since their builds depend on the graphics card and come from an
+index that uv chooses at installation.
 """
 
 from __future__ import annotations

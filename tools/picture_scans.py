@@ -2,9 +2,10 @@
 
 usage: python tools/picture_scans.py [STUDIO] [-o DIR] [--samples NAME…] [--exact]
 
-STUDIO: folder of samples (default: $SAPIENS2_SHARED/studio, or ../shared/studio); the maps are those that were degraded the way a network
-degrades them, or with --exact the exact ones. The plain grid is what the pointmap alone gives: a vertex for every pixel, torn
-where neighbours are more than 20 mm apart in depth. Needs the project's environment with bpy; Cycles on the CPU, a minute or two per sample.
+STUDIO: folder of samples (default: $SAPIENS2_SHARED/studio, or ../shared/studio); the maps are those that were degraded the way a
+network degrades them, or with --exact the exact ones. The plain grid is what the pointmap alone gives: a vertex for every pixel,
+torn where neighbours are more than 20 mm apart in depth. Needs bpy; Cycles
+on the CPU, a minute or two per sample.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The heads of Sapiens2: from the backbone's feature map (B, D, h, w) to the map of a task. Attribute names are those in the checkpoints.
+"""The heads of Sapiens2: from the backbone's feature map (B, D, h, w) to the map of a task. Attributes are named as in files.
 
 Two families. Pose and seg upsample with transposed convolutions and refine with 1 x 1 convolutions; the others shuffle pixels
 and refine with 3 x 3 convolutions. Every stage ends with a norm without running statistics and SiLU.

@@ -1,4 +1,7 @@
-"""safetensors file <-> Sapiens2. The file's shapes say which network it is; every name and shape is checked before a weight is read."""
+"""safetensors file <-> Sapiens2.
+
+The file's shapes say which network it is; every name and shape is checked before a weight is read.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,9 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", dtype: torc
     path    one task (``backbone.*``, ``decode_head.*``), several (``decode_heads.<task>.*``), or a bare backbone without prefix
     device  where the weights go; dtype  float32, bfloat16 or float16
 
-    All sizes come from the shapes; the input size is 1024 x 768 (4K variant: 4096 x 3072) unless the metadata has input_height and
-    input_width. On the CPU, weights whose dtype is the file's stay mapped from the file: there is no second copy, and the file must
-    stay in place while the network is used. SapiensError if the file is damaged or any name or shape is not Sapiens2's.
+    All sizes come from the shapes; the input size is 1024 x 768 (4K variant: 4096 x 3072) unless the metadata has input_height
+    and input_width. On the CPU, weights whose dtype is the file's stay mapped from the file: there is no second copy, and the
+    file must stay in place while the network is used. SapiensError if the file is damaged or any name or shape is not Sapiens2's.
     """
     header = read_header(path)
     names = parameter_names(header.shapes)
@@ -92,7 +95,10 @@ def parameter_names(shapes: Shapes) -> dict[str, str]:
 
 
 def config_from_shapes(shapes: Shapes, metadata: Mapping[str, str], source: str) -> Sapiens2Config:
-    """The configuration of the network that has parameters of these names and shapes. SapiensError if the essential ones are missing."""
+    """The configuration of the network that has parameters of these names and shapes.
+
+    SapiensError if the essential ones are missing.
+    """
     try:
         backbone = backbone_from_shapes(_part(shapes, "backbone."))
         heads = [head_from_shapes(_part(shapes, prefix), task) for task, prefix in head_prefixes(shapes).items()]

@@ -1,5 +1,5 @@
-"""What the tests in Blender share. They run on the bpy module of every supported Blender, against the checkout or, with EXT_ZIP set,
-against that zip, installed as an artist would install it."""
+"""What the tests in Blender share. They run on the bpy module of every supported Blender, against the checkout or, with EXT_ZIP
+set, against that zip, installed as an artist would install it."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def switch(rig: bpy.types.Object, fk: float) -> None:
 
 
 def bends_of_straight_arms(rig: bpy.types.Object) -> list[float]:
-    """Degrees by which elbows bend about their own x axis when straight arms are snapped and the hands then pulled in by a quarter."""
+    """Degrees by which elbows bend about their own x axis when straight arms are snapped, then hands pulled in by a quarter."""
     for bone in rig.pose.bones:
         bone.matrix_basis.identity()
     for side in "LR":

@@ -1,4 +1,4 @@
-"""`animate` and `pose` from the command line: clips, keypoints and BVH on armatures; exports carry one motion; bad inputs are said.
+"""`animate` and `pose` from the command line: clips, keypoints and BVH on armatures; exports carry one motion; bad inputs.
 
 Where Python has scipy and OpenCV the command computes by itself, in Blender's own Python the worker does.
 """

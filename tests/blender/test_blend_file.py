@@ -20,7 +20,7 @@ spec.loader.exec_module(module)
 from sapiens2_avatar.core.avatar_file import load_avatars
 from sapiens2_avatar.scene.build import write_avatars
 from sapiens2_avatar.scene.files import new_file, open_blend, save_blend
-held = [bytearray(1000 + i) for i in range(int(noise))]  # another process has other things in memory, and made other scenes before
+held = [bytearray(1000 + i) for i in range(int(noise))]  # another process has other memory, and made other scenes before
 import bpy
 for i in range(int(noise) // 100):
     bpy.data.meshes.new("before")

@@ -1,4 +1,4 @@
-"""The bone table: recognised when an armature is chosen, corrected, mirrored, saved, loaded, and what it says is what is posed."""
+"""The bone table: recognised when an armature is chosen, corrected, mirrored, saved, loaded, and what it says is posed."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_a_file_that_is_no_blend_brings_nothing_in(part, results, tmp_path):
 
 
 def test_a_hundred_results_come_in_quickly_and_in_order(part, make_avatar, tmp_path):
-    """As the documentation shows it: a hundred results of a batch in one scene, linked; then appended, under the names of their files."""
+    """As the documentation shows it: a hundred results of a batch in one scene, linked; then appended, named as their files."""
     files = part("scene.files")
     files.new_file()
     part("scene.build").write_avatars([make_avatar(24, 18, name="Person")], "Person")

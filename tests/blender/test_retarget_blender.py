@@ -107,7 +107,8 @@ def test_blender_evaluates_what_the_arrays_say(family, factory, kinematics, arma
         got, own = evaluated(obj), part("scene.rig_state").read_rest(obj)
         wanted, ideal = (expected(factory, kinematics, r, pose, level) for r in (as_checkout(own), rest))
         for name in rest.names:
-            # Blender keeps the rolls of bones that point down to some 1e-5 only, and chains add that up; where joints are does not hang on them.
+            # Blender keeps the rolls of bones that point down to some 1e-5 only, and chains add that up; where joints are does
+            # not hang on them.
             assert np.abs(got[name][:3, :3] - wanted[name][:, :3]).max() < 1e-4, (rest_pose, name)
             assert np.abs(got[name][:3, 3] - ideal[name][:, 3]).max() < 2e-5, (rest_pose, name)
         assert set(done.bones) <= set(rest.names) and not done.unseen

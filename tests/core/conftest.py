@@ -1,4 +1,4 @@
-"""Synthetic subjects of the scan tests (surfaces given by a formula, seen by a known camera), what a valid mesh is, and a small runtime."""
+"""Synthetic subjects (surfaces given by a formula, seen by a known camera), what a valid mesh is, a small runtime."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an artist may ask of the whole avatar: quads, atlas textures, displacement, scale; and that it survives the way into Blender."""
+"""What an artist may ask of the whole avatar: quads, atlas textures, displacement, scale; and its way into Blender."""
 
 import io
 from dataclasses import replace
@@ -68,7 +68,7 @@ def test_unwelded_vertices_have_one_place_in_the_atlas(ball):
 
 
 def test_baked_textures_shade_and_colour_like_those_of_the_photo(ball):
-    """At every texel of the atlas: the photo's colour there, and a normal map that gives the map's normal in the atlas's own frame."""
+    """At every texel of the atlas: the photo's colour there, and the map's normal in the atlas's own frame."""
     predictions, camera = ball
     settings = TextureSettings(colour="photo", bake=512, displacement=True)
     # A normal map with ripples that a coarse mesh cannot carry.

@@ -51,7 +51,8 @@ def test_positions_follow_channels_and_offsets(tmp_path: Path) -> None:
     assert np.allclose(clip.positions()[0], [[0, 0, 0], [0.10, 0, 1.5]])
     assert np.allclose(clip.positions()[1], [[0.01, -0.03, 0.02], [0.01 - 1.5, -0.03, 0.02 + 0.10]])
     turn = clip.rotations[1, 1] @ clip.rest.rotations[1].T
-    # Z by 90 degrees, then Y by 90 about the turned axis: x goes to -z of the turned frame, which is -z of the file, +y of the world
+    # Z by 90 degrees, then Y by 90 about the turned axis: x goes to -z of the turned frame, which is -z of the file, +y of the
+    # world
     assert np.allclose(turn @ [1, 0, 0], [0, 1, 0], atol=1e-12)
 
 

@@ -73,7 +73,7 @@ def test_twist_bones_are_recognised_and_do_not_move_the_joints(family: str) -> N
 @pytest.mark.parametrize("family", TWISTED)
 @pytest.mark.parametrize("role", ["leftLowerArm", "rightLowerArm"])
 def test_the_turn_of_a_hand_is_spread_along_the_forearm(family: str, role: str) -> None:
-    """From the elbow to the wrist the twist about the forearm grows, never beyond that of the hand, in equal links or by place."""
+    """From the elbow to the wrist the twist about the forearm grows, never beyond the hand's, in equal links or by place."""
     rest = with_twists(make_rig(family, "T", odd_rolls=True), family)
     bone_map = recognise(rest)
     straight = retarget_motion(motion_from_joints(turned(role, 0.0)), rest, bone_map).turns

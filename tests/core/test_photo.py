@@ -114,7 +114,7 @@ def test_other_modes(scene, tmp_path, mode):
 
 
 def test_colour_profile_is_converted(tmp_path):
-    """The same bytes mean other colours with a profile; Display P3 is what phones write, and Pillow cannot make it: a matrix is."""
+    """The same bytes mean other colours with a profile; Display P3 is what phones write, and Pillow cannot make it."""
     path = tmp_path / "p.png"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     Image.fromarray(np.full((H, W, 3), 120, np.uint8)).save(path, icc_profile=profile)

@@ -1,5 +1,5 @@
-"""Poses from keypoints and pointmap: accurate on people with ground truth, the same for every way to hold the camera, honest about what
-is hidden, and one clear sentence for keypoints that are no person."""
+"""Poses from keypoints and pointmap: accurate on people with ground truth, the same for every way to hold the camera, honest
+about what is hidden, and one clear sentence for keypoints that are no person."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_rest_onto_itself_is_rest() -> None:
 
 
 def test_hinges_coincide_whatever_the_roll() -> None:
-    """A forearm bent by 90 degrees turns the upper arm's bone to the same place from any rest pose and roll: skin does not wring."""
+    """A forearm bent by 90 degrees turns the upper arm's bone to the same place from any rest and roll: no skin wrings."""
     joints = person("T")
     moved = [n for n in JOINT_NAMES if n.startswith("left") and ("thumb" in n or "finger" in n or n.endswith("wrist"))]
     for name in moved:

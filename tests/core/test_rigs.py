@@ -1,4 +1,4 @@
-"""Rig families: every family is recognised in every rest pose, wrong orders of parents are not, presets survive and are checked."""
+"""Rig families: every family is recognised in every rest pose, wrong orders of parents are not, presets are checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Closed-form rotations: every result is a rotation, does what its name says, and stays defined where the geometry degenerates."""
+"""Closed-form rotations: every result is a rotation, does what its name says, and stays defined in degenerate cases."""
 
 from __future__ import annotations
 

@@ -139,7 +139,10 @@ print(after - before, process.memory_info().rss - before)
 
 @pytest.mark.slow
 def test_loading_takes_no_more_memory_than_the_file(tmp_path):
-    """A 2.1 GB file with the names and shapes of the released 0.4b pointmap network. Its weights are a hole in the file: zeros."""
+    """A 2.1 GB file with the names and shapes of the released 0.4b pointmap network.
+
+    Its weights are a hole in the file: zeros.
+    """
     pytest.importorskip("psutil", reason="memory is measured with psutil")
     with torch.device("meta"):
         shapes = {name: tuple(value.shape) for name, value in Sapiens2(released_config("0.4b", "pointmap")).state_dict().items()}

@@ -1,4 +1,4 @@
-"""The built-in preview model: it loads, it fits the contract of the network, and people it has never seen are told from the wall."""
+"""The built-in preview model: it loads, it fits the contract of the network, and tells people it has never seen from a wall."""
 
 import importlib.util
 import sys

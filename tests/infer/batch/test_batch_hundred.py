@@ -1,7 +1,7 @@
 """A hundred inputs, fifteen of them odd: each has its result or its reason, and a run that is killed ends like one that was not.
 
-With SAPIENS2_BATCH_FULL=1 everything is made for all hundred and the run is killed twenty times; otherwise predictions for all, and
-everything for a few with three kills, which is what two cores can do in a few minutes.
+With SAPIENS2_BATCH_FULL=1 everything is made for all hundred and the run is killed twenty times; otherwise predictions for all,
+and everything for a few with three kills, which is what two cores can do in a few minutes.
 """
 
 import csv
