@@ -225,7 +225,7 @@ class SapiensSettings(PropertyGroup):
         name="Keep Raw Take", description="Also keep the motion before smoothing, on a muted track of the armature", default=True
     )
     motion_at_cursor: BoolProperty(
-        name="Begin at Current Frame", description="The first key lies at the current frame instead of frame 1", default=False
+        name="At Current Frame", description="The first key lies at the current frame instead of frame 1", default=False
     )
     bones: CollectionProperty(type=SapiensBone, name="Bones", description="Which bone plays which role")
     active_bone: IntProperty(name="Row", description="The row of the bone table that the buttons act on", default=0, min=0)

@@ -35,7 +35,7 @@ class SAPIENS2_PT_motion(AfterSetup, Panel):
         row = layout.row()
         row.scale_y = 1.3
         row.operator("sapiens2.animate", icon="ARMATURE_DATA")
-        layout.operator("sapiens2.import_motion", text="Keypoints or BVH", icon="IMPORT")
+        layout.operator("sapiens2.import_motion", text="Import Keypoints or BVH", icon="IMPORT")
 
 
 CLASSES = (SAPIENS2_PT_motion,)

@@ -13,8 +13,28 @@ SURE = 0.95
 """From this confidence on a rig counts as recognised without a look at the table."""
 
 
+BONES_OF_FINGERS = {
+    "Thumb Metacarpal": "Thumb 1",
+    "Thumb Proximal": "Thumb 2",
+    "Thumb Distal": "Thumb 3",
+    "Proximal": "1",
+    "Intermediate": "2",
+    "Distal": "3",
+}
+"""What the rows of the table call the bones of a finger: their whole names leave no room for those of the armature."""
+
+
+def in_row(role: str) -> str:
+    """A role as a row of the table shows it: "Left Middle Proximal" -> "L Middle 1"."""
+    for words, short in BONES_OF_FINGERS.items():
+        if role.endswith(words):
+            role = role.removesuffix(words) + short
+            break
+    return role.replace("Left ", "L ").replace("Right ", "R ")
+
+
 class SAPIENS2_UL_bones(UIList):
-    """Role and bone, the bone to be chosen among those of the armature."""
+    """Role and bone; the bone of the active row is chosen below the list, where its whole name has room."""
 
     bl_idname = "SAPIENS2_UL_bones"
 
@@ -28,10 +48,13 @@ class SAPIENS2_UL_bones(UIList):
         _active: PropertyGroup,
         _active_property: str,
     ) -> None:
-        split = layout.split(factor=0.42, align=True)
-        split.label(text=row.name)
-        if settings.armature is not None:
-            split.prop_search(row, "bone", settings.armature.data, "bones", text="")
+        split = layout.split(factor=0.48, align=True)
+        split.label(text=in_row(row.name), translate=False)
+        bone = split.row()
+        bone.alert = settings.armature is not None and bool(row.bone) and row.bone not in settings.armature.data.bones
+        bone.active = bool(row.bone)
+        # Every bone of a Mixamo character begins with "mixamorig:".
+        bone.label(text=row.bone.rpartition(":")[2] or "-", translate=False)
 
 
 class SAPIENS2_PT_retarget(AfterSetup, Panel):
@@ -80,23 +103,27 @@ class SAPIENS2_PT_bones(AfterSetup, Panel):
         if not len(settings.bones):
             layout.operator("sapiens2.bones_auto", icon="FILE_REFRESH")
             return
-        row = layout.row()
-        row.template_list(SAPIENS2_UL_bones.bl_idname, "", settings, "bones", settings, "active_bone", rows=8)
-        column = row.column(align=True)
-        column.operator("sapiens2.bones_add", text="", icon="ADD")
-        column.operator("sapiens2.bones_clear", text="", icon="X")
-        column.separator()
-        column.operator("sapiens2.bones_auto", text="", icon="FILE_REFRESH")
+        layout.template_list(SAPIENS2_UL_bones.bl_idname, "", settings, "bones", settings, "active_bone", rows=8)
+        if settings.active_bone < len(settings.bones):
+            active = settings.bones[settings.active_bone]
+            column = layout.column(align=True)
+            column.label(text=active.name, translate=False)
+            row = column.row(align=True)
+            row.prop_search(active, "bone", settings.armature.data, "bones", text="")
+            row.operator("sapiens2.bones_add", text="", icon="ADD")
+            row.operator("sapiens2.bones_clear", text="", icon="REMOVE")
         row = layout.row(align=True)
         row.label(text="Mirror")
         for source, text in (("left", "Left to Right"), ("right", "Right to Left")):
             row.operator("sapiens2.bones_mirror", text=text).source = source
+        layout.operator("sapiens2.bones_auto", icon="FILE_REFRESH")
         row = layout.row(align=True)
         row.operator("sapiens2.bones_load", text="Load", icon="FILE_FOLDER")
         row.operator("sapiens2.bones_save", text="Save", icon="FILE_TICK")
         empty = sum(not bone.bone for bone in settings.bones)
         if empty:
-            layout.label(text=bpy.app.translations.pgettext_iface("{:d} roles without a bone").format(empty), translate=False)
+            text = "{:d} role without a bone" if empty == 1 else "{:d} roles without a bone"
+            layout.label(text=bpy.app.translations.pgettext_iface(text).format(empty), translate=False)
 
 
 CLASSES = (SAPIENS2_UL_bones, SAPIENS2_PT_retarget, SAPIENS2_PT_bones)

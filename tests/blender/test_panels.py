@@ -59,3 +59,15 @@ def test_every_panel_draws(part, label, model):
         part("jobs").status.error = None
     if label in ("Run", "Set Up"):
         assert "It went wrong." in seen and "Do this." in seen and "sapiens2.log_open" in seen
+
+
+def test_the_bone_table_shows_every_role_in_few_letters(part, character):
+    in_row, roles = part("panels.retarget").in_row, part("core.rigs").ROLES
+    short = [in_row(part("scene.bone_table").role_label(role)) for role in roles]
+    assert len(set(short)) == len(roles) and max(map(len, short)) <= len("R Upper Arm") + 1, short
+    assert {"L Thumb 1", "R Little 3", "L Upper Arm", "Hips"} <= set(short)
+    settings = bpy.context.scene.sapiens2
+    settings.armature = character("mixamo")
+    settings.active_bone = [row.role for row in settings.bones].index("leftUpperArm")
+    seen = draw(part, "Bone Table")
+    assert "Left Upper Arm" in seen and "sapiens2.bones_add" in seen

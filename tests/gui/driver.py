@@ -21,6 +21,7 @@ from pointer import Pointer
 OUT = Path(os.environ["OUT"])
 TAB = "Sapiens2"
 TICK = 0.02
+WHEEL_DOWN = 5  # of the X server's mouse buttons
 STARTED = time.monotonic()
 
 
@@ -127,6 +128,17 @@ def press(text, **options):
     """Find the button that runs `text` and click it."""
     place = yield from find_button(text, **options)
     yield from click(*place)
+
+
+def scroll_down():
+    """Turn the wheel over the sidebar until its last panel is in sight."""
+    panel = region("UI")
+    mouse.move(panel.x + 3, panel.y + panel.height // 2)  # beside the panels: over a list it would turn the list
+    for _ in range(40):
+        mouse.button(True, WHEEL_DOWN)
+        mouse.button(False, WHEEL_DOWN)
+        yield 0.02
+    yield 0.5
 
 
 def drag(start, end):

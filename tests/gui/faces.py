@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import bpy
-from driver import click, datablocks, drag, extension, find_button, module, open_tab, picture, press, region, rest, until
+from driver import (
+    click,
+    datablocks,
+    drag,
+    extension,
+    find_button,
+    module,
+    open_tab,
+    picture,
+    press,
+    region,
+    rest,
+    scroll_down,
+    until,
+)
 from steps import begin_run, finish_run, jobs, preferences, project, settings, store_predictions
 
 
@@ -66,14 +80,22 @@ def every_panel():
     yield from rest()
     yield 2.0
     picture("maps", crop_panel=True)
-    for number, labels in enumerate((("Scan",), ("Texture", "Rig", "Export"), ("Retarget", "Bone Table"), ("Batch",)), 1):
+    settings().rest = "A"
+    bpy.ops.sapiens2.build_rig()
+    settings().armature = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE")
+    settings().active_bone = next(n for n, bone in enumerate(settings().bones) if bone.role == "leftUpperArm")
+    settings().clip = "//walk.mp4"
+    shown = ("Scan",), ("Texture", "Rig", "Export"), ("Retarget", "Bone Table"), ("Retarget", "Motion"), ("Batch",)
+    for number, labels in enumerate(shown, 1):
         yield from unfold(number, *labels)
         yield from open_tab()
+        if "Rig" in labels:
+            yield from press("sapiens2.photo_pose")
         if "Retarget" in labels:
-            settings().armature = next((obj for obj in bpy.data.objects if obj.type == "ARMATURE"), None)
+            yield from scroll_down()
         yield from rest()
-        picture(labels[0].lower(), crop_panel=True)
-    return {"width": region("UI").width}
+        picture("motion" if "Motion" in labels else labels[0].lower(), crop_panel=True)
+    return {"width": region("UI").width, "photo pose": module("properties").is_photo_pose(bpy.context)}
 
 
 def people():
