@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import sys
 from pathlib import Path
 
 import bpy
@@ -20,15 +23,18 @@ from .job import Idle, JobOperator
 
 
 def file_of_image(image: Image) -> Path:
-    """The file of a Blender image: its own where it is unchanged on disk, else a new PNG in the extension's folder.
+    """The file of a Blender image: its own where that is a photo, unchanged on disk, else a new PNG in the extension's folder.
 
+    The new file is named after its content too: a picture pasted later never takes the place of one that another scene refers to.
     Raises SapiensError for an image without pixels.
     """
 
+    from ..core.colour import srgb_bytes_from_linear
     from ..scene.image import png_bytes
 
     path = Path(bpy.path.abspath(image.filepath, library=image.library))
-    if image.source == "FILE" and image.filepath and not image.is_dirty and image.packed_file is None and path.is_file():
+    own = image.source == "FILE" and image.filepath and not image.is_dirty and image.packed_file is None
+    if own and path.suffix.lower() in SUFFIXES and path.is_file():
         return path
     width, height = image.size
     if width == 0 or height == 0:
@@ -37,10 +43,21 @@ def file_of_image(image: Image) -> Path:
     image.pixels.foreach_get(pixels)
     shown = pixels.reshape(height, width, image.channels)[::-1]
     shown = np.repeat(shown[..., :1], 3, axis=-1) if image.channels < 3 else shown[..., :3]
-    path = preferences.user_folder("photos") / f"{bpy.path.clean_name(image.name)}.png"
+    # Blender keeps 8-bit pixels as they are and others as linear light.
+    coded = srgb_bytes_from_linear(shown) if image.is_float else np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
+    content = png_bytes(coded)
+    name = f"{bpy.path.clean_name(image.name)}-{hashlib.sha256(content).hexdigest()[:8]}.png"
+    path = preferences.user_folder("photos") / name
     with atomic_write(path) as file:
-        file.write(png_bytes(np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)))
+        file.write(content)
     return path
+
+
+def nothing_to_paste() -> str:
+    """What to say when there is no picture in the clipboard, or Blender cannot see it."""
+    if sys.platform == "linux" and not os.environ.get("WAYLAND_DISPLAY"):
+        return "Blender sees no picture in the clipboard: under X11 it cannot. Copy the path of the picture instead"
+    return "There is no picture in the clipboard. Copy one, or the path of one"
 
 
 class SAPIENS2_OT_photo_from_image(Operator):
@@ -79,16 +96,16 @@ class SAPIENS2_OT_photo_from_clipboard(Operator):
         path = Path(text) if text and "\n" not in text and len(text) < 4000 else None
         try:
             if path is None or path.suffix.lower() not in SUFFIXES or not path.is_file():
-                path = file_of_image(self._paste(context))
+                path = self._paste(context)
         except (SapiensError, RuntimeError):
-            self.report({"ERROR"}, "There is no picture in the clipboard. Copy one, or the path of one")
+            self.report({"ERROR"}, nothing_to_paste())
             return {"CANCELLED"}
         context.scene.sapiens2.photo = str(path)
         return {"FINISHED"}
 
     @staticmethod
-    def _paste(context: Context) -> Image:
-        """Let Blender paste a picture; it does so in an image editor only, which an area is for a moment."""
+    def _paste(context: Context) -> Path:
+        """Let Blender paste a picture; it does so in an image editor only, which an area is for a moment. Its file is all that stays."""
         area = context.area
         if area is None:
             raise SapiensError("There is no window.", "")
@@ -101,7 +118,10 @@ class SAPIENS2_OT_photo_from_clipboard(Operator):
         made = set(bpy.data.images) - before
         if not made:
             raise SapiensError("There is no picture in the clipboard.", "")
-        return made.pop()
+        try:
+            return file_of_image(next(iter(made)))
+        finally:
+            bpy.data.batch_remove(made)
 
 
 class SAPIENS2_OT_photo_open(ImportHelper, Operator):

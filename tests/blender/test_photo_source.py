@@ -1,0 +1,108 @@
+"""Where a photo comes from besides a file: an image of the .blend, and the clipboard."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import bpy
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def picture(part, tmp_path):
+    """Function: a (40, 30) picture of noise with this seed as RGB bytes, and a Blender image of it, not saved anywhere."""
+
+    def make(seed: int, name: str = "Noise", as_float: bool = False) -> tuple[np.ndarray, bpy.types.Image]:
+        shown = np.random.default_rng(seed).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+        image = bpy.data.images.new(name, 30, 40, float_buffer=as_float)
+        values = part("core.colour").linear_from_srgb(shown) if as_float else shown.astype(np.float32) / 255
+        image.pixels.foreach_set(np.dstack([values, np.ones((40, 30))])[::-1].astype(np.float32).ravel())
+        return shown, image
+
+    return make
+
+
+@pytest.fixture
+def clipboard(monkeypatch, picture):
+    """A list, the seed of the picture in the clipboard; empty: there is none. Without a window there is no clipboard, so that Blender's
+    own operator is replaced: like that one, it needs an image editor, and makes an image."""
+    seeds = []
+
+    def paste() -> set[str]:
+        assert bpy.context.area.ui_type == "IMAGE_EDITOR"
+        if not seeds:
+            raise RuntimeError("Operator bpy.ops.image.clipboard_paste.poll() No compatible images are on the clipboard")
+        picture(seeds[0], "Clipboard")
+        return {"FINISHED"}
+
+    monkeypatch.setattr(bpy.ops, "image", SimpleNamespace(clipboard_paste=paste), raising=False)
+    return seeds
+
+
+@pytest.fixture
+def viewport():
+    """Within a 3D viewport, as a click in its sidebar."""
+    window = bpy.context.window_manager.windows[0]
+    area = window.screen.areas[0]
+    area.ui_type = "VIEW_3D"
+    with bpy.context.temp_override(window=window, area=area):
+        yield area
+
+
+def read(path: str) -> np.ndarray:
+    """(H, W, 3) uint8, as Blender reads the file."""
+    image = bpy.data.images.load(path)
+    width, height = image.size
+    values = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(values)
+    bpy.data.images.remove(image)
+    return np.rint(values.reshape(height, width, -1)[::-1, :, :3] * 255).astype(np.uint8)
+
+
+def test_an_image_of_the_file_becomes_a_photo(picture):
+    for as_float, off in ((False, 0), (True, 1)):
+        shown, image = picture(1, as_float=as_float)
+        bpy.context.scene.sapiens2.image = image
+        assert bpy.ops.sapiens2.photo_from_image() == {"FINISHED"}
+        assert np.abs(read(bpy.context.scene.sapiens2.photo).astype(int) - shown).max() <= off
+
+
+def test_an_image_that_is_a_photo_on_disk_is_taken_from_there(part, picture, tmp_path):
+    file_of_image = part("operators.photo").file_of_image
+    _, image = picture(1)
+    for name, format, same in (("noise.png", "PNG", True), ("noise.exr", "OPEN_EXR", False)):
+        path = tmp_path / name
+        image.filepath_raw, image.file_format = str(path), format
+        image.save()
+        loaded = bpy.data.images.load(str(path))
+        assert (file_of_image(loaded) == path) is same, name
+    loaded = bpy.data.images.load(str(tmp_path / "noise.png"))
+    loaded.pixels[0] = 0.5  # painted over, and not saved
+    assert file_of_image(loaded) != tmp_path / "noise.png"
+
+
+def test_pictures_are_pasted_and_each_keeps_its_file(viewport, picture, clipboard):
+    settings, before = bpy.context.scene.sapiens2, set(bpy.data.images)
+    pasted = []
+    for seed in (1, 2):
+        clipboard[:] = [seed]
+        assert bpy.ops.sapiens2.photo_from_clipboard() == {"FINISHED"}
+        pasted.append(settings.photo)
+        assert viewport.ui_type == "VIEW_3D" and set(bpy.data.images) == before
+    for seed, path in zip((1, 2), pasted, strict=True):
+        shown, image = picture(seed)
+        bpy.data.images.remove(image)
+        assert np.array_equal(read(path), shown)
+
+
+@pytest.mark.parametrize(
+    ("platform", "wayland", "says"), [("linux", "", "X11"), ("linux", "wayland-0", "Copy one"), ("win32", "", "Copy one")]
+)
+def test_an_empty_clipboard_is_one_sentence(part, viewport, clipboard, monkeypatch, platform, wayland, says):
+    monkeypatch.setattr(part("operators.photo").sys, "platform", platform)
+    monkeypatch.setenv("WAYLAND_DISPLAY", wayland)
+    bpy.context.scene.sapiens2.photo = "/before.jpg"
+    with pytest.raises(RuntimeError, match=says):
+        bpy.ops.sapiens2.photo_from_clipboard()
+    assert bpy.context.scene.sapiens2.photo == "/before.jpg" and viewport.ui_type == "VIEW_3D"
