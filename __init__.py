@@ -3,7 +3,7 @@
 In Blender this package is an extension; without Blender it is a library. Nothing is imported until it is asked for.
 
     predict(image, ...) -> Predictions       run the network (needs torch)
-    make_scan(predictions) -> Scan           mesh, camera and textures (numpy arrays)
+    make_scan(predictions) -> Avatar         mesh, camera and textures (numpy arrays)
     lift_pose(predictions) -> Pose           3D joints with confidence
     scene.build(predictions, name)           write all of it into Blender (needs bpy)
     scene.retarget(pose, armature)           pose any armature

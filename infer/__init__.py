@@ -1,9 +1,14 @@
 """The network: everything that needs torch, and nothing else does.
 
-load_model(path) -> Sapiens2      one checkpoint as a torch module
-predict(image, ...) -> Predictions
+    predict     a photo, or a group of them, to `core.data.Predictions`; clip: a video to everybody's poses
+    regions     through which windows to look; looks: the heads' maps of each, put together; focal: the lens they agree on
+    processing  photo to input; decode: raw outputs to maps; guided: coarse maps along the photo's edges
+    network     checkpoints, device, precision, memory; devices: what there is
+    worker      the process that Blender starts; jobs: what it can be asked
+    model       Sapiens2 itself
 
-Nothing is imported until it is asked for, so that reading the package's tables costs no torch.
+`load_model(path)` and the other names of `model` are here too. Nothing is imported until it is asked for, so that reading the
+package's tables costs no torch.
 """
 
 _PUBLIC = {

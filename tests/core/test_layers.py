@@ -1,6 +1,7 @@
 """The arrows of the architecture: who may import whom, read from the source."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,12 @@ def test_imports_follow_the_arrows(part):
 def test_heavy_libraries_are_imported_by_the_functions_that_use_them(part):
     wrong = [f"{p.relative_to(ROOT)}: {x}" for p in sources(part) for x in sorted(imports(p)[2] & HEAVY_AT_MODULE_LEVEL)]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("part", ["core", "scene", "infer"])
+def test_the_map_of_a_package_names_every_module(part):
+    named = set(re.findall(r"\w+", ast.get_docstring(ast.parse((ROOT / part / "__init__.py").read_text("utf-8")))))
+    assert not {path.stem for path in (ROOT / part).glob("*.py")} - named - {"__init__"}
 
 
 def test_only_frames_flips_signs():
