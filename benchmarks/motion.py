@@ -96,10 +96,18 @@ def measure(frames: list[Predictions], truth: np.ndarray, fps: float, smoothness
     locked = make_take(frames, fps, MotionSettings(smoothness=smoothness))
     world = truth @ locked.world_from_camera[:3, :3].T
     before = fitted_error(plain.raw, world)
-    return {"jitter_raw": jitter(plain.raw, fps) / jitter(truth, fps), "jitter": jitter(plain.positions, fps) / jitter(truth, fps),
-            "jitter_locked": jitter(locked.positions, fps) / jitter(truth, fps), "error_raw_mm": before,
-            "added_mm": fitted_error(plain.positions, world) - before, "added_locked_mm": fitted_error(locked.positions, world) - before,
-            "contacts": int(locked.contacts.sum()), "slide_mm": slide(locked), "rig_slide_mm": rig_slide(locked), "seconds": time.perf_counter() - start}  # fmt: skip
+    return {
+        "jitter_raw": jitter(plain.raw, fps) / jitter(truth, fps),
+        "jitter": jitter(plain.positions, fps) / jitter(truth, fps),
+        "jitter_locked": jitter(locked.positions, fps) / jitter(truth, fps),
+        "error_raw_mm": before,
+        "added_mm": fitted_error(plain.positions, world) - before,
+        "added_locked_mm": fitted_error(locked.positions, world) - before,
+        "contacts": int(locked.contacts.sum()),
+        "slide_mm": slide(locked),
+        "rig_slide_mm": rig_slide(locked),
+        "seconds": time.perf_counter() - start,
+    }
 
 
 def main() -> int:

@@ -71,16 +71,29 @@ def worst_jump(rotations: np.ndarray) -> np.ndarray:
     return np.degrees(np.arccos(np.clip((np.trace(step, axis1=-2, axis2=-1) - 1) / 2, -1, 1)))
 
 
-def compare(clip: BvhClip, motion: BodyMotion, source_map: BoneMap, rest: RestRig, bone_map: BoneMap, rotations: np.ndarray,
-            heads: np.ndarray, posed: tuple[str, ...]) -> dict[str, float]:  # fmt: skip
+def compare(
+    clip: BvhClip,
+    motion: BodyMotion,
+    source_map: BoneMap,
+    rest: RestRig,
+    bone_map: BoneMap,
+    rotations: np.ndarray,
+    heads: np.ndarray,
+    posed: tuple[str, ...],
+) -> dict[str, float]:
     """Worst limb direction error (degrees), frames with a jump over 20 degrees that the source has not, foot travel ratio."""
     wanted, got = directions(clip.positions(), clip.rest, source_map), directions(heads, rest, bone_map)
     world = rest.world[:3, :3] / np.linalg.norm(rest.world[:3, 0])
     error = {role: np.degrees(angle_between(got[role] @ world.T, wanted[role])).max() for role in got if role in wanted}
     source = worst_jump(clip.rotations).max(axis=1)
     jumps = worst_jump(rotations[:, [rest.index(b) for b in posed]]).max(axis=1)
-    return {"direction_deg": max(error.values()), "limbs": len(error), "new_jumps": int(((jumps > 20) & (source <= 20)).sum()),
-            "worst_jump_deg": float(jumps.max()), "source_jump_deg": float(source.max())}  # fmt: skip
+    return {
+        "direction_deg": max(error.values()),
+        "limbs": len(error),
+        "new_jumps": int(((jumps > 20) & (source <= 20)).sum()),
+        "worst_jump_deg": float(jumps.max()),
+        "source_jump_deg": float(source.max()),
+    }
 
 
 def measure_tables(clip: BvhClip, every: int = 1) -> list[dict]:
@@ -95,8 +108,16 @@ def measure_tables(clip: BvhClip, every: int = 1) -> list[dict]:
                 solved = retarget_motion(motion, rest, bone_map)
                 seconds = time.perf_counter() - start
                 rotations, heads = forward_kinematics(rest, solved)
-                rows.append({"family": family, "rest": rest_pose, "rolls": rolls, "honest": honest, "seconds": seconds,
-                             **compare(clip, motion, source_map, rest, bone_map, rotations, heads, solved.bones)})  # fmt: skip
+                rows.append(
+                    {
+                        "family": family,
+                        "rest": rest_pose,
+                        "rolls": rolls,
+                        "honest": honest,
+                        "seconds": seconds,
+                        **compare(clip, motion, source_map, rest, bone_map, rotations, heads, solved.bones),
+                    }
+                )
     return rows
 
 
@@ -125,8 +146,10 @@ def main() -> None:
         return
     for row in rows:
         print(" ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()))
-    print(f"{len(rows)} rigs: worst direction {max(r['direction_deg'] for r in rows):.2e} deg, "
-          f"{sum(r['new_jumps'] for r in rows)} new jumps, slowest {max(r['seconds'] for r in rows):.2f} s")  # fmt: skip
+    print(
+        f"{len(rows)} rigs: worst direction {max(r['direction_deg'] for r in rows):.2e} deg, "
+        f"{sum(r['new_jumps'] for r in rows)} new jumps, slowest {max(r['seconds'] for r in rows):.2f} s"
+    )
 
 
 if __name__ == "__main__":

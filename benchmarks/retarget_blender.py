@@ -42,10 +42,20 @@ def measure_rigify(clip: BvhClip, check_every: int = 10) -> list[dict]:
             start = time.perf_counter()
             written = write_take(motion, obj, scene_fps=motion.fps, keep_raw=False)
             seconds = time.perf_counter() - start
-            rows.append({"family": f"rigify {kind} {label}", "rest": "own", "rolls": False, "honest": True, "seconds": seconds,
-                         "bones": len(obj.data.bones), "keys": written.keys, **key_speed(obj, motion),
-                         "scale_keys": sum("scale" in path for path in _paths(written.action, obj)),
-                         **_compare(scene, obj, clip, source_map, lambda name, p=prefix: p + name, check_every)})  # fmt: skip
+            rows.append(
+                {
+                    "family": f"rigify {kind} {label}",
+                    "rest": "own",
+                    "rolls": False,
+                    "honest": True,
+                    "seconds": seconds,
+                    "bones": len(obj.data.bones),
+                    "keys": written.keys,
+                    **key_speed(obj, motion),
+                    "scale_keys": sum("scale" in path for path in _paths(written.action, obj)),
+                    **_compare(scene, obj, clip, source_map, lambda name, p=prefix: p + name, check_every),
+                }
+            )
     return rows
 
 
@@ -73,8 +83,9 @@ def _paths(action: bpy.types.Action, obj: bpy.types.Object) -> list[str]:
     return [c.data_path for c in action.fcurves]
 
 
-def _compare(scene: bpy.types.Scene, obj: bpy.types.Object, clip: BvhClip, source_map: BoneMap, deform: Callable[[str], str],
-             every: int) -> dict:  # fmt: skip
+def _compare(
+    scene: bpy.types.Scene, obj: bpy.types.Object, clip: BvhClip, source_map: BoneMap, deform: Callable[[str], str], every: int
+) -> dict:
     wanted = clip.positions()
     names = sorted(
         {
@@ -100,5 +111,10 @@ def _compare(scene: bpy.types.Scene, obj: bpy.types.Object, clip: BvhClip, sourc
     source = worst_jump(clip.rotations[frames][:, picked]).max(axis=1)
     jumps = worst_jump(np.array(rotations)).max(axis=1)
     near = np.diff(frames) == 1
-    return {"direction_deg": worst, "limbs": len(LIMBS), "new_jumps": int(((jumps > 20) & (source <= 20) & near).sum()),
-            "worst_jump_deg": float(jumps[near].max()), "source_jump_deg": float(source[near].max())}  # fmt: skip
+    return {
+        "direction_deg": worst,
+        "limbs": len(LIMBS),
+        "new_jumps": int(((jumps > 20) & (source <= 20) & near).sum()),
+        "worst_jump_deg": float(jumps[near].max()),
+        "source_jump_deg": float(source[near].max()),
+    }

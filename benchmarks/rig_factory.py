@@ -154,8 +154,15 @@ def _insert(rest: RestRig, name: str, parent: int, matrix: np.ndarray, length: f
     if child is not None:
         parents[child + (child >= at)] = at
     flags = {f: np.insert(getattr(rest, f), at, f != "connected") for f in ("inherit_rotation", "local_location", "connected")}
-    return RestRig(rest.name, (*rest.names[:at], name, *rest.names[at:]), parents.astype(np.int32), np.insert(rest.matrices, at, matrix, axis=0),
-                   np.insert(rest.lengths, at, length), world=rest.world, **flags)  # fmt: skip
+    return RestRig(
+        rest.name,
+        (*rest.names[:at], name, *rest.names[at:]),
+        parents.astype(np.int32),
+        np.insert(rest.matrices, at, matrix, axis=0),
+        np.insert(rest.lengths, at, length),
+        world=rest.world,
+        **flags,
+    )
 
 
 def with_legs(rest: RestRig, bone_map: BoneMap, thigh: float, shank: float) -> RestRig:

@@ -70,8 +70,13 @@ def main() -> None:
             detailed, detail_seconds = timed(make_textures, predictions, coarse)
             person = cv2.erode((truth["seg"] > 0).astype(np.uint8), np.ones((3, 3)), borderValue=0) > 0
             colour, true = textures.base_colour_srgb, truth["albedo"]
-            rows.append((psnr(maps["albedo"], true, person), psnr(colour, true, person),
-                         psnr(colour * surface.mask[..., None], true, person)))  # fmt: skip
+            rows.append(
+                (
+                    psnr(maps["albedo"], true, person),
+                    psnr(colour, true, person),
+                    psnr(colour * surface.mask[..., None], true, person),
+                )
+            )
             print(
                 f"{name + suffix:22} given {rows[-1][0]:6.2f} dB  texture {rows[-1][1]:6.2f} dB  on the scan {rows[-1][2]:6.2f} dB"
                 f"  | albedo {albedo_seconds:.2f} s  delighted {delight_seconds:.2f} s"

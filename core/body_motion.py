@@ -86,9 +86,15 @@ def _between(heights: np.ndarray, frames: np.ndarray, height: float) -> np.ndarr
     return rotation_from_quaternion(slerp(a, b, t))
 
 
-def motion_from_joints(positions: np.ndarray, seen: np.ndarray | None = None, surface: np.ndarray | None = None, fps: float = 30.0,
-                       head: np.ndarray | None = None, contacts: np.ndarray | None = None,
-                       face: tuple[np.ndarray, np.ndarray] | None = None) -> BodyMotion:  # fmt: skip
+def motion_from_joints(
+    positions: np.ndarray,
+    seen: np.ndarray | None = None,
+    surface: np.ndarray | None = None,
+    fps: float = 30.0,
+    head: np.ndarray | None = None,
+    contacts: np.ndarray | None = None,
+    face: tuple[np.ndarray, np.ndarray] | None = None,
+) -> BodyMotion:
     """Joint centres of a person to anatomical frames.
 
     positions  (F, 68, 3) metres, world space with z up, order of `core.skeleton.JOINT_NAMES`
@@ -117,8 +123,21 @@ def motion_from_joints(positions: np.ndarray, seen: np.ndarray | None = None, su
     if face is None and surface is not None:
         face = _face(np.asarray(surface, np.float64))
     jaw, gaze = face or (None, None)
-    return BodyMotion(frames, heights, spine, np.array([0.0, 1.0]), neck, (points["left_hip"] + points["right_hip"]) / 2, leg,
-                      ANKLE_SHARE * leg, fps, False, contacts, unseen, jaw, gaze)  # fmt: skip
+    return BodyMotion(
+        frames=frames,
+        spine_heights=heights,
+        spine=spine,
+        neck_heights=np.array([0.0, 1.0]),
+        neck=neck,
+        position=(points["left_hip"] + points["right_hip"]) / 2,
+        leg=leg,
+        ankle=ANKLE_SHARE * leg,
+        fps=fps,
+        contacts=contacts,
+        unseen=unseen,
+        jaw=jaw,
+        gaze=gaze,
+    )
 
 
 def _face(surface: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -134,8 +153,12 @@ def _hinged(positions: np.ndarray, surface: np.ndarray | None) -> Frames:
     sides = flexion_sides(positions, surface)
     out: Frames = {}
     for side, letter in (("left", "L"), ("right", "R")):
-        for role, name, head, tail, sign in (("UpperArm", "upper_arm", "shoulder", "elbow", 1), ("LowerArm", "forearm", "elbow", "wrist", 1),
-                                             ("UpperLeg", "thigh", "hip", "knee", -1), ("LowerLeg", "shin", "knee", "ankle", -1)):  # fmt: skip
+        for role, name, head, tail, sign in (
+            ("UpperArm", "upper_arm", "shoulder", "elbow", 1),
+            ("LowerArm", "forearm", "elbow", "wrist", 1),
+            ("UpperLeg", "thigh", "hip", "knee", -1),
+            ("LowerLeg", "shin", "knee", "ankle", -1),
+        ):
             along = positions[:, joint_index(f"{side}_{tail}")] - positions[:, joint_index(f"{side}_{head}")]
             out[f"{side}{role}"] = two_axis_frame(along, sign * sides[f"{name}.{letter}"], "yz")
     return out
@@ -204,8 +227,11 @@ def motion_from_rig(rest: RestRig, bone_map: BoneMap, rotations: np.ndarray, hip
         index = rest.index(bone)
         return rotations[:, index] @ rest.rotations[index].T
 
-    frames = {role: world @ turn(bone_map.bones[role][-1] if role == "hips" else bone_map.bones[role][0]) @ own[role]
-              for role in own if role in bone_map.bones and role not in ("spine", "neck", "chest")}  # fmt: skip
+    frames = {
+        role: world @ turn(bone_map.bones[role][-1 if role == "hips" else 0]) @ own[role]
+        for role in own
+        if role in bone_map.bones and role not in ("spine", "neck", "chest")
+    }
     trunk, necks = trunk_heights(rest, bone_map)
     spine = [
         world @ turn(bone_map.bones["hips"][-1]) @ own["chest"],
@@ -222,6 +248,15 @@ def motion_from_rig(rest: RestRig, bone_map: BoneMap, rotations: np.ndarray, hip
     position = hips + turn(bone_map.bones["hips"][0]) @ middle
     leg = float(np.mean([leg_length(points, side) for side in SIDES if has_leg(points, side)]))
     ankle = min((float(points[f"{s}_ankle"][0] @ world[2]) for s in SIDES if f"{s}_ankle" in points), default=0.0)
-    return BodyMotion(frames, trunk, np.stack(spine, axis=1), necks, np.stack(neck, axis=1),
-                      position @ world.T * scale + rest.world[:3, 3], leg * scale,
-                      (ankle - ground_height(rest, world[2])) * scale, fps, True)  # fmt: skip
+    return BodyMotion(
+        frames=frames,
+        spine_heights=trunk,
+        spine=np.stack(spine, axis=1),
+        neck_heights=necks,
+        neck=np.stack(neck, axis=1),
+        position=position @ world.T * scale + rest.world[:3, 3],
+        leg=leg * scale,
+        ankle=(ankle - ground_height(rest, world[2])) * scale,
+        fps=fps,
+        forearms_turn=True,
+    )

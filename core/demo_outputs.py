@@ -20,8 +20,10 @@ from .photo import read_photo
 from .store import FORMAT, VERSION
 
 SPHERE_POINTS = 500
-PLY_TYPES = {"float": "f4", "float32": "f4", "double": "f8", "float64": "f8", "uchar": "u1", "uint8": "u1", "char": "i1", "int8": "i1",
-             "short": "i2", "ushort": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4"}  # fmt: skip
+PLY_TYPES = {
+    "float": "f4", "float32": "f4", "double": "f8", "float64": "f8", "uchar": "u1", "uint8": "u1", "char": "i1", "int8": "i1",
+    "short": "i2", "ushort": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4",
+}  # fmt: skip
 AGAIN = "Check that the files belong to this photo and were copied whole."
 
 

@@ -24,9 +24,15 @@ LEG = ("UpperLeg", "LowerLeg", "Foot")
 STEEP = np.radians(25.0)
 
 
-def lock_rig_feet(motion: BodyMotion, rest: RestRig, points: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray],
-                  turns: Mapping[str, np.ndarray | None], path: np.ndarray,
-                  ground: float) -> tuple[np.ndarray, dict[str, np.ndarray]]:  # fmt: skip
+def lock_rig_feet(
+    motion: BodyMotion,
+    rest: RestRig,
+    points: Mapping[str, np.ndarray],
+    own: Mapping[str, np.ndarray],
+    turns: Mapping[str, np.ndarray | None],
+    path: np.ndarray,
+    ground: float,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Where the hips go, and how thighs, shanks and feet turn, so that standing feet do not slide.
 
     points  joints of the rig at rest (`core.rest_frames.rest_points`);  own  its anatomical frames at rest (`rest_frames`)
@@ -96,8 +102,16 @@ def _whole(side: str, points: Mapping[str, np.ndarray], turns: Mapping[str, np.n
     return has_leg(points, side) and all(turns.get(f"{side}{role}") is not None for role in LEG)
 
 
-def _place_leg(joints: np.ndarray, side: str, points: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray],
-               turns: Mapping[str, np.ndarray | None], path: np.ndarray, world: np.ndarray, leg: float) -> None:  # fmt: skip
+def _place_leg(
+    joints: np.ndarray,
+    side: str,
+    points: Mapping[str, np.ndarray],
+    own: Mapping[str, np.ndarray],
+    turns: Mapping[str, np.ndarray | None],
+    path: np.ndarray,
+    world: np.ndarray,
+    leg: float,
+) -> None:
     """Fill in the (F, 68, 3) joints of one leg in the pose, world space with the ground at z = 0."""
     middle = (points["left_hip"] + points["right_hip"])[0] / 2
     hip, knee, ankle = (points[f"{side}_{n}"][0] for n in ("hip", "knee", "ankle"))

@@ -33,8 +33,14 @@ def distance_from_size(samples: Samples, camera: Camera, stature: float) -> floa
 
     Spans (keypoint pairs) are seen in full only when they are parallel to the image, so the largest of size / share counts.
     """
-    spans = {("neck", "ankle"): 0.815, ("neck", "hip"): 0.33, ("hip", "knee"): 0.24, ("shoulder", "elbow"): 0.155, ("nose", "neck"): 0.08,
-             ("knee", "ankle"): 0.246}  # fmt: skip
+    spans = {
+        ("neck", "ankle"): 0.815,
+        ("neck", "hip"): 0.33,
+        ("hip", "knee"): 0.24,
+        ("shoulder", "elbow"): 0.155,
+        ("nose", "neck"): 0.08,
+        ("knee", "ankle"): 0.246,
+    }
     pixels = 0.0
     for (a, b), share in spans.items():
         for side in SIDES:

@@ -33,8 +33,9 @@ def about(axis: np.ndarray, angles: np.ndarray) -> np.ndarray:
     return rotation_from_vector(axis * angles[:, None])
 
 
-def spread_twist(rest: RestRig, bone_map: BoneMap, own: Mapping[str, np.ndarray], turns: Turns,
-                 forearm_twist: float, free_forearms: bool) -> dict[str, np.ndarray]:  # fmt: skip
+def spread_twist(
+    rest: RestRig, bone_map: BoneMap, own: Mapping[str, np.ndarray], turns: Turns, forearm_twist: float, free_forearms: bool
+) -> dict[str, np.ndarray]:
     """Bone -> (F, 3, 3) turn in armature space, for limbs with twist bones and for forearms without.
 
     own            role -> (3, 3) anatomical frame at rest;  turns  role -> (F, 3, 3), None = at rest
@@ -66,8 +67,9 @@ def spread_twist(rest: RestRig, bone_map: BoneMap, own: Mapping[str, np.ndarray]
     return out
 
 
-def _shares(rest: RestRig, bone_map: BoneMap, role: str, names: tuple[str, ...], twists: tuple[str, ...],
-            alone: float) -> dict[str, float]:  # fmt: skip
+def _shares(
+    rest: RestRig, bone_map: BoneMap, role: str, names: tuple[str, ...], twists: tuple[str, ...], alone: float
+) -> dict[str, float]:
     """Bone -> which share of the limb's twist it takes, counted from the limb's start.
 
     Bones that are left out keep the limb's turn.

@@ -20,9 +20,9 @@ from .skeleton import JOINT_NAMES, joint_index
 from .tracking import track, undo_swaps
 
 GAP_SECONDS = 0.35  # unseen for no longer than this: bridged in time; longer: the guess of the single frame counts
-REGION_FACTOR = {"hand": 1.35, "foot": 1.2, "body": 1.0, "trunk": 0.75, "head": 0.8}
-OUTLIER_METRES = 0.04
-BATCH = 64
+REGION_FACTOR = {"hand": 1.35, "foot": 1.2, "body": 1.0, "trunk": 0.75, "head": 0.8}  # of the cut-off frequency
+OUTLIER_METRES = 0.04  # off its neighbours, at 30 frames per second, below which no sample is an outlier
+BATCH = 64  # people that are lifted side by side
 
 
 @dataclass(frozen=True)
@@ -150,8 +150,21 @@ def make_take(
         origin = np.append(smooth[0, joint_index("pelvis"), :2], 0.0)
         smooth, raw = smooth - origin, raw - origin
         world[:3, 3] -= origin
-    return Take(smooth, smooth_head, raw, raw_head, seen, found, contacts, float(fps), world, tuple(notes), settings.lock_feet, face,
-                raw_face)  # fmt: skip
+    return Take(
+        positions=smooth,
+        head=smooth_head,
+        raw=raw,
+        raw_head=raw_head,
+        seen=seen,
+        found=found,
+        contacts=contacts,
+        fps=float(fps),
+        world_from_camera=world,
+        notes=tuple(notes),
+        locked=settings.lock_feet,
+        face=face,
+        raw_face=raw_face,
+    )
 
 
 def _face(surface: np.ndarray, found: np.ndarray, fps: float, hertz: float) -> tuple[np.ndarray, np.ndarray] | None:
@@ -184,8 +197,7 @@ def lift_frames(
     """
     from .pose import lift_pose, lift_poses
 
-    out: list[list[Pose]] = [[frame] if isinstance(frame, Pose) else [] if frame is None or isinstance(frame, Predictions) else list(frame)
-                             for frame in frames]  # fmt: skip
+    out: list[list[Pose]] = [_given_poses(frame) for frame in frames]
     seen = [(n, f) for n, f in enumerate(frames) if isinstance(f, Predictions) and f.keypoints is not None and len(f.keypoints)]
     jobs = [(n, f, person) for n, f in seen if f.keypoints is not None for person in range(len(f.keypoints))]
     camera = camera or (clip_camera([f for _, f in seen]) if seen else None)
@@ -201,6 +213,13 @@ def lift_frames(
         if progress is not None:
             progress((start + len(batch)) / len(jobs))
     return out
+
+
+def _given_poses(frame: Predictions | Pose | Sequence[Pose] | None) -> list[Pose]:
+    """The poses that a frame brings; predictions are still to be lifted."""
+    if frame is None or isinstance(frame, Predictions):
+        return []
+    return [frame] if isinstance(frame, Pose) else list(frame)
 
 
 def _lifted(lift_pose: Callable[..., Pose], frame: Predictions, person: int, camera: Camera | None) -> Pose | None:
@@ -262,9 +281,8 @@ def _trust(positions: np.ndarray, seen: np.ndarray, confidence: np.ndarray, foun
             if stop - start <= longest and start > 0 and stop < len(seen):
                 weight[start:stop, joint] = 0.0
     pelvis = positions[:, joint_index("pelvis")][:, None]
-    floor = (
-        OUTLIER_METRES * max(1.0, 30.0 / fps) ** 2
-    )  # what limbs that change their speed stand off grows with the square of the step
+    # What limbs that change their speed stand off grows with the square of the step.
+    floor = OUTLIER_METRES * max(1.0, 30.0 / fps) ** 2
     weight[outliers(positions - pelvis, floor) | outliers(positions, 2 * floor)] = 0.0
     weight[~found] = 0.0
     return weight

@@ -127,8 +127,9 @@ def _islands(foreground: np.ndarray, seg: np.ndarray, step: int) -> list[_Island
         return []
     areas = np.bincount(islands.ravel())
     areas[0] = 0
-    parts = np.bincount((islands * len(part_names()) + np.minimum(labels, len(part_names()) - 1)).ravel(),
-                        minlength=(count + 1) * len(part_names())).reshape(count + 1, -1)  # fmt: skip
+    classes = len(part_names())
+    pairs = (islands * classes + np.minimum(labels, classes - 1)).ravel()
+    parts = np.bincount(pairs, minlength=(count + 1) * classes).reshape(count + 1, -1)
     order = [i for i in np.argsort(-areas, kind="stable")[:64] if areas[i] >= max(4, MIN_ISLAND * areas.max())]
     if areas.max() < MIN_AREA * cells.size:
         return []

@@ -1,4 +1,4 @@
-"""The folder of stored predictions: how much is in it, and what may go. No bpy.
+"""The folder of stored predictions: how much is in it, and what may go; and the logs beside it.
 
 Only files that `operators` named themselves count: the stem of the photo, a hyphen, 16 hexadecimal digits. The folder may be one
 of the artist's, with other things in it.

@@ -37,9 +37,16 @@ class RestRig:
     world: np.ndarray
 
     def __post_init__(self):
-        _check("RestRig", parents=(self.parents, ("B",), "i"), matrices=(self.matrices, ("B", 4, 4), "f"), lengths=(self.lengths, ("B",), "f"),
-               inherit_rotation=(self.inherit_rotation, ("B",), "b"), local_location=(self.local_location, ("B",), "b"),
-               connected=(self.connected, ("B",), "b"), world=(self.world, (4, 4), "f"))  # fmt: skip
+        _check(
+            "RestRig",
+            parents=(self.parents, ("B",), "i"),
+            matrices=(self.matrices, ("B", 4, 4), "f"),
+            lengths=(self.lengths, ("B",), "f"),
+            inherit_rotation=(self.inherit_rotation, ("B",), "b"),
+            local_location=(self.local_location, ("B",), "b"),
+            connected=(self.connected, ("B",), "b"),
+            world=(self.world, (4, 4), "f"),
+        )
         if len(self.names) != len(self.parents):
             raise SapiensError(f"'{self.name}' has {len(self.names)} bone names for {len(self.parents)} bones.")
         if (self.parents >= np.arange(len(self.parents))).any():

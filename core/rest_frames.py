@@ -11,8 +11,10 @@ from .rigs import FINGER_JOINTS, PHALANGES, SIDES, BoneMap
 from .rotations import angle_between, two_axis_frame, unit
 from .skeleton import finger_joints
 
-LIMB_JOINTS = {"Shoulder": "clavicle", "UpperArm": "shoulder", "LowerArm": "elbow", "Hand": "wrist", "UpperLeg": "hip", "LowerLeg": "knee",
-               "Foot": "ankle"}  # fmt: skip
+LIMB_JOINTS = {  # limb of a rig -> the joint at the head of its bone
+    "Shoulder": "clavicle", "UpperArm": "shoulder", "LowerArm": "elbow", "Hand": "wrist",
+    "UpperLeg": "hip", "LowerLeg": "knee", "Foot": "ankle",
+}  # fmt: skip
 CHAIN = (("UpperArm", "LowerArm"), ("LowerArm", "Hand"), ("UpperLeg", "LowerLeg"), ("LowerLeg", "Foot"))
 
 

@@ -78,8 +78,14 @@ class RigMotion:
     skipped: tuple[str, ...] = field(default=())
 
 
-def retarget_motion(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, settings: RetargetSettings | None = None,
-                    follows: Mapping[str, str | None] | None = None, present: Mapping[str, np.ndarray] | None = None) -> RigMotion:  # fmt: skip
+def retarget_motion(
+    motion: BodyMotion,
+    rest: RestRig,
+    bone_map: BoneMap,
+    settings: RetargetSettings | None = None,
+    follows: Mapping[str, str | None] | None = None,
+    present: Mapping[str, np.ndarray] | None = None,
+) -> RigMotion:
     """Basis rotations and the location of the hips for every frame.
 
     follows  bone -> the bone that its parent rigidly follows, where constraints make that another one than the hierarchy says;
@@ -118,8 +124,9 @@ def retarget_motion(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, settin
     return RigMotion(tuple(order), rotations, location, mover, turns, motion.unseen, skipped)
 
 
-def _role_turns(motion: BodyMotion, bone_map: BoneMap, own: dict[str, np.ndarray], armature_from_world: np.ndarray,
-                settings: RetargetSettings) -> dict[str, np.ndarray | None]:  # fmt: skip
+def _role_turns(
+    motion: BodyMotion, bone_map: BoneMap, own: dict[str, np.ndarray], armature_from_world: np.ndarray, settings: RetargetSettings
+) -> dict[str, np.ndarray | None]:
     """Role -> (F, 3, 3) turn from rest in armature space, None = rest. Only roles that the motion says something about."""
     out: dict[str, np.ndarray | None] = {}
     face = motion.face_frames(settings.face) if settings.face > 0 else {}
@@ -132,8 +139,15 @@ def _role_turns(motion: BodyMotion, bone_map: BoneMap, own: dict[str, np.ndarray
     return out
 
 
-def _wanted_turns(motion: BodyMotion, rest: RestRig, bone_map: BoneMap, own: dict[str, np.ndarray], roles: dict[str, np.ndarray | None],
-                  armature_from_world: np.ndarray, settings: RetargetSettings) -> dict[str, np.ndarray | None]:  # fmt: skip
+def _wanted_turns(
+    motion: BodyMotion,
+    rest: RestRig,
+    bone_map: BoneMap,
+    own: dict[str, np.ndarray],
+    roles: dict[str, np.ndarray | None],
+    armature_from_world: np.ndarray,
+    settings: RetargetSettings,
+) -> dict[str, np.ndarray | None]:
     """Bone -> (F, 3, 3) turn from rest in armature space, None = rest. Only bones that the motion says something about."""
     out: dict[str, np.ndarray | None] = {bone: turn for role, turn in roles.items() for bone in bone_map.bones.get(role, ())}
     spine_heights, neck_heights = trunk_heights(rest, bone_map)
@@ -170,8 +184,14 @@ def _leader(bone: str, rest: RestRig, follows: Mapping[str, str | None], wanted:
     return next((rest.names[i] for i in rest.ancestors(rest.index(bone)) if rest.names[i] in wanted), None)
 
 
-def _carried_turn(bone: str, rest: RestRig, turns: Mapping[str, np.ndarray], follows: Mapping[str, str | None],
-                  present: Mapping[str, np.ndarray], count: int) -> np.ndarray:  # fmt: skip
+def _carried_turn(
+    bone: str,
+    rest: RestRig,
+    turns: Mapping[str, np.ndarray],
+    follows: Mapping[str, str | None],
+    present: Mapping[str, np.ndarray],
+    count: int,
+) -> np.ndarray:
     """(F, 3, 3) the turn that a bone inherits: of the nearest bone that is posed, with what unmapped bones between add."""
     still = np.broadcast_to(np.eye(3), (count, 3, 3))
     if bone in follows:
@@ -218,8 +238,15 @@ def _hips_path(
     return world, ground_of(motion, ankle, size)
 
 
-def _location(path: np.ndarray, rest: RestRig, bone_map: BoneMap, points: dict[str, np.ndarray], turns: Mapping[str, np.ndarray],
-              follows: Mapping[str, str | None], present: Mapping[str, np.ndarray]) -> np.ndarray:  # fmt: skip
+def _location(
+    path: np.ndarray,
+    rest: RestRig,
+    bone_map: BoneMap,
+    points: dict[str, np.ndarray],
+    turns: Mapping[str, np.ndarray],
+    follows: Mapping[str, str | None],
+    present: Mapping[str, np.ndarray],
+) -> np.ndarray:
     """(F, 3) basis location of the first hips bone that brings the middle of the hip joints onto the path (F, 3), world."""
     scale = float(np.linalg.norm(rest.world[:3, 0]))
     middle = ((points["left_hip"] + points["right_hip"]) / 2)[0]
@@ -251,8 +278,15 @@ def _mean_leg(points: dict[str, np.ndarray]) -> float:
     return float(np.mean(lengths))
 
 
-def _posed_head(bone: str | None, rest: RestRig, bone_map: BoneMap, turns: Mapping[str, np.ndarray],
-                follows: Mapping[str, str | None], present: Mapping[str, np.ndarray], count: int) -> np.ndarray | None:  # fmt: skip
+def _posed_head(
+    bone: str | None,
+    rest: RestRig,
+    bone_map: BoneMap,
+    turns: Mapping[str, np.ndarray],
+    follows: Mapping[str, str | None],
+    present: Mapping[str, np.ndarray],
+    count: int,
+) -> np.ndarray | None:
     """(F, 3) head of a bone in the pose while the mover has no location; None if the mover is not among its ancestors."""
     if bone is None:
         return None

@@ -118,8 +118,9 @@ def _add_spine(bones: _Bones, pose: Pose, p: np.ndarray, hips: np.ndarray, chest
     bones.add("spine.006", "spine.005", head, top, face, True, seen("head"))
 
 
-def _add_trunk_sides(bones: _Bones, pose: Pose, p: np.ndarray, hips: np.ndarray, chest: np.ndarray, side: str, s: str,
-                     settings: RigSettings) -> None:  # fmt: skip
+def _add_trunk_sides(
+    bones: _Bones, pose: Pose, p: np.ndarray, hips: np.ndarray, chest: np.ndarray, side: str, s: str, settings: RigSettings
+) -> None:
     at, seen, size = joint_index, pose.is_seen, pose.stature
     sign = 1.0 if s == "L" else -1.0
     pelvis = p[at("pelvis")]
@@ -153,8 +154,15 @@ def _add_arm(bones: _Bones, pose: Pose, p: np.ndarray, sides: dict, side: str, s
     palm = sign * np.cross(pinky - wrist, index - wrist)  # out of the palm, where the fingers bend to
     for number, finger in enumerate(FINGERS[1:], 1):
         base = p[joint_index(f"{side}_{finger}_third_joint")]
-        bones.add(f"palm.{number:02d}.{s}", f"hand.{s}", wrist + 0.35 * (base - wrist), base, palm, False,
-                  has["wrist"] and seen(f"{side}_{finger}_third_joint"))  # fmt: skip
+        bones.add(
+            f"palm.{number:02d}.{s}",
+            f"hand.{s}",
+            wrist + 0.35 * (base - wrist),
+            base,
+            palm,
+            False,
+            has["wrist"] and seen(f"{side}_{finger}_third_joint"),
+        )
     for finger in FINGERS:
         chain = finger_joints(side, finger)
         points = [p[joint_index(n)] for n in chain]

@@ -17,10 +17,16 @@ MAX_BYTES = 2**20
 
 def preset_text(bone_map: BoneMap) -> str:
     """A bone table as JSON."""
-    content = {"format": FORMAT, "version": VERSION, "family": bone_map.family, "title": bone_map.title, "controls": bone_map.controls,
-               "bones": {role: list(names) for role, names in bone_map.bones.items()},
-               "twist": {role: list(names) for role, names in bone_map.twist.items()},
-               "switches": [list(s) for s in bone_map.switches]}  # fmt: skip
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "family": bone_map.family,
+        "title": bone_map.title,
+        "controls": bone_map.controls,
+        "bones": {role: list(names) for role, names in bone_map.bones.items()},
+        "twist": {role: list(names) for role, names in bone_map.twist.items()},
+        "switches": [list(s) for s in bone_map.switches],
+    }
     return json.dumps(content, indent=1, ensure_ascii=False)
 
 
@@ -77,8 +83,14 @@ def parse_preset(text: str, name: str) -> BoneMap:
         for s in switches
     ):
         raise SapiensError(f'"switches" of {name} must be a list of [bone, property, number].', "Correct the file.")
-    return BoneMap(str(content.get("family", "custom")), str(content.get("title", name)), bones, twist,
-                   tuple((s[0], s[1], float(s[2])) for s in switches), bool(content.get("controls", False)))  # fmt: skip
+    return BoneMap(
+        str(content.get("family", "custom")),
+        str(content.get("title", name)),
+        bones,
+        twist,
+        tuple((s[0], s[1], float(s[2])) for s in switches),
+        bool(content.get("controls", False)),
+    )
 
 
 def check_map(bone_map: BoneMap, rest: RestRig, source: str = "The bone table") -> BoneMap:

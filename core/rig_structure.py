@@ -36,8 +36,10 @@ def recognise_structure(rest: RestRig) -> BoneMap:
     ends = np.concatenate([heads, tails])
     size = float(np.ptp(ends, axis=0).max())
     pairs = _mirrored_pairs(rest, heads, tails, size)
-    nothing = SapiensError(f"The bones of '{rest.name}' could not be recognised, by their names or by their structure.",
-                           "Choose the bones in the bone table.")  # fmt: skip
+    nothing = SapiensError(
+        f"The bones of '{rest.name}' could not be recognised, by their names or by their structure.",
+        "Choose the bones in the bone table.",
+    )
     if len(pairs) < 2:
         raise nothing
     legs = min(pairs, key=lambda p: p.height)
@@ -64,8 +66,13 @@ def recognise_structure(rest: RestRig) -> BoneMap:
                 bones |= _fingers(rest, heads, tails, found.get("Hand"), side)
     named = {role: tuple(rest.names[i] for i in indices) for role, indices in bones.items() if indices}
     sure = 0.6 * sum(role in named for role in REQUIRED) / len(REQUIRED)
-    return BoneMap("structure", "recognised by structure", named, confidence=sure,
-                   notes=("The bone names are unknown: the roles were found by structure, check them in the bone table.",))  # fmt: skip
+    return BoneMap(
+        "structure",
+        "recognised by structure",
+        named,
+        confidence=sure,
+        notes=("The bone names are unknown: the roles were found by structure, check them in the bone table.",),
+    )
 
 
 def _longest(rest: RestRig, heads: np.ndarray, tails: np.ndarray, start: int) -> tuple[tuple[int, ...], float]:
@@ -147,10 +154,11 @@ def _limb(
     end = tails[chain[-1]]
     where = np.concatenate([points[joints], end[None]])
     lengths = np.linalg.norm(np.diff(where, axis=0), axis=1)
-    scores = [lengths[n] + lengths[n + 1] - 3 * abs(lengths[n] - lengths[n + 1]) * (lengths[n + 1] < 0.5 * lengths[n])
-              for n in range(len(lengths) - 1)]  # fmt: skip
-    if not scores:
+    if len(lengths) < 2:
         return {names[0]: chain[0]}, []
+    # A second stretch under half of the first is hardly its other half: it counts against the pair.
+    upper, lower = lengths[:-1], lengths[1:]
+    scores = upper + lower - 3 * np.abs(upper - lower) * (lower < 0.5 * upper)
     start = int(np.argmax(scores))
     picked = joints[start : start + len(names)]
     return {name: chain[n] for name, n in zip(names, picked, strict=False)}, [chain[n] for n in range(joints[start])]

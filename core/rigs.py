@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import pairwise
 
 from .rest import RestRig
 from .skeleton import DATA, SIDES
@@ -23,8 +24,8 @@ FINGER_JOINTS = dict(zip(FINGERS, KEYPOINT_FINGERS, strict=True))
 LIMBS = ("Shoulder", "UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot", "Toes")
 PHALANGES = {f: ("Metacarpal", "Proximal", "Distal") if f == "Thumb" else ("Proximal", "Intermediate", "Distal") for f in FINGERS}
 FINGER_ROLES = tuple(f"{side}{f}{p}" for side in SIDES for f in FINGERS for p in PHALANGES[f])
-ROLES = ("root", "hips", "spine", "neck", "head", "jaw", "leftEye", "rightEye",
-         *(f"{side}{limb}" for side in SIDES for limb in LIMBS), *FINGER_ROLES)  # fmt: skip
+TRUNK_ROLES = ("root", "hips", "spine", "neck", "head", "jaw", "leftEye", "rightEye")
+ROLES = (*TRUNK_ROLES, *(f"{side}{limb}" for side in SIDES for limb in LIMBS), *FINGER_ROLES)
 REQUIRED = (
     "hips",
     "head",
@@ -34,13 +35,12 @@ ENOUGH = 9  # required roles that must be found before names count as recognised
 
 _PARENT = {"neck": "spine", "head": "neck", "jaw": "head", "leftEye": "head", "rightEye": "head", "spine": "hips", "hips": "root"}
 for _side in SIDES:
-    for _limb, _parent in (("Shoulder", "spine"), ("UpperArm", f"{_side}Shoulder"), ("LowerArm", f"{_side}UpperArm"),
-                           ("Hand", f"{_side}LowerArm"), ("UpperLeg", "hips"), ("LowerLeg", f"{_side}UpperLeg"),
-                           ("Foot", f"{_side}LowerLeg"), ("Toes", f"{_side}Foot")):  # fmt: skip
-        _PARENT[f"{_side}{_limb}"] = _parent
+    _PARENT |= {f"{_side}Shoulder": "spine", f"{_side}UpperLeg": "hips"}
+    for _chain in (("Shoulder", "UpperArm", "LowerArm", "Hand"), ("UpperLeg", "LowerLeg", "Foot", "Toes")):
+        _PARENT |= {f"{_side}{limb}": f"{_side}{parent}" for parent, limb in pairwise(_chain)}
     for _finger in FINGERS:
-        for _phalanx, _parent in zip(PHALANGES[_finger], ("Hand", *(_finger + p for p in PHALANGES[_finger])), strict=False):
-            _PARENT[f"{_side}{_finger}{_phalanx}"] = f"{_side}{_parent}"
+        _chain = ("Hand", *(_finger + phalanx for phalanx in PHALANGES[_finger]))
+        _PARENT |= {f"{_side}{bone}": f"{_side}{parent}" for parent, bone in pairwise(_chain)}
 
 
 @dataclass(frozen=True)
@@ -89,28 +89,45 @@ class BoneMap:
 def families() -> dict[str, dict]:
     """The rig families of data/bone_tables.json: id -> table with at least title, roles (role -> list of names)."""
     out = {}
-    for key, table in json.loads((DATA / "bone_tables.json").read_text("utf-8"))["rigs"].items():
+    tables = json.loads((DATA / "bone_tables.json").read_text("utf-8"))["rigs"]
+    for key, table in tables.items():
         roles = {**table.get("roles", {}), **table.get("fk_controls", {})}
         if not roles:
             continue
         listed = {role: [name] if isinstance(name, str) else list(name) for role, name in roles.items()}
         # The second bone of a limb in two segments is a link that twists.
         twist = {role: names[1:] for role, names in table.get("two_segment_limbs", {}).items()} | table.get("twist", {})
-        out[key] = {"id": key, "title": table["display"].split(" (")[0], "roles": listed, "twist": twist,
-                    "detect": [n for entry in table.get("detect_any", []) for n in entry.split("|")],
-                    "switches": _switches(table), "controls": "fk_controls" in table}  # fmt: skip
+        out[key] = {
+            "id": key,
+            "title": table["display"].split(" (")[0],
+            "roles": listed,
+            "twist": twist,
+            "detect": [n for entry in table.get("detect_any", []) for n in entry.split("|")],
+            "switches": _switches(table),
+            "controls": "fk_controls" in table,
+        }
         if "roles_symmetrised" in table:  # the same rig after a rename that Blender's mirror tools understand
-            out[f"{key}_symmetrised"] = {**out[key], "id": f"{key}_symmetrised",
-                                         "roles": {r: [n] for r, n in table["roles_symmetrised"].items()}}  # fmt: skip
+            renamed = {role: [name] for role, name in table["roles_symmetrised"].items()}
+            out[f"{key}_symmetrised"] = {**out[key], "id": f"{key}_symmetrised", "roles": renamed}
     generated = out["rigify_generated"]["roles"]
     # The pelvis of a generated Rigify torso turns with `spine_fk`; `torso` moves and turns the whole.
     # The controls named eye are targets to look at; master_eye turns.
-    generated |= {"hips": ["torso", "spine_fk"], "spine": ["spine_fk.001", "spine_fk.002", "spine_fk.003"],
-                  "leftEye": ["master_eye.L"], "rightEye": ["master_eye.R"]}  # fmt: skip
+    generated |= {
+        "hips": ["torso", "spine_fk"],
+        "spine": ["spine_fk.001", "spine_fk.002", "spine_fk.003"],
+        "leftEye": ["master_eye.L"],
+        "rightEye": ["master_eye.R"],
+    }
     del generated["chest"], generated["upperChest"]
-    soma = json.loads((DATA / "bone_tables.json").read_text("utf-8"))["rigs"]["soma"]["bones"]
-    out["soma"] = {"id": "soma", "title": "SOMA-X", "roles": _soma_roles(soma), "twist": {}, "detect": ["LeftShin", "Neck2"],
-                   "switches": (), "controls": False}  # fmt: skip
+    out["soma"] = {
+        "id": "soma",
+        "title": "SOMA-X",
+        "roles": _soma_roles(tables["soma"]["bones"]),
+        "twist": {},
+        "detect": ["LeftShin", "Neck2"],
+        "switches": (),
+        "controls": False,
+    }
     return out
 
 
@@ -118,15 +135,17 @@ def _switches(table: dict) -> tuple[tuple[str, str, float], ...]:
     """What makes FK controls count: FK on every limb, and head and neck that turn with their parents."""
     fk = [(bone, prop, 1.0) for bone, prop in table.get("ik_fk_switch", {}).values()]
     limbs = [(bone, "FK_limb_follow", 0.0) for bone, prop in table.get("ik_fk_switch", {}).values() if prop == "IK_FK"]
-    follow = [(bone, prop, 1.0) for bone, props in table.get("other_props", {}).items() for prop in props if prop.endswith("_follow")
-              and not prop.startswith("FK")]  # fmt: skip
+    others = [(bone, prop) for bone, props in table.get("other_props", {}).items() for prop in props]
+    follow = [(bone, prop, 1.0) for bone, prop in others if prop.endswith("_follow") and not prop.startswith("FK")]
     return tuple(fk + limbs + follow)
 
 
 def _soma_roles(bones: list[str]) -> dict[str, list[str]]:
     """SOMA-X calls the thigh Leg and the shank Shin, and counts finger joints from the metacarpal."""
-    roles = {"root": "Root", "hips": "Hips", "spine": "Spine1", "chest": "Spine2", "upperChest": "Chest", "neck": "Neck1", "head": "Head",
-             "jaw": "Jaw", "leftEye": "LeftEye", "rightEye": "RightEye"}  # fmt: skip
+    roles = {
+        "root": "Root", "hips": "Hips", "spine": "Spine1", "chest": "Spine2", "upperChest": "Chest", "neck": "Neck1",
+        "head": "Head", "jaw": "Jaw", "leftEye": "LeftEye", "rightEye": "RightEye",
+    }  # fmt: skip
     names = ("Shoulder", "Arm", "ForeArm", "Hand", "Leg", "Shin", "Foot", "ToeBase")
     for side in SIDES:
         roles |= {f"{side}{limb}": f"{side.title()}{name}" for limb, name in zip(LIMBS, names, strict=True)}
@@ -153,10 +172,14 @@ def recognise(rest: RestRig) -> BoneMap:
     loose: dict[str, str] = {}
     for name in rest.names:
         loose.setdefault(simplified(name), name)
+
+    def present(names: Iterable[str]) -> list[str]:
+        """The bones of this armature that a table's names stand for."""
+        return [n if n in exact else loose[simplified(n)] for n in names if n in exact or simplified(n) in loose]
+
     best: tuple[tuple[int, int, int, int], BoneMap] | None = None
     for table in families().values():
-        found = {role: [n if n in exact else loose[simplified(n)] for n in names if n in exact or simplified(n) in loose]
-                 for role, names in table["roles"].items()}  # fmt: skip
+        found = {role: present(names) for role, names in table["roles"].items()}
         bones, dropped = _checked(rest, found, table["controls"])
         required = sum(role in bones for role in REQUIRED)
         if required < ENOUGH or "hips" not in bones:
@@ -164,14 +187,12 @@ def recognise(rest: RestRig) -> BoneMap:
         spelled = sum(n in exact for names in table["roles"].values() for n in names)
         score = (required, sum(n in exact for n in table["detect"]), len(bones), spelled)
         if best is None or score > best[0]:
-            twist = {role: [n if n in exact else loose[simplified(n)] for n in names if n in exact or simplified(n) in loose]
-                     for role, names in table["twist"].items()}  # fmt: skip
-            bones, twist = _whole_limbs(rest, bones, {} if table["controls"] else twist)
+            twist = {} if table["controls"] else {role: present(names) for role, names in table["twist"].items()}
+            bones, twist = _whole_limbs(rest, bones, twist)
             switches = tuple(s for s in table["switches"] if s[0] in exact)
             known = {n for names in table["roles"].values() for n in names}
             sure = sum(1.0 if bones[role][0] in known else 0.9 for role in REQUIRED if role in bones) / len(REQUIRED)
-            best = score, BoneMap(table["id"], table["title"], bones, twist,
-                                  switches, table["controls"], dropped, sure)  # fmt: skip
+            best = score, BoneMap(table["id"], table["title"], bones, twist, switches, table["controls"], dropped, sure)
     if best is None:
         from .rig_structure import recognise_structure
 
@@ -227,8 +248,9 @@ def _checked(rest: RestRig, found: dict[str, list[str]], controls: bool) -> tupl
     return bones, tuple(notes)
 
 
-def _whole_limbs(rest: RestRig, bones: dict[str, tuple[str, ...]],
-                 twist: dict[str, list[str]]) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:  # fmt: skip
+def _whole_limbs(
+    rest: RestRig, bones: dict[str, tuple[str, ...]], twist: dict[str, list[str]]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
     """Limbs from where they begin: a twist bone between a limb's bone and what it hangs on is the limb's first bone."""
     bones, out = dict(bones), {}
     order = BoneMap("", "", bones)
@@ -247,8 +269,9 @@ def _whole_limbs(rest: RestRig, bones: dict[str, tuple[str, ...]],
     return bones, out
 
 
-def chains(rest: RestRig, hips: Iterable[str], trunk: Iterable[str], neck: Iterable[str],
-           head: Iterable[str]) -> dict[str, tuple[str, ...]]:  # fmt: skip
+def chains(
+    rest: RestRig, hips: Iterable[str], trunk: Iterable[str], neck: Iterable[str], head: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
     """`spine` and `neck` as the whole paths between hips, neck and head, whatever bones a table left out between them."""
 
     def path(top: str, stop: set[str]) -> list[str]:

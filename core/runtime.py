@@ -1,4 +1,4 @@
-"""The Python environment of the worker: how it is made, mended and removed, and whether it can be used. No bpy.
+"""The Python environment of the worker: how it is made, mended and removed, and whether it can be used.
 
 A runtime folder holds::
 
@@ -186,12 +186,18 @@ def steps(folder: Path, source: Source, base_python: str = sys.executable) -> It
     uv = str(uv_program(folder))
     python = str(environment_python(folder))
     if not Path(python).is_file():
-        yield Step("Making the environment", 0.02,
-                   (uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", base_python, str(folder / "env")))  # fmt: skip
+        yield Step(
+            "Making the environment",
+            0.02,
+            (uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", base_python, str(folder / "env")),
+        )
     torch = TORCH.read_text("utf-8").split()
     yield Step("Downloading torch", 0.7, (uv, "pip", "install", "--python", python, *source.torch_arguments, *torch))
-    yield Step("Downloading libraries", 0.18,
-               (uv, "pip", "install", "--python", python, *source.arguments, "--require-hashes", "--no-deps", "-r", str(LOCK)))  # fmt: skip
+    yield Step(
+        "Downloading libraries",
+        0.18,
+        (uv, "pip", "install", "--python", python, *source.arguments, "--require-hashes", "--no-deps", "-r", str(LOCK)),
+    )
 
 
 def remove(folder: Path) -> None:
@@ -215,12 +221,16 @@ def remove(folder: Path) -> None:
 def check_interpreter(python: Path) -> None:
     """SapiensError unless `python`, which somebody chose, is new enough and has the packages. Takes a tenth of a second."""
     elsewhere = "Choose another Python in the preferences, or none to use the extension's own runtime."
-    environment = clean_environment()
     try:
         answer = subprocess.run(
-            [str(python), "-c", QUESTION], stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWER_SECONDS, env=environment,
-            cwd=python.parent, creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )  # fmt: skip
+            [str(python), "-c", QUESTION],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=ANSWER_SECONDS,
+            env=clean_environment(),
+            cwd=python.parent,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
         version, missing = json.loads(answer.stdout)
     except (OSError, ValueError, TypeError, subprocess.TimeoutExpired) as error:
         raise SapiensError(f"{python} is not a Python that starts.", elsewhere, "preferences") from error
@@ -245,10 +255,16 @@ def _answers(python: Path) -> bool:
     if not python.is_file():
         return False
     try:
-        return subprocess.run(
-            [str(python), "-I", "-c", ""], stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWER_SECONDS,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        ).returncode == 0  # fmt: skip
+        return (
+            subprocess.run(
+                [str(python), "-I", "-c", ""],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=ANSWER_SECONDS,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            ).returncode
+            == 0
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
 

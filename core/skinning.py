@@ -27,7 +27,8 @@ _REGION_OF_STEM = {
 }  # fmt: skip
 _RADIUS = {  # thickness around the bone, share of the distance from pelvis to neck
     "spine": 0.27, "head": 0.2, "shoulder": 0.13, "upper_arm": 0.085, "forearm": 0.065, "hand": 0.055, "thumb": 0.022,
-    "f_index": 0.018, "f_middle": 0.018, "f_ring": 0.018, "f_pinky": 0.016, "thigh": 0.145, "shin": 0.095, "foot": 0.075, "toe": 0.06,
+    "f_index": 0.018, "f_middle": 0.018, "f_ring": 0.018, "f_pinky": 0.016, "thigh": 0.145, "shin": 0.095, "foot": 0.075,
+    "toe": 0.06,
 }  # fmt: skip
 _CLEAR = 0.6  # a region is clear where every other region's bones are this much farther, in limb thicknesses
 _SKIRT = 1.4  # limb thicknesses: cloth between the legs that is this far from both bones hangs free

@@ -1,4 +1,4 @@
-"""Keypoints and motion of other programs: JSON of Meta's demo scripts, COCO-WholeBody and OpenPose, SAM 3D Body's 3D points, BVH.
+"""Keypoints of other programs: JSON of Meta's demo scripts, COCO-WholeBody and OpenPose, and SAM 3D Body's 3D points.
 
 All 2D sources become the 308 keypoints of `core.skeleton`, with score 0 where a source has no such point. Files are untrusted:
 whatever is not what it should be ends in one SapiensError that names it.
@@ -23,14 +23,19 @@ from .video import natural_order
 
 MAX_BYTES = 512 * 2**20
 SUFFIXES = {".json", ".npz"}
-_COCO17 = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
-           "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")  # fmt: skip
+_COCO17 = (
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
+    "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+)  # fmt: skip
 _COCO_FEET = ("left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe", "right_heel")
-_BODY25 = ("nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist", None, "right_hip",
-           "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye", "left_eye", "right_ear", "left_ear",
-           "left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe", "right_heel")  # fmt: skip
-_BODY18 = ("nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist", "right_hip", "right_knee",
-           "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye", "left_eye", "right_ear", "left_ear")  # fmt: skip
+_OPENPOSE_ARMS = (
+    "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
+)  # fmt: skip
+_OPENPOSE_LEGS = (
+    "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye", "left_eye", "right_ear", "left_ear",
+)  # fmt: skip
+_BODY18 = (*_OPENPOSE_ARMS, *_OPENPOSE_LEGS)
+_BODY25 = (*_OPENPOSE_ARMS, None, *_OPENPOSE_LEGS, *_COCO_FEET)
 
 
 def _hand(side: str) -> tuple[str, ...]:
@@ -54,8 +59,10 @@ def read_keypoints(path: str | Path) -> list[np.ndarray]:
         return [_openpose(content["people"], path.name)]
     if isinstance(content, list) and content and isinstance(content[0], dict) and "keypoints" in content[0]:
         return _coco(content, path.name) if "image_id" in content[0] else _mmpose(content, path.name)
-    raise SapiensError(f"{path.name} holds no keypoints in a form that is known.",
-                       "Give the JSON of Sapiens' demo script, COCO-WholeBody or OpenPose.")  # fmt: skip
+    raise SapiensError(
+        f"{path.name} holds no keypoints in a form that is known.",
+        "Give the JSON of Sapiens' demo script, COCO-WholeBody or OpenPose.",
+    )
 
 
 def frame_files(folder: str | Path) -> list[Path]:
@@ -72,8 +79,11 @@ def as_predictions(keypoints: np.ndarray, width: int, height: int, source: str =
         raise SapiensError(
             f"A photo cannot be {width} x {height} pixels.", "Give the size of the photo that the keypoints belong to."
         )
-    return Predictions(np.broadcast_to(np.zeros(3, np.uint8), (height, width, 3)), keypoints=np.asarray(keypoints, np.float32),
-                       metadata={"source": source} if source else {})  # fmt: skip
+    return Predictions(
+        np.broadcast_to(np.zeros(3, np.uint8), (height, width, 3)),
+        keypoints=np.asarray(keypoints, np.float32),
+        metadata={"source": source} if source else {},
+    )
 
 
 def read_sam3d(path: str | Path) -> list[Pose]:

@@ -55,9 +55,14 @@ def take_skeleton(positions: np.ndarray) -> tuple[RestRig, BoneMap]:
         s = side.title()
         toes = (at[f"{side}_big_toe"] + at[f"{side}_small_toe"]) / 2
         ball = at[f"{side}_heel"] + 0.72 * (toes - at[f"{side}_heel"])
-        chain = [("Shoulder", "Shoulder", "Spine1", "clavicle", "shoulder"), ("UpperArm", "Arm", f"{s}Shoulder", "shoulder", "elbow"),
-                 ("LowerArm", "ForeArm", f"{s}Arm", "elbow", "wrist"), ("Hand", "Hand", f"{s}ForeArm", "wrist", "middle_finger_third_joint"),
-                 ("UpperLeg", "UpLeg", "Hips", "hip", "knee"), ("LowerLeg", "Leg", f"{s}UpLeg", "knee", "ankle")]  # fmt: skip
+        chain = [
+            ("Shoulder", "Shoulder", "Spine1", "clavicle", "shoulder"),
+            ("UpperArm", "Arm", f"{s}Shoulder", "shoulder", "elbow"),
+            ("LowerArm", "ForeArm", f"{s}Arm", "elbow", "wrist"),
+            ("Hand", "Hand", f"{s}ForeArm", "wrist", "middle_finger_third_joint"),
+            ("UpperLeg", "UpLeg", "Hips", "hip", "knee"),
+            ("LowerLeg", "Leg", f"{s}UpLeg", "knee", "ankle"),
+        ]
         bones += [(f"{side}{role}", s + name, parent, at[f"{side}_{a}"], at[f"{side}_{b}"]) for role, name, parent, a, b in chain]
         bones.append((f"{side}Foot", f"{s}Foot", f"{s}Leg", at[f"{side}_ankle"], ball))
         bones.append((f"{side}Toes", f"{s}ToeBase", f"{s}Foot", ball, toes))

@@ -8,7 +8,7 @@ import numpy as np
 
 from .data import Pose
 from .errors import SapiensError
-from .skeleton import JOINT_NAMES, joint_index, joint_swap
+from .skeleton import JOINT_NAMES, SIDES, joint_index, joint_swap
 
 GATE = 0.5  # metres that hips may be off from where they were expected, plus SPEED per second of absence
 SPEED = 3.0
@@ -27,8 +27,12 @@ def track(people: Sequence[Sequence[Pose]], fps: float, person: int = 0) -> list
     pelvis = joint_index("pelvis")
     for frame, poses in enumerate(people):
         centres = [np.asarray(p.positions[pelvis], np.float64) for p in poses]
-        costs = [(float(np.linalg.norm(centre - _expected(people, t, frame, pelvis))), n, t_index)
-                 for n, centre in enumerate(centres) for t_index, t in enumerate(tracks)]  # fmt: skip
+        expected = [_expected(people, t, frame, pelvis) for t in tracks]
+        costs = [
+            (float(np.linalg.norm(centre - place)), n, t_index)
+            for n, centre in enumerate(centres)
+            for t_index, place in enumerate(expected)
+        ]
         taken: set[int] = set()
         used: set[int] = set()
         for cost, n, t_index in sorted(costs):
@@ -41,8 +45,10 @@ def track(people: Sequence[Sequence[Pose]], fps: float, person: int = 0) -> list
     order = sorted(tracks, key=lambda t: (-len(t), t[0]))
     if person >= len(order):
         count = len(order)
-        raise SapiensError(f"The clip shows {count} {'person' if count == 1 else 'people'}, number {person + 1} was asked for.",
-                           "Choose a lower number." if count else "Choose a clip in which people were found.")  # fmt: skip
+        raise SapiensError(
+            f"The clip shows {count} {'person' if count == 1 else 'people'}, number {person + 1} was asked for.",
+            "Choose a lower number." if count else "Choose a clip in which people were found.",
+        )
     out: list[Pose | None] = [None] * len(people)
     for frame, n in order[person]:
         out[frame] = people[frame][n]
@@ -74,7 +80,7 @@ def undo_swaps(positions: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np
         return out, changed
     swap = joint_swap()
     for names in (LIMBS[:3], LIMBS[3:]):
-        judged = [joint_index(f"{side}_{n}") for side in ("left", "right") for n in names]
+        judged = [joint_index(f"{side}_{n}") for side in SIDES for n in names]
         pattern = [n for n, name in enumerate(JOINT_NAMES) if _belongs(name, names)]
         here = out[frames][:, judged] - out[frames][:, [joint_index("pelvis")]]
         other = out[frames][:, swap[judged]] - out[frames][:, [joint_index("pelvis")]]
@@ -88,14 +94,15 @@ def undo_swaps(positions: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _belongs(name: str, limbs: Sequence[str]) -> bool:
+    """Whether a joint goes along when these limbs are exchanged: it is one of them, or a finger of a hand among them."""
     side, _, rest = name.partition("_")
-    if side not in ("left", "right"):
+    if side not in SIDES:
         return False
     return rest in limbs or ("wrist" in limbs and ("thumb" in rest or "finger" in rest))
 
 
 def _cheapest_sides(here: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(F,) 0 = as it is, 1 = exchanged."""
+    """(F,) int64, 0 = as it is, 1 = exchanged, from the joints (F, n, 3) as they are and exchanged."""
     stay = ((here[1:] - here[:-1]) ** 2).sum(axis=(1, 2))
     cross = ((other[1:] - here[:-1]) ** 2).sum(axis=(1, 2))
     cost = np.zeros(2)

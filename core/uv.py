@@ -1,4 +1,4 @@
-"""uv, the program that makes the worker's environment: where it is, how it runs, and what its failures mean. No bpy."""
+"""uv, the program that makes the worker's environment: where it is, how it runs, and what its failures mean."""
 
 from __future__ import annotations
 
@@ -109,9 +109,13 @@ def _run(
         begin = output.tell()
         try:
             process = subprocess.Popen(
-                (sys.executable, "-I", "-c", GUARD, *step.command), stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT,
-                env=environment, creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )  # fmt: skip
+                (sys.executable, "-I", "-c", GUARD, *step.command),
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
         except OSError as error:
             raise SapiensError(f"{step.title} could not start: {error}.", step.hint) from error
         try:
@@ -169,7 +173,7 @@ FAILURES: Sequence[tuple[str, str, str, str]] = (
         "preferences",
     ),
     (
-        r"(?:Read-only file system|Permission denied|Access is denied)[^\n]*?(?: at path \"([^\"]+)\")?",
+        r"Read-only file system|Permission denied|Access is denied",
         "The folder of the runtime cannot be written.",
         "Choose another folder for the runtime in the preferences, then install again.",
         "preferences",
@@ -211,7 +215,7 @@ FAILURES: Sequence[tuple[str, str, str, str]] = (
         "runtime",
     ),
     (
-        r"Because (?:only )?(\S+?)(?:==\S+)? (?:has no wheels with a matching|was not found|is available|needs to be downloaded|was not found in the cache)",
+        r"Because (?:only )?(\S+?)(?:==\S+)? (?:has no wheels with a matching|was not found|is available|needs to be downloaded)",
         "There is no file of {0} that fits this computer where it was looked for.",
         "Check the folder of wheels: it needs the files for this system and this version of Python.",
         "runtime",

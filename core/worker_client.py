@@ -1,4 +1,4 @@
-"""The near side of the worker process: starts it, talks to it, outlives it. No bpy: `jobs` puts a timer around it.
+"""The near side of the worker process: starts it, talks to it, outlives it; in Blender, `jobs` puts a timer around it.
 
 A `Worker` owns one process and a queue of jobs. Only `pump` changes anything that a caller can see, so everything happens in the
 thread that calls it.
@@ -228,9 +228,14 @@ class Worker:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=clean_environment(), cwd=self.log.parent,
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=clean_environment(),
+                cwd=self.log.parent,
                 creationflags=WINDOWS_FLAGS,
-            )  # fmt: skip
+            )
         threading.Thread(target=_read, args=(self._process, self._messages), name="sapiens2 worker", daemon=True).start()
 
     def _send(self, kind: str, **values: object) -> None:
@@ -312,8 +317,10 @@ def _close_input(process: subprocess.Popen) -> None:
 def _death(status: int, log: Path, ready: bool) -> SapiensError:
     """Why a process that should be alive is not. `ready`: it had started well."""
     if status in (-9, 137):
-        return SapiensError("The system stopped the worker, most likely because memory ran out.",
-                            "Choose a smaller model or the CPU, or close other programs, then run again.")  # fmt: skip
+        return SapiensError(
+            "The system stopped the worker, most likely because memory ran out.",
+            "Choose a smaller model or the CPU, or close other programs, then run again.",
+        )
     if status > 0 and not ready:
         lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
         return SapiensError(

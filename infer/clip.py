@@ -119,8 +119,11 @@ def _predicted(
     seconds = min(clip.seconds, clip.end) - clip.start
     count = max(1, round(clip.fps * seconds)) if math.isfinite(seconds) else 1
     done = 0
-    runner = Network(network.get("device", "auto"), network.get("precision", "auto"),
-                     lambda _stage, _share: report(f"frame {min(done + 1, count)} of {count}", min(done / count, 1.0)), keep=True)  # fmt: skip
+
+    def progress(_stage: str, _share: float) -> None:
+        report(f"frame {min(done + 1, count)} of {count}", min(done / count, 1.0))
+
+    runner = Network(network.get("device", "auto"), network.get("precision", "auto"), progress, keep=True)
     options = {name: network[name] for name in ("model", "tasks", "flip_test") if name in network}
     frames = enumerate(read_frames(clip))
     try:
@@ -142,8 +145,14 @@ def _predicted(
         runner.close()
 
 
-def _run(fresh: list[tuple[int, np.ndarray]], runner: Network, options: dict[str, Any], keep: Path | None, source: Path,
-         notes: list[str]) -> Frames:  # fmt: skip
+def _run(
+    fresh: list[tuple[int, np.ndarray]],
+    runner: Network,
+    options: dict[str, Any],
+    keep: Path | None,
+    source: Path,
+    notes: list[str],
+) -> Frames:
     from .predict import predict_many
 
     for (n, _), made in zip(fresh, predict_many([image for _, image in fresh], runner, **options), strict=True):

@@ -57,13 +57,20 @@ def _skeleton(rest: RestRig, joints: list[int]) -> RestRig:
     """The rest pose of some bones in the world; each hangs on its nearest ancestor among them, else on the first."""
     place = {joint: n for n, joint in enumerate(joints)}
     parents = np.array([-1, *(next((place[a] for a in rest.ancestors(j) if a in place), 0) for j in joints[1:])], np.int32)
-    order = parents_first(parents)
-    inverse = np.argsort(order)
+    order, parents = parents_first(parents)
     chosen = np.array(joints)[order]
     matrices = rest.world @ rest.matrices[chosen]
     scale = float(np.linalg.norm(rest.world[:3, 0]))
     matrices[:, :3, :3] /= scale
     flags = np.ones(len(joints), bool)
-    sorted_parents = parents[order]
-    return RestRig(rest.name, tuple(rest.names[j] for j in chosen), np.where(sorted_parents >= 0, inverse[sorted_parents], -1).astype(np.int32),
-                   matrices, rest.lengths[chosen] * scale, flags, flags, ~flags, np.eye(4))  # fmt: skip
+    return RestRig(
+        name=rest.name,
+        names=tuple(rest.names[j] for j in chosen),
+        parents=parents,
+        matrices=matrices,
+        lengths=rest.lengths[chosen] * scale,
+        inherit_rotation=flags,
+        local_location=flags,
+        connected=~flags,
+        world=np.eye(4),
+    )

@@ -22,7 +22,8 @@ from .mesh import UV_PHOTO
 # suffix -> (operator, options). Every exporter is told to take the selected objects only.
 FORMATS: dict[str, tuple[str, dict]] = {
     ".glb": ("export_scene.gltf", {"export_format": "GLB", "use_selection": True, "export_cameras": True, "export_yup": True}),
-    ".gltf": ("export_scene.gltf", {"export_format": "GLTF_SEPARATE", "use_selection": True, "export_cameras": True, "export_yup": True}),
+    ".gltf": ("export_scene.gltf", {"export_format": "GLTF_SEPARATE", "use_selection": True, "export_cameras": True,
+                                    "export_yup": True}),
     ".fbx": ("export_scene.fbx", {"use_selection": True, "add_leaf_bones": False, "path_mode": "COPY", "embed_textures": True,
                                   "object_types": {"ARMATURE", "CAMERA", "MESH"}}),
     ".usd": ("wm.usd_export", {"selected_objects_only": True, "export_armatures": True}),

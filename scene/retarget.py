@@ -125,8 +125,13 @@ def camera_of(pose: Pose) -> np.ndarray:
     return place(pose, pose.positions).world_from_camera
 
 
-def solve(obj: bpy.types.Object, motion: BodyMotion, bones: BoneMap | str | Path | None, settings: RetargetSettings | None,
-          mute_constraints: bool) -> tuple[RestRig, BoneMap, RigMotion, tuple[str, ...]]:  # fmt: skip
+def solve(
+    obj: bpy.types.Object,
+    motion: BodyMotion,
+    bones: BoneMap | str | Path | None,
+    settings: RetargetSettings | None,
+    mute_constraints: bool,
+) -> tuple[RestRig, BoneMap, RigMotion, tuple[str, ...]]:
     """Rest, bone map, rotations and notes: everything but the writing. Sets the switches of control rigs."""
     rest = read_rest(obj)
     bone_map = resolve(bones, rest)

@@ -46,8 +46,10 @@ def find_armature(target: bpy.types.Object | str | None) -> bpy.types.Object:
 def read_rest(obj: bpy.types.Object) -> RestRig:
     """The rest pose of an armature object. SapiensError if it cannot be posed at all, with the reason."""
     if obj.library is not None:
-        raise SapiensError(f"'{obj.name}' is linked from {obj.library.name} and cannot be posed.",
-                           "Make a library override of it (Object > Library Override > Make).")  # fmt: skip
+        raise SapiensError(
+            f"'{obj.name}' is linked from {obj.library.name} and cannot be posed.",
+            "Make a library override of it (Object > Library Override > Make).",
+        )
     if obj.mode == "EDIT" or obj.data.is_editmode:
         raise SapiensError(f"'{obj.name}' is in Edit Mode.", "Leave Edit Mode and try again.")
     bones = obj.data.bones
@@ -58,8 +60,10 @@ def read_rest(obj: bpy.types.Object) -> RestRig:
     sizes = np.linalg.norm(world[:3, :3], axis=0)
     if sizes.min() < 1e-9 or sizes.max() / sizes.min() > 1.001 or np.linalg.det(world[:3, :3]) < 0:
         scale = ", ".join(f"{v:.3g}" for v in obj.matrix_world.to_scale())
-        raise SapiensError(f"'{obj.name}' is scaled unevenly or mirrored ({scale}), which bends every rotation.",
-                           "Apply its scale (Object > Apply > Scale) and try again.")  # fmt: skip
+        raise SapiensError(
+            f"'{obj.name}' is scaled unevenly or mirrored ({scale}), which bends every rotation.",
+            "Apply its scale (Object > Apply > Scale) and try again.",
+        )
     skew = world[:3, :3].T @ world[:3, :3] / sizes.mean() ** 2
     if np.abs(skew - np.eye(3)).max() > 2e-3:
         raise SapiensError(
@@ -68,49 +72,53 @@ def read_rest(obj: bpy.types.Object) -> RestRig:
     names = [b.name for b in bones]
     index = {name: n for n, name in enumerate(names)}
     parents = np.array([index[b.parent.name] if b.parent else -1 for b in bones], np.int32)
-    order = parents_first(parents)
-    place = np.empty(count, np.int32)
-    place[order] = np.arange(count)
+    order, parents = parents_first(parents)
     matrices, lengths = np.empty(count * 16, np.float32), np.empty(count, np.float32)
     bones.foreach_get("matrix_local", matrices)
     bones.foreach_get("length", lengths)
     flags = {name: np.empty(count, bool) for name in ("use_inherit_rotation", "use_local_location", "use_connect")}
     for name, values in flags.items():
         bones.foreach_get(name, values)
-    sorted_parents = parents[order]
     return RestRig(
-        obj.name,
-        tuple(names[n] for n in order),
-        np.where(sorted_parents >= 0, place[sorted_parents], -1).astype(np.int32),
-        matrices.reshape(count, 4, 4).transpose(0, 2, 1)[order].astype(np.float64),
-        lengths[order].astype(np.float64),
-        flags["use_inherit_rotation"][order],
-        flags["use_local_location"][order],
-        flags["use_connect"][order],
-        world,
+        name=obj.name,
+        names=tuple(names[n] for n in order),
+        parents=parents,
+        matrices=matrices.reshape(count, 4, 4).transpose(0, 2, 1)[order].astype(np.float64),
+        lengths=lengths[order].astype(np.float64),
+        inherit_rotation=flags["use_inherit_rotation"][order],
+        local_location=flags["use_local_location"][order],
+        connected=flags["use_connect"][order],
+        world=world,
     )
 
 
-def parents_first(parents: np.ndarray) -> np.ndarray:
-    """(B,) order in which every bone comes after its parent; parents (B,) indices, -1 = none."""
+def parents_first(parents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(B,) order in which every bone comes after its parent, and (B,) int32 parents in that order; parents (B,), -1 = none."""
     depth = np.zeros(len(parents), np.int64)
     level = parents.copy()
     while (level >= 0).any():
         depth += level >= 0
         level = np.where(level >= 0, parents[level], -1)
-    return np.argsort(depth, kind="stable")
+    order = np.argsort(depth, kind="stable")
+    place = np.argsort(order)
+    sorted_parents = parents[order]
+    return order, np.where(sorted_parents >= 0, place[sorted_parents], -1).astype(np.int32)
 
 
 def check_controllable(obj: bpy.types.Object, bones: tuple[str, ...], mute_constraints: bool) -> tuple[str, ...]:
     """Notes on what was muted; SapiensError if drivers or constraints would overrule the pose of these bones."""
     driven = sorted({name for name in bones if _has_driver(obj, name)})
     if driven:
-        raise SapiensError(f"Drivers turn {_listed(driven)} of '{obj.name}', so that a pose has no effect.",
-                           "Remove the drivers, or leave these bones empty in the bone table.")  # fmt: skip
+        raise SapiensError(
+            f"Drivers turn {_listed(driven)} of '{obj.name}', so that a pose has no effect.",
+            "Remove the drivers, or leave these bones empty in the bone table.",
+        )
     held = [name for name in bones if any(not c.mute and c.influence > 0 for c in obj.pose.bones[name].constraints)]
     if held and not mute_constraints:
-        raise SapiensError(f"Constraints hold {_listed(held)} of '{obj.name}', so that a pose has no effect.",
-                           "Mute the constraints (or choose to have them muted), or map the bones that control the rig.")  # fmt: skip
+        raise SapiensError(
+            f"Constraints hold {_listed(held)} of '{obj.name}', so that a pose has no effect.",
+            "Mute the constraints (or choose to have them muted), or map the bones that control the rig.",
+        )
     for name in held:
         for constraint in obj.pose.bones[name].constraints:
             constraint.mute = True

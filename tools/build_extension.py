@@ -57,10 +57,27 @@ def fetch(requirements: str, name: str) -> Path:
         # The interpreter that the virtual environment is based on: environments made by uv have no pip.
         python = getattr(sys, "_base_executable", sys.executable)
         subprocess.run(
-            [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--require-hashes",
-             "--python-version", "3.11", *tags, "--dest", str(folder), "--requirement", str(ROOT / "wheels" / requirements)],
-            check=True, cwd=ROOT,
-        )  # fmt: skip
+            [
+                python,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--require-hashes",
+                "--python-version",
+                "3.11",
+                *tags,
+                "--dest",
+                str(folder),
+                "--requirement",
+                str(ROOT / "wheels" / requirements),
+            ],
+            check=True,
+            cwd=ROOT,
+        )
     return next(folder.glob(pattern))
 
 

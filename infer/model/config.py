@@ -136,7 +136,10 @@ _HEADS = {
     "pose": {"": HeadConfig("pose", (1024, 768), (512, 512, 256)), "1b": HeadConfig("pose", (1536, 1024), (768, 512, 256))},
     "seg": {"": HeadConfig("seg", (512, 256, 128, 64), (64, 64))},
     "normal": {"": _SHUFFLE, "5b": HeadConfig("normal", (1536, 768, 512, 256), (128, 64, 32))},
-    "albedo": {"": HeadConfig("albedo", _SHUFFLE.upsample, _SHUFFLE.refine), "5b": HeadConfig("albedo", (1536, 768, 512, 256), (64, 32, 16))},
+    "albedo": {
+        "": HeadConfig("albedo", _SHUFFLE.upsample, _SHUFFLE.refine),
+        "5b": HeadConfig("albedo", (1536, 768, 512, 256), (64, 32, 16)),
+    },
     "matting": {"": HeadConfig("matting", _SHUFFLE.upsample, _SHUFFLE.refine)},
     "pointmap": {
         "": HeadConfig("pointmap", (1536, 768, 512, 256), (64, 32, 16), scale_convs=(1536, 512, 128), scale_hidden=(512, 128)),
