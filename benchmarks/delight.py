@@ -10,13 +10,11 @@ sRGB (0..255) on the person. Once with exact maps, once with maps degraded as a 
 from __future__ import annotations
 
 import argparse
-import gzip
-import os
 import time
 from pathlib import Path
 
 import numpy as np
-import safetensors.numpy
+from studio import STUDIO, read_maps, sample_names
 
 from sapiens2_avatar.core.camera import estimate_camera
 from sapiens2_avatar.core.colour import byte_image, linear_from_srgb, srgb_from_linear
@@ -24,12 +22,6 @@ from sapiens2_avatar.core.data import Predictions
 from sapiens2_avatar.core.delight import delight
 from sapiens2_avatar.core.matte import foreground
 from sapiens2_avatar.core.scan import make_mesh
-
-SHARED = Path(os.environ.get("SAPIENS2_SHARED", Path(__file__).resolve().parents[2] / "shared"))
-
-
-def read(path: Path) -> dict[str, np.ndarray]:
-    return safetensors.numpy.load(gzip.decompress(path.read_bytes()))
 
 
 def predictions_of(maps: dict[str, np.ndarray]) -> Predictions:
@@ -47,18 +39,15 @@ def closeness(linear: np.ndarray, albedo_srgb: np.ndarray, person: np.ndarray) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("studio", nargs="?", type=Path, default=SHARED / "studio")
+    parser.add_argument("studio", nargs="?", type=Path, default=STUDIO)
     parser.add_argument("--pictures", type=Path, help="folder for photo, result and truth side by side")
     options = parser.parse_args()
-    samples = sorted(path for path in options.studio.glob("*.safetensors.gz") if "degraded" not in path.name)
-    if not samples:
-        raise SystemExit(f"No samples in {options.studio}.")
+    names = sample_names(options.studio)
     for suffix in ("", ".degraded"):
         rows = []
-        for path in samples:
-            name = path.name.removesuffix(".safetensors.gz")
-            truth = read(path)
-            predictions = predictions_of(read(path.with_name(f"{name}{suffix}.safetensors.gz")))
+        for name in names:
+            truth = read_maps(options.studio, name)
+            predictions = predictions_of(read_maps(options.studio, name + suffix))
             surface = make_mesh(predictions, estimate_camera(predictions).camera)
             depth = predictions.pointmap[..., 2].astype(np.float32)
             start = time.process_time()
@@ -71,15 +60,14 @@ def main() -> None:
             before = closeness(linear_from_srgb(truth["image"]), truth["albedo"], person)
             after = closeness(result.albedo_linear, truth["albedo"], person)
             rows.append((before, after))
-            print(
-                f"{name + suffix:24} photo {before:5.2f} dB  delighted {after:5.2f} dB  gain {after - before:+5.2f} dB  {seconds:.2f} s"
-            )
+            print(line(name + suffix, before, after), f"{seconds:.2f} s", flush=True)
             if options.pictures:
                 save_picture(options.pictures / f"{name}{suffix}.png", truth, result.albedo_linear, person)
-        before, after = np.mean(rows, axis=0)
-        print(
-            f"{'mean' + suffix:24} photo {before:5.2f} dB  delighted {after:5.2f} dB  gain {after - before:+5.2f} dB", flush=True
-        )
+        print(line("mean" + suffix, *np.mean(rows, axis=0)), flush=True)
+
+
+def line(title: str, before: float, after: float) -> str:
+    return f"{title:24} photo {before:5.2f} dB  delighted {after:5.2f} dB  gain {after - before:+5.2f} dB "
 
 
 def save_picture(path: Path, truth: dict[str, np.ndarray], albedo: np.ndarray, person: np.ndarray) -> None:

@@ -1,6 +1,6 @@
 """Motion from the frames of a synthetic walk, against its true joints: jitter, error, sliding feet.
 
-    python benchmarks/motion.py STUDIO/walk [--fps N] [--smoothness S]
+    python benchmarks/motion.py [STUDIO/walk] [--fps N] [--smoothness S]
 
 jitter = RMS acceleration of all joints over that of the truth; error = mean distance of body joints after the best rigid fit of
 the whole clip, before and after filtering; slide = how far foot points move while they stand, on the person and on a rig with
@@ -10,17 +10,13 @@ longer thighs and shorter shanks.
 from __future__ import annotations
 
 import argparse
-import gzip
-import sys
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent))
 from retarget import forward_kinematics
 from rig_factory import make_rig, with_legs
+from studio import STUDIO, read_predictions, sample_names
 
 from sapiens2_avatar.core.body_motion import leg_length
 from sapiens2_avatar.core.contacts import foot_points, spans
@@ -39,14 +35,11 @@ BODY = [joint_index(f"{s}_{n}") for s in ("left", "right") for n in ("shoulder",
 def load_walk(folder: Path, suffix: str) -> tuple[list[Predictions], np.ndarray]:
     """Predictions of all frames, and the true joints (F, 68, 3) in camera space."""
     frames, truth = [], []
-    with tempfile.TemporaryDirectory() as temporary:
-        for packed in sorted(folder.glob(f"frame_??{suffix}.safetensors.gz")):
-            path = Path(temporary) / packed.name[:-3]
-            path.write_bytes(gzip.decompress(packed.read_bytes()))
-            frames.append(Predictions.load(path))
-            g = np.load(folder / f"{packed.name[:8]}.gt.npz")
-            names = list(g["joint_names"])
-            truth.append([g["joints"][names.index(n)] for n in JOINT_NAMES])
+    for name in sample_names(folder):
+        frames.append(read_predictions(folder, name + suffix))
+        known = np.load(folder / f"{name}.gt.npz")
+        order = list(known["joint_names"])
+        truth.append([known["joints"][order.index(n)] for n in JOINT_NAMES])
     return frames, np.array(truth, np.float64)
 
 
@@ -110,21 +103,17 @@ def measure(frames: list[Predictions], truth: np.ndarray, fps: float, smoothness
     }
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("walk", type=Path)
+    parser.add_argument("walk", type=Path, nargs="?", default=STUDIO / "walk")
     parser.add_argument("--fps", type=float, default=8.0, help="8 frames are one gait cycle of about a second")
     parser.add_argument("--smoothness", type=float, default=MotionSettings().smoothness)
     options = parser.parse_args()
     for label, suffix in (("exact", ""), ("degraded", ".degraded")):
         frames, truth = load_walk(options.walk, suffix)
-        if not frames:
-            print(f"no frames in {options.walk}", file=sys.stderr)
-            return 2
         result = measure(frames, truth, options.fps, options.smoothness)
         print(label, " ".join(f"{k}={v:.3g}" for k, v in result.items()))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,14 +10,13 @@ roll and head orientation in degrees. Roll is the twist of a bone about itself f
 from __future__ import annotations
 
 import argparse
-import gzip
 import itertools
 import math
-import os
 import time
 from pathlib import Path
 
 import numpy as np
+from studio import STUDIO, read_predictions, sample_names
 
 from sapiens2_avatar.core.bone_frames import template_head, template_joints
 from sapiens2_avatar.core.data import Pose, Predictions, RigData
@@ -33,16 +32,6 @@ TARGETS = {
 }  # fmt: skip
 BODY = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "neck", "pelvis")
 ROLLS = {"arm_roll_deg": ("upper_arm", "upperarm02"), "thigh_roll_deg": ("thigh", "upperleg02")}
-
-
-def read(path: Path) -> Predictions:
-    """A predictions file, also one that is packed with gzip."""
-    import safetensors.numpy
-
-    packed = Path(f"{path}.gz")
-    maps = safetensors.numpy.load(gzip.decompress(packed.read_bytes()) if packed.exists() else path.read_bytes())
-    maps["keypoints"] = maps["keypoints"].reshape(-1, 308, 3)
-    return Predictions(**{k: v for k, v in maps.items() if k in Predictions.__dataclass_fields__})
 
 
 def standing() -> RigData:
@@ -138,18 +127,16 @@ def flat_lift(predictions: Predictions, gt: dict[str, np.ndarray], noise_px: flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("samples", nargs="*", default=SAMPLES)
-    parser.add_argument("--data", type=Path)
+    parser.add_argument("--data", type=Path, default=STUDIO)
     parser.add_argument("--joints", action="store_true", help="print every joint that is off by more than 25 mm")
     options = parser.parse_args()
-    beside = Path(__file__).resolve().parents[2] / "shared"
-    folder = options.data or Path(os.environ.get("SAPIENS2_SHARED", beside)) / "studio"
-    if not folder.is_dir():
-        raise SystemExit(f"No samples in {folder}. Name their folder with --data.")
+    folder = options.data
+    sample_names(folder)
     rest = standing()
     for column, suffix in enumerate(("", ".degraded")):
         rows: list[dict[str, float]] = []
         for name in options.samples:
-            predictions = read(folder / f"{name}{suffix}.safetensors")
+            predictions = read_predictions(folder, name + suffix)
             gt = dict(np.load(folder / f"{name}.gt.npz"))
             row, error = measure(predictions, gt, rest)
             if not suffix and (flat := flat_lift(predictions, gt, 3.0, 0)) is not None:

@@ -7,13 +7,11 @@ of the generator (its first shards). One line per picture, then the means; --mar
 from __future__ import annotations
 
 import argparse
-import gzip
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import load
+from studio import PACKED, STUDIO, read_maps
 
 from sapiens2_avatar.infer import load_model
 from sapiens2_avatar.infer.predict import predict
@@ -69,7 +67,7 @@ def person_size(mask: np.ndarray) -> float:
 
 def score_studio(path: Path, model: str) -> dict[str, float]:
     """Scores of the whole way for one stored sample."""
-    truth = load(gzip.decompress(path.read_bytes()))
+    truth = read_maps(path.parent, path.name.removesuffix(PACKED))
     seen = predict(truth["image"], model=model, device="cpu")
     person, found = truth["seg"] > 0, seen.seg > 0
     both = person & found
@@ -142,7 +140,7 @@ def mean(rows: list[dict[str, float]]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studio", type=Path, default=Path(os.environ.get("SAPIENS2_SHARED", ROOT.parent / "shared")) / "studio")
+    parser.add_argument("--studio", type=Path, default=STUDIO)
     parser.add_argument("--data", type=Path, nargs="*", default=[], help="held-out shards of tools.preview.generate")
     parser.add_argument("--count", type=int, default=64, help="samples of each shard")
     parser.add_argument("--model", default="preview", help="preview, or a safetensors file with the same heads")

@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent))
 from rig_factory import BUILDABLE, REST_POSES, make_rig
 
 from sapiens2_avatar.core.body_motion import BodyMotion, motion_from_rig
@@ -73,7 +70,6 @@ def worst_jump(rotations: np.ndarray) -> np.ndarray:
 
 def compare(
     clip: BvhClip,
-    motion: BodyMotion,
     source_map: BoneMap,
     rest: RestRig,
     bone_map: BoneMap,
@@ -96,7 +92,7 @@ def compare(
     }
 
 
-def measure_tables(clip: BvhClip, every: int = 1) -> list[dict]:
+def measure_tables(clip: BvhClip) -> list[dict]:
     motion, source_map = source_motion(clip)
     rows = []
     for family in BUILDABLE:
@@ -115,7 +111,7 @@ def measure_tables(clip: BvhClip, every: int = 1) -> list[dict]:
                         "rolls": rolls,
                         "honest": honest,
                         "seconds": seconds,
-                        **compare(clip, motion, source_map, rest, bone_map, rotations, heads, solved.bones),
+                        **compare(clip, source_map, rest, bone_map, rotations, heads, solved.bones),
                     }
                 )
     return rows

@@ -52,7 +52,7 @@ def measure_rigify(clip: BvhClip, check_every: int = 10) -> list[dict]:
                     "bones": len(obj.data.bones),
                     "keys": written.keys,
                     **key_speed(obj, motion),
-                    "scale_keys": sum("scale" in path for path in _paths(written.action, obj)),
+                    "scale_keys": sum("scale" in path for path in _paths(written.action)),
                     **_compare(scene, obj, clip, source_map, lambda name, p=prefix: p + name, check_every),
                 }
             )
@@ -75,7 +75,7 @@ def key_speed(obj: bpy.types.Object, motion: BodyMotion) -> dict[str, float]:
     return {"key_us": best * 1e6}
 
 
-def _paths(action: bpy.types.Action, obj: bpy.types.Object) -> list[str]:
+def _paths(action: bpy.types.Action) -> list[str]:
     if hasattr(action, "layers"):
         return [
             c.data_path for layer in action.layers for strip in layer.strips for bag in strip.channelbags for c in bag.fcurves

@@ -20,9 +20,7 @@ import bpy
 import cv2
 import numpy as np
 from mathutils import Quaternion, Vector
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from pose import read
+from studio import STUDIO, read_predictions, sample_names
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.rig import RigSettings, make_rig
@@ -59,7 +57,7 @@ def draw(image: np.ndarray, heads: np.ndarray, tails: np.ndarray, names: list[st
 
 def over_photo(folder: Path, name: str, face: bool) -> np.ndarray:
     """The photo, or its face, with the bones of the rig as the matched camera sees them."""
-    predictions = read(folder / f"{name}.safetensors")
+    predictions = read_predictions(folder, name)
     from sapiens2_avatar.core.camera import estimate_camera
     from sapiens2_avatar.core.pose import lift_pose
 
@@ -88,7 +86,7 @@ def build(folder: Path, name: str, rest: str) -> tuple[bpy.types.Object, bpy.typ
     """Scan and rig of a sample in an empty file, half resolution."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     settings = AvatarSettings(scan=ScanSettings(resolution="half"), rig=RigSettings(rest=rest))
-    predictions = replace(read(folder / f"{name}.safetensors"), albedo=None)
+    predictions = replace(read_predictions(folder, name), albedo=None)
     collection = write_avatars(make_avatars(predictions, name, settings), name)
     found = {obj["sapiens2_role"]: obj for obj in collection.objects}
     return found["scan"], found["rig"]
@@ -137,12 +135,11 @@ def four_sides(scan: bpy.types.Object, rig: bpy.types.Object, pose: dict[str, tu
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path)
+    parser.add_argument("--data", type=Path, default=STUDIO)
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images" / "rig")
     options = parser.parse_args()
-    folder = options.data or Path(os.environ.get("SAPIENS2_SHARED", ROOT.parent / "shared")) / "studio"
-    if not folder.is_dir():
-        raise SystemExit(f"No samples in {folder}. Name their folder with --data.")
+    folder = options.data
+    sample_names(folder)
     options.output.mkdir(parents=True, exist_ok=True)
     photos = [
         over_photo(folder, *which)

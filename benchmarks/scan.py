@@ -16,17 +16,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from studio import SHARED, STUDIO, read_predictions
 
 from sapiens2_avatar.core import avatar, edges, scan
 from sapiens2_avatar.core.camera import estimate_camera
 from sapiens2_avatar.core.data import Predictions
 
-SHARED = Path(os.environ.get("SAPIENS2_SHARED", Path(__file__).resolve().parent.parent.parent / "shared"))
 SAMPLES = ("body_apose", "body_crossed", "body_walk", "body_sit", "face_a", "face_b")
 FIGURES = {  # name: (naive grid and target on exact maps, the same on degraded maps)
     "acc_aligned_mean_mm": ((0.08, 0.1), (6.67, 4.0)),
@@ -81,14 +80,6 @@ def _value(text: str) -> object:
         return text
 
 
-def read(score, name: str) -> Predictions:
-    """The stored maps of a sample."""
-    maps = score.read(SHARED / "studio" / name)
-    if maps["keypoints"].ndim == 2:
-        maps["keypoints"] = maps["keypoints"][None]
-    return Predictions(**maps)
-
-
 def measure(score, names: list[str], degraded: bool, settings: scan.ScanSettings, points: int) -> None:
     """Print the figures of each sample, their mean, what a naive grid gets and the target."""
     suffix = ".degraded" if degraded else ""
@@ -99,9 +90,9 @@ def measure(score, names: list[str], degraded: bool, settings: scan.ScanSettings
     )
     rows = []
     for name in names:
-        predictions = read(score, name + suffix)
+        predictions = read_predictions(STUDIO, name + suffix)
         mesh = scan.make_mesh(predictions, estimate_camera(predictions).camera, settings=settings).mesh
-        _, truth = score.load(SHARED / "studio" / (name + suffix))
+        _, truth = score.load(STUDIO / (name + suffix))
         result = score.mesh_score(mesh.vertices, mesh.faces, truth, n=points)
         rows.append([float(result[k]) for k in FIGURES])
         print(f"{name:24}", *(f"{v:13.3f}" for v in rows[-1]), f"{len(mesh.faces):9}", flush=True)
@@ -115,9 +106,6 @@ def measure(score, names: list[str], degraded: bool, settings: scan.ScanSettings
 
 def measure_times(names: list[str], settings: scan.ScanSettings) -> None:
     """Print the CPU time of each stage, best of three runs."""
-    sys.path.insert(0, str(SHARED / "checks"))
-    import score
-
     stages = {
         "domain": (scan, "person_domain"),
         "normals": (scan, "usable_normals"),
@@ -131,7 +119,7 @@ def measure_times(names: list[str], settings: scan.ScanSettings) -> None:
         setattr(owner, function, _timed(getattr(owner, function), stage, spent))
     print(f"{'CPU seconds':24}", *(f"{stage:>8}" for stage in stages), f"{'all':>8} {'pixels':>8}")
     for name in names:
-        predictions = read(score, f"{name}.degraded")
+        predictions = read_predictions(STUDIO, f"{name}.degraded")
         camera = estimate_camera(predictions).camera
         best: dict[str, float] = {}
         for _ in range(3):
@@ -160,10 +148,7 @@ def measure_size(name: str, settings: scan.ScanSettings, height: int) -> None:
 
     import cv2
 
-    sys.path.insert(0, str(SHARED / "checks"))
-    import score
-
-    maps = vars(read(score, name))
+    maps = vars(read_predictions(STUDIO, name))
     size = (height * 3 // 4, height)
 
     def resized(values: np.ndarray) -> np.ndarray:

@@ -11,15 +11,13 @@ extra.
 from __future__ import annotations
 
 import argparse
-import gzip
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
-import safetensors.numpy
+from studio import STUDIO, read_maps, sample_names
 
 from sapiens2_avatar.core.atlas import make_atlas
 from sapiens2_avatar.core.camera import estimate_camera
@@ -29,12 +27,7 @@ from sapiens2_avatar.core.scan import ScanSettings, make_mesh
 from sapiens2_avatar.core.tangent import displacement
 from sapiens2_avatar.core.texture import TextureSettings, make_textures
 
-SHARED = Path(os.environ.get("SAPIENS2_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 KEYS = ("image", "pointmap", "normal", "albedo", "seg", "alpha", "intrinsics")
-
-
-def read(path: Path) -> dict[str, np.ndarray]:
-    return safetensors.numpy.load(gzip.decompress(path.read_bytes()))
 
 
 def psnr(image: np.ndarray, true: np.ndarray, mask: np.ndarray) -> float:
@@ -50,17 +43,14 @@ def timed(function: Callable, *arguments: object) -> tuple[object, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("studio", nargs="?", type=Path, default=SHARED / "studio")
+    parser.add_argument("studio", nargs="?", type=Path, default=STUDIO)
     studio = parser.parse_args().studio
     cv2.setNumThreads(1)
-    samples = sorted(path for path in studio.glob("*.safetensors.gz") if "degraded" not in path.name)
-    if not samples:
-        raise SystemExit(f"No samples in {studio}.")
+    names = sample_names(studio)
     for suffix in ("", ".degraded"):
         rows = []
-        for path in samples:
-            name = path.name.removesuffix(".safetensors.gz")
-            truth, maps = read(path), read(path.with_name(f"{name}{suffix}.safetensors.gz"))
+        for name in names:
+            truth, maps = read_maps(studio, name), read_maps(studio, name + suffix)
             predictions = Predictions(**{key: maps[key] for key in KEYS})
             camera = estimate_camera(predictions).camera
             surface = make_mesh(predictions, camera)
@@ -78,15 +68,18 @@ def main() -> None:
                 )
             )
             print(
-                f"{name + suffix:22} given {rows[-1][0]:6.2f} dB  texture {rows[-1][1]:6.2f} dB  on the scan {rows[-1][2]:6.2f} dB"
-                f"  | albedo {albedo_seconds:.2f} s  delighted {delight_seconds:.2f} s"
+                line(name + suffix, *rows[-1]),
+                f" | albedo {albedo_seconds:.2f} s  delighted {delight_seconds:.2f} s"
                 f"  half mesh {detail_seconds:.2f} s{'' if detailed.normal_tangent is None else ' with normal map'}"
                 f"  displacement {timed(displacement, coarse)[1]:.2f} s  atlas {timed(make_atlas, surface.mesh)[1]:.2f} s"
                 f"  groups {timed(part_weights, surface.mesh)[1]:.2f} s",
                 flush=True,
             )
-        given, alone, scanned = np.mean(rows, axis=0)
-        print(f"{'mean' + suffix:22} given {given:6.2f} dB  texture {alone:6.2f} dB  on the scan {scanned:6.2f} dB", flush=True)
+        print(line("mean" + suffix, *np.mean(rows, axis=0)), flush=True)
+
+
+def line(title: str, given: float, texture: float, scanned: float) -> str:
+    return f"{title:22} given {given:6.2f} dB  texture {texture:6.2f} dB  on the scan {scanned:6.2f} dB"
 
 
 if __name__ == "__main__":
