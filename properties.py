@@ -298,6 +298,13 @@ def is_photo_pose(context: bpy.types.Context) -> bool:
     return any(photo_pose_shown(rig) for rig in avatar_rigs(context))
 
 
+def rig_doubts(context: bpy.types.Context) -> list[str]:
+    """What is doubtful about the rigs of the avatar that the artist means, in sentences; empty where the network was sure."""
+    from .scene.armature import DOUBT
+
+    return list(dict.fromkeys(rig[DOUBT] for rig in avatar_rigs(context) if DOUBT in rig))
+
+
 def photo_path(settings: SapiensSettings) -> Path | None:
     """The photo on disk as an absolute path, None where none is chosen."""
     return Path(bpy.path.abspath(settings.photo)) if settings.photo else None

@@ -32,7 +32,7 @@ def run(options: Namespace, console: Console) -> None:
         pose, armature, bones=bone_map_of(armature, options, console), settings=RetargetSettings(face=options.face_gain)
     )
     console.note(f"{armature.name}: {done.family}, {len(done.bones)} bones posed")
-    for note in done.notes:
+    for note in filter(None, (pose.doubt, *done.notes)):
         console.note(note)
     console.record(armature=armature.name, family=done.family, bones=list(done.bones), unseen=list(done.unseen))
     console.result(save_blend(output))

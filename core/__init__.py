@@ -38,7 +38,7 @@ The texture
 The pose
     pose          keypoints and pointmap to joints, by the following
     joints        the surface under each keypoint; lift2d: without a pointmap
-    pose_fill     first guesses of what is hidden
+    pose_fill     first guesses of what is hidden; pose_doubt: when the network was unsure
     refine_pose   what agrees best with everything known, which pose_evidence writes as residuals
     bone_frames   the mean standing person and the frames of its parts; anthropometry: lengths, and how they vary
 

@@ -202,7 +202,7 @@ def _labels(predictions: Predictions) -> np.ndarray:
 
 
 def _pose(predictions: Predictions, person: int, camera: Camera, settings: AvatarSettings) -> tuple[Pose | None, tuple[str, ...]]:
-    """The pose, or None and the reason why there is none: a scan without a rig is still worth having."""
+    """The pose, with what is doubtful about it, or None and the reason why there is none: a scan without a rig is still worth having."""
     from .pose import lift_pose
 
     if predictions.keypoints is None:
@@ -210,7 +210,8 @@ def _pose(predictions: Predictions, person: int, camera: Camera, settings: Avata
     if person >= len(predictions.keypoints):
         return None, (f"No rig: the predictions hold keypoints of {len(predictions.keypoints)} people only.",)
     try:
-        return lift_pose(predictions, person=person, camera=camera, settings=settings.pose), ()
+        pose = lift_pose(predictions, person=person, camera=camera, settings=settings.pose)
+        return pose, ((pose.doubt,) if pose.doubt and settings.with_rig else ())
     except SapiensError as error:
         return None, (f"No rig: {error}",)
 
@@ -220,6 +221,6 @@ def _rigged(pose: Pose, mesh: MeshData, settings: AvatarSettings) -> tuple[MeshD
     from .rig import make_rig
     from .skinning import skin
 
-    rig = make_rig(pose, settings.rig)
+    rig = replace(make_rig(pose, settings.rig), doubt=pose.doubt)
     mesh, weights = skin(mesh, rig)
     return mesh, rig, weights

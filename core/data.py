@@ -267,6 +267,7 @@ class Pose:
     seen        (J,) bool; False = the joint was occluded or outside the photo and its position is a guess
     surface     (308, 3) float32 metres; the keypoints on the skin, NaN = none
     stature     estimated height of the person, metres
+    doubt       a sentence for the artist where the network was unsure of many joints, empty where it was not
     """
 
     names: tuple[str, ...]
@@ -275,6 +276,7 @@ class Pose:
     seen: np.ndarray
     surface: np.ndarray
     stature: float
+    doubt: str = ""
 
     def __post_init__(self):
         _check(
@@ -307,6 +309,7 @@ class RigData:
     connected  (B,) bool    the head sits on the parent's tail
     unseen     (B,) bool    the bone was placed by lengths and priors, not by what the photo shows
     photo_from_rest  (B, 4, 4) float64 rigid: moves each bone from its rest to the photo; None = the rest is the photo
+    doubt      a sentence for the artist where the network was unsure of many joints, empty where it was not
     """
 
     names: tuple[str, ...]
@@ -317,6 +320,7 @@ class RigData:
     connected: np.ndarray
     unseen: np.ndarray
     photo_from_rest: np.ndarray | None = None
+    doubt: str = ""
 
     def __post_init__(self):
         _check(

@@ -19,6 +19,7 @@ from .data import Camera, Pose, Predictions
 from .errors import SapiensError
 from .joints import Samples, check_keypoints, sample_surface
 from .lift2d import flat_start, lean_directions, lean_pairs
+from .pose_doubt import doubt_of
 from .pose_evidence import BODY, HANDS, Observation, body_evidence, hand_evidence
 from .pose_fill import MEAN_RADIUS, ambiguous_joints, behind_trunk, fill_joints, on_ray
 from .refine_pose import ANNEALING, refine
@@ -110,6 +111,7 @@ def lift_poses(
 class _Look:
     """One photo before the refinement. `seen` has no leading axis."""
 
+    camera: Camera
     samples: Samples
     seen: Observation
     start: np.ndarray
@@ -160,7 +162,7 @@ def _look(predictions: Predictions, person: int, camera: Camera, settings: PoseS
         known = np.isfinite(joints).all(axis=1)
     start = fill_joints(joints, known, ray, front, stature, head, lean, lean_trust)
     seen = Observation(ray, score, trust, depth, front, np.array(sigma), lean, lean_trust)
-    return _Look(samples, seen, start, stature, head)
+    return _Look(camera, samples, seen, start, stature, head)
 
 
 def _usual_score(score: np.ndarray) -> float:
@@ -207,6 +209,7 @@ def _finish(look: _Look, positions: np.ndarray, stature: float, deviation: np.nd
         seen=seen,
         surface=_surface(look, positions, float(stature)),
         stature=float(stature),
+        doubt=doubt_of(look.samples.score, positions, look.camera, head is not None),
     )
 
 

@@ -18,7 +18,8 @@ def save_pose(pose: Pose, path: str | Path) -> Path:
     from safetensors.numpy import save_file
 
     arrays = {name: np.ascontiguousarray(getattr(pose, name)) for name in ARRAYS}
-    save_file(arrays, path, {"format": FORMAT, "names": json.dumps(pose.names), "stature": repr(float(pose.stature))})
+    said = {"names": json.dumps(pose.names), "stature": repr(float(pose.stature)), "doubt": pose.doubt}
+    save_file(arrays, path, {"format": FORMAT, **said})
     return Path(path)
 
 
@@ -34,4 +35,5 @@ def load_pose(path: str | Path) -> Pose:
             arrays = {name: file.get_tensor(name) for name in ARRAYS}
     except (SafetensorError, OSError) as error:
         raise SapiensError(f"{Path(path).name} could not be read: {error}.", "Make the pose again.") from error
-    return Pose(names=tuple(json.loads(metadata["names"])), stature=float(metadata["stature"]), **arrays)
+    names, stature = tuple(json.loads(metadata["names"])), float(metadata["stature"])
+    return Pose(names=names, stature=stature, doubt=metadata["doubt"], **arrays)

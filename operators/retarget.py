@@ -54,15 +54,16 @@ class SAPIENS2_OT_retarget(JobOperator, Operator):
         settings = context.scene.sapiens2
         bones = bone_table.read(settings, bone_table.armature_rest(settings.armature))
         show_photo_pose(settings.armature, False)  # it would go over the new pose
+        pose = load_pose(job.result["pose"])
         done = retarget(
-            load_pose(job.result["pose"]),
+            pose,
             settings.armature,
             bones=bones,
             settings=RetargetSettings(location=settings.hips_travel, face=settings.face_gain),
             mute_constraints=settings.mute_constraints,
             snap_ik=self.snap_ik,
         )
-        jobs.status.notes = done.notes
+        jobs.status.notes = tuple(filter(None, (pose.doubt, *done.notes)))
         self.report({"INFO"}, f"{len(done.bones)} bones posed ({done.family})")
 
 

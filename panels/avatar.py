@@ -8,7 +8,7 @@ import bpy
 from bpy.types import Context, Panel, UILayout
 
 from .. import jobs
-from ..properties import avatar_rigs, is_photo_pose, matched_camera
+from ..properties import avatar_rigs, is_photo_pose, matched_camera, rig_doubts
 from .parts import paragraph
 from .tab import AfterSetup
 
@@ -91,6 +91,8 @@ class SAPIENS2_PT_rig(Rebuilds, Panel):
         rest.enabled = settings.with_rig
         rest.prop(settings, "rest")
         layout.operator("sapiens2.build_rig", icon="FILE_REFRESH")
+        for doubt in rig_doubts(context):
+            paragraph(layout, doubt, "ERROR")
         if avatar_rigs(context):
             layout.operator("sapiens2.photo_pose", icon="POSE_HLT", depress=is_photo_pose(context))
 

@@ -16,6 +16,7 @@ from .photo_pose import write_photo_pose
 from .rigify import write_rigify
 
 UNSEEN = "sapiens2_unseen"
+DOUBT = "sapiens2_doubt"
 
 
 @contextmanager
@@ -44,7 +45,8 @@ def write_armature(rig: RigData, world_from_camera: np.ndarray, name: str, colle
     """A new armature object in `collection`; its rest pose is the rig, in world space, with the identity as its transform.
 
     Pose bones that the photo does not show carry the custom property `sapiens2_unseen`. A rig at rest in an A-pose or T-pose
-    keeps the pose of the photo as an action (`scene.photo_pose`).
+    keeps the pose of the photo as an action (`scene.photo_pose`). Where the network was unsure of the joints, the
+    object's custom property `sapiens2_doubt` is a sentence about it.
     """
     heads = transform_points(world_from_camera, rig.heads).tolist()
     tails = transform_points(world_from_camera, rig.tails).tolist()
@@ -67,6 +69,8 @@ def write_armature(rig: RigData, world_from_camera: np.ndarray, name: str, colle
     for bone_name, unseen in zip(rig.names, rig.unseen.tolist(), strict=True):
         if unseen:
             obj.pose.bones[bone_name][UNSEEN] = True
+    if rig.doubt:
+        obj[DOUBT] = rig.doubt
     write_rigify(obj)
     write_photo_pose(obj, rig, world_from_camera)
     return obj

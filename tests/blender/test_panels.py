@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import bpy
@@ -71,3 +72,12 @@ def test_the_bone_table_shows_every_role_in_few_letters(part, character):
     settings.active_bone = [row.role for row in settings.bones].index("leftUpperArm")
     seen = draw(part, "Bone Table")
     assert "Left Upper Arm" in seen and "sapiens2.bones_add" in seen
+
+
+def test_a_rig_of_unsure_joints_says_so(part, make_avatar):
+    said = "The network was unsure of 5 of 12 body joints: check the rig against the photo."
+    sure = make_avatar()
+    part("scene.build").write_avatars([sure, replace(sure, name="Other", rig=replace(sure.rig, doubt=said))], "Photo")
+    assert said in " ".join(draw(part, "Rig"))
+    bpy.data.batch_remove([obj for obj in bpy.data.objects if "sapiens2_doubt" in obj])
+    assert "unsure" not in " ".join(draw(part, "Rig"))

@@ -1,0 +1,37 @@
+"""When the network itself was unsure of a person: a sentence for the artist, who would else trust a rig that is a guess."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .data import Camera
+from .skeleton import SIDES, joint_index, joint_keypoints
+
+JOINTS = tuple(joint_index(f"{side}_{name}") for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in SIDES)
+"""The joints that make the pose of a body."""
+UNSURE = 0.35
+"""Keypoints that score less are doubted. Sapiens2 gives a covered joint some 0.5, and even the small preview model gives 0.44 and
+more to every body joint of a photo that it understands, but 0.3 and less to those of one that is dark, or lies on its side."""
+SHARE, LEAST = 0.25, 3
+"""Share of the body joints in the photo that are doubted before it is said, and their least number: one arm behind the back is usual."""
+
+
+def doubt_of(score: np.ndarray, positions: np.ndarray, camera: Camera, head_seen: bool) -> str:
+    """One sentence where many body joints are doubted, empty where the network was sure.
+
+    score      (308,) of the keypoints, 0..1
+    positions  (68, 3) joint centres in camera space, metres; those outside the photo are not counted, since nobody could see them
+    head_seen  the head was measured. Without it and without two sure joints, nothing says where the others are: all are counted
+    """
+    joints = np.array(JOINTS)
+    sure = score[joint_keypoints()[joints]] >= UNSURE
+    inside = np.ones(len(joints), bool)
+    if head_seen or sure.sum() >= 2:
+        points = positions[joints]
+        pixels = camera.project(np.where(points[:, 2:] > 0, points, np.nan))
+        with np.errstate(invalid="ignore"):
+            inside = ((pixels >= 0) & (pixels <= (camera.width - 1, camera.height - 1))).all(axis=1)
+    unsure = inside & ~sure
+    if unsure.sum() < max(LEAST, SHARE * inside.sum()):
+        return ""
+    return f"The network was unsure of {unsure.sum()} of {inside.sum()} body joints: check the rig against the photo."
