@@ -24,7 +24,7 @@ _PUBLIC = {
 }
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     from importlib import import_module
 
     if name not in _PUBLIC:
@@ -35,17 +35,17 @@ def __getattr__(name: str):
     return getattr(import_module(f".{module}", __name__), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *_PUBLIC])
 
 
-def register():
+def register() -> None:
     from . import registration
 
     registration.register()
 
 
-def unregister():
+def unregister() -> None:
     from . import registration
 
     registration.unregister()

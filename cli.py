@@ -10,7 +10,7 @@ import argparse
 import os
 from importlib import import_module
 
-TASKS = ("pose", "seg", "normal", "pointmap", "albedo", "matting")
+from .core.weights import TASKS
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:

@@ -95,9 +95,8 @@ def register() -> None:
     _commands.append(register_cli_command("sapiens2", _command))
     thumbnails.start()
     jobs.refresh()
-    if (
-        not bpy.app.binary_path
-    ):  # Blender as a Python module crashes or hangs at exit when panels of ours are still registered (4.2, 4.5)
+    # Blender as a Python module crashes or hangs at exit when panels of ours are still registered (4.2, 4.5).
+    if not bpy.app.binary_path:
         atexit.register(unregister)
 
 

@@ -126,10 +126,10 @@ def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: C
 
 def _avatar(best: Path, options: Namespace, console: Console, name: str) -> bpy.types.Object:
     """The person built from the frame that shows most of them; the rig."""
-    from ..scene.build import write_avatars
+    from ..scene.build import objects_of, write_avatars
 
     collection = write_avatars(avatars_of(best, options, console), name, match_render=True)
-    rigs = [ob for ob in collection.all_objects if ob.get("sapiens2_role") == "rig"]
+    rigs = objects_of([collection], "rig")
     if not rigs:
         raise SapiensError(f"No rig could be made of the person in {name}.", "Give an armature of your own with --armature.")
     return rigs[min(options.person, len(rigs) - 1)]

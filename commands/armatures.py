@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from ..core.errors import SapiensError
 
 if TYPE_CHECKING:
+    import bpy
+
     from ..core.rigs import BoneMap
     from .console import Console
 
 
-def open_armature(text: str):
+def open_armature(text: str) -> bpy.types.Object:
     """Open the file in this process and return the armature object (the only one, if no name is given). Raises SapiensError."""
     import bpy
 
@@ -37,7 +39,7 @@ def open_armature(text: str):
     return found[0]
 
 
-def bone_map_of(armature, options: Namespace, console: Console) -> BoneMap:
+def bone_map_of(armature: bpy.types.Object, options: Namespace, console: Console) -> BoneMap:
     """The bone table that --bones names, else the recognised one; written to the file of --save-bones. Raises SapiensError."""
     from ..core.rig_presets import save_preset
     from ..scene.bone_table import resolve

@@ -9,12 +9,13 @@ from argparse import Namespace
 from importlib.metadata import PackageNotFoundError, version
 
 from .._version import VERSION
+from ..core.memory import total_memory
 from .console import Console
 
 LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow", "safetensors", "huggingface-hub", "torch", "timm", "av", "ray")
 
 
-def run(options: Namespace, console: Console) -> None:
+def run(_options: Namespace, console: Console) -> None:
     report = {
         "sapiens2_avatar": VERSION,
         "python": platform.python_version(),
@@ -22,7 +23,7 @@ def run(options: Namespace, console: Console) -> None:
         "libraries": {name: _version_of(name) for name in LIBRARIES},
         "blender": _blender(),
         "devices": _devices(),
-        "memory_gb": _memory_gb(),
+        "memory_gb": total_memory() / 1e9 or None,
         "models": _models(),
     }
     console.record(**report)
@@ -63,14 +64,6 @@ def _devices() -> list[str]:
     from ..infer.devices import available_devices
 
     return available_devices()
-
-
-def _memory_gb() -> float | None:
-    if importlib.util.find_spec("psutil") is None:
-        return None
-    import psutil
-
-    return psutil.virtual_memory().total / 1e9
 
 
 def _models() -> dict[str, list[str]]:

@@ -16,7 +16,7 @@ def run(options: Namespace, console: Console) -> None:
     {"list": _list, "download": _download, "import": _import, "verify": _verify}[options.action](options, console)
 
 
-def _list(options: Namespace, console: Console) -> None:
+def _list(_options: Namespace, console: Console) -> None:
     from ..core.weights import list_models, models_folder
 
     rows = list_models()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def run(options: Namespace, console: Console) -> None:
     output = Path(options.output)
-    for path in filter(None, (output, options.save_bones and Path(options.save_bones))):
+    for path in (output, *([Path(options.save_bones)] if options.save_bones else [])):
         check_writable(path)
     require_blender()
     console.claim_stdout()

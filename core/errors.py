@@ -21,7 +21,8 @@ class SapiensError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        """Survive the way to another process whole."""
         return type(self), (self.message, self.hint, self.remedy)
 
 

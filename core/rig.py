@@ -46,21 +46,31 @@ class RigSettings:
 
 
 class _Bones:
-    """Collects bones in order; parents first."""
+    """Collects bones in order; parents first. A row is parent, head, tail, z, connected, unseen."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self.rows: list[tuple[int, np.ndarray, np.ndarray, np.ndarray, bool, bool]] = []
 
-    def add(self, name: str, parent: str | None, head, tail, z, connected: bool = False, seen: bool = True) -> None:
+    def add(
+        self,
+        name: str,
+        parent: str | None,
+        head: np.ndarray,
+        tail: np.ndarray,
+        z: np.ndarray,
+        connected: bool = False,
+        seen: bool = True,
+    ) -> None:
+        """A bone from head to tail, (3,) metres, rolled to z (3,); lengthened to what Blender keeps if it has no length."""
         head, tail = np.asarray(head, np.float64), np.asarray(tail, np.float64)
         if np.linalg.norm(tail - head) < MIN_BONE:
             tail = head + MIN_BONE * unit(np.asarray(z, np.float64) + 1e-3)
         self.names.append(name)
         self.rows.append((self.names.index(parent) if parent else -1, head, tail, np.asarray(z, np.float64), connected, not seen))
 
-    def tail(self, name: str) -> np.ndarray:
-        return self.rows[self.names.index(name)][2]
+    def head(self, name: str) -> np.ndarray:
+        return self.rows[self.names.index(name)][1]
 
     def data(self) -> RigData:
         parents, heads, tails, z_axes, connected, unseen = (list(column) for column in zip(*self.rows, strict=True))
@@ -127,7 +137,7 @@ def _add_trunk_sides(
     crest = pelvis + hips @ np.array([sign * 0.056, -0.051, 0.072]) * size
     bones.add(f"pelvis.{s}", "spine", pelvis, crest, hips @ np.array([-sign * 0.73, 0.14, 0.67]), False, seen("pelvis"))
     if settings.breasts:
-        base = bones.rows[bones.names.index("spine.003")][1] + chest @ np.array([sign * 0.06, 0.02, -0.003]) * size
+        base = bones.head("spine.003") + chest @ np.array([sign * 0.06, 0.02, -0.003]) * size
         bones.add(
             f"breast.{s}", "spine.003", base, base + chest @ np.array([0, -0.07, 0]) * size, chest[:, 2], False, seen("neck")
         )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .data import MeshData
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 NEIGHBOURS = 8
 CHUNK = 8192
@@ -30,7 +34,7 @@ class Patches:
     edges: NDArray[np.int64]
     spacing: float
 
-    def graph(self, weights: np.ndarray | None = None):
+    def graph(self, weights: np.ndarray | None = None) -> csr_matrix:
         """(N, N) symmetric scipy CSR matrix with the (E,) weights, by default the distances in metres, on the edges."""
         from scipy.sparse import coo_matrix
 

@@ -22,7 +22,7 @@ _PUBLIC = {
 }
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     from importlib import import_module
 
     if name not in _PUBLIC:
@@ -30,5 +30,5 @@ def __getattr__(name: str):
     return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *_PUBLIC])

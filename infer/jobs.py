@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -124,11 +123,8 @@ def import_files(
         else:
             made.append({**result, "name": group.name, "previews": str(previews)})
     if not made:
-        raise (
-            problems[0]
-            if problems
-            else SapiensError("No file was chosen.", "Choose predictions, or outputs of the demo scripts.")
-        )
+        nothing = SapiensError("No file was chosen.", "Choose predictions, or outputs of the demo scripts.")
+        raise problems[0] if problems else nothing
     return {"made": made, "failed": [str(problem) for problem in problems]}
 
 
@@ -219,33 +215,6 @@ def import_weights(path: str, link: bool, accept_licence: bool, progress: Progre
     return {"files": [str(row.path) for row in rows]}
 
 
-def doctor(progress: Progress) -> dict:
-    """What this Python can do: versions, devices and memory."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    def installed(name: str) -> str | None:
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            return None
-
-    report: dict = {
-        "python": sys.version.split()[0],
-        "libraries": {
-            name: installed(name) for name in ("numpy", "scipy", "opencv-python-headless", "safetensors", "torch", "timm")
-        },
-        "devices": [],
-    }
-    if report["libraries"]["torch"]:
-        progress("torch", 0.2)
-        import torch
-
-        report["devices"] = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
-        report["devices"] += ["mps"] if torch.backends.mps.is_available() else []
-        report["devices"] += ["cpu"]
-    return report
-
-
 def apply_settings(default: Any, values: dict[str, Any]) -> Any:
     """Settings with the values of a nested dict of the same names in place of the defaults.
 
@@ -273,5 +242,4 @@ JOBS = {
     "animate": animate,
     "download": download,
     "import": import_weights,
-    "doctor": doctor,
 }

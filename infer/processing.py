@@ -9,6 +9,7 @@ a crop that shrinks more than twofold is reduced with the widened filter first, 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -177,7 +178,7 @@ def upsample_inside(maps: torch.Tensor, inside: torch.Tensor, height: int, width
     return sums.div_(share.clamp_min_(1e-6))
 
 
-def upsampled_strips(maps: torch.Tensor, height: int, width: int):
+def upsampled_strips(maps: torch.Tensor, height: int, width: int) -> Iterator[tuple[int, torch.Tensor]]:
     """`upsample` of (1, C, h, w), a strip of rows at a time: yields (first row, (C, rows, width)).
 
     29 logits of a 24 megapixel photo would need 2.8 GB at once.

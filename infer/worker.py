@@ -12,7 +12,7 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ..core.errors import Cancelled, SapiensError
 from ..core.protocol import decode, encode
@@ -38,7 +38,7 @@ class Channel:
         os.dup2(2, 1)  # what a library prints, from Python or from C, goes to the log
         sys.stdout = sys.stderr
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[bytes]:
         return iter(self._input)
 
     def send(self, kind: str, **values: object) -> None:

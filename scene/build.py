@@ -13,7 +13,7 @@ from ..core.data import Avatar, Predictions
 from .armature import bind, write_armature
 from .camera import match_render_size, write_camera
 from .groups import write_skin_weights
-from .material import write_images, write_materials
+from .material import Images, write_images, write_materials
 from .mesh import write_mesh
 from .photo_pose import photo_pose_actions
 
@@ -25,6 +25,11 @@ SOURCE = "sapiens2_predictions"
 PERSON = "sapiens2_person"
 CAMERA = "sapiens2_camera"
 """Custom property of the camera: `core.data.Camera` and every focal length that was considered, as JSON."""
+
+
+def objects_of(collections: Iterable[bpy.types.Collection], role: str) -> list[bpy.types.Object]:
+    """What builds have put into the collections under a role: "scan" (or its pieces), "rig", "camera"."""
+    return [obj for collection in collections for obj in collection.all_objects if obj.get(ROLE) == role]
 
 
 def find_collection(scene: bpy.types.Scene, source: str) -> bpy.types.Collection | None:
@@ -130,7 +135,11 @@ def write_avatars(
 
 
 def write_avatar(
-    avatar: Avatar, collection: bpy.types.Collection, *, images=None, camera: bpy.types.Object | None = None
+    avatar: Avatar,
+    collection: bpy.types.Collection,
+    *,
+    images: Images | None = None,
+    camera: bpy.types.Object | None = None,
 ) -> Written:
     """One avatar into `collection`: new objects with the custom property `sapiens2_role`, images packed.
 

@@ -15,7 +15,7 @@ from ..core.errors import SapiensError
 from ..core.exports import image_at, write_camera_json, write_ply_arrays
 from ..core.files import atomic_write
 from ..core.frames import transform_points, world_from_blender_camera
-from .build import CAMERA, ROLE
+from .build import CAMERA, objects_of
 from .files import write_whole
 from .mesh import UV_PHOTO
 
@@ -81,7 +81,7 @@ def export_ply(path: str | Path, collections: Sequence[bpy.types.Collection], *,
     Raises SapiensError where there is no scan, or the file cannot be written.
     """
     graph = bpy.context.evaluated_depsgraph_get()
-    scans = [obj for collection in collections for obj in collection.all_objects if obj.get(ROLE) == "scan"]
+    scans = objects_of(collections, "scan")
     if not scans:
         raise SapiensError("There is no scan to export.", "Make an avatar first.")
     made = [_surface(obj, graph) for obj in scans]
@@ -91,26 +91,27 @@ def export_ply(path: str | Path, collections: Sequence[bpy.types.Collection], *,
     return write_ply_arrays(path, points, normals, colours, None if cloud else triangles)
 
 
+def _read(owner: bpy.types.bpy_prop_collection, name: str, width: int, dtype: type = np.float32) -> np.ndarray:
+    """(n, width) values of one attribute of all n members."""
+    values = np.empty(len(owner) * width, dtype)
+    owner.foreach_get(name, values)
+    return values.reshape(-1, width)
+
+
 def _surface(obj: bpy.types.Object, graph: bpy.types.Depsgraph) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Points, normals (V, 3) float32 in world space, colours (V, 3) uint8, triangles (F, 3) of an object with its modifiers."""
     evaluated = obj.evaluated_get(graph)
     mesh = evaluated.to_mesh()
     try:
         mesh.calc_loop_triangles()
-
-        def read(owner, name: str, width: int, dtype: type = np.float32) -> np.ndarray:
-            values = np.empty(len(owner) * width, dtype)
-            owner.foreach_get(name, values)
-            return values.reshape(-1, width)
-
-        points, faces = read(mesh.vertices, "co", 3), read(mesh.loop_triangles, "vertices", 3, np.int32)
-        corner = read(mesh.loops, "vertex_index", 1, np.int32)[:, 0]
+        points, faces = _read(mesh.vertices, "co", 3), _read(mesh.loop_triangles, "vertices", 3, np.int32)
+        corner = _read(mesh.loops, "vertex_index", 1, np.int32)[:, 0]
         normals = np.zeros_like(points)
-        normals[corner] = read(mesh.corner_normals, "vector", 3)
+        normals[corner] = _read(mesh.corner_normals, "vector", 3)
         image, uv_map = _base_colour(obj)
         uvs = np.zeros((len(points), 2), np.float32)
         if uv_map in mesh.uv_layers:
-            uvs[corner] = read(mesh.uv_layers[uv_map].data, "uv", 2)
+            uvs[corner] = _read(mesh.uv_layers[uv_map].data, "uv", 2)
         matrix = np.array(obj.matrix_world)
     finally:
         evaluated.to_mesh_clear()
@@ -141,7 +142,7 @@ def export_camera(path: str | Path, collections: Sequence[bpy.types.Collection])
 
     Raises SapiensError where there is none, or the file cannot be written.
     """
-    cameras = [obj for collection in collections for obj in collection.all_objects if obj.get(ROLE) == "camera" and CAMERA in obj]
+    cameras = [obj for obj in objects_of(collections, "camera") if CAMERA in obj]
     if not cameras:
         raise SapiensError("There is no matched camera to export.", "Make an avatar first, or rebuild it.")
     values = json.loads(cameras[0][CAMERA])
@@ -155,8 +156,13 @@ def export_displacement(path: str | Path, collections: Sequence[bpy.types.Collec
 
     Raises SapiensError where there is not just one.
     """
-    scans = [obj for collection in collections for obj in collection.all_objects if obj.get(ROLE) == "scan"]
-    nodes = [node for obj in scans for slot in obj.material_slots if slot.material for node in slot.material.node_tree.nodes]
+    nodes = [
+        node
+        for obj in objects_of(collections, "scan")
+        for slot in obj.material_slots
+        if slot.material
+        for node in slot.material.node_tree.nodes
+    ]
     heights = {link.from_node for node in nodes if node.type == "DISPLACEMENT" for link in node.inputs["Height"].links}
     images = {node.image for node in heights if node.type == "TEX_IMAGE" and node.image and node.image.packed_file}
     if len(images) != 1:

@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..core.errors import SapiensError
+from .build import ROLE
 
 
 def gather(
@@ -41,7 +42,7 @@ def gather(
 
 def has_scan(collection: bpy.types.Collection) -> bool:
     """Whether a build has put a scan into the collection."""
-    return any(ob.get("sapiens2_role") == "scan" for ob in collection.objects)
+    return any(ob.get(ROLE) == "scan" for ob in collection.objects)
 
 
 def _names(path: Path) -> list[str]:

@@ -10,6 +10,13 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
+from .armature import UNSEEN
+from .build import objects_of
+
+SOFT = ((-0.7, 0.6, 2.2, 0.5), (2.4, 0.5, 1.0, 0.5))
+SIDE = ((-1.05, 0.4, 4.2, 0.03),)
+"""Suns of each lighting: turn from the camera and height (radians, units of its distance), strength, angle (radians)."""
+
 
 @dataclass(frozen=True, eq=False)
 class View:
@@ -39,7 +46,7 @@ def render_view(
     clay: a matt grey instead of the materials. The artist's scene, its render settings and its world stay as they are.
     """
     bpy.context.view_layer.update()  # new bones have no pose until the scene was evaluated
-    scans = [ob for ob in collection.all_objects if ob.get("sapiens2_role") == "scan"]
+    scans = objects_of([collection], "scan")
     made: list[bpy.types.ID] = []
     scene = bpy.data.scenes.new("sapiens2 preview")
     try:
@@ -65,10 +72,18 @@ def _bounds(objects: list[bpy.types.Object]) -> tuple[Vector, Vector]:
     return Vector(corners.min(0)), Vector(corners.max(0))
 
 
-def _camera(scene, collection, low: Vector, high: Vector, size, azimuth: float, made: list) -> bpy.types.Object:
+def _camera(
+    scene: bpy.types.Scene,
+    collection: bpy.types.Collection,
+    low: Vector,
+    high: Vector,
+    size: tuple[int, int],
+    azimuth: float,
+    made: list[bpy.types.ID],
+) -> bpy.types.Object:
     """A long lens that sees the whole box, turned about the vertical from where the photo was taken."""
     centre, radius = (low + high) / 2, (high - low).length / 2
-    matched = next((ob for ob in collection.all_objects if ob.get("sapiens2_role") == "camera"), None)
+    matched = next(iter(objects_of([collection], "camera")), None)
     front = (matched.matrix_world.translation - centre) if matched else Vector((0, -1, 0))
     angle = math.atan2(front.y, front.x) + math.copysign(azimuth, _turned(scene, front))
     data = bpy.data.cameras.new("sapiens2 preview")
@@ -84,7 +99,7 @@ def _camera(scene, collection, low: Vector, high: Vector, size, azimuth: float, 
     return camera
 
 
-def _turned(scene, front: Vector) -> float:
+def _turned(scene: bpy.types.Scene, front: Vector) -> float:
     """Positive where the surfaces of the scene look more to the left-hand side of `front` (counter-clockwise seen from above)."""
     total = np.zeros(3)
     for ob in (ob for ob in scene.collection.objects if ob.type == "MESH"):
@@ -94,7 +109,8 @@ def _turned(scene, front: Vector) -> float:
     return float(front.x * total[1] - front.y * total[0])
 
 
-def _clay(made: list) -> bpy.types.Material:
+def _clay(made: list[bpy.types.ID]) -> bpy.types.Material:
+    """A matt grey, the same in every light."""
     material = bpy.data.materials.new("sapiens2 preview")
     if bpy.app.version < (5, 0):
         material.use_nodes = True
@@ -104,21 +120,14 @@ def _clay(made: list) -> bpy.types.Material:
     return material
 
 
-SOFT = ((-0.7, 0.6, 2.2, 0.5), (2.4, 0.5, 1.0, 0.5))
-SIDE = ((-1.05, 0.4, 4.2, 0.03),)
-"""Suns: turn from the camera, height, strength, angle."""
-
-
-def _lights(scene, centre: Vector, camera: bpy.types.Object, made: list, side_light: bool) -> None:
+def _lights(scene: bpy.types.Scene, centre: Vector, camera: bpy.types.Object, made: list[bpy.types.ID], side_light: bool) -> None:
     """A soft key from the camera's left, a rim from behind, and a dim even surround; or one hard light from the left."""
     world = bpy.data.worlds.new("sapiens2 preview")
     if bpy.app.version < (5, 0):
         world.use_nodes = True
     background = next(node for node in world.node_tree.nodes if node.type == "BACKGROUND")
-    background.inputs["Color"].default_value, background.inputs["Strength"].default_value = (
-        (1, 1, 1, 1),
-        0.25 if side_light else 0.55,
-    )
+    background.inputs["Color"].default_value = (1, 1, 1, 1)
+    background.inputs["Strength"].default_value = 0.25 if side_light else 0.55
     scene.world = world
     made.append(world)
     for turn, height, energy, width in SIDE if side_light else SOFT:
@@ -132,7 +141,7 @@ def _lights(scene, centre: Vector, camera: bpy.types.Object, made: list, side_li
         made += [ob, data]
 
 
-def _settings(scene, size: tuple[int, int], samples: int, path: str | Path) -> None:
+def _settings(scene: bpy.types.Scene, size: tuple[int, int], samples: int, path: str | Path) -> None:
     scene.render.engine = "CYCLES"
     scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", samples, False
     scene.cycles.max_bounces, scene.cycles.transparent_max_bounces = 2, 8
@@ -145,13 +154,16 @@ def _settings(scene, size: tuple[int, int], samples: int, path: str | Path) -> N
     scene.render.filepath, scene.render.use_file_extension = str(path), False
 
 
-def _bones(scene, camera, collection, size: tuple[int, int]) -> np.ndarray:
+def _bones(
+    scene: bpy.types.Scene, camera: bpy.types.Object, collection: bpy.types.Collection, size: tuple[int, int]
+) -> np.ndarray:
+    """(B, 2, 2) of `View.bones`, as the camera of the scene sees them."""
     from bpy_extras.object_utils import world_to_camera_view
 
     ends = []
-    for rig in (ob for ob in collection.all_objects if ob.get("sapiens2_role") == "rig"):
+    for rig in objects_of([collection], "rig"):
         for bone in rig.pose.bones:
-            if bone.get("sapiens2_unseen") or not bone.bone.use_deform:
+            if bone.get(UNSEEN) or not bone.bone.use_deform:
                 continue
             seen = [world_to_camera_view(scene, camera, rig.matrix_world @ end) for end in (bone.head, bone.tail)]
             ends.append([(p.x * size[0], (1 - p.y) * size[1]) for p in seen])

@@ -17,7 +17,7 @@ import bpy
 from ..core.data import Avatar
 from ..core.errors import SapiensError
 from ..core.streams import silence_stdout
-from .build import write_avatars
+from .build import objects_of, write_avatars
 from .export import export
 from .files import new_file, open_blend, save_blend
 from .library import gather, has_scan
@@ -123,7 +123,7 @@ def _answer(answers: TextIO, **values: object) -> None:
 
 def _rig() -> bpy.types.Object:
     """The rig that motion goes to: that of the person on the left, as `animate` takes the one who is seen longest."""
-    rigs = [ob for c in _collections() for ob in c.all_objects if ob.get("sapiens2_role") == "rig"]
+    rigs = objects_of(_collections(), "rig")
     if not rigs:
         raise SapiensError(
             "No rig could be made of the person in the clip.", "Keep the rig (without --no-rig), or use another clip."

@@ -36,21 +36,11 @@ ENVIRONMENTS = {
     "blender-5.2": (".envs/bl52", "3.13", "blender-5.2.lock"),
 }
 SOURCES = {
-    "main": [
-        "pyproject.toml",
-        "--extra",
-        "predict",
-        "--extra",
-        "blender",
-        "--extra",
-        "video",
-        "--extra",
-        "ray",
-        "--extra",
-        "test",
-    ],
+    "main": ["pyproject.toml", *(f"--extra={extra}" for extra in ("predict", "blender", "video", "ray", "test"))],
     **{name: [f"requirements/{name}.in"] for name in ENVIRONMENTS if name != "main"},
 }
+# How uv resolves a lock file: the same for every machine.
+RESOLVE = ("--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--generate-hashes", "--universal", "--no-config")
 # Shared libraries that the bpy wheel loads and that a bare server lacks -> Debian package.
 SYSTEM_LIBRARIES = {
     "libX11.so.6": "libx11-6",
@@ -85,19 +75,8 @@ def uv() -> Path:
     program = folder / "bin" / ("uv.exe" if WINDOWS else "uv")
     if not program.exists():
         say(f"fetching uv {UV_VERSION}")
-        run(
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--root-user-action=ignore",
-            "--no-deps",
-            "--target",
-            folder,
-            f"uv=={UV_VERSION}",
-        )
+        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore")
+        run(*pip, "--no-deps", "--target", folder, f"uv=={UV_VERSION}")
     return program
 
 
@@ -133,9 +112,8 @@ def ensure(name: str) -> bool:
     run(uv(), "venv", "--quiet", "--clear", "--python", python, folder)
     run(uv(), "pip", "sync", "--quiet", "--require-hashes", "--python", python_of(name), LOCKS / lock)
     if name == "main":
-        run(
-            uv(), "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--python", python_of(name), "--editable", "."
-        )
+        install = (uv(), "pip", "install", "--quiet", "--no-deps", "--no-build-isolation")
+        run(*install, "--python", python_of(name), "--editable", ".")
     stamp.write_text(wanted)
     return True
 
@@ -215,10 +193,8 @@ def window() -> dict[str, str]:
         say("a Blender with a window")
         try:
             made = subprocess.run([script, folder], cwd=ROOT, capture_output=True, text=True, timeout=900)
-            tried = (
-                made.returncode or subprocess.run([script, "run", folder, "--version"], cwd=ROOT, capture_output=True).returncode
-            )
-            if not tried:
+            starts = [script, "run", folder, "--version"]
+            if made.returncode == 0 and subprocess.run(starts, cwd=ROOT, capture_output=True).returncode == 0:
                 return {"SAPIENS2_BLENDER": f"{script} run {folder}"}
             reason = (made.stderr.strip().splitlines() or [f"see {folder}.log"])[-1]
         except subprocess.TimeoutExpired:
@@ -235,34 +211,17 @@ def demo(arguments: list[str]) -> None:
 def lock() -> None:
     for name, (_, version, file) in ENVIRONMENTS.items():
         say(f"resolving {file}")
-        run(
-            uv(),
-            "pip",
-            "compile",
-            "--quiet",
-            "--no-header",
-            "--no-annotate",
-            "--no-emit-index-url",
-            "--generate-hashes",
-            "--universal",
-            "--no-config",
-            "--python-version",
-            version,
-            "--output-file",
-            LOCKS / file,
-            *SOURCES[name],
-        )
+        run(uv(), "pip", "compile", *RESOLVE, "--python-version", version, "--output-file", LOCKS / file, *SOURCES[name])
 
+
+COMMANDS = {"setup": setup, "demo": demo, "test": test, "lint": lint, "build": build, "lock": lock}
+TAKE_ARGUMENTS = ("demo", "test")
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["setup", "demo", "test", "lint", "build", "lock"])
+    parser.add_argument("command", choices=COMMANDS)
     chosen, rest = parser.parse_known_args()
+    if rest and chosen.command not in TAKE_ARGUMENTS:
+        parser.error(f"{chosen.command} takes no arguments: {' '.join(rest)}")
     os.environ.setdefault("UV_NO_PROGRESS", "1")
-    match chosen.command:
-        case "demo":
-            demo(rest)
-        case "test":
-            test(rest)
-        case command:
-            globals()[command]()
+    COMMANDS[chosen.command](*([rest] if chosen.command in TAKE_ARGUMENTS else []))
