@@ -19,7 +19,7 @@ from .skeleton import DATA, SIDES
 from .skeleton import FINGERS as KEYPOINT_FINGERS
 
 FINGERS = ("Thumb", "Index", "Middle", "Ring", "Little")
-FINGER_JOINTS = dict(zip(FINGERS, KEYPOINT_FINGERS, strict=True))
+FINGER_JOINTS: dict[str, str] = dict(zip(FINGERS, KEYPOINT_FINGERS, strict=True))
 """Finger of a rig -> the same finger among the keypoints (`core.skeleton.finger_joints`)."""
 LIMBS = ("Shoulder", "UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot", "Toes")
 PHALANGES = {f: ("Metacarpal", "Proximal", "Distal") if f == "Thumb" else ("Proximal", "Intermediate", "Distal") for f in FINGERS}
