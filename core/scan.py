@@ -5,7 +5,7 @@ normals   the normal map, checked against the depth
 snap      depths between two surfaces go back to one of them
 edges     the surface is torn where tangent planes do not explain the next pixel
 noise     how far the depth is off
-refine    depth and normals are fused, the noise decides which leads
+refine    depth and normals are fused, the noise decides which leads; then the surface is torn once more, where steps have come out
 meshing   every pixel becomes a quad, tears become gaps
 decimate  fewer faces, if asked for
 """
@@ -206,6 +206,7 @@ def _surface_maps(
     cuts = edges.cut_pairs(z, gaps, labels, camera)
     if settings.refine > 0 and informed:
         z = _refined(z, measured, domain, normal, slants, labels, gaps, cuts, rays, camera, settings.refine)
+        cuts = _cut_again(z, slants, labels, cuts, camera)
     elif settings.refine > 0:
         notes = (*notes, "Without a normal map the surface has no more detail than the depth.")
     domain = _without_specks(domain, labels, cuts, grid, settings.min_component)
@@ -242,6 +243,21 @@ def _refined(
         weights.append(weight[axis] * linked[axis] * believed)
     prior = refine.data_weight(z, camera, strength, noise) * np.where(measured, np.float32(1), np.float32(GUESSED))
     return refine.fuse(z, prior, slope, (weights[0], weights[1]))
+
+
+def _cut_again(
+    z: np.ndarray,
+    slants: tuple[np.ndarray, np.ndarray],
+    labels: np.ndarray,
+    cuts: tuple[np.ndarray, np.ndarray],
+    camera: Camera,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The cuts, and those of the refined depth: a step that was blended over several pixels, none of which was off by enough to be torn, is
+    gathered by the normals in the pair that they explain least."""
+    inverse = edges.inverse_depth(z)
+    gaps = edges.pair_gap(inverse, slants, 0), edges.pair_gap(inverse, slants, 1)
+    down, right = edges.cut_pairs(z, gaps, labels, camera)
+    return cuts[0] | down, cuts[1] | right
 
 
 def _without_specks(

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core import edges, refine
+from sapiens2_avatar.core.data import Camera, Predictions
 from sapiens2_avatar.core.frames import camera_from_normal_head
 from sapiens2_avatar.core.multigrid import solve
 from sapiens2_avatar.core.scan import ScanSettings, make_mesh
+from sapiens2_avatar.core.skeleton import part_labels
 
 
 def _dense(right, down, prior):
@@ -94,6 +96,25 @@ def test_exact_maps_lose_nothing(scan_subjects):
     surface = make_mesh(predictions, camera)
     inside = surface.depth > 0
     assert np.abs(surface.depth - predictions.pointmap[..., 2])[inside].mean() < 2e-4
+
+
+def test_steps_that_refining_brings_out_are_torn():
+    """A step of 60 mm, blended over six pixels so that hardly a pair was off by enough to be cut: no uncut pair of the result is."""
+    height, width = 96, 128
+    camera = Camera(width, height, 150.0, 150.0, (width - 1) / 2, (height - 1) / 2, "given")
+    blend = np.clip((np.arange(width) - width / 2) / 6 + 0.5, 0, 1)
+    z = (1 + 0.06 * blend + np.random.default_rng(0).normal(0, 0.003, (height, width))).astype(np.float32)
+    normal = np.zeros((height, width, 3), np.float16)
+    normal[..., 2] = 1
+    photo, torso = np.full((height, width, 3), 128, np.uint8), np.full((height, width), part_labels("Torso")[0], np.uint8)
+    surface = make_mesh(Predictions(image=photo, pointmap=camera.rays() * z[..., None], normal=normal, seg=torso), camera)
+    assert surface.right_cut.any(axis=1).mean() > 0.9
+    inverse, slants = edges.inverse_depth(surface.depth), edges.slant(surface.normal, camera.rays(), camera)
+    limit = edges.gap_limit(surface.depth, camera)
+    for axis, cut in enumerate((surface.down_cut, surface.right_cut)):
+        first, second = edges.pair(axis)
+        linked = surface.mask[first] & surface.mask[second] & ~cut[first]
+        assert (edges.pair_gap(inverse, slants, axis)[linked] <= np.minimum(limit[first], limit[second])[linked]).all()
 
 
 def test_slider_goes_from_pointmap_to_normals(scan_subjects):
