@@ -138,7 +138,6 @@ def make_avatar(part):
 def factory(extension) -> ModuleType:
     """benchmarks/rig_factory.py: rigs of every family. It uses the checkout under its own name."""
     _checkout()
-    sys.path.insert(0, str(ROOT / "benchmarks"))
     import rig_factory
 
     return rig_factory
@@ -178,25 +177,3 @@ def rig_file(character, part, tmp_path):
         return part("scene.files").save_blend(tmp_path / name)
 
     return make
-
-
-def roles(collection) -> dict:
-    return {obj["sapiens2_role"]: obj for obj in collection.objects}
-
-
-def datablocks() -> dict[str, set[str]]:
-    """Names of everything in the file, by kind."""
-    kinds = (
-        "objects",
-        "meshes",
-        "materials",
-        "images",
-        "cameras",
-        "armatures",
-        "collections",
-        "node_groups",
-        "scenes",
-        "actions",
-        "texts",
-    )
-    return {kind: {block.name for block in getattr(bpy.data, kind)} for kind in kinds}

@@ -6,14 +6,11 @@ Where Python has scipy and OpenCV the command computes by itself, in Blender's o
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from characters import keypoint_file, walking
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,13 +78,11 @@ def test_keypoints_of_a_photo_pose_an_armature(kind, factory, command, rig_file,
 
 def test_bvh_is_put_on_an_armature_and_out_again(factory, command, rig_file, tmp_path, part) -> None:
     """Onto another family, out as BVH, FBX and glTF: the limbs point the same way, and only one motion is in the files."""
-    from sapiens2_avatar.core.bvh import BvhClip, read_bvh, write_bvh
-    from sapiens2_avatar.core.foreign import read_bvh_motion
-
-    sys.path.insert(0, str(ROOT / "benchmarks"))
     from retarget import forward_kinematics
 
     from sapiens2_avatar.core.body_motion import motion_from_joints
+    from sapiens2_avatar.core.bvh import BvhClip, read_bvh, write_bvh
+    from sapiens2_avatar.core.foreign import read_bvh_motion
     from sapiens2_avatar.core.retarget import retarget_motion
     from sapiens2_avatar.core.rigs import recognise
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from characters import keypoint_file, walking
 
 

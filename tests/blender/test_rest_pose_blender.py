@@ -7,10 +7,7 @@ from dataclasses import replace
 import bpy
 import numpy as np
 import pytest
-
-
-def roles(collection):
-    return {obj["sapiens2_role"]: obj for obj in collection.objects}
+from reading import roles
 
 
 def posed(scan) -> tuple[np.ndarray, np.ndarray]:

@@ -7,16 +7,7 @@ import numpy as np
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
-
-
-def roles(collection):
-    return {obj["sapiens2_role"]: obj for obj in collection.objects}
-
-
-def read(collection, attribute, size, dtype=np.float32):
-    values = np.empty(len(collection) * size, dtype)
-    collection.foreach_get(attribute, values)
-    return values.reshape(-1, size) if size > 1 else values
+from reading import read, roles
 
 
 @pytest.fixture

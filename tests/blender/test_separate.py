@@ -8,15 +8,10 @@ from dataclasses import replace
 import bpy
 import numpy as np
 import pytest
+from reading import read
 
 
-def read(owner, name, width, dtype=np.float32):
-    values = np.empty(len(owner) * width, dtype)
-    owner.foreach_get(name, values)
-    return values.reshape(-1, width)
-
-
-def roles(collection, role):
+def with_role(collection, role):
     return [obj for obj in collection.objects if obj.get("sapiens2_role") == role]
 
 
@@ -33,7 +28,7 @@ def weights(obj, names):
 def corners(obj):
     """Position, normal and both texture coordinates of every corner, sorted, so that meshes of the same faces compare."""
     mesh = obj.data
-    at = read(mesh.loops, "vertex_index", 1, np.int32)[:, 0]
+    at = read(mesh.loops, "vertex_index", 1, np.int32)
     columns = [read(mesh.vertices, "co", 3)[at], read(mesh.corner_normals, "vector", 3)]
     columns += [read(layer.data, "uv", 2) for layer in mesh.uv_layers]
     return np.concatenate(columns, axis=1)
@@ -51,7 +46,7 @@ def build(part, make_avatar):
 @pytest.mark.parametrize("options", [{}, {"quads": True}, {"rig": False}])
 def test_pieces_are_the_scan(part, build, options):
     avatar, collection = build(**options)
-    (scan,) = roles(collection, "scan")
+    (scan,) = with_role(collection, "scan")
     names = [group.name for group in scan.vertex_groups]
     whole, whole_weights = corners(scan), weights(scan, names)
     labels = read(scan.data.attributes["sapiens_label"].data, "value", 1, np.int32)
@@ -86,17 +81,17 @@ def test_pieces_are_the_scan(part, build, options):
 def test_taking_apart_twice_changes_nothing(part, build):
     _, collection = build()
     separate = part("scene.separate").separate
-    first = separate(roles(collection, "scan")[0])
+    first = separate(with_role(collection, "scan")[0])
     meshes = {obj.name: (obj.data.name, len(obj.data.vertices)) for obj in first}
     for obj in first:
         assert separate(obj) == [obj]
-    assert {obj.name: (obj.data.name, len(obj.data.vertices)) for obj in roles(collection, "scan")} == meshes
+    assert {obj.name: (obj.data.name, len(obj.data.vertices)) for obj in with_role(collection, "scan")} == meshes
 
 
 def test_pieces_follow_the_rig(part, build):
     _, collection = build()
-    pieces = part("scene.separate").separate(roles(collection, "scan")[0])
-    rig = roles(collection, "rig")[0]
+    pieces = part("scene.separate").separate(with_role(collection, "scan")[0])
+    rig = with_role(collection, "rig")[0]
     before = {obj.name: read(obj.data.vertices, "co", 3) for obj in pieces}
     rig.pose.bones["spine"].location = 0, 0.5, 0
     bpy.context.view_layer.update()
@@ -110,42 +105,42 @@ def test_pieces_follow_the_rig(part, build):
 def test_textures_and_rig_are_made_again_on_the_pieces(part, build):
     avatar, collection = build()
     update = part("scene.update")
-    part("scene.separate").separate(roles(collection, "scan")[0])
+    part("scene.separate").separate(with_role(collection, "scan")[0])
     names = sorted(obj.name for obj in collection.objects)
     assert update.fits(collection, [avatar])
     image = np.full_like(avatar.textures.base_colour_srgb, 7)
     update.update_textures(collection, [replace(avatar, textures=replace(avatar.textures, base_colour_srgb=image))])
     assert sorted(obj.name for obj in collection.objects) == names
-    for obj in roles(collection, "scan"):
+    for obj in with_role(collection, "scan"):
         (material,) = obj.data.materials
         assert material["sapiens2_material"] == obj["sapiens2_piece"]
         node = next(n for n in material.node_tree.nodes if n.type == "TEX_IMAGE" and "Base Color" in n.image.name)
         assert node.image.pixels[0] == pytest.approx(7 / 255, abs=1e-3)
     assert sum("Base Color" in image.name for image in bpy.data.images) == 1
     update.update_rig(collection, [avatar])
-    assert len(roles(collection, "rig")) == 1 and sorted(obj.name for obj in collection.objects) == names
-    for obj in roles(collection, "scan"):
+    assert len(with_role(collection, "rig")) == 1 and sorted(obj.name for obj in collection.objects) == names
+    for obj in with_role(collection, "scan"):
         own = part("scene.separate").vertices_of(obj)
         names_here = [g.name for g in obj.vertex_groups]
         got = weights(obj, names_here)
         for index, bone in enumerate(avatar.rig.names):
             mine = got[:, names_here.index(bone)] if bone in names_here else 0
             np.testing.assert_allclose(mine, avatar.weights.weights[own, index], atol=1.5e-3)
-        assert [m.object for m in obj.modifiers] == [obj.parent] == roles(collection, "rig")
+        assert [m.object for m in obj.modifiers] == [obj.parent] == with_role(collection, "rig")
 
 
 def test_another_mesh_does_not_fit_pieces_and_a_rebuild_makes_one_scan_again(part, build, make_avatar):
     avatar, collection = build()
-    part("scene.separate").separate(roles(collection, "scan")[0])
+    part("scene.separate").separate(with_role(collection, "scan")[0])
     assert not part("scene.update").fits(collection, [make_avatar(height=60)])
     part("scene.build").write_avatars([avatar], "Photo", source="/predictions", replace=collection)
-    assert [obj.name for obj in roles(collection, "scan")] == ["Photo Scan"]
+    assert [obj.name for obj in with_role(collection, "scan")] == ["Photo Scan"]
     assert len(bpy.data.meshes) == 1
 
 
 def test_faces_with_an_artists_material_go_with_the_skin(part, build):
     _, collection = build()
-    (scan,) = roles(collection, "scan")
+    (scan,) = with_role(collection, "scan")
     own = bpy.data.materials.new("Mine")
     hair = next(i for i, m in enumerate(scan.data.materials) if m["sapiens2_material"] == "Hair")
     scan.data.materials[hair] = own
@@ -156,7 +151,7 @@ def test_faces_with_an_artists_material_go_with_the_skin(part, build):
 
 def test_shape_keys_are_not_lost_silently(part, build):
     _, collection = build()
-    (scan,) = roles(collection, "scan")
+    (scan,) = with_role(collection, "scan")
     scan.shape_key_add(name="Basis")
     with pytest.raises(part("core.errors").SapiensError, match="shape keys"):
         part("scene.separate").separate(scan)
@@ -164,7 +159,7 @@ def test_shape_keys_are_not_lost_silently(part, build):
 
 def test_the_operator_is_one_undo_step(build):
     _, collection = build()
-    bpy.context.view_layer.objects.active = roles(collection, "camera")[0]
+    bpy.context.view_layer.objects.active = with_role(collection, "camera")[0]
     bpy.ops.ed.undo_push(message="before")
     assert bpy.ops.sapiens2.separate_parts() == {"FINISHED"}
     bpy.ops.ed.undo_push(message="separate")
@@ -202,8 +197,8 @@ def test_the_export_operator_writes_the_avatar_that_is_active(part, make_avatar,
 
 def test_ply_is_what_stands_in_the_scene(part, build, tmp_path):
     avatar, collection = build()
-    part("scene.separate").separate(roles(collection, "scan")[0])
-    roles(collection, "rig")[0].pose.bones["spine"].location = 0, 0.25, 0
+    part("scene.separate").separate(with_role(collection, "scan")[0])
+    with_role(collection, "rig")[0].pose.bones["spine"].location = 0, 0.25, 0
     bpy.context.view_layer.update()
     path = part("scene.export").export(tmp_path / "scan.ply", [collection])
     head, body = path.read_bytes().split(b"end_header\n", 1)

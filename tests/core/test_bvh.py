@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from rig_factory import make_rig
 
 from sapiens2_avatar.core.bvh import BvhClip, read_bvh, write_bvh

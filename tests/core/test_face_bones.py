@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pose_people import CAMERA_FROM_BODY, standing
 
 from sapiens2_avatar.core.bone_frames import template_head
 from sapiens2_avatar.core.data import Camera, MeshData, Pose, Predictions, SkinWeights
@@ -19,9 +18,6 @@ from sapiens2_avatar.core.pose import lift_pose
 from sapiens2_avatar.core.rig import RigSettings, make_rig
 from sapiens2_avatar.core.rotations import rotation_from_vector
 from sapiens2_avatar.core.skeleton import DATA, JOINT_NAMES, keypoint_index, keypoint_swap, part_labels
-
-sys.path.insert(0, str(Path(__file__).parent))
-from pose_people import CAMERA_FROM_BODY, standing
 
 METARIG = json.loads((DATA / "rigify_face.json").read_text("utf-8"))["bones"]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pose_people import BODY, cut_below, photograph, quarter_turned, standing
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.data import Avatar, Camera, Predictions
@@ -16,9 +15,6 @@ from sapiens2_avatar.core.rig import RigSettings, make_rig
 from sapiens2_avatar.core.rotations import unit
 from sapiens2_avatar.core.scan import ScanSettings
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, keypoint_index
-
-sys.path.insert(0, str(Path(__file__).parent))
-from pose_people import BODY, cut_below, photograph, quarter_turned, standing
 
 
 def build(predictions: Predictions, rest: str = "photo") -> list[Avatar]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,8 +21,6 @@ from sapiens2_avatar.core.rigs import BoneMap
 from sapiens2_avatar.core.rotations import rotation_from_vector
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, keypoint_index, keypoint_swap
 from sapiens2_avatar.core.unpose import bone_frames
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 def heads(turns: np.ndarray, scale: float = 1.72) -> np.ndarray:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from pose_people import mirrored, photograph, standing
 
 from sapiens2_avatar.core.bone_frames import chest_frame
 from sapiens2_avatar.core.data import Camera, Predictions
@@ -15,9 +13,6 @@ from sapiens2_avatar.core.pose import lift_pose
 from sapiens2_avatar.core.pose_fill import on_ray
 from sapiens2_avatar.core.rotations import angle_between, unit
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, joint_swap
-
-sys.path.insert(0, str(Path(__file__).parent))
-from pose_people import mirrored, photograph, standing
 
 CAMERA = Camera(800, 1000, 1400.0, 1400.0, 399.5, 499.5)
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from retarget import forward_kinematics
 from rig_factory import BUILDABLE, CHAINED, make_rig, person, with_twists
 

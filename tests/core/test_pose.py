@@ -3,20 +3,16 @@ about what is hidden, and one clear sentence for keypoints that are no person.""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pose_people import BODY, QUARTER_TURN, cut_below, mirrored, quarter_turned
 
 from sapiens2_avatar.core.data import Predictions
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.pose import PoseSettings, lift_pose, lift_poses
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, joint_swap
-
-sys.path.insert(0, str(Path(__file__).parent))
-from pose_people import BODY, QUARTER_TURN, cut_below, mirrored, quarter_turned
 
 SAMPLES = ("body_apose", "body_crossed", "body_walk", "body_sit")
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from retarget import LIMBS, directions, forward_kinematics
 from rig_factory import BUILDABLE, REST_POSES, STATURE, make_rig, person
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pose_people import photograph, standing
 
 from sapiens2_avatar.core.data import Camera, MeshData, Pose, Predictions, SkinWeights
 from sapiens2_avatar.core.errors import SapiensError
@@ -18,9 +17,6 @@ from sapiens2_avatar.core.rigify_table import RIGIFY_BONES, RIGIFY_COLLECTIONS, 
 from sapiens2_avatar.core.rotations import angle_between, perpendicular, rotation_from_vector, unit
 from sapiens2_avatar.core.skeleton import DATA, JOINT_NAMES, joint_index, joint_swap
 from sapiens2_avatar.core.unpose import bone_frames, deform, pose_rig, rest_rotations, standing_rig, unpose
-
-sys.path.insert(0, str(Path(__file__).parent))
-from pose_people import photograph, standing
 
 CAMERA = Camera(800, 1000, 1400.0, 1400.0, 399.5, 499.5)
 

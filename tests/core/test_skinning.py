@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pose_people import standing
 
 from sapiens2_avatar.core.data import MeshData, Pose
 from sapiens2_avatar.core.rig import make_rig
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, part_labels
 from sapiens2_avatar.core.skinning import REGIONS, SkinSettings, allowed_regions, region_of_bone, segment_distance, skin_weights
 from sapiens2_avatar.core.surface_graph import make_patches
-
-sys.path.insert(0, str(Path(__file__).parent))
-from pose_people import standing
 
 
 @pytest.fixture(scope="module")
