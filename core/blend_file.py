@@ -30,12 +30,15 @@ RANDOM_NUMBERS = {("bNode", "identifier")}
 RANDOM_VALUES = {
     ("Mesh", "face_sets_color_seed"),
     ("ID", "session_uid"),
+    ("ID", "recalc"),
+    ("ID", "recalc_up_to_undo_push"),
+    ("ID", "recalc_after_undo_push"),
     ("SessionUID", "uid_"),
     ("wmWindowManager", "init_flag"),
     ("wmWindowManager", "initialized"),
     ("wmWindowManager", "outliner_sync_select_dirty"),
 }
-"""Of a running Blender: chosen at random, or counted since it was started, and made anew when a file is read."""
+"""Of a running Blender: chosen at random, counted since it was started, or still to be done, and made anew when a file is read."""
 SORTED_BY_ADDRESS = {"ScrEdge": ("*v1", "*v2")}
 """Pairs without a direction, which Blender keeps in the order of their addresses."""
 
