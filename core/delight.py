@@ -10,6 +10,7 @@ The fit runs on a few thousand cells, whatever the size of the photo; only the l
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +87,7 @@ def delight(
     """
     settings = settings or DelightSettings()
     normal, depth = np.nan_to_num(normal), np.nan_to_num(depth, posinf=0, neginf=0)
-    known = (labels > 0) & (depth > 0) & (np.square(normal).sum(-1) > 0.25)
+    known = (labels > 0) & (depth > 0) & (np.einsum("ijk,ijk->ij", normal, normal) > 0.25)
     cells = make_cells(colour, np.where(known, labels, 0).astype(np.uint8), normal, depth, camera, settings.cells)
     if np.count_nonzero(cells.valid) < FEWEST_CELLS or np.percentile(cells.colour[cells.valid].max(axis=1), 95) <= DARKEST:
         return None
@@ -239,7 +240,7 @@ def _apply(
             continue
         colour, n = linear[rows][y, x], normal[rows][y, x]
         occlusion, mirrored, usual = _bilinear(cells, light, first, count, x, y)
-        hard = np.flatnonzero(_quad(plain, cells, x, y + rows.start) != labels[rows][y, x])
+        hard = np.flatnonzero((_quads(plain, cells, rows, labels.shape[1]) != labels[rows])[y, x])
         if len(hard):
             xh, yh = x[hard], y[hard]
             exact = _upsample(cells, light, xh, yh + rows.start, labels[rows][yh, xh], n[hard], depth[rows][yh, xh])
@@ -249,7 +250,8 @@ def _apply(
         found = _unlit(colour, np.maximum(shading, 1e-4), mirrored)
         albedo[rows][y, x] = found
         # A mirrored light is white: it adds as much to every channel as the least of the three rises.
-        highlight[rows][y, x] = np.clip((found - usual).min(axis=1), 0, 1)
+        rise = found - usual
+        highlight[rows][y, x] = np.clip(np.minimum(np.minimum(rise[:, 0], rise[:, 1]), rise[:, 2]), 0, 1)
     return Delighted(albedo, highlight)
 
 
@@ -267,10 +269,12 @@ def _plain(cells: Cells) -> np.ndarray:
     return np.where(one, part[around[0]], 0).astype(np.uint8)
 
 
-def _quad(corners: np.ndarray, cells: Cells, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(N,) values of (h + 1, w + 1) corners of the grid at the corner that pixels (N,) are nearest to."""
-    half = cells.step / 2
-    return corners[((y + 0.5 + half) // cells.step).astype(np.intp), ((x + 0.5 + half) // cells.step).astype(np.intp)]
+def _quads(corners: np.ndarray, cells: Cells, rows: slice, width: int) -> np.ndarray:
+    """(rows, width) values of (h + 1, w + 1) corners of the grid at the corner that each pixel is nearest to."""
+    row, column = (
+        (np.arange(first, end) + (cells.step + 1) / 2) // cells.step for first, end in ((rows.start, rows.stop), (0, width))
+    )
+    return corners[row.astype(np.intp)[:, None], column.astype(np.intp)]
 
 
 def _bilinear(
@@ -292,7 +296,7 @@ def _bilinear(
 
 def _gain(albedo: np.ndarray, photo: np.ndarray, labels: np.ndarray) -> float:
     """What the albedo is multiplied by."""
-    step = max(1, int(np.sqrt(labels.size / GAIN_SAMPLES)))
+    step = max(1, math.ceil(math.sqrt(labels.size / GAIN_SAMPLES)))
     photo, albedo, labels = photo[::step, ::step], albedo[::step, ::step], labels[::step, ::step]
     skin = np.isin(labels, part_labels(*next(m.parts for m in MATERIALS if m.name == "Skin")))
     reference = skin if skin.any() else labels > 0

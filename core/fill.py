@@ -105,10 +105,10 @@ def fill_texture(image: np.ndarray, belief: np.ndarray, labels: np.ndarray, gutt
             slice(max(rows.min() - AROUND, 0), rows.max() + AROUND + 1),
             slice(max(columns.min() - AROUND, 0), columns.max() + AROUND + 1),
         )
-        own = np.where((labels[box] == label)[..., None], known[box], 0)
+        own = cv2.copyTo(known[box], (labels[box] == label).astype(np.uint8))
         if not own[..., -1].any():  # the part is known farther away only, if at all
             box = np.s_[:, :]
-            own = np.where((labels == label)[..., None], known, 0)
+            own = cv2.copyTo(known, (labels == label).astype(np.uint8))
         if own[..., -1].any():
             out[rows, columns] = _push_pull(own)[rows - (box[0].start or 0), columns - (box[1].start or 0), :-1]
     return out

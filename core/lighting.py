@@ -73,11 +73,11 @@ def make_cells(
         area = average((part == label).astype(np.float32))
         better = area > share
         best[better], share[better] = label, area[better]
-    same = (part == np.repeat(np.repeat(best, step, axis=0), step, axis=1)) & (part > 0)
+    inside = ((part == np.repeat(np.repeat(best, step, axis=0), step, axis=1)) & (part > 0)).astype(np.uint8)
 
     def mean(values: np.ndarray) -> np.ndarray:
-        padded = np.pad(values, (*pad, *((0, 0),) * (values.ndim - 2)))
-        total = average(np.where(same.reshape(same.shape + (1,) * (values.ndim - 2)), padded, 0).astype(np.float32))
+        padded = np.pad(values, (*pad, *((0, 0),) * (values.ndim - 2))) if any(map(any, pad)) else values
+        total = average(cv2.copyTo(padded.astype(np.float32, copy=False), inside))
         return total / np.maximum(share, 1e-6).reshape(share.shape + (1,) * (values.ndim - 2))
 
     n = mean(normal)

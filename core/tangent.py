@@ -55,7 +55,7 @@ def tangent_normal_map(mesh: MeshData, normal: np.ndarray, mask: np.ndarray) -> 
     Encoded as Non-Color data, +y up; texels that are not on the mesh repeat the nearest one that is.
     """
     height, width = mask.shape
-    known = mask & (np.square(normal).sum(axis=-1) > 0.25)
+    known = mask & (np.einsum("ijk,ijk->ij", normal, normal) > 0.25)
     if _shading_error(mesh, normal, known) <= VISIBLE_DEGREES:
         return None
     triangle, weights = rasterise(_texel_corners(mesh, height, width), height, width)
