@@ -34,7 +34,7 @@ RESOLUTIONS = (
     ("FACES", "Face Count", "Decimated to about this number of triangles"),
 )
 SCALES = (
-    ("PREDICTED", "As Predicted", "Metres as the network sees them"),
+    ("PREDICTED", "As Predicted", "As large as the network sees the person"),
     ("STATURE", "Height of Person", "Scaled to a height that you know"),
     ("DISTANCE", "Distance", "Scaled to a measured distance from the camera to the person"),
 )
@@ -154,7 +154,11 @@ class SapiensSettings(PropertyGroup):
         unit="LENGTH",
     )
     focal: FloatProperty(
-        name="Lens", description="Focal length for 35 mm film where you know it; 0: estimated", min=0.0, soft_max=200.0
+        name="Lens",
+        description="Focal length for 35 mm film where you know it; 0: estimated",
+        min=0.0,
+        soft_max=200.0,
+        unit="CAMERA",
     )
     keep_camera_frame: BoolProperty(
         name="Camera at Origin", description="Leave the scan where the camera saw it instead of standing it on the ground"
@@ -162,7 +166,7 @@ class SapiensSettings(PropertyGroup):
     colour: EnumProperty(name="Base Color", description="What the color texture is made of", items=COLOURS)
     displacement: BoolProperty(
         name="Displacement Map",
-        description="Also make a 32-bit map of the metres from the mesh to the surface that the network saw, for coarse meshes",
+        description="Also make a 32-bit map of the distance in meters from the mesh to the surface that the network saw, for coarse meshes",
     )
     bake: EnumProperty(name="Texture Layout", description="Where the textures lie", items=BAKES)
     with_rig: BoolProperty(name="Rig", description="Make a skeleton and skin weights", default=True)
@@ -211,8 +215,8 @@ class SapiensSettings(PropertyGroup):
         name="End", description="Where to stop, in seconds of the clip; 0: at its end", min=0.0, unit="TIME_ABSOLUTE"
     )
     motion_fps: FloatProperty(
-        name="Picture Rate",
-        description="Pictures per second of a folder; a video knows its own",
+        name="Frame Rate",
+        description="Frames per second of a folder of pictures; a video knows its own",
         default=25.0,
         min=0.1,
         max=1000.0,
@@ -229,13 +233,15 @@ class SapiensSettings(PropertyGroup):
     )
     bones: CollectionProperty(type=SapiensBone, name="Bones", description="Which bone plays which role")
     active_bone: IntProperty(name="Row", description="The row of the bone table that the buttons act on", default=0, min=0)
-    bone_family: StringProperty(name="Rig Family", description="The kind of rig that was recognised")
+    bone_family: StringProperty(name="Rig Family", description="The kind of rig that was recognized")
     bone_confidence: FloatProperty(
-        name="Confidence", description="Share of the necessary bones that were recognised", subtype="FACTOR"
+        name="Confidence", description="Share of the necessary bones that were recognized", subtype="FACTOR"
     )
     bone_problem: StringProperty(name="Problem", description="Why the armature cannot be used")
     bone_base: StringProperty(name="Bone Table", description="What the rows do not show: twist bones and switches, as JSON")
-    batch_folder: StringProperty(name="Photos", description="A folder of photos", subtype="DIR_PATH", options=RELATIVE)
+    batch_folder: StringProperty(
+        name="Photos", description="The folder whose photos become avatars", subtype="DIR_PATH", options=RELATIVE
+    )
     batch_output: StringProperty(
         name="Results", description="Where the predictions and the report go", subtype="DIR_PATH", options=RELATIVE
     )

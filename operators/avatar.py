@@ -19,7 +19,7 @@ FORMATS = (
     (".obj", "Wavefront (.obj)", "The scan with its textures beside it"),
     (".ply", "Stanford PLY (.ply)", "The scan with colors at its vertices"),
     ("cloud", "Point Cloud (.ply)", "The vertices of the scan with normals and colors"),
-    (".exr", "Displacement (.exr)", "Metres from the mesh to the surface that the network saw, 32 bits"),
+    (".exr", "Displacement (.exr)", "Distance from the mesh to the surface that the network saw, in meters, 32 bits"),
     (".json", "Camera (.json)", "The matched camera as numbers: pinhole, pose, and every focal length that was considered"),
 )
 
@@ -40,7 +40,7 @@ class ForAvatar:
     @classmethod
     def poll(cls, context: Context) -> bool:
         if context.mode not in cls.modes:
-            cls.poll_message_set("Leave the edit mode first")
+            cls.poll_message_set("Switch to Object Mode first")
             return False
         if chosen(context) is None:
             cls.poll_message_set("Select an object of an avatar")

@@ -141,7 +141,9 @@ class SAPIENS2_OT_batch_gather(Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     link: BoolProperty(name="Link", description="Leave the data in the files of the results instead of copying it")
-    spacing: FloatProperty(name="Spacing", description="Metres between neighbours", default=1.5, min=0.0, unit="LENGTH")
+    spacing: FloatProperty(
+        name="Spacing", description="Distance between neighboring results", default=1.5, min=0.0, unit="LENGTH"
+    )
 
     @classmethod
     def poll(cls, context: Context) -> bool:
@@ -161,7 +163,7 @@ class SAPIENS2_OT_batch_gather(Operator):
             made = gather(files, link=self.link, spacing=self.spacing, scene=context.scene)
         except SapiensError as error:
             return fail(self, error)
-        self.report({"INFO"}, f"{len(made)} results")
+        self.report({"INFO"}, f"{len(made)} results brought into the scene")
         return {"FINISHED"}
 
 

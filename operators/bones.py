@@ -38,7 +38,7 @@ class BoneTableOperator:
 
 
 class SAPIENS2_OT_bones_auto(BoneTableOperator, Operator):
-    """Look at the armature again and fill the whole table with what is recognised"""
+    """Look at the armature again and fill the whole table with what is recognized"""
 
     bl_idname = "sapiens2.bones_auto"
     bl_label = "Recognize Bones"
@@ -62,7 +62,11 @@ class SAPIENS2_OT_bones_mirror(BoneTableOperator, Operator):
     bl_idname = "sapiens2.bones_mirror"
     bl_label = "Mirror Bones"
 
-    source: EnumProperty(name="From", items=(("left", "Left", "The left side is right"), ("right", "Right", "The right side is right")))  # fmt: skip
+    source: EnumProperty(
+        name="From",
+        description="The side whose bones are correct",
+        items=(("left", "Left", "The right side follows the left"), ("right", "Right", "The left side follows the right")),
+    )
 
     def execute(self, context: Context) -> set[str]:
         from ..scene import bone_table

@@ -12,7 +12,7 @@ from .. import jobs
 from ..core.errors import SapiensError
 from ..core.worker_client import Job, State, Task
 
-BUSY = "Another job is running"
+BUSY = "Another job is running: wait for its end, or cancel it"
 
 
 class Idle:

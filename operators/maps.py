@@ -14,6 +14,7 @@ from ..core.errors import SapiensError
 from ..core.orientation import quarter_turns, upright_point
 from ..core.previews import picture
 from ..properties import photo_path
+from .job import BUSY
 
 
 def show_image(context: Context, image: Image) -> Area:
@@ -37,7 +38,7 @@ class SAPIENS2_OT_map_open(Operator):
     bl_label = "Open Map"
     bl_options = {"UNDO"}
 
-    map: StringProperty(name="Map", description="photo, normal, depth, parts, albedo or pose", default="normal")
+    map: StringProperty(name="Map", description="Which one: photo, normal, depth, parts, albedo or pose", default="normal")
 
     def execute(self, context: Context) -> set[str]:
         from ..scene.image import write_image
@@ -76,7 +77,7 @@ class SAPIENS2_OT_box_draw(Operator):
             cls.poll_message_set("Choose a photo first")
             return False
         if jobs.current() is not None:
-            cls.poll_message_set("Another job is running")
+            cls.poll_message_set(BUSY)
             return False
         return True
 

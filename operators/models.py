@@ -81,7 +81,7 @@ class SAPIENS2_OT_model_download(Idle, Operator):
 
 
 class SAPIENS2_OT_model_import(Idle, ImportHelper, Operator):
-    """Take Sapiens2 weights from a folder or file on this computer; they are recognised by what is in them"""
+    """Take Sapiens2 weights from a folder or file on this computer; they are recognized by what is in them"""
 
     bl_idname = "sapiens2.model_import"
     bl_label = "Import Weights"

@@ -159,7 +159,9 @@ class SAPIENS2_OT_import_motion(Idle, MotionOperator, ImportHelper, Operator):
 
     _asked = False
     filename_ext = BVH
-    filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})  # what was chosen last must not be taken unasked
+    filepath: StringProperty(
+        name="File Path", description="The keypoints or the BVH file", subtype="FILE_PATH", options={"SKIP_SAVE"}
+    )  # what was chosen last must not be taken unasked
     filter_glob: StringProperty(default="*.json;*.npz;*.bvh", options={"HIDDEN"})
     sequence: BoolProperty(
         name="Whole Folder", description="Every file of the folder is a frame, in the order of the names", default=False

@@ -11,7 +11,7 @@ from bpy.types import Context, Operator
 from .. import jobs
 from ..core.errors import SapiensError
 from ..core.worker_client import Job
-from .job import JobOperator
+from .job import BUSY, JobOperator
 
 
 class SAPIENS2_OT_retarget(JobOperator, Operator):
@@ -27,7 +27,7 @@ class SAPIENS2_OT_retarget(JobOperator, Operator):
     @classmethod
     def poll(cls, context: Context) -> bool:
         if jobs.current() is not None:
-            cls.poll_message_set("Another job is running")
+            cls.poll_message_set(BUSY)
             return False
         if context.scene.sapiens2.armature is None:
             cls.poll_message_set("Choose an armature first")

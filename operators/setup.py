@@ -168,7 +168,7 @@ class SAPIENS2_OT_report_copy(Operator):
 
 
 class SAPIENS2_OT_log_open(Operator):
-    """Open what the worker and its libraries have written in a text editor"""
+    """Open what the network and the installation have written, in a text editor"""
 
     bl_idname = "sapiens2.log_open"
     bl_label = "Open Log"

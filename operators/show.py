@@ -25,7 +25,7 @@ class SAPIENS2_OT_result_show(Operator):
             cls.poll_message_set("This works in a 3D viewport")
             return False
         if context.mode != "OBJECT":
-            cls.poll_message_set("Leave the edit mode first")
+            cls.poll_message_set("Switch to Object Mode first")
             return False
         if find_collection(context.scene, context.scene.sapiens2.predictions) is None:
             cls.poll_message_set("There is no result of these predictions in the scene")

@@ -12,6 +12,9 @@ from ..properties import avatar_rigs, is_photo_pose, matched_camera, rig_doubts
 from .parts import paragraph
 from .tab import AfterSetup
 
+FOCAL_SOURCES = {"scale head": "Network", "pointmap": "Depth", "exif": "EXIF", "assumed": "Common Lens"}
+"""Where a focal length may come from (`core.camera`), in the artist's words."""
+
 
 class Rebuilds(AfterSetup):
     """Panels whose sliders take effect with Rebuild."""
@@ -60,7 +63,7 @@ def _draw_focal_lengths(layout: UILayout, context: Context) -> None:
         row = box.row()
         row.alert = abs(pixels / values["fx"] - 1) > AGREE
         millimetres = pixels * FULL_FRAME_DIAGONAL / math.hypot(values["width"], values["height"])
-        name = bpy.app.translations.pgettext_iface(source.capitalize())
+        name = bpy.app.translations.pgettext_iface(FOCAL_SOURCES.get(source, source.capitalize()))
         row.label(
             text=f"{name}: {millimetres:.1f} mm, {pixels:.0f} px",
             icon="CHECKMARK" if source == values["source"] else "BLANK1",
@@ -86,7 +89,7 @@ class SAPIENS2_PT_rig(Rebuilds, Panel):
 
     def draw(self, context: Context) -> None:
         layout, settings = self.start(context)
-        layout.prop(settings, "with_rig")
+        layout.prop(settings, "with_rig", text="Make Rig")
         rest = layout.row()
         rest.enabled = settings.with_rig
         rest.prop(settings, "rest")

@@ -29,8 +29,9 @@ class SAPIENS2_PT_batch(AfterSetup, Panel):
         column.prop(settings, "batch_retry")
         paragraph(layout, "Makes each photo of the folder with the settings above. Run it again to go on where it stopped.")
         layout.operator("sapiens2.batch", icon="FILE_FOLDER")
+        if not settings.batch_output:
+            return
         row = layout.row(align=True)
-        row.enabled = bool(settings.batch_output)
         row.operator("wm.path_open", text="Open Results", icon="FILEBROWSER").filepath = bpy.path.abspath(settings.batch_output)
         row.operator("sapiens2.batch_gather", text="Bring into Scene", icon="OUTLINER_COLLECTION")
 

@@ -67,7 +67,7 @@ class SAPIENS2_PT_retarget(AfterSetup, Panel):
         layout.enabled = jobs.current() is None
         layout.prop(settings, "armature", text="")
         if settings.armature is None:
-            paragraph(layout, "Choose an armature: Rigify, Mixamo, Unreal, VRM and twenty more families are known", "INFO")
+            paragraph(layout, "Choose an armature. Rigify, Mixamo, Unreal, VRM and many more are recognized", "INFO")
         elif settings.bone_problem:
             paragraph(layout, settings.bone_problem, "ERROR")
         elif settings.bone_family:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import bpy
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
 EXT_ZIP = os.environ.get("EXT_ZIP", "")
 needs_zip = pytest.mark.skipif(not EXT_ZIP, reason="EXT_ZIP names no packaged extension")
 
@@ -102,20 +105,42 @@ LONGEST_NAME = 22
 """Letters of a property's name that the sidebar shows in full at its default width."""
 
 
+def repeats(name: str, text: str) -> bool:
+    """Whether a tooltip is none, or tells nothing but what the label says; Blender adds the full stop itself."""
+    words = [set(re.findall(r"[a-z]{3,}", said.lower())) - {"the"} for said in (text, name)]
+    return not words[0] - words[1] or text.endswith(".")
+
+
+def test_a_disabled_button_says_why():
+    """Every way out of a poll that refuses gives Blender the reason for the tooltip."""
+    found = 0
+    for path in (ROOT / "operators").glob("*.py"):
+        polls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if getattr(node, "name", "") == "poll"]
+        for node in (node for poll in polls for node in ast.walk(poll)):
+            body = getattr(node, "body", None)
+            if not isinstance(body, list) or ast.unparse(body[-1]) != "return False":
+                continue
+            found += 1
+            said = len(body) > 1 and "poll_message_set" in ast.unparse(body[-2])
+            assert said or ast.unparse(node.test).startswith("not super().poll("), f"{path.name}:{node.lineno}"
+    assert found > 15
+
+
 def test_every_property_operator_and_panel_explains_itself(extension, part):
     wrong = []
     for cls in part("registration").CLASSES:
+        drawn = cls.bl_rna
         if issubclass(cls, bpy.types.Operator):
             category, verb = cls.bl_idname.split(".")
-            description = getattr(getattr(bpy.ops, category), verb).get_rna_type().description
-            if not description or description.endswith("."):
-                wrong.append((cls.__name__, description))
+            drawn = getattr(getattr(bpy.ops, category), verb).get_rna_type()
+            if repeats(drawn.name, drawn.description):
+                wrong.append((cls.__name__, drawn.description))
         for prop in getattr(cls, "__annotations__", {}):
-            rna = cls.bl_rna.properties.get(prop)
+            rna = drawn.properties.get(prop)
             if rna is None or rna.is_hidden:
                 continue
             texts = [rna.description, *(item.description for item in getattr(rna, "enum_items_static", ()))]
-            if not all(text and not text.endswith(".") for text in texts) or not 0 < len(rna.name) <= LONGEST_NAME:
+            if any(repeats(rna.name, text) for text in texts) or not 0 < len(rna.name) <= LONGEST_NAME:
                 wrong.append((cls.__name__, prop, rna.name, texts))
     assert not wrong
 
