@@ -230,29 +230,35 @@ def _apply(
     linear: np.ndarray, labels: np.ndarray, normal: np.ndarray, depth: np.ndarray, cells: Cells, light: _Light, band: int = 256
 ) -> Delighted:
     """albedo = (I - G) / S at every pixel of the person, in bands of rows so that memory stays flat."""
-    albedo, highlight = np.zeros_like(linear), np.zeros(labels.shape, np.float32)
+    albedo, highlight = np.zeros_like(linear, order="C"), np.zeros(labels.shape, np.float32)
     plain = _plain(cells)
     count = max(1, band // cells.step)
     for first in range(0, len(cells.part), count):
         rows = slice(first * cells.step, min((first + count) * cells.step, len(labels)))
-        y, x = np.nonzero(labels[rows])
-        if not len(y):
+        label = labels[rows].ravel()
+        inside = np.flatnonzero(label)
+        if not len(inside):
             continue
-        colour, n = linear[rows][y, x], normal[rows][y, x]
-        occlusion, mirrored, usual = _bilinear(cells, light, first, count, x, y)
-        hard = np.flatnonzero((_quads(plain, cells, rows, labels.shape[1]) != labels[rows])[y, x])
+        label, colour, n = label[inside], _rows_of(linear, rows)[inside], _rows_of(normal, rows)[inside]
+        occlusion, mirrored, usual = _bilinear(cells, light, first, count, rows, labels.shape[1], inside)
+        hard = np.flatnonzero(_quads(plain, cells, rows, labels.shape[1]).ravel()[inside] != label)
         if len(hard):
-            xh, yh = x[hard], y[hard]
-            exact = _upsample(cells, light, xh, yh + rows.start, labels[rows][yh, xh], n[hard], depth[rows][yh, xh])
+            y, x = np.divmod(inside[hard], labels.shape[1])
+            exact = _upsample(cells, light, x, y + rows.start, label[hard], n[hard], depth[rows][y, x])
             for values, fixed in zip((occlusion, mirrored, usual), exact, strict=True):
                 values[hard] = fixed
         shading = occlusion * _irradiance(n, light.towards, light.radiance)
         found = _unlit(colour, np.maximum(shading, 1e-4), mirrored)
-        albedo[rows][y, x] = found
+        albedo[rows].reshape(-1, 3)[inside] = found
         # A mirrored light is white: it adds as much to every channel as the least of the three rises.
         rise = found - usual
-        highlight[rows][y, x] = np.clip(np.minimum(np.minimum(rise[:, 0], rise[:, 1]), rise[:, 2]), 0, 1)
+        highlight[rows].reshape(-1)[inside] = np.clip(np.minimum(np.minimum(rise[:, 0], rise[:, 1]), rise[:, 2]), 0, 1)
     return Delighted(albedo, highlight)
+
+
+def _rows_of(image: np.ndarray, rows: slice) -> np.ndarray:
+    """(N, 3) pixels of some rows of an (H, W, 3) image."""
+    return np.ascontiguousarray(image[rows]).reshape(-1, 3)
 
 
 def _plain(cells: Cells) -> np.ndarray:
@@ -278,19 +284,21 @@ def _quads(corners: np.ndarray, cells: Cells, rows: slice, width: int) -> np.nda
 
 
 def _bilinear(
-    cells: Cells, light: _Light, first: int, count: int, x: np.ndarray, y: np.ndarray
+    cells: Cells, light: _Light, first: int, count: int, rows: slice, width: int, inside: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Occlusion, mirrored light and albedo of the materials, (N, 3) each, at pixels whose rows y count from that of cell row `first`,
-    within the next `count` rows of cells; as if all cells were one surface."""
+    """Occlusion, mirrored light and albedo of the materials, (N, 3) each, as if all cells were one surface: at those pixels, `inside` (N,) by
+    their flat indices, of the rows of the photo that cell rows `first` to `first + count` lie over."""
     import cv2
 
     above = min(first, 1)
-    rows = slice(first - above, first + count + 1)
+    around = slice(first - above, first + count + 1)
     found = []
     for grid in (light.occlusion, light.mirrored, light.albedo):
-        part = grid[rows]
+        part = grid[around]
         size = (part.shape[1] * cells.step, part.shape[0] * cells.step)
-        found.append(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)[y + above * cells.step, x])
+        fine = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
+        top = above * cells.step
+        found.append(_rows_of(fine[:, :width], slice(top, top + rows.stop - rows.start))[inside])
     return found[0], found[1], found[2]
 
 
