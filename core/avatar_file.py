@@ -94,6 +94,7 @@ def load_avatars(path: str | Path) -> list[Avatar]:
             arrays = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
             scalars = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
             groups[group] = GROUPS[group](**arrays, **scalars)
+        files = {"image": "encoded.image"} | {name: f"{i}.encoded.{name}" for name in TEXTURES}
         avatars.append(
             Avatar(
                 name=record["name"],
@@ -102,12 +103,7 @@ def load_avatars(path: str | Path) -> list[Avatar]:
                 image=tensors["image"],
                 notes=tuple(record["notes"]),
                 focal_lengths=record["focal_lengths"],
-                encoded={
-                    name: tensors[key]
-                    for name in ("image", *TEXTURES)
-                    for key in ("encoded.image" if name == "image" else f"{i}.encoded.{name}",)
-                    if key in tensors
-                },
+                encoded={name: tensors[key] for name, key in files.items() if key in tensors},
                 **groups,
             )
         )

@@ -15,8 +15,11 @@ import numpy as np
 from .errors import SapiensError
 
 
-def _check(owner: str, **arrays: tuple) -> None:
-    """Raise unless every (array, shape, kind) fits. In a shape a letter must mean one size throughout; None fits all."""
+def check_arrays(owner: str, **arrays: tuple) -> None:
+    """SapiensError unless every (array, shape, kinds of dtype) fits; arrays may be None.
+
+    In a shape a letter must mean one size throughout, and None fits every size.
+    """
     sizes: dict[str, int] = {}
     for name, (array, shape, kind) in arrays.items():
         if array is None:
@@ -110,7 +113,7 @@ class Predictions:
     metadata: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
-        _check(
+        check_arrays(
             "Predictions",
             image=(self.image, ("H", "W", 3), "u"),
             pointmap=(self.pointmap, ("H", "W", 3), "f"),
@@ -168,7 +171,7 @@ class MeshData:
     quads: bool = False
 
     def __post_init__(self):
-        _check(
+        check_arrays(
             "MeshData",
             vertices=(self.vertices, ("V", 3), "f"),
             faces=(self.faces, ("F", 3), "i"),
@@ -214,7 +217,7 @@ class PartData:
     weight: np.ndarray
 
     def __post_init__(self):
-        _check(
+        check_arrays(
             "PartData",
             face_label=(self.face_label, ("F",), "u"),
             face_material=(self.face_material, ("F",), "u"),
@@ -246,7 +249,7 @@ class Textures:
     layout: str = "photo"
 
     def __post_init__(self):
-        _check(
+        check_arrays(
             "Textures",
             base_colour_srgb=(self.base_colour_srgb, ("h", "w", 3), "u"),
             mask=(self.mask, (None, None), "u"),
@@ -279,7 +282,7 @@ class Pose:
     doubt: str = ""
 
     def __post_init__(self):
-        _check(
+        check_arrays(
             "Pose",
             positions=(self.positions, ("J", 3), "f"),
             confidence=(self.confidence, ("J",), "f"),
@@ -323,7 +326,7 @@ class RigData:
     doubt: str = ""
 
     def __post_init__(self):
-        _check(
+        check_arrays(
             "RigData",
             parents=(self.parents, ("B",), "i"),
             heads=(self.heads, ("B", 3), "f"),
@@ -347,7 +350,7 @@ class SkinWeights:
     weights: np.ndarray
 
     def __post_init__(self):
-        _check("SkinWeights", bones=(self.bones, ("V", "N"), "i"), weights=(self.weights, ("V", "N"), "f"))
+        check_arrays("SkinWeights", bones=(self.bones, ("V", "N"), "i"), weights=(self.weights, ("V", "N"), "f"))
 
 
 @dataclass(frozen=True, eq=False)

@@ -214,7 +214,7 @@ def _check(checkpoint: ReleasedCheckpoint, remote: RemoteFile, part: Path) -> No
     if not checkpoint.describes(read_header(part)):
         part.unlink()
         raise SapiensError(
-            f"The Hub's {checkpoint.files[0]} is not the {checkpoint.task} network of {checkpoint.model} that this version knows.",
+            f"The Hub's {checkpoint.files[0]} is not the {checkpoint.task} network of {checkpoint.model} as this version knows it.",
             "Look for a newer version of Sapiens2 Avatar.",
         )
 

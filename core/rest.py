@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .data import _check
+from .data import check_arrays
 from .errors import SapiensError
 from .rotations import shortest_arc
 
@@ -37,7 +37,7 @@ class RestRig:
     world: np.ndarray
 
     def __post_init__(self):
-        _check(
+        check_arrays(
             "RestRig",
             parents=(self.parents, ("B",), "i"),
             matrices=(self.matrices, ("B", 4, 4), "f"),

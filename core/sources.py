@@ -32,7 +32,8 @@ _OPENPOSE_ARMS = (
     "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
 )  # fmt: skip
 _OPENPOSE_LEGS = (
-    "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye", "left_eye", "right_ear", "left_ear",
+    "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle",
+    "right_eye", "left_eye", "right_ear", "left_ear",
 )  # fmt: skip
 _BODY18 = (*_OPENPOSE_ARMS, *_OPENPOSE_LEGS)
 _BODY25 = (*_OPENPOSE_ARMS, None, *_OPENPOSE_LEGS, *_COCO_FEET)

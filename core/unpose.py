@@ -19,6 +19,8 @@ from .rotations import cross, two_axis_frame, unit
 from .skeleton import JOINT_NAMES, joint_index
 
 REST_POSES = {"A": 45.0, "T": 0.0}  # degrees of the arms below horizontal
+SOFTNESS = 0.05  # how far a map may be flattened before its inverse is no longer believed
+SHOE = 0.08  # metres: from the bones of the foot down to the ground, at most
 
 
 def standing_rig(arms_below_degrees: float, stature: float = 1.7) -> RigData:
@@ -126,9 +128,6 @@ def deform(mesh: MeshData, weights: SkinWeights, maps: np.ndarray) -> MeshData:
     return replace(mesh, vertices=_moved(blended, mesh.vertices).astype(np.float32), normals=unit(normals).astype(np.float32))
 
 
-SOFTNESS = 0.05  # how far a map may be flattened before its inverse is no longer believed
-
-
 def undeform(mesh: MeshData, weights: SkinWeights, maps: np.ndarray) -> MeshData:
     """The mesh that `deform` with the (B, 4, 4) rigid maps turns into the given one.
 
@@ -194,9 +193,6 @@ def rest_avatar(avatar: Avatar, rest: str, on_ground: bool = True) -> Avatar:
         shift = (-avatar.world_from_camera[2, 3] - floor) * up
         mesh, rig = _shifted(mesh, rig, shift)
     return replace(avatar, mesh=mesh, rig=rig)
-
-
-SHOE = 0.08  # metres: from the bones of the foot down to the ground, at most
 
 
 def _shifted(mesh: MeshData, rig: RigData, shift: np.ndarray) -> tuple[MeshData, RigData]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
@@ -112,6 +113,7 @@ def serve(requests: TextIO | None = None) -> None:
         except SapiensError as error:
             _answer(answers, error=error.message, hint=error.hint)
         except Exception as problem:  # noqa: BLE001 (nobody above could tell it; the next scene starts from nothing)
+            sys.stderr.write(traceback.format_exc())
             text = f"An unexpected error in Blender: {type(problem).__name__}: {problem}."
             _answer(answers, error=text, hint="Please report it with the version of Blender.")
 
