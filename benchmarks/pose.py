@@ -27,7 +27,8 @@ from sapiens2_avatar.core.skeleton import FINGERS, JOINT_NAMES, SIDES, finger_jo
 
 SAMPLES = ("body_apose", "body_crossed", "body_walk", "body_sit", "face_a", "face_b")
 TARGETS = {
-    "body_mm": (25, 35), "hand_mm": (18, 28), "arm_deg": (3, 4.5), "leg_deg": (3.5, 5), "finger_deg": (9, 18), "spine_deg": (5, 6),
+    "body_mm": (25, 35), "hand_mm": (18, 28), "arm_deg": (3, 4.5), "leg_deg": (3.5, 5), "finger_deg": (9, 18),
+    "spine_deg": (5, 6),
     "arm_roll_deg": (10, 10), "thigh_roll_deg": (15, 15), "head_turn_deg": (4, 6), "flat_deg": (8, 8), "ms": (50, 50),
 }  # fmt: skip
 BODY = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "neck", "pelvis")

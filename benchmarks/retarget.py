@@ -26,8 +26,11 @@ from sapiens2_avatar.core.retarget import RigMotion, retarget_motion
 from sapiens2_avatar.core.rigs import BoneMap, recognise
 from sapiens2_avatar.core.rotations import angle_between, rotation_from_quaternion
 
-LIMBS = tuple((f"{side}{a}", f"{side}{b}") for side in ("left", "right")
-              for a, b in (("UpperArm", "LowerArm"), ("LowerArm", "Hand"), ("UpperLeg", "LowerLeg"), ("LowerLeg", "Foot")))  # fmt: skip
+LIMBS = tuple(
+    (f"{side}{a}", f"{side}{b}")
+    for side in ("left", "right")
+    for a, b in (("UpperArm", "LowerArm"), ("LowerArm", "Hand"), ("UpperLeg", "LowerLeg"), ("LowerLeg", "Foot"))
+)
 
 
 def source_motion(clip: BvhClip) -> tuple[BodyMotion, BoneMap]:

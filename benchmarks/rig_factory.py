@@ -9,6 +9,7 @@ import numpy as np
 
 from sapiens2_avatar.core.bone_frames import template_joints
 from sapiens2_avatar.core.rest import RestRig
+from sapiens2_avatar.core.rest_frames import LIMB_JOINTS
 from sapiens2_avatar.core.rigs import FINGER_JOINTS, FINGERS, PHALANGES, SIDES, BoneMap, families
 from sapiens2_avatar.core.rotations import rotation_from_vector, unit
 from sapiens2_avatar.core.skeleton import DATA, JOINT_NAMES
@@ -67,11 +68,11 @@ def _turn(joints: dict[str, np.ndarray], names: list[str], pivot: np.ndarray, ro
 def role_heads(joints: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Where the bone of each role starts."""
     trunk = [joints["pelvis"] + t * (joints["neck"] - joints["pelvis"]) for t in (0.0, 0.25, 0.5, 0.75)]
-    out = {"root": np.zeros(3), "hips": trunk[0], "spine": trunk[1], "chest": trunk[2], "upperChest": trunk[3], "neck": joints["neck"],
-           "head": joints["head"], "jaw": joints["head"] + [0, -0.02, 0.02], "leftEye": joints["left_eye"], "rightEye": joints["right_eye"]}  # fmt: skip
+    out = {"root": np.zeros(3), **dict(zip(("hips", "spine", "chest", "upperChest"), trunk, strict=True))}
+    out |= {"neck": joints["neck"], "head": joints["head"], "jaw": joints["head"] + [0, -0.02, 0.02]}
+    out |= {"leftEye": joints["left_eye"], "rightEye": joints["right_eye"]}
     for side in SIDES:
-        for role, joint in (("Shoulder", "clavicle"), ("UpperArm", "shoulder"), ("LowerArm", "elbow"), ("Hand", "wrist"), ("UpperLeg", "hip"),
-                            ("LowerLeg", "knee"), ("Foot", "ankle")):  # fmt: skip
+        for role, joint in LIMB_JOINTS.items():
             out[f"{side}{role}"] = joints[f"{side}_{joint}"]
         toes = (joints[f"{side}_big_toe"] + joints[f"{side}_small_toe"]) / 2
         out[f"{side}Toes"] = joints[f"{side}_heel"] + 0.7 * (toes - joints[f"{side}_heel"])
