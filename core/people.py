@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import SapiensError
-from .skeleton import part_labels, part_names
+from .skeleton import HEAD_PARTS, part_labels, part_names
 
 GRID = 512
 """Longest side, cells, of the grid on which people are told apart; finer islands are noise."""
 REACH = 2.5
 """Cells around a person's cells in which its pixels still belong to it: hair, fingers, the rim."""
 
-HEAD = ("Face_Neck", "Hair", "Eyeglass", "Lower_Lip", "Upper_Lip", "Lower_Teeth", "Upper_Teeth", "Tongue")
 TRUNK = ("Torso", "Upper_Clothing")
 
 MIN_AREA = 5e-4  # of the photo: about a person 6 % as tall as the photo
@@ -48,12 +47,12 @@ class _Island:
 
     @property
     def has_head(self) -> bool:
-        return self.share(HEAD) > 0.02
+        return self.share(HEAD_PARTS) > 0.02
 
     @property
     def is_whole(self) -> bool:
         """A head and something below it."""
-        return 0.02 < self.share(HEAD) < 0.9
+        return 0.02 < self.share(HEAD_PARTS) < 0.9
 
     @property
     def extent(self) -> int:

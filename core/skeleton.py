@@ -45,6 +45,10 @@ def part_colours() -> np.ndarray:
     return np.array([c["color"] for c in json.loads((DATA / "seg29.json").read_text("utf-8"))["classes"]], np.uint8)
 
 
+HEAD_PARTS = ("Face_Neck", "Hair", "Eyeglass", "Lower_Lip", "Upper_Lip", "Lower_Teeth", "Upper_Teeth", "Tongue")
+"""The classes of the head, the neck among them."""
+
+
 def part_labels(*names: str) -> np.ndarray:
     """(n,) uint8 labels of the named classes."""
     return np.array([part_names().index(n) for n in names], np.uint8)

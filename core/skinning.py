@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .data import MeshData, RigData, SkinWeights
 from .face_weights import add_face
 from .seams import bridging_faces, cut
-from .skeleton import part_names
+from .skeleton import HEAD_PARTS, part_names
 from .surface_graph import Patches, make_patches
 
 REGIONS = ("head", "trunk", "arm.L", "arm.R", "leg.L", "leg.R")
@@ -32,7 +32,6 @@ _RADIUS = {  # thickness around the bone, share of the distance from pelvis to n
 }  # fmt: skip
 _CLEAR = 0.6  # a region is clear where every other region's bones are this much farther, in limb thicknesses
 _SKIRT = 1.4  # limb thicknesses: cloth between the legs that is this far from both bones hangs free
-_HEAD_PARTS = ("Face_Neck", "Hair", "Eyeglass", "Lower_Lip", "Upper_Lip", "Lower_Teeth", "Upper_Teeth", "Tongue")
 _CLOTHED = {  # regions that a garment may cover
     "Upper_Clothing": ("trunk", "arm.L", "arm.R", "leg.L", "leg.R"),
     "Lower_Clothing": ("trunk", "leg.L", "leg.R"),
@@ -69,7 +68,7 @@ def allowed_regions() -> np.ndarray:
         side = {"Left": ".L", "Right": ".R"}.get(name.split("_")[0], "")
         if name in _CLOTHED:
             allowed = _CLOTHED[name]
-        elif name in _HEAD_PARTS:
+        elif name in HEAD_PARTS:
             allowed = ("head",)
         elif side:
             allowed = (("arm" if "Arm" in name or "Hand" in name else "leg") + side,) if "Lip" not in name else ("head",)
