@@ -6,6 +6,7 @@ ear) stay without a place and are left out of training.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -165,7 +166,7 @@ def _skin_points(body: Body) -> dict[str, np.ndarray]:
             key = name.format(letter) if "{}" in name else f"{letter}_{name}"
             out[key] = at(sign * px, nz + pz)
     _eyes(body, out, line, at, eye_head, skin)
-    _mouth(body, out, line, at, skin)
+    _mouth(body, out, at, skin)
     for side, letter, sign in (("left", "l", 1), ("right", "r", -1)):
         ear = (body.ears > 0.5) & (x * sign > 0) & skin
         middle = np.array([0, y[ear].min() + 0.006, z[ear].mean() + 0.004])
@@ -177,7 +178,7 @@ def _skin_points(body: Body) -> dict[str, np.ndarray]:
     return {k: v for k, v in out.items() if k in names}
 
 
-def _eyes(body: Body, out: dict, line, at, eye_head: dict, skin: np.ndarray) -> None:
+def _eyes(body: Body, out: dict, line: Callable, at: Callable, eye_head: dict, skin: np.ndarray) -> None:
     x, y, z = body.template.T
     for letter, side, s, sign in (("l", "left", ".L", 1), ("r", "right", ".R", -1)):
         centre = eye_head[s]
@@ -227,7 +228,7 @@ def _eyes(body: Body, out: dict, line, at, eye_head: dict, skin: np.ndarray) -> 
             out[f"{numbered}_of_{letter}_eyebrow"] = at(sign * px, centre[2] + pz)
 
 
-def _mouth(body: Body, out: dict, line, at, skin: np.ndarray) -> None:
+def _mouth(body: Body, out: dict, at: Callable, skin: np.ndarray) -> None:
     x, _, z = body.template.T
     lips = np.flatnonzero((body.lips > 0.5) & skin & (body.head[:, 2] < 0.5))
     right, left = lips[np.argmin(x[lips])], lips[np.argmax(x[lips])]

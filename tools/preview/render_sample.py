@@ -165,7 +165,7 @@ def hair(
     figure: Figure, body: Body, outfit: wardrobe.Outfit, rng: np.random.Generator, count: int, length: float
 ) -> bpy.types.Object:
     """Hairs combed back and down over the skull as a curves object."""
-    amount = wardrobe.hair_amount(body, outfit, figure.head)
+    amount = wardrobe.hair_amount(outfit, figure.head)
     scalp = (amount > 0) & (figure.part == wardrobe.FACE) & (figure.ears < 0.2) & (figure.eye < 0.1) & (figure.inside < 0.1)
     faces = figure.faces[scalp[figure.faces].all(1)]
     a, b, c = (figure.vertices[faces[:, k]] for k in range(3))

@@ -157,7 +157,7 @@ def random_outfit(rng: np.random.Generator, body: Body, female: float) -> Outfit
     )
 
 
-def hair_amount(body: Body, outfit: Outfit, head: np.ndarray) -> np.ndarray:
+def hair_amount(outfit: Outfit, head: np.ndarray) -> np.ndarray:
     """(n,) > 0 where the scalp's hair grows, about 0..1; head (n, 3) as in `Body.head`."""
     if outfit.hair == 0.0:
         return np.full(len(head), -1.0, np.float32)
@@ -204,7 +204,7 @@ def cut(
             label[bare & (foot | (shank & (leg > outfit.sock)))] = SOCKS[left_right]
         if outfit.shoes:
             label[foot | (shank & (leg > 1.96) & bare)] = SHOES[left_right]
-    hair = hair_amount(body, outfit, head) > 0
+    hair = hair_amount(outfit, head) > 0
     label[hair & ((part == FACE) | (torso & (head[:, 2] > 0.55) & (np.abs(head[:, 0]) < 0.1)))] = HAIR
     return label
 
@@ -217,7 +217,7 @@ def thickness(body: Body, outfit: Outfit, label: np.ndarray) -> np.ndarray:
     out[label == LOWER] = (outfit.loose[1] * (1 + 0.4 * wave) + 0.002)[label == LOWER]
     out[np.isin(label, SHOES)] = 0.007
     out[np.isin(label, SOCKS)] = 0.002
-    amount = np.clip(hair_amount(body, outfit, body.head) * 4, 0, 1)
+    amount = np.clip(hair_amount(outfit, body.head) * 4, 0, 1)
     hair = label == HAIR
     out[hair] = (amount * (1 - 0.8 * body.ears) * outfit.hair_thickness * (1 + 0.25 * wave) + 0.002)[hair]
     return out
