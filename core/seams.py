@@ -35,12 +35,16 @@ def bridging_faces(faces: np.ndarray, patch: np.ndarray, severed: np.ndarray) ->
 def cut(mesh: MeshData, weights: SkinWeights, region: np.ndarray, faces: np.ndarray) -> tuple[MeshData, SkinWeights]:
     """The mesh with each of the (n,) `faces`, and their quads, wholly in one region: that of most of its corners.
 
+    Triangles that come in pairs are quads, too: one quad of a scan is one pixel, so the seam passes between pixels. Along diagonals it would
+    pass through their middles, where the photo's camera looks, and the last digit of a posed vertex opens a crack there.
+
     Corners of another region become new vertices, at the same place, with the weights of a corner that is in it. A vertex is
     doubled once per region, so faces on one side stay connected.
     """
     if not len(faces):
         return mesh, weights
-    if mesh.quads:
+    whole = mesh.quads or _in_pairs(mesh.faces)
+    if whole:
         first = 2 * np.unique(faces // 2)
         corners = np.concatenate([mesh.faces[first], mesh.faces[first + 1, 2:]], axis=1).astype(np.int64)
     else:
@@ -55,7 +59,7 @@ def cut(mesh: MeshData, weights: SkinWeights, region: np.ndarray, faces: np.ndar
     source, giver = corners[row[example], place[example]], anchor[row[example]]
     corners[row, place] = len(mesh.vertices) + new.ravel()
     out = mesh.faces.copy()
-    if mesh.quads:
+    if whole:
         out[first], out[first + 1] = corners[:, :3], corners[:, [0, 2, 3]]
     else:
         out[faces] = corners
@@ -69,3 +73,10 @@ def cut(mesh: MeshData, weights: SkinWeights, region: np.ndarray, faces: np.ndar
         normals=mesh.normals[twice],
         labels=mesh.labels[twice],
     ), SkinWeights(weights.bones[rows], weights.weights[rows])
+
+
+def _in_pairs(faces: np.ndarray) -> bool:
+    """Whether (F, 3) faces 2k and 2k + 1 are the halves of a quad, as `meshing.triangles` makes them."""
+    if len(faces) % 2:
+        return False
+    return np.array_equal(faces[::2, [0, 2]], faces[1::2, [0, 1]])

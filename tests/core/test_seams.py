@@ -48,6 +48,20 @@ def test_after_the_cut_every_face_is_on_one_side_and_covers_what_it_covered():
             assert np.array_equal(opened.faces[::2, [0, 2]], opened.faces[1::2, [0, 1]])  # still quads
 
 
+def test_seam_passes_between_the_pixels_of_a_scan():
+    """Halves of a quad stay together, or the seam would run through the middle of a pixel; triangles of their own go each where they belong."""
+    mesh, weights, _ = grid()
+    slanted = (mesh.vertices[:, 0] > mesh.vertices[:, 1]).astype(np.int64)
+    for faces, paired in ((mesh.faces, True), (mesh.faces[1:], False)):
+        touching = np.flatnonzero(np.ptp(slanted[faces], axis=1) > 0)
+        whole = SkinWeights(slanted[:, None].astype(np.int32), weights.weights)
+        opened, moved = cut(replace(mesh, faces=faces), whole, slanted, touching)
+        bones = moved.bones[:, 0][opened.faces]
+        assert (np.ptp(bones, axis=1) == 0).all()
+        if paired:
+            assert np.array_equal(bones[::2, 0], bones[1::2, 0])
+
+
 def test_sides_part_without_stretching_anything():
     mesh, weights, half = grid()
     opened, moved = cut(mesh, weights, half, bridging_faces(mesh.faces, half, np.array([[0, 1]])))
