@@ -13,7 +13,7 @@ import numpy as np
 
 from .data import Camera, Predictions
 from .errors import SapiensError
-from .skeleton import keypoint_index, keypoint_names, part_labels, part_names
+from .skeleton import HEAD_PARTS, joint_keypoints, keypoint_index, keypoint_names, part_labels, part_names
 
 MIN_VALID = 0.3  # share of a window that must show the right part
 MAX_SPREAD = 0.15  # metres: median absolute deviation of a window that straddles a silhouette edge
@@ -29,7 +29,7 @@ class Samples:
     rays     (308, 3) float64  points at depth 1 through them
     score    (308,) float64    0..1
     depth    (308,) float64    metres (z) of the surface of the right body part, NaN = none
-    front    (308,) float64    metres (z) of the nearest part of the person around the keypoint, NaN = none
+    front    (308,) float64    metres (z) of the nearest part of the person around the keypoint of a joint, NaN = none
     visible  (308,) float64    0..1 how likely the keypoint's own part is what the camera sees there
     height   pixels spanned by the person
     """
@@ -50,7 +50,6 @@ class Samples:
 
 _LEG = ("Lower_Clothing", "Apparel")
 _ARM = ("Upper_Clothing", "Apparel")
-_HEAD = ("Face_Neck", "Hair", "Eyeglass", "Lower_Lip", "Upper_Lip", "Lower_Teeth", "Upper_Teeth", "Tongue")
 
 
 def _parts_of(name: str) -> tuple[str, ...]:
@@ -73,7 +72,7 @@ def _parts_of(name: str) -> tuple[str, ...]:
     }
     if name == "neck":
         return ("Face_Neck", "Hair", "Torso", *_ARM)
-    return table.get(name.split("_", 1)[-1], _HEAD) if name.startswith(("left_", "right_")) else _HEAD
+    return table.get(name.split("_", 1)[-1], HEAD_PARTS) if name.startswith(("left_", "right_")) else HEAD_PARTS
 
 
 @cache
@@ -163,7 +162,10 @@ def sample_surface(predictions: Predictions, keypoints: np.ndarray, camera: Came
 
     depth, front, visible = np.full(308, np.nan), np.full(308, np.nan), np.zeros(308)
     if predictions.pointmap is not None:
-        small, large = (_read_windows(predictions, pixels, max(3, round(side * span)) | 1, mask) for side in WINDOWS)
+        sides = [max(3, round(side * span)) | 1 for side in WINDOWS]
+        everywhere = np.ones(308, bool)
+        small = _read_windows(predictions, pixels, sides[0], mask, everywhere, ~everywhere)
+        large = _read_windows(predictions, pixels, sides[1], mask, np.isnan(small.depth) | thin_keypoints(), _at_joints())
         depth = np.where(np.isnan(small.depth), large.depth, small.depth)
         # At the silhouette of a finger the map shows what is behind it; the finger is the nearest thing with its label there.
         astray = thin_keypoints() & (depth > large.near + THIN)
@@ -178,6 +180,12 @@ def thin_keypoints() -> np.ndarray:
     return np.array(["thumb" in n or "finger" in n for n in keypoint_names()])
 
 
+@cache
+def _at_joints() -> np.ndarray:
+    """(308,) bool: keypoints of joints."""
+    return np.isin(np.arange(308), joint_keypoints())
+
+
 @dataclass(frozen=True, eq=False)
 class _Windows:
     """Per keypoint, (308,): depth of the right part (median), the same nearest to the camera (lower fifth), nearest depth of any
@@ -189,8 +197,11 @@ class _Windows:
     share: np.ndarray
 
 
-def _read_windows(predictions: Predictions, pixels: np.ndarray, side: int, mask: np.ndarray | None) -> _Windows:
-    """The pointmap in windows of side x side pixels around each keypoint."""
+def _read_windows(
+    predictions: Predictions, pixels: np.ndarray, side: int, mask: np.ndarray | None, depths: np.ndarray, fronts: np.ndarray
+) -> _Windows:
+    """The pointmap in windows of side x side pixels around each keypoint: for those of (308,) bool `depths` the depths of the right
+    part, for those of `fronts` that of any part, and NaN for others, because sorting the windows is what takes time."""
     assert predictions.pointmap is not None
     height, width = predictions.height, predictions.width
     reach = np.arange(side) - (side - 1) // 2
@@ -199,7 +210,7 @@ def _read_windows(predictions: Predictions, pixels: np.ndarray, side: int, mask:
     x, y = np.broadcast_arrays(x, y)
     in_photo = (x >= 0) & (y >= 0) & (x < width) & (y < height) & np.isfinite(pixels[:, :1, None])
     x, y = np.clip(x, 0, width - 1).reshape(308, -1), np.clip(y, 0, height - 1).reshape(308, -1)
-    z = predictions.pointmap[y, x, 2].astype(np.float64)
+    z = predictions.pointmap[y, x, 2]
     with np.errstate(invalid="ignore"):
         valid = in_photo.reshape(308, -1) & np.isfinite(z) & (z > 0)
     if mask is not None:
@@ -210,18 +221,21 @@ def _read_windows(predictions: Predictions, pixels: np.ndarray, side: int, mask:
         own = valid & np.take_along_axis(allowed_parts(), label.astype(np.int64), axis=1)
         valid &= label > 0
     share = own.mean(axis=1)
-    ordered = np.sort(np.where(own, z, np.nan), axis=1)  # NaN last
-    depth = _ranked(ordered, 0.5)
-    spread = _ranked(np.sort(np.abs(ordered - depth[:, None]), axis=1), 0.5)
-    depth[(share < MIN_VALID) | ~(spread <= MAX_SPREAD)] = np.nan
-    front = _ranked(np.sort(np.where(valid, z, np.nan), axis=1), 0.2)
-    return _Windows(depth, _ranked(ordered, 0.2), front, share)
+    depth, near, front = np.full((3, 308), np.nan)
+    ordered = np.sort(np.where(own[depths], z[depths], np.float32(np.inf)), axis=1)
+    middle = _ranked(ordered, 0.5)
+    spread = _ranked(np.sort(np.abs(ordered - middle[:, None]), axis=1), 0.5)
+    depth[depths] = np.where((share[depths] >= MIN_VALID) & (spread <= MAX_SPREAD), middle, np.nan)
+    near[depths] = _ranked(ordered, 0.2)
+    front[fronts] = _ranked(np.sort(np.where(valid[fronts], z[fronts], np.float32(np.inf)), axis=1), 0.2)
+    return _Windows(depth, near, front, share)
 
 
 def _ranked(ordered: np.ndarray, rank: float) -> np.ndarray:
-    """(n,) quantile of each ascending row whose NaN come last, interpolated; NaN for an empty row."""
-    last = np.maximum(np.isfinite(ordered).sum(axis=1) - 1, 0)
-    row, place = np.arange(len(ordered)), rank * last
+    """(n,) float64 quantile of the finite values of each ascending row, interpolated; NaN for a row without any."""
+    count = np.isfinite(ordered).sum(axis=1)
+    row, place = np.arange(len(ordered)), rank * np.maximum(count - 1, 0)
     low = np.floor(place).astype(np.int64)
-    high = np.minimum(low + 1, last)
-    return ordered[row, low] + (place - low) * (ordered[row, high] - ordered[row, low])
+    below, above = ordered[row, low].astype(np.float64), ordered[row, np.minimum(low + 1, np.maximum(count - 1, 0))]
+    with np.errstate(invalid="ignore"):
+        return np.where(count > 0, below + (place - low) * (above - below), np.nan)

@@ -27,6 +27,8 @@ MEAN_RADIUS = np.array([_mean_radius(name) for name in JOINT_NAMES])
 """(68,) share of stature: distance from joint to skin, before the pose is known."""
 ELBOW_CHILDREN = (joint_index("left_wrist"), joint_index("right_wrist"))
 CAMERA_UP = np.array([0.0, -1.0, 0.0])
+TRUNK_HALF = (0.1, 0.08)  # share of stature: half width and half depth of the trunk
+AMBIGUOUS = 0.035  # share of stature: half the distance of two solutions that the photo cannot tell apart
 
 
 def fill_joints(
@@ -71,9 +73,6 @@ def fill_joints(
     missing = ~np.isfinite(out).all(axis=1)
     out[missing] = out[0] + T[missing] @ frame.T
     return out
-
-
-TRUNK_HALF = (0.1, 0.08)  # share of stature: half width and half depth of the trunk
 
 
 def behind_trunk(positions: np.ndarray, ray: np.ndarray, front: np.ndarray, stature: float) -> np.ndarray:
@@ -163,7 +162,7 @@ def _trunk(out: np.ndarray, T: np.ndarray, ray: np.ndarray, front: np.ndarray, h
             if np.isfinite(ray[i]).all():
                 # The far shoulder or hip of someone seen from the side: covered, so behind what covers it by its own flesh.
                 cover = front[i] + 0.06
-                out[i] = on_ray(out[at[mirror]], np.linalg.norm(offset), ray[i], out[i], cover)
+                out[i] = on_ray(out[at[mirror]], float(np.linalg.norm(offset)), ray[i], out[i], cover)
             continue
         if name == "pelvis" and (known("left_hip") or known("right_hip")):
             out[i] = np.nanmean([out[at[n]] - frame @ T[at[n]] for n in ("left_hip", "right_hip")], axis=0)
@@ -172,9 +171,6 @@ def _trunk(out: np.ndarray, T: np.ndarray, ray: np.ndarray, front: np.ndarray, h
         if np.isfinite(ray[i]).all() and ray[i][2] > 0:
             out[i] = ray[i] * max(out[i][2], 0.1)
     return frame
-
-
-AMBIGUOUS = 0.035  # share of stature: half the distance of two solutions that the photo cannot tell apart
 
 
 def ambiguous_joints(positions: np.ndarray, sure: np.ndarray, ray: np.ndarray, stature: float) -> np.ndarray:
