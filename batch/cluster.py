@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import ModuleType
@@ -160,7 +160,7 @@ def _child() -> Worker:
     return Worker()
 
 
-def _in_child(function, jobs: list[Job], plan: Plan) -> list[Outcome]:
+def _in_child(function: Callable[..., list[Outcome]], jobs: list[Job], plan: Plan) -> list[Outcome]:
     if not all(job.folder.parent.is_dir() for job in jobs):
         error = SapiensError(
             f"The node {socket.gethostname()} does not see the folder {jobs[0].folder.parent}.",

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from ..core.errors import SapiensError
@@ -195,6 +196,7 @@ def _start_worker() -> None:
         threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
 
 
-def _leave_with(parent) -> None:
+def _leave_with(parent: BaseProcess) -> None:
+    """End this process when its parent does, however that ends."""
     parent.join()
     os._exit(1)

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import SapiensError
+from ..core.photo import SUFFIXES
 from ..core.video import IMAGES, VIDEOS
 
-PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".avif"}
+PHOTOS = {*SUFFIXES, ".gif", ".jp2"}
+"""What is worth a try: a photo that cannot be read ends with its reason."""
 PREDICTIONS = ".safetensors"
 MAX_NAME_BYTES = 96  # of a result folder: file systems allow 255, and suffixes, temporary names and clones need room
 

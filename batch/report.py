@@ -9,11 +9,15 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.files import atomic_write
 from .record import Record
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw, ImageFont
 
 COLUMNS = ("input", "name", "status", "error", "hint", "notes", "files", "sha256")
 TILE, CAPTION, SHEET = 320, 22, 8192
@@ -82,7 +86,8 @@ def write_contact_sheet(path: Path, lines: Iterable[dict], output: Path) -> Path
     return path
 
 
-def _tile(line: dict, output: Path, width: int, height: int):
+def _tile(line: dict, output: Path, width: int, height: int) -> Image.Image:
+    """One input of the sheet: its picture or its reason, and its name."""
     from PIL import Image, ImageDraw
 
     failed = bool(line["error"])
@@ -101,13 +106,14 @@ def _tile(line: dict, output: Path, width: int, height: int):
     return tile
 
 
-def _font():
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     from PIL import ImageFont
 
     return ImageFont.load_default(size=13)
 
 
-def _fit(draw, text: str, font, width: int) -> str:
+def _fit(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """The text, cut where it would be wider than `width` pixels."""
     text = text.encode("utf-8", "replace").decode("utf-8")
     while len(text) > 4 and draw.textlength(text, font=font) > width:
         text = text[: len(text) * 3 // 4] + "…"

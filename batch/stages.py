@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -185,7 +185,7 @@ def _started(command: str) -> Blender:
     return call
 
 
-def _attempt(job: Job, stage: str, work) -> SapiensError | None:
+def _attempt(job: Job, stage: str, work: Callable[[Job], list[Path]]) -> SapiensError | None:
     """Run work(job) -> files it made, and write into the report that the stage is done, or why not."""
     try:
         job.folder.mkdir(parents=True, exist_ok=True)

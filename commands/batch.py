@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -123,7 +123,7 @@ def make_plan(options: Namespace) -> Plan:
     )
 
 
-def _in_worker(function, *arguments):
+def _in_worker(function: Callable[..., Path], *arguments: object) -> Path:
     """One call in a process of its own: this one has no Blender, and starts fast because of that."""
     try:
         return Worker().submit(function, *arguments).result()
