@@ -1,6 +1,7 @@
 """What every room of the tests shares."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +14,12 @@ SHARED = Path(os.environ.get("SAPIENS2_SHARED", ROOT.parent / "shared"))
 sys.path[:0] = [str(ROOT / room) for room in ("benchmarks", "tests/core", "tests/blender")]
 
 STATUS = pytest.StashKey[int]()
+
+
+def pytest_configure(config):
+    """A job that a shell starts in the background ignores Ctrl+C, and so would every program that a test starts and interrupts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
