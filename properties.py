@@ -294,7 +294,7 @@ def avatar_rigs(context: bpy.types.Context) -> list[bpy.types.Object]:
     from .scene.build import ROLE, active_collection
 
     collection = active_collection(context, context.scene.sapiens2.predictions)
-    return [obj for obj in collection.objects if obj.get(ROLE) == "rig"] if collection is not None else []
+    return [obj for obj in collection.all_objects if obj.get(ROLE) == "rig"] if collection is not None else []
 
 
 def is_photo_pose(context: bpy.types.Context) -> bool:

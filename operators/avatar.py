@@ -26,7 +26,6 @@ FORMATS = (
 
 def chosen(context: Context) -> bpy.types.Collection | None:
     """The collection of the avatar that the artist means."""
-
     from ..scene.build import active_collection
 
     return active_collection(context, context.scene.sapiens2.predictions)
@@ -58,7 +57,6 @@ class SAPIENS2_OT_photo_pose(ForAvatar, Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-
         from ..scene.photo_pose import photo_pose_track
 
         if not super().poll(context):

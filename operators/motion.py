@@ -15,6 +15,7 @@ from bpy_extras.io_utils import ImportHelper
 from .. import jobs, preferences
 from ..core.errors import SapiensError
 from ..core.worker_client import Job
+from ..properties import avatar_rigs
 from .build import network_options
 from .job import Idle, JobOperator, fail
 
@@ -29,14 +30,10 @@ BVH = ".bvh"
 
 def target(context: Context) -> bpy.types.Object:
     """The armature of the Retarget panel, else the rig of the avatar that the artist means. SapiensError without either."""
-
-    from ..scene.build import active_collection
-
     settings = context.scene.sapiens2
     if settings.armature is not None:
         return settings.armature
-    collection = active_collection(context, settings.predictions)
-    rigs = [obj for obj in collection.all_objects if obj.get("sapiens2_role") == "rig"] if collection is not None else []
+    rigs = avatar_rigs(context)
     if not rigs:
         raise SapiensError(
             "There is no armature to move.", "Choose one in the Retarget panel, or make an avatar with a rig first."
@@ -47,7 +44,6 @@ def target(context: Context) -> bpy.types.Object:
 
 def write_motion(context: Context, motion: Take | BodyMotion, name: str) -> str:
     """Put a motion on the target as the panel says; a single frame as its pose. Returns what was done, for the status line."""
-
     from ..core.motion import Take
     from ..core.retarget import RetargetSettings
     from ..scene import bone_table
@@ -82,7 +78,6 @@ class MotionOperator(JobOperator):
 
     def _bvh(self: Operator, context: Context) -> set[str] | None:
         """A BVH file needs no worker: write it at once. None for every other clip."""
-
         from ..core.foreign import read_bvh_motion
 
         try:

@@ -28,9 +28,8 @@ def file_of_image(image: Image) -> Path:
     The new file is named after its content too: a picture pasted later never takes the place of one that another scene refers to.
     Raises SapiensError for an image without pixels.
     """
-
     from ..core.colour import srgb_bytes_from_linear
-    from ..scene.image import png_bytes
+    from ..core.png import png_bytes
 
     path = Path(bpy.path.abspath(image.filepath, library=image.library))
     own = image.source == "FILE" and image.filepath and not image.is_dirty and image.packed_file is None

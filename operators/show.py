@@ -44,7 +44,6 @@ class SAPIENS2_OT_result_show(Operator):
     @staticmethod
     def _show_alone(context: Context) -> None:
         """Blender's local view takes what is selected: the selection is as before afterwards."""
-
         from ..scene.build import find_collection
 
         layer = context.view_layer

@@ -14,7 +14,6 @@ from ..core.prediction_cache import mark_used, prune, stored_predictions
 
 def predictions_in_use() -> set[Path]:
     """The predictions files that the open file refers to, in any scene and collection."""
-
     from ..scene.build import SOURCE
 
     named = {scene.sapiens2.predictions for scene in bpy.data.scenes}

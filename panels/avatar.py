@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import bpy
-from bpy.types import Context, Panel, UILayout
+from bpy.types import Context, Panel, PropertyGroup, UILayout
 
 from .. import jobs
 from ..properties import avatar_rigs, is_photo_pose, matched_camera, rig_doubts
@@ -21,7 +21,7 @@ class Rebuilds(AfterSetup):
 
     bl_options = {"DEFAULT_CLOSED"}
 
-    def start(self, context: Context):
+    def start(self, context: Context) -> tuple[UILayout, PropertyGroup]:
         self.layout.use_property_split, self.layout.use_property_decorate = True, False
         self.layout.enabled = jobs.current() is None
         return self.layout, context.scene.sapiens2
@@ -51,7 +51,6 @@ class SAPIENS2_PT_scan(Rebuilds, Panel):
 
 def _draw_focal_lengths(layout: UILayout, context: Context) -> None:
     """Every focal length that was considered for the photo, the one that was used ticked; red where they disagree."""
-
     from ..core.camera import AGREE, FULL_FRAME_DIAGONAL
 
     values = matched_camera(context)

@@ -30,7 +30,7 @@ class SAPIENS2_PT_model(AfterSetup, Panel):
         if settings.model == "preview":
             paragraph(layout, "Rough, for a first look: no substitute for Sapiens2", "INFO")
         elif found is not None:
-            _draw_weights(layout, settings.model, found)
+            _draw_weights(layout, found)
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, "device")
@@ -43,7 +43,7 @@ def _names(tasks: tuple[str, ...]) -> str:
     return ", ".join(bpy.app.translations.pgettext_iface(WORDS.get(task, task)) for task in tasks)
 
 
-def _draw_weights(layout: bpy.types.UILayout, model: str, found: jobs.Installed) -> None:
+def _draw_weights(layout: bpy.types.UILayout, found: jobs.Installed) -> None:
     translate = bpy.app.translations.pgettext_iface
     if found.tasks:
         paragraph(layout, translate("Installed: {:s}").format(_names(found.tasks)), "CHECKMARK")
