@@ -52,17 +52,24 @@ def test_killed_in_each_stage(worker, part, seen, tmp_path, how):
     # The shares are those of the whole job: the start, in a build its scan, texture and rig, in a run the network.
     for kind, arguments, shares in (("build", build, (0.0, 0.1, 0.5, 0.8)), ("run", run, (0.0, 0.3, 0.6))):
         for share in shares:
-            job = worker.submit(job_class(kind, "Anna", arguments))
-            until = time.monotonic() + 120
-            while not job.ended and not (job.accepted and job.fraction >= share):
-                assert time.monotonic() < until, (kind, share)
-                worker.pump()
-                time.sleep(0.005)
-            assert not job.ended, (kind, share)
-            stages.add(job.stage)
-            end(worker.worker().pid, how)
-            start = time.monotonic()
-            worker.wait(job, 60)
+            for _ in range(5):
+                job = worker.submit(job_class(kind, "Anna", arguments))
+                until = time.monotonic() + 120
+                while not job.ended and not (job.accepted and job.fraction >= share):
+                    assert time.monotonic() < until, (kind, share)
+                    worker.pump()
+                    time.sleep(0.005)
+                assert not job.ended, (kind, share)
+                stages.add(job.stage)
+                end(worker.worker().pid, how)
+                start = time.monotonic()
+                worker.wait(job, 60)
+                if how != "memory" or job.state is not state.DONE:
+                    break
+                # It had all the memory that it still needed when the limit came: another try.
+                for made in tmp_path.glob("*"):
+                    made.unlink()
+                worker.restart()
             assert job.state is state.FAILED and time.monotonic() - start < SECONDS, (kind, share, job.state)
             assert job.error.message.endswith(".") and job.error.hint, job.error
             assert worker.status.error is job.error
