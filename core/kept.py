@@ -34,11 +34,11 @@ class Kept:
 
 def digest(*parts: np.ndarray | str | None) -> str:
     """A short name for the contents of arrays, with their types and shapes, and strings: the same for the same, and no other."""
-    found = hashlib.blake2b(digest_size=16)
+    found = hashlib.sha256()  # processors have instructions for it: twice as fast as others
     for part in parts:
         if isinstance(part, np.ndarray):
             found.update(f"{part.dtype.str}{part.shape}".encode())
             found.update(np.ascontiguousarray(part).view(np.uint8).data if part.size else b"")
         else:
             found.update(repr(part).encode())
-    return found.hexdigest()
+    return found.hexdigest()[:32]

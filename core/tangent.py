@@ -17,6 +17,7 @@ from .data import MeshData
 from .fill import nearest_index
 from .frames import pixel_from_uv
 from .raster import interpolate, rasterise
+from .rotations import cross
 
 if TYPE_CHECKING:
     from .scan import Surface
@@ -34,7 +35,7 @@ def vertex_tangents(mesh: MeshData) -> np.ndarray:
     t1, t2 = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
     along_u = t2[:, 1, None] * d1 - t1[:, 1, None] * d2
     area = t1[:, 0] * t2[:, 1] - t1[:, 1] * t2[:, 0]
-    along_u *= np.sign(area)[:, None]
+    along_u = (along_u * np.sign(area)[:, None]).astype(np.float32)
     # Every corner adds the direction of growing u, brought into the plane of its normal, by the corner's angle there.
     on_plane = _unit(along_u[:, None] - np.einsum("fi,fki->fk", along_u, n)[..., None] * n)
     onward, back = np.roll(p, -1, axis=1) - p, np.roll(p, 1, axis=1) - p
@@ -67,7 +68,7 @@ def tangent_normal_map(mesh: MeshData, normal: np.ndarray, mask: np.ndarray) -> 
         rows, columns = y[part], x[part]
         face, bary, wanted = triangle[rows, columns], weights[rows, columns], normal[rows, columns]
         own, along = interpolate(mesh.normals, mesh.faces, face, bary), interpolate(tangents, mesh.faces, face, bary)
-        out[rows, columns] = _encode(_coordinates(along, np.cross(own, along), own, wanted))
+        out[rows, columns] = _encode(_coordinates(along, cross(own, along).astype(np.float32), own, wanted))
     return out.reshape(-1, 3)[nearest_index(drawn)] if len(y) else None
 
 
@@ -122,7 +123,8 @@ def _coordinates(x: np.ndarray, y: np.ndarray, z: np.ndarray, vector: np.ndarray
 
     The frame need not be orthonormal: interpolated ones are not. The factor det is left out: positive, it scales all alike.
     """
-    return _unit(np.stack([np.einsum("ij,ij->i", vector, np.cross(p, q)) for p, q in ((y, z), (z, x), (x, y))], axis=1))
+    parts = [np.einsum("ij,ij->i", vector, cross(p, q)) for p, q in ((y, z), (z, x), (x, y))]
+    return _unit(np.stack(parts, axis=1).astype(np.float32))
 
 
 def _encode(coordinates: np.ndarray) -> np.ndarray:
@@ -130,4 +132,4 @@ def _encode(coordinates: np.ndarray) -> np.ndarray:
 
 
 def _unit(v: np.ndarray) -> np.ndarray:
-    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-20)
+    return v / np.maximum(np.sqrt(np.einsum("...i,...i->...", v, v)), 1e-20)[..., None]
