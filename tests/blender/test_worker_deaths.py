@@ -44,10 +44,14 @@ def seen(studio) -> Path:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "memory"])
-def test_killed_in_each_stage(worker, part, seen, tmp_path, how):
+def test_killed_in_each_stage(worker, part, seen, tmp_path, monkeypatch, how):
     job_class, state = part("core.worker_client").Job, part("core.worker_client").State
     build = {"predictions": str(seen), "name": "Anna", "output": str(tmp_path / "avatars.safetensors")}
     run = {**build, "predictions": str(tmp_path / "made.safetensors"), "photo": str(Path(part("cli").__file__).parent / "data" / "sample_photo.jpg"), "model": "preview"}  # fmt: skip
+    if how == "memory":
+        # Freed arrays go back to the system at once, so that a limit meets the next array, not what an earlier one left.
+        monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", str(1 << 16))
+        worker.restart()
     before, stages = children(), set()
     # The shares are those of the whole job: the start, in a build its scan, texture and rig, in a run the network.
     for kind, arguments, shares in (("build", build, (0.0, 0.1, 0.5, 0.8)), ("run", run, (0.0, 0.3, 0.6))):
@@ -59,15 +63,14 @@ def test_killed_in_each_stage(worker, part, seen, tmp_path, how):
                     assert time.monotonic() < until, (kind, share)
                     worker.pump()
                     time.sleep(0.005)
-                assert not job.ended, (kind, share)
                 stages.add(job.stage)
-                end(worker.worker().pid, how)
                 start = time.monotonic()
-                worker.wait(job, 60)
-                if how != "memory" or job.state is not state.DONE:
+                if not job.ended:
+                    end(worker.worker().pid, how)
+                    worker.wait(job, 60)
+                if job.state is not state.DONE:
                     break
-                # It had all the memory that it still needed when the limit came: another try.
-                for made in tmp_path.glob("*"):
+                for made in tmp_path.glob("*"):  # it was done before it was hit: another try
                     made.unlink()
                 worker.restart()
             assert job.state is state.FAILED and time.monotonic() - start < SECONDS, (kind, share, job.state)
