@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,9 +52,18 @@ class BlenderProcess:
         assert spec is not None and spec.origin is not None
         site = str(Path(spec.origin).parents[1])
         command = [*self.command, "--background", "--factory-startup", "--python", str(STARTER), "--", "scene", site]
+        said = tempfile.TemporaryFile()  # noqa: SIM115 - Blender's own for as long as it runs
         try:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                                       encoding="utf-8", errors="replace", env=clean_environment())  # fmt: skip
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                env=clean_environment(),
+            )
         except OSError as error:
             raise SapiensError(
                 f"Blender could not be started: {error.strerror}.", f"Check the command {self.command[0]}."
@@ -66,4 +76,8 @@ class BlenderProcess:
             if line.startswith('{"ready"'):
                 return process
         process.kill()
-        raise SapiensError("Blender did not start.", f"Check the command {' '.join(self.command)}.")
+        process.wait()
+        said.seek(0)
+        last = said.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+        why = f" It said: {last}" if last else ""
+        raise SapiensError("Blender did not start.", f"Check the command {' '.join(self.command)}.{why}")

@@ -16,7 +16,7 @@ from sapiens2_avatar.core.skeleton import DATA, JOINT_NAMES
 
 STATURE = 1.7
 REST_POSES = ("A", "T", "odd")
-BUILDABLE = tuple(k for k in families() if not families()[k]["controls"])
+BUILDABLE = tuple(k for k in families() if not families()[k].controls)
 
 
 def person(rest_pose: str, seed: int = 0) -> dict[str, np.ndarray]:
@@ -98,7 +98,7 @@ def make_rig(
         flipped = {n: p * [-1, 1, 1] for n, p in joints.items()}
         joints = {n: flipped[n.replace(n.split("_")[0], swap.get(n.split("_")[0], n.split("_")[0]), 1)] for n in joints}
     heads = role_heads(joints)
-    roles = {role: names[0] for role, names in families()[family]["roles"].items() if role in heads}
+    roles = {role: names[0] for role, names in families()[family].roles.items() if role in heads}
     order = [
         r for r in ("root", "hips", "spine", "chest", "upperChest", "neck", "head", "jaw", "leftEye", "rightEye") if r in roles
     ]
@@ -124,7 +124,7 @@ def make_rig(
 
 def with_twists(rest: RestRig, family: str) -> RestRig:
     """The rig with the twist bones of its family: beside the limb's bone, or as links of its chain."""
-    roles, twist = families()[family]["roles"], families()[family]["twist"]
+    roles, twist = families()[family].roles, families()[family].twist
     for role, names in twist.items():
         side, limb = role[: -len("UpperArm")], role[-len("UpperArm") :]
         own, following = roles[role][0], roles[side + FOLLOWING[limb]][0]

@@ -64,7 +64,7 @@ Files
 
 The worker and its runtime
     worker_client Blender's side of the worker process; protocol: what they say; streams: what nobody may print on
-    runtime       the Python that has torch, made by the program uv; wheel_records: whether it is whole
+    runtime       the Python that has torch, made by uv (uv_command); wheel_records: whether it is whole
     weights       the released checkpoints; checkpoint: what a file says; weight_store, download and licence: how they come
     kept          results that a slider does not touch; memory: of this computer; report: for a bug, without private paths
 """

@@ -76,11 +76,21 @@ def _stacked(first: Observation, second: Observation) -> Observation:
     )
 
 
-def _evidence(start, index, seen: Observation, push, log_stature, stature_error, depth_error, anchored=None) -> Evidence:
+def _evidence(
+    start: np.ndarray,
+    index: np.ndarray,
+    seen: Observation,
+    push: np.ndarray,
+    log_stature: np.ndarray,
+    stature_error: float,
+    depth_error: np.ndarray | float,
+    anchored: tuple[int, float] | None = None,
+) -> Evidence:
     """Residuals that body and hands have in common.
 
-    start (B, N, 3) metres, seen and push (B, N) of the same joints; index (N,) says which joints they are, for the segments between them;
-    anchored (joint, metres): a joint that is held at its start.
+    start (B, N, 3) metres, seen and push (B, N) of the same joints; index (N,) says which joints they are, for the segments between
+    them; log_stature (B,) with its deviation; depth_error metres, (B, N) or one; anchored (joint, metres): a joint that is held at
+    its start.
     """
     pairs, shares, deviations, groups = segments()
     local = np.full(len(JOINT_NAMES), -1)

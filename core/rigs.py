@@ -85,31 +85,48 @@ class BoneMap:
         return tuple(role for role in REQUIRED if not self.bones.get(role))
 
 
+@dataclass(frozen=True)
+class Family:
+    """A table of data/bone_tables.json.
+
+    roles     role -> the names that its bones may have
+    twist     limb role -> bones that share its twist
+    detect    bones by which this family is told from those with the same names
+    switches, controls  as in BoneMap
+    """
+
+    id: str
+    title: str
+    roles: dict[str, list[str]]
+    twist: dict[str, list[str]] = field(default_factory=dict)
+    detect: tuple[str, ...] = ()
+    switches: tuple[tuple[str, str, float], ...] = ()
+    controls: bool = False
+
+
 @cache
-def families() -> dict[str, dict]:
-    """The rig families of data/bone_tables.json: id -> table with at least title, roles (role -> list of names)."""
+def families() -> dict[str, Family]:
+    """The rig families that are known by names: id -> table."""
     out = {}
     tables = json.loads((DATA / "bone_tables.json").read_text("utf-8"))["rigs"]
     for key, table in tables.items():
         roles = {**table.get("roles", {}), **table.get("fk_controls", {})}
         if not roles:
             continue
-        listed = {role: [name] if isinstance(name, str) else list(name) for role, name in roles.items()}
-        # The second bone of a limb in two segments is a link that twists.
-        twist = {role: names[1:] for role, names in table.get("two_segment_limbs", {}).items()} | table.get("twist", {})
-        out[key] = {
-            "id": key,
-            "title": table["display"].split(" (")[0],
-            "roles": listed,
-            "twist": twist,
-            "detect": [n for entry in table.get("detect_any", []) for n in entry.split("|")],
-            "switches": _switches(table),
-            "controls": "fk_controls" in table,
-        }
+        out[key] = Family(
+            id=key,
+            title=table["display"].split(" (")[0],
+            roles={role: [name] if isinstance(name, str) else list(name) for role, name in roles.items()},
+            # The second bone of a limb in two segments is a link that twists.
+            twist={role: names[1:] for role, names in table.get("two_segment_limbs", {}).items()} | table.get("twist", {}),
+            detect=tuple(n for entry in table.get("detect_any", []) for n in entry.split("|")),
+            switches=_switches(table),
+            controls="fk_controls" in table,
+        )
         if "roles_symmetrised" in table:  # the same rig after a rename that Blender's mirror tools understand
             renamed = {role: [name] for role, name in table["roles_symmetrised"].items()}
-            out[f"{key}_symmetrised"] = {**out[key], "id": f"{key}_symmetrised", "roles": renamed}
-    generated = out["rigify_generated"]["roles"]
+            out[f"{key}_symmetrised"] = replace(out[key], id=f"{key}_symmetrised", roles=renamed)
+    generated = out["rigify_generated"].roles
     # The pelvis of a generated Rigify torso turns with `spine_fk`; `torso` moves and turns the whole.
     # The controls named eye are targets to look at; master_eye turns.
     generated |= {
@@ -119,15 +136,7 @@ def families() -> dict[str, dict]:
         "rightEye": ["master_eye.R"],
     }
     del generated["chest"], generated["upperChest"]
-    out["soma"] = {
-        "id": "soma",
-        "title": "SOMA-X",
-        "roles": _soma_roles(tables["soma"]["bones"]),
-        "twist": {},
-        "detect": ["LeftShin", "Neck2"],
-        "switches": (),
-        "controls": False,
-    }
+    out["soma"] = Family("soma", "SOMA-X", _soma_roles(tables["soma"]["bones"]), detect=("LeftShin", "Neck2"))
     return out
 
 
@@ -178,21 +187,21 @@ def recognise(rest: RestRig) -> BoneMap:
         return [n if n in exact else loose[simplified(n)] for n in names if n in exact or simplified(n) in loose]
 
     best: tuple[tuple[int, int, int, int], BoneMap] | None = None
-    for table in families().values():
-        found = {role: present(names) for role, names in table["roles"].items()}
-        bones, dropped = _checked(rest, found, table["controls"])
+    for family in families().values():
+        found = {role: present(names) for role, names in family.roles.items()}
+        bones, dropped = _checked(rest, found, family.controls)
         required = sum(role in bones for role in REQUIRED)
         if required < ENOUGH or "hips" not in bones:
             continue
-        spelled = sum(n in exact for names in table["roles"].values() for n in names)
-        score = (required, sum(n in exact for n in table["detect"]), len(bones), spelled)
+        spelled = sum(n in exact for names in family.roles.values() for n in names)
+        score = (required, sum(n in exact for n in family.detect), len(bones), spelled)
         if best is None or score > best[0]:
-            twist = {} if table["controls"] else {role: present(names) for role, names in table["twist"].items()}
+            twist = {} if family.controls else {role: present(names) for role, names in family.twist.items()}
             bones, twist = _whole_limbs(rest, bones, twist)
-            switches = tuple(s for s in table["switches"] if s[0] in exact)
-            known = {n for names in table["roles"].values() for n in names}
+            switches = tuple(s for s in family.switches if s[0] in exact)
+            known = {n for names in family.roles.values() for n in names}
             sure = sum(1.0 if bones[role][0] in known else 0.9 for role in REQUIRED if role in bones) / len(REQUIRED)
-            best = score, BoneMap(table["id"], table["title"], bones, twist, switches, table["controls"], dropped, sure)
+            best = score, BoneMap(family.id, family.title, bones, twist, switches, family.controls, dropped, sure)
     if best is None:
         from .rig_structure import recognise_structure
 

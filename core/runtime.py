@@ -24,7 +24,7 @@ from pathlib import Path
 
 from .errors import SapiensError
 from .files import atomic_write, long_path
-from .uv import SOURCE, Progress, Step, run_step, uv_program
+from .uv_command import SOURCE, Progress, Step, run_step, uv_program
 from .wheel_records import damaged_packages
 from .worker_client import clean_environment
 

@@ -11,6 +11,7 @@ from bpy_extras.io_utils import ExportHelper
 
 from ..core.errors import SapiensError
 from ..properties import avatar_rigs, is_photo_pose
+from .job import fail
 
 FORMATS = (
     (".glb", "glTF Binary (.glb)", "Scan, rig, camera and textures in one file, for engines and the web"),
@@ -96,8 +97,7 @@ class SAPIENS2_OT_separate_parts(ForAvatar, Operator):
         try:
             made = [piece for objects in scans(chosen(context)).values() for obj in objects for piece in separate(obj)]
         except SapiensError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return fail(self, error)
         self.report({"INFO"}, ", ".join(obj.name for obj in made))
         return {"FINISHED"}
 
@@ -132,8 +132,7 @@ class SAPIENS2_OT_export(ForAvatar, ExportHelper, Operator):
         try:
             written = export_ply(path, [collection], cloud=True) if self.format == "cloud" else export(path, [collection])
         except SapiensError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return fail(self, error)
         self.report({"INFO"}, f"{written.name} written")
         return {"FINISHED"}
 

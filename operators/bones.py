@@ -10,8 +10,8 @@ from bpy.props import EnumProperty, StringProperty
 from bpy.types import Context, Operator
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from .. import jobs
 from ..core.errors import SapiensError
+from .job import fail
 
 
 class BoneTableOperator:
@@ -31,9 +31,7 @@ class BoneTableOperator:
         try:
             change()
         except SapiensError as error:
-            jobs.status.error = error
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return fail(self, error)
         return {"FINISHED"}
 
 

@@ -14,7 +14,7 @@ from ..core.errors import SapiensError
 from ..core.orientation import quarter_turns, upright_point
 from ..core.previews import picture
 from ..properties import photo_path
-from .job import BUSY
+from .job import BUSY, fail
 
 
 def show_image(context: Context, image: Image) -> Area:
@@ -49,8 +49,7 @@ class SAPIENS2_OT_map_open(Operator):
             if shown is None:
                 raise SapiensError(f"{path.name} has no {self.map} map.", "Choose another one.")
         except SapiensError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return fail(self, error)
         title = f"{path.stem} {self.map}"
         old = bpy.data.images.get(title)
         if old is not None:

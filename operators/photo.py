@@ -19,7 +19,7 @@ from ..core.files import atomic_write
 from ..core.photo import SUFFIXES
 from ..core.worker_client import Job
 from ..properties import photo_path
-from .job import Idle, JobOperator
+from .job import Idle, JobOperator, fail
 
 
 def file_of_image(image: Image) -> Path:
@@ -78,8 +78,7 @@ class SAPIENS2_OT_photo_from_image(Operator):
         try:
             settings.photo = str(file_of_image(settings.image))
         except SapiensError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return fail(self, error)
         return {"FINISHED"}
 
 

@@ -13,7 +13,7 @@ from sapiens2_avatar.core.rigs import families, recognise
 from sapiens2_avatar.core.rotations import rotation_from_vector, swing_twist, unit
 from sapiens2_avatar.core.skeleton import JOINT_NAMES
 
-TWISTED = [family for family in BUILDABLE if families()[family]["twist"]]
+TWISTED = [family for family in BUILDABLE if families()[family].twist]
 ENDS = {
     "UpperArm": ("shoulder", "elbow"),
     "LowerArm": ("elbow", "wrist"),
@@ -47,7 +47,7 @@ def test_twist_bones_are_recognised_and_do_not_move_the_joints(family: str) -> N
     found = recognise(rest)
     alike = {"anny104": "mpfb_default"}  # the same names, and fewer
     assert found.family in (family, alike.get(family)) and not found.missing
-    assert set(found.twist) == set(families()[family]["twist"])
+    assert set(found.twist) == set(families()[family].twist)
     bare = make_rig(family, "T")
     motion = motion_from_joints(np.concatenate([turned("leftLowerArm", 70), turned("rightUpperLeg", 30)]))
     settings = RetargetSettings(forearm_twist=0.0)
@@ -91,7 +91,7 @@ def test_the_turn_of_a_hand_is_spread_along_the_forearm(family: str, role: str) 
 @pytest.mark.parametrize("family", TWISTED)
 def test_the_turn_of_a_thigh_grows_from_the_hip_to_the_knee(family: str) -> None:
     role = "leftUpperLeg"
-    if role not in families()[family]["twist"]:
+    if role not in families()[family].twist:
         pytest.skip("this family has no twist bones in the thigh")
     rest = with_twists(make_rig(family, "T"), family)
     bone_map = recognise(rest)

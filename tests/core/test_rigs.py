@@ -37,14 +37,14 @@ def test_every_family_is_recognised_with_the_right_bones(family: str) -> None:
         found = recognise(rest)
         assert not found.missing
         for role in REQUIRED:
-            assert found.first(role) in families()[family]["roles"][role]
+            assert found.first(role) in families()[family].roles[role]
         trunk = [rest.index(b) for b in found.bones["spine"]]
         assert all(int(rest.parents[b]) == a for a, b in pairwise(trunk))
 
 
 def test_every_table_with_roles_is_a_family() -> None:
     assert len(families()) >= 19
-    assert {"rigify_generated", "auto_rig_pro"} <= {k for k, f in families().items() if f["controls"]}
+    assert {"rigify_generated", "auto_rig_pro"} <= {k for k, f in families().items() if f.controls}
 
 
 @pytest.mark.parametrize("change", [lambda n: f"Armature|{n}", lambda n: n.replace("mixamorig:", "mixamorig7:"),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sapiens2_avatar.core import runtime, uv
+from sapiens2_avatar.core import runtime, uv_command
 from sapiens2_avatar.core.errors import Cancelled, SapiensError
 from sapiens2_avatar.core.files import long_path
 from sapiens2_avatar.core.runtime import Source, install, installed_python, outdated, remove, unfinished
@@ -227,16 +227,16 @@ def test_graphics_card_is_found_by_uv_unless_somebody_says_otherwise(monkeypatch
 
 def test_amount_of_a_download():
     said = "Downloading torch (1024.0MiB)\nDownloading numpy (15.0MiB)\n Downloaded numpy\n"
-    text, share = uv.downloaded(said, grown=0)
+    text, share = uv_command.downloaded(said, grown=0)
     assert text == " 0.0 of 1.1 GB" and share == pytest.approx(15 / 1039)
-    assert uv.downloaded(said, grown=1 << 30)[1] == pytest.approx(512 / 1039)
-    assert uv.downloaded(said, grown=1 << 50)[1] < 1
-    assert uv.downloaded("Resolved 3 packages\n", grown=1 << 30) == ("", 0.0)
+    assert uv_command.downloaded(said, grown=1 << 30)[1] == pytest.approx(512 / 1039)
+    assert uv_command.downloaded(said, grown=1 << 50)[1] < 1
+    assert uv_command.downloaded("Resolved 3 packages\n", grown=1 << 30) == ("", 0.0)
 
 
 def test_last_words_are_short():
-    assert len(uv.last_words("a\n\nerror: " + "x" * 900 + "\n\n")) <= 160
-    assert uv.last_words("") == "it said nothing"
+    assert len(uv_command.last_words("a\n\nerror: " + "x" * 900 + "\n\n")) <= 160
+    assert uv_command.last_words("") == "it said nothing"
 
 
 def test_long_paths_are_marked_for_windows():

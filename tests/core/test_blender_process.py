@@ -1,0 +1,24 @@
+"""Blender as a process of its own: one that does not come up says why."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from sapiens2_avatar.batch.blender import BlenderProcess
+from sapiens2_avatar.core.errors import SapiensError
+
+
+def test_a_program_that_does_not_start_is_quoted(tmp_path):
+    program = tmp_path / "not blender.py"
+    program.write_text("import sys\nprint('hello')\nsys.exit('libGL.so.1: cannot open shared object file')\n")
+    with pytest.raises(SapiensError) as raised:
+        BlenderProcess(f"'{sys.executable}' '{program}'")("write")
+    assert raised.value.message == "Blender did not start."
+    assert raised.value.hint.endswith("It said: libGL.so.1: cannot open shared object file")
+
+
+def test_a_program_that_is_not_there_is_named():
+    with pytest.raises(SapiensError, match=r"Blender could not be started: .*"):
+        BlenderProcess("/nowhere/blender")("write")
