@@ -93,7 +93,7 @@ def make_avatars(
     lens = {"focal_35mm": settings.focal_35mm, "typed_35mm": settings.typed_35mm}
     estimate = once(("camera", repr(lens)), lambda: estimate_camera(predictions, **lens))
     camera = estimate.camera
-    people = find_people(_labels(predictions), predictions.boxes)
+    people = once(("people",), lambda: find_people(_labels(predictions), predictions.boxes))
     if not people:
         raise SapiensError(f"No person was found in {name}.", "Choose a photo of a person, or draw a box around them.")
     # Everybody shares the camera and the world: who fills most of the photo says how large it is and where its ground is.
@@ -175,6 +175,7 @@ def _once(predictions: Predictions, kept: Kept | None) -> Callable[[tuple, Calla
         predictions.pointmap,
         predictions.normal,
         predictions.seg,
+        predictions.alpha,
         predictions.keypoints,
         predictions.boxes,
         predictions.intrinsics,
