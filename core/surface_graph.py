@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 NEIGHBOURS = 8
-CHUNK = 8192
+CHUNK = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,27 +92,28 @@ class Patches:
 
     def _shares(self, vertices: np.ndarray, near: np.ndarray) -> np.ndarray:
         """(n, k) float32: what each of the (n, k) patches `near` counts at each of (n, 3) vertices; rows sum to 1."""
-        offset = self.centres[near] - vertices[:, None, :]
-        share = np.exp(np.einsum("vnk,vnk->vn", offset, offset) * np.float32(-1 / (0.9 * self.spacing) ** 2))
-        share[near < 0] = 0
-        share[:, 0] += 1e-6
-        share /= share.sum(axis=1, keepdims=True)
-        mean = (share[:, None] @ offset)[:, 0]
-        offset -= mean[:, None, :]
+        # One array (k, n) per axis: long rows are what the processor adds up fastest.
+        x, y, z = (np.ascontiguousarray((self.centres[:, axis][near] - vertices[:, axis, None]).T) for axis in range(3))
+        share = np.exp((x * x + y * y + z * z) * np.float32(-1 / (0.9 * self.spacing) ** 2))
+        share[near.T < 0] = 0
+        share[0] += 1e-6
+        share /= share.sum(axis=0)
+        mean = [(share * axis).sum(axis=0) for axis in (x, y, z)]
+        for axis, middle in zip((x, y, z), mean, strict=True):
+            axis -= middle
         # The upper half of the symmetric moment, and the solution of moment @ tilt = mean by its adjugate.
-        weighted = share[..., None] * offset
-        moment = np.swapaxes(weighted, 1, 2) @ offset
         give = np.float32((0.25 * self.spacing) ** 2)
-        xx, yy, zz = (moment[:, k, k] + give for k in range(3))
-        xy, xz, yz = moment[:, 0, 1], moment[:, 0, 2], moment[:, 1, 2]
+        wx, wy, wz = share * x, share * y, share * z
+        xx, yy, zz = ((weighted * axis).sum(axis=0) + give for weighted, axis in ((wx, x), (wy, y), (wz, z)))
+        xy, xz, yz = ((weighted * axis).sum(axis=0) for weighted, axis in ((wx, y), (wx, z), (wy, z)))
         a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
         d, e, f = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
-        x, y, z = mean.T
+        mx, my, mz = mean
         inverse = 1 / (xx * a + xy * b + xz * c)
-        tilt = np.stack([a * x + b * y + c * z, b * x + d * y + e * z, c * x + e * y + f * z], axis=1) * inverse[:, None]
-        share *= 1 - np.clip((offset @ tilt[..., None])[..., 0], -1, 1)
-        share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
-        return share
+        tilt = [(p * mx + q * my + r * mz) * inverse for p, q, r in ((a, b, c), (b, d, e), (c, e, f))]
+        share *= 1 - np.clip(x * tilt[0] + y * tilt[1] + z * tilt[2], -1, 1)
+        share /= np.maximum(share.sum(axis=0), 1e-9)
+        return share.T
 
     def _neighbours(self) -> NDArray[np.int64]:
         """(N, NEIGHBOURS + 1): each patch and its neighbours, -1 = fewer."""
