@@ -39,11 +39,16 @@ SMALLEST_CHART = 50
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
-    """uvs (F, 3, 2) float32 in [0, 1] of the corners of the faces; chart (F,) int32; share of the square that the faces cover."""
+    """uvs (F, 3, 2) float32 in [0, 1] of the corners of the faces; chart (F,) int32."""
 
     uvs: np.ndarray
     chart: np.ndarray
-    covered: float
+
+    @property
+    def covered(self) -> float:
+        """Share of the square that the faces cover."""
+        a, b, c = (self.uvs[:, k] for k in range(3))
+        return float(np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]).sum(dtype=np.float64) / 2)
 
 
 def make_atlas(mesh: MeshData, margin: float = 1 / 256) -> Atlas:
@@ -54,7 +59,7 @@ def make_atlas(mesh: MeshData, margin: float = 1 / 256) -> Atlas:
     Faces keep the orientation of the photo's projection; the halves of a quad stay together.
     """
     if not len(mesh.faces):
-        return Atlas(np.zeros((0, 3, 2), np.float32), np.zeros(0, np.int32), 0.0)
+        return Atlas(np.zeros((0, 3, 2), np.float32), np.zeros(0, np.int32))
     part = face_labels(mesh)
     chart = _join_small(mesh.faces, _connected(mesh.faces, part))
     first_face = np.unique(chart, return_index=True)[1]
@@ -68,9 +73,7 @@ def make_atlas(mesh: MeshData, margin: float = 1 / 256) -> Atlas:
     corner, side = _pack(size, margin)
     turned = _rotate(points, angle[of_node]) * scale[of_node][:, None]
     placed = ((turned + (corner - low)[of_node]) / side).astype(np.float32)
-    a, b, c = (placed[node[:, k]] for k in range(3))
-    area = np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]).sum(dtype=np.float64) / 2
-    return Atlas(np.stack([a, b, c], axis=1), chart.astype(np.int32), float(area))
+    return Atlas(placed[node], chart.astype(np.int32))
 
 
 def atlas_sampler(mesh: MeshData, uvs: np.ndarray, size: int) -> Callable[[np.ndarray], np.ndarray]:

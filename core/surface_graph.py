@@ -138,7 +138,7 @@ def make_patches(mesh: MeshData, count: int = 5000) -> Patches:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    vertices, faces = mesh.vertices, mesh.faces.astype(np.int64)
+    vertices, faces = mesh.vertices, mesh.faces
     pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])  # the third side of a triangle adds no connection
     edge = np.linalg.norm(vertices[faces[:, 0]] - vertices[faces[:, 1]], axis=1)
     side = float(np.median(edge)) * max(1.0, np.sqrt(len(vertices) / count)) if len(faces) else 1.0
