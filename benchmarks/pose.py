@@ -106,14 +106,14 @@ def measure(predictions: Predictions, gt: dict[str, np.ndarray], rest: RigData) 
     return out, error
 
 
-def flat_lift(predictions: Predictions, gt: dict[str, np.ndarray], noise_px: float, seed: int) -> float | None:
-    """Median error of arm and leg directions, degrees, from the true 2D joints with noise alone; None without a limb."""
+def flat_lift(
+    predictions: Predictions, gt: dict[str, np.ndarray], noise_px: float, seed: int, **maps: np.ndarray
+) -> float | None:
+    """Median error of arm and leg directions, degrees, from the true 2D joints with noise and `maps`; None without a limb."""
     rng = np.random.default_rng(seed)
     keypoints = predictions.keypoints.copy()
     keypoints[..., :2] += rng.normal(0, noise_px, keypoints[..., :2].shape)
-    bare = Predictions(image=predictions.image, keypoints=keypoints.astype(np.float32), intrinsics=predictions.intrinsics,
-                       seg=predictions.seg, normal=predictions.normal)  # fmt: skip
-    pose = lift_pose(bare)
+    pose = lift_pose(Predictions(image=predictions.image, keypoints=keypoints.astype(np.float32), **maps))
     truth = dict(zip(gt["joint_names"].tolist(), gt["joints"].astype(float), strict=True))
     pairs = [p for group in ("arm_deg", "leg_deg") for p in bone_pairs()[group]]
     in_picture = {n for n, k in zip(JOINT_NAMES, pose.seen, strict=True) if k}
@@ -140,8 +140,11 @@ def main() -> None:
             predictions = read_predictions(folder, name + suffix)
             gt = dict(np.load(folder / f"{name}.gt.npz"))
             row, error = measure(predictions, gt, rest)
-            if not suffix and (flat := flat_lift(predictions, gt, 3.0, 0)) is not None:
-                row["flat_deg"] = flat
+            if not suffix:
+                maps = {key: getattr(predictions, key) for key in ("intrinsics", "seg", "normal")}
+                for key, used in (("flat_deg", maps), ("keypoints_deg", {})):
+                    if (flat := flat_lift(predictions, gt, 3.0, 0, **used)) is not None:
+                        row[key] = flat
             rows.append(row)
             print(f"{name + suffix:24}", "  ".join(f"{k} {v:.1f}" for k, v in row.items()))
             if options.joints:

@@ -30,6 +30,7 @@ Head = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 HEAD_SUPPORT = 4.0  # face points that must agree before the head's fit is used
 DOUBT = (0.5, 0.68)
 DOUBTED = 0.005  # trust in the depth of a keypoint that is probably covered: enough to choose between two solutions
+GUESSED = 0.5  # share of the confidence of a joint that may as well lie on the other side of its parent
 TRUNK = np.array([not n.startswith(("left_", "right_")) or n.endswith(("hip", "shoulder")) for n in JOINT_NAMES])
 ARMS = np.array([any(word in n for word in ("elbow", "wrist", "thumb", "finger")) for n in JOINT_NAMES])
 HAND_REACH = 0.06  # share of stature: no joint of a hand is farther from the middle of it
@@ -92,8 +93,9 @@ def lift_poses(
             rows = list(zip(positions, seen.ray, seen.front, stature, strict=True))
             hidden = np.stack([behind_trunk(*row) for row in rows])
             seen = replace(seen, front=np.where(doubted & ARMS, hidden, seen.front))
-            heads = [look.head for look in looks]
-            rows = zip(positions, ~doubted | TRUNK, seen.ray, seen.front, stature, heads, seen.lean, seen.lean_trust, strict=True)
+            heads, flat = [look.head for look in looks], [look.flat for look in looks]
+            known = ~doubted | TRUNK
+            rows = zip(positions, known, seen.ray, seen.front, stature, heads, seen.lean, seen.lean_trust, flat, strict=True)
             positions = np.stack([fill_joints(*row) for row in rows])
         evidence = body_evidence(positions, seen, stature, settings.depth_m, settings.radius_scale)
         body = refine(evidence, settings.iterations, ANNEALING[-1:] if last else ANNEALING[:-1])
@@ -109,7 +111,7 @@ def lift_poses(
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """One photo before the refinement. `seen` has no leading axis."""
+    """One photo before the refinement. `seen` has no leading axis; `flat`: no joint has a depth."""
 
     camera: Camera
     samples: Samples
@@ -117,6 +119,7 @@ class _Look:
     start: np.ndarray
     stature: float
     head: Head
+    flat: bool
 
 
 def _camera(predictions: Predictions) -> Camera:
@@ -157,12 +160,13 @@ def _look(predictions: Predictions, person: int, camera: Camera, settings: PoseS
     lean, lean_trust = lean_directions(predictions, samples, ~measured)
     lean_trust *= smoothstep(*doubt, score[lean_pairs()].min(axis=1))  # over a covered limb the normals are its cover's
     known = trust > 2 * DOUBTED
-    if not known.any():
+    flat = not known.any()
+    if flat:
         joints = flat_start(samples, camera, stature, lean, lean_trust)
         known = np.isfinite(joints).all(axis=1)
-    start = fill_joints(joints, known, ray, front, stature, head, lean, lean_trust)
+    start = fill_joints(joints, known, ray, front, stature, head, lean, lean_trust, flat)
     seen = Observation(ray, score, trust, depth, front, np.array(sigma), lean, lean_trust)
-    return _Look(camera, samples, seen, start, stature, head)
+    return _Look(camera, samples, seen, start, stature, head, flat)
 
 
 def _usual_score(score: np.ndarray) -> float:
@@ -191,8 +195,12 @@ def _finish(look: _Look, positions: np.ndarray, stature: float, deviation: np.nd
     score, trust = look.seen.score, look.seen.trust
     sure = trust > 2 * DOUBTED
     sure[lean_pairs()[:, 1]] |= look.seen.lean_trust > 0.3
-    seen = (score > 0) & ~ambiguous_joints(positions, sure, look.seen.ray, float(stature))
-    confidence = np.where(seen, np.clip(score, 0, 1) * np.exp(-((deviation / (0.06 * stature)) ** 2)), 0.0)
+    # From keypoints alone every limb has two solutions: the likelier one is better than none, but less to be trusted.
+    flat = not sure.any()
+    guessed = ambiguous_joints(positions, sure, look.seen.ray, float(stature))
+    seen = (score > 0) & (flat | ~guessed)
+    trusted = np.clip(score, 0, 1) * np.exp(-((deviation / (0.06 * stature)) ** 2))
+    confidence = np.where(seen, np.where(guessed, GUESSED, 1.0) * trusted, 0.0)
     at = joint_index
     needs = {"pelvis": ("left_hip", "right_hip"), "spine": ("left_hip", "right_hip"), "chest": ("neck",)}
     needs |= {f"{side}_clavicle": (f"{side}_shoulder", "neck") for side in SIDES}
@@ -209,7 +217,7 @@ def _finish(look: _Look, positions: np.ndarray, stature: float, deviation: np.nd
         seen=seen,
         surface=_surface(look, positions, float(stature)),
         stature=float(stature),
-        doubt=doubt_of(look.samples.score, positions, look.camera, head is not None),
+        doubt=doubt_of(look.samples.score, positions, look.camera, head is not None, flat),
     )
 
 

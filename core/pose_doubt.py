@@ -14,14 +14,16 @@ UNSURE = 0.35
 more to every body joint of a photo that it understands, but 0.3 and less to those of one that is dark, or lies on its side."""
 SHARE, LEAST = 0.25, 3
 """Share of the body joints in the photo that are doubted before it is said, and their least number: one arm behind the back is usual."""
+FLAT = "Without depth or normals it is a guess whether a limb points to the camera or away: check the rig from the side."
 
 
-def doubt_of(score: np.ndarray, positions: np.ndarray, camera: Camera, head_seen: bool) -> str:
-    """One sentence where many body joints are doubted, empty where the network was sure.
+def doubt_of(score: np.ndarray, positions: np.ndarray, camera: Camera, head_seen: bool, flat: bool = False) -> str:
+    """One sentence where many body joints are doubted, or where keypoints are all there is; empty where the network was sure.
 
     score      (308,) of the keypoints, 0..1
     positions  (68, 3) joint centres in camera space, metres; those outside the photo are not counted, since nobody could see them
     head_seen  the head was measured. Without it and without two sure joints, nothing says where the others are: all are counted
+    flat       no depth and no normals told on which side of its parent a joint lies
     """
     joints = np.array(JOINTS)
     sure = score[joint_keypoints()[joints]] >= UNSURE
@@ -33,5 +35,5 @@ def doubt_of(score: np.ndarray, positions: np.ndarray, camera: Camera, head_seen
             inside = ((pixels >= 0) & (pixels <= (camera.width - 1, camera.height - 1))).all(axis=1)
     unsure = inside & ~sure
     if unsure.sum() < max(LEAST, SHARE * inside.sum()):
-        return ""
+        return FLAT if flat else ""
     return f"The network was unsure of {unsure.sum()} of {inside.sum()} body joints: check the rig against the photo."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from pose_people import mirrored, photograph, standing
@@ -12,8 +14,9 @@ from sapiens2_avatar.core.lift2d import LEANS, lean_forms
 from sapiens2_avatar.core.pose import lift_pose
 from sapiens2_avatar.core.pose_fill import on_ray
 from sapiens2_avatar.core.rotations import angle_between, unit
-from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, joint_swap
+from sapiens2_avatar.core.skeleton import JOINT_NAMES, SIDES, joint_index, joint_swap, keypoint_index
 
+LIMBS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
 CAMERA = Camera(800, 1000, 1400.0, 1400.0, 399.5, 499.5)
 
 
@@ -59,6 +62,23 @@ def test_limbs_lean_as_the_normals_say(studio, shared):
                 errors.append(np.degrees(angle_between(pose[b].astype(float) - pose[a], truth[b] - truth[a])))
     assert len(errors) > 20
     assert np.median(errors) < 8
+
+
+def test_keypoints_alone_pose_every_limb(studio, shared):
+    """Without depth or normals every limb has two solutions: none is left at rest, few are the wrong one, and that is said."""
+    errors = []
+    for name in ("body_apose", "body_crossed", "body_walk", "body_sit"):
+        p = Predictions.load(studio(name))
+        pose = lift_pose(Predictions(image=p.image, keypoints=p.keypoints))
+        assert "guess" in pose.doubt
+        gt = np.load(shared / "studio" / f"{name}.gt.npz")
+        truth = dict(zip(gt["joint_names"].tolist(), gt["joints"], strict=True))
+        for side, (a, b) in itertools.product(SIDES, LIMBS):
+            a, b = f"{side}_{a}", f"{side}_{b}"
+            if p.keypoints[0, keypoint_index(b), 2] > 0.5:
+                assert pose.is_seen(b)
+            errors.append(np.degrees(angle_between(pose[b].astype(float) - pose[a], truth[b] - truth[a])))
+    assert np.median(errors) < 12 and np.mean(np.array(errors) > 40) < 0.1
 
 
 def test_on_ray_keeps_the_length_and_prefers_the_guess():
