@@ -78,6 +78,7 @@ def make_avatars(
     from .atlas import make_atlas
     from .camera import estimate_camera, scale_to_distance, scale_to_stature, scaled
     from .ground import place
+    from .matte import follow_photo
     from .parts import make_parts
     from .people import find_people
     from .scan import make_mesh
@@ -93,6 +94,8 @@ def make_avatars(
     lens = {"focal_35mm": settings.focal_35mm, "typed_35mm": settings.typed_35mm}
     estimate = once(("camera", repr(lens)), lambda: estimate_camera(predictions, **lens))
     camera = estimate.camera
+    if (matte := predictions.alpha) is not None:
+        predictions = replace(predictions, alpha=once(("matte",), lambda: follow_photo(matte, predictions.image)))
     people = once(("people",), lambda: find_people(_labels(predictions), predictions.boxes))
     if not people:
         raise SapiensError(f"No person was found in {name}.", "Choose a photo of a person, or draw a box around them.")

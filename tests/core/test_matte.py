@@ -2,10 +2,11 @@
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapiens2_avatar.core.matte import foreground
+from sapiens2_avatar.core.matte import follow_photo, foreground
 
 PERSON, BACKGROUND = np.array([0.6, 0.25, 0.1], np.float32), np.array([0.05, 0.3, 0.8], np.float32)
 
@@ -78,3 +79,47 @@ def test_any_input_gives_finite_colours(height, width, seed, matte):
     alpha = rng.integers(0, 256, (height, width)).astype(np.uint8) if matte else None
     result = foreground(rng.random((height, width, 3)).astype(np.float32), alpha, labels, gutter=2)
     assert result.shape == (height, width, 3) and np.isfinite(result).all() and result.min() >= -1e-4 and result.max() <= 1 + 1e-4
+
+
+def wavy_disc(size, contrast=120, waves=3.0):
+    """A noisy photo of a disc, its opacity, and one whose border waves."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    true = np.clip(size / 3 - radius + 0.5, 0, 1)
+    wavy = np.clip(size / 3 + waves * np.sin(angle * size / 16) - radius + 0.5, 0, 1)
+    image = 60 + contrast * true[..., None] * [1, 0.7, 0.4] + rng.normal(0, 2, (size, size, 3))
+    return np.clip(image, 0, 255).astype(np.uint8), np.rint(255 * true).astype(np.uint8), np.rint(255 * wavy).astype(np.uint8)
+
+
+def test_a_wavy_matte_follows_the_photo():
+    image, true, wavy = wavy_disc(256)
+    off = np.count_nonzero((wavy > 127) != (true > 127))
+    left = np.count_nonzero((follow_photo(wavy, image) > 127) != (true > 127))
+    assert off > 900 and left < 0.15 * off
+
+
+def test_a_large_matte_is_compared_at_the_networks_resolution():
+    image, true, wavy = (np.ascontiguousarray(a.repeat(2, 0).repeat(2, 1)) for a in wavy_disc(1024))
+    left = np.count_nonzero((follow_photo(wavy, image) > 127) != (true > 127))
+    assert left < 0.15 * np.count_nonzero((wavy > 127) != (true > 127))
+
+
+def test_a_matte_that_follows_the_photo_stays_as_it_is():
+    image, true, _ = wavy_disc(256)
+    assert follow_photo(true, image) is true
+
+
+def test_a_matte_that_the_photo_does_not_show_stays():
+    """Thin fingers of the colour of the wall behind them must not be lost."""
+    image, _, _ = wavy_disc(256, contrast=0)
+    alpha = np.zeros((256, 256), np.uint8)
+    alpha[40:200, 100:220] = alpha[60:64, 20:100] = alpha[80:84, 20:100] = 255
+    assert np.count_nonzero((follow_photo(alpha, image) > 127) != (alpha > 127)) < 0.02 * np.count_nonzero(alpha)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 64), (64, 64)])
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_mattes_without_a_border_stay(shape, value):
+    alpha = np.full(shape, value, np.uint8)
+    np.testing.assert_array_equal(follow_photo(alpha, np.zeros((*shape, 3), np.uint8)), alpha)
