@@ -96,7 +96,8 @@ def make_avatars(
     camera = estimate.camera
     if (matte := predictions.alpha) is not None:
         predictions = replace(predictions, alpha=once(("matte",), lambda: follow_photo(matte, predictions.image)))
-    people = once(("people",), lambda: find_people(_labels(predictions), predictions.boxes))
+    boxes = predictions.boxes if predictions.boxes is not None and len(predictions.boxes) else None
+    people = once(("people",), lambda: find_people(_labels(predictions), boxes))
     if not people:
         raise SapiensError(f"No person was found in {name}.", "Choose a photo of a person, or draw a box around them.")
     # Everybody shares the camera and the world: who fills most of the photo says how large it is and where its ground is.

@@ -197,6 +197,8 @@ def _surface_maps(
     if not (domain & known).any():
         raise SapiensError("The pointmap holds no depth on the person.", "Run the pointmap task again.")
     normal, informed, notes = usable_normals(part(predictions.normal), z, domain, rays)
+    if predictions.seg is None:
+        notes = (*notes, "Without body parts the scan has one material, and its skin follows the nearest bones.")
     slants = edges.slant(normal, rays, camera)
     image = np.ascontiguousarray(predictions.image[grid.index])
     z, measured = snap(z, domain, normal, slants, labels, image, camera, grid.scale)

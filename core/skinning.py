@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .data import MeshData, RigData, SkinWeights
 from .face_weights import add_face
 from .seams import bridging_faces, cut
-from .skeleton import HEAD_PARTS, part_names
+from .skeleton import HEAD_PARTS, part_labels, part_names
 from .surface_graph import Patches, make_patches
 
 REGIONS = ("head", "trunk", "arm.L", "arm.R", "leg.L", "leg.R")
@@ -148,6 +148,8 @@ def segment_distance(points: np.ndarray, heads: np.ndarray, tails: np.ndarray) -
 def _regions(patches: Patches, distance: np.ndarray, region: np.ndarray) -> np.ndarray:
     """(N, 6) float32: 1 for the region of each patch."""
     allowed = allowed_regions()[np.minimum(patches.labels, len(part_names()) - 1)]
+    if (patches.labels == part_labels("Torso")[0]).all():  # not segmented: bones and the surface alone decide
+        allowed = np.ones_like(allowed)
     near = np.stack([distance[:, region == r].min(axis=1, initial=np.inf) for r in range(len(REGIONS))], axis=1)
     near = np.where(allowed, near, np.inf)
     ordered = np.sort(near, axis=1)

@@ -97,11 +97,11 @@ def find_checkpoints(model: str | Path, tasks: Iterable[str] | None) -> dict[str
     if missing := [task for task in wanted or () if task not in found]:
         raise SapiensError(
             f"The model {Path(model).name} has no weights for {', '.join(missing)} on this machine.",
-            f"{fetch} Or leave these tasks out.",
+            "Leave these tasks out, or choose another model." if model == PREVIEW else f"{fetch} Or leave these tasks out.",
         )
     if not found:
         raise SapiensError(f"The weights of {model} are not on this machine.", fetch)
-    return found
+    return found if wanted is None else {task: found[task] for task in wanted}
 
 
 def _task_names(tasks: Iterable[str] | None) -> tuple[str, ...] | None:

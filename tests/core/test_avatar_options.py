@@ -136,6 +136,12 @@ def test_nonsense_is_no_distance(ball, metres):
         person_of(ball, distance=metres)
 
 
+def test_a_file_with_no_boxes_is_one_without_boxes(ball):
+    predictions, _ = ball
+    empty = replace(predictions, boxes=np.zeros((0, 4), np.float32))
+    assert len(make_avatars(empty)) == len(make_avatars(predictions)) == 1
+
+
 def test_every_focal_length_that_was_considered_is_told(ball):
     told = person_of(ball, focal_35mm=28.0)
     assert set(told.focal_lengths) >= {"exif", "pointmap"}

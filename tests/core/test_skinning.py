@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from pose_people import standing
+from scipy.spatial import cKDTree
 
-from sapiens2_avatar.core.data import MeshData, Pose
+from sapiens2_avatar.core.avatar import make_avatars
+from sapiens2_avatar.core.data import MeshData, Pose, Predictions
 from sapiens2_avatar.core.rig import make_rig
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, part_labels
 from sapiens2_avatar.core.skinning import REGIONS, SkinSettings, allowed_regions, region_of_bone, segment_distance, skin_weights
@@ -156,3 +158,15 @@ def test_a_large_scan_takes_little_time(rig):
     skin_weights(mesh, rig)
     assert time.process_time() - started < 3.0  # 0.5 s on a quiet machine; generous, as tests share theirs
     assert joint_index("neck") == 3
+
+
+def test_a_scan_that_was_not_segmented_moves_like_one_that_was(studio):
+    """Bones and the surface alone give each limb its skin."""
+    whole = Predictions.load(studio("body_apose"))
+    bare = make_avatars(replace(whole, seg=None))[0]
+    assert any("Without body parts" in note for note in bare.notes)
+    known = make_avatars(whole)[0]
+    nearest = cKDTree(known.mesh.vertices).query(bare.mesh.vertices)[1]
+    for prefixes in (("upper_arm", "forearm"), ("hand", "f_", "thumb"), ("thigh", "shin"), ("foot", "toe"), ("spine.006",)):
+        with_parts, without = share(known.weights, known.rig, prefixes)[nearest], share(bare.weights, bare.rig, prefixes)
+        assert np.mean(np.abs(with_parts - without) < 0.3) > 0.97, prefixes

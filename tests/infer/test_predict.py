@@ -334,6 +334,14 @@ def test_same_input_same_bytes(tiny, picture, tmp_path):
     assert again.pointmap.shape == (300, 200, 3)
 
 
+@pytest.mark.parametrize("tasks", [["normal"], ["seg"], ["pose"], ["pose", "pointmap"]])
+def test_only_the_tasks_that_were_asked_for_are_in_the_file(tiny, picture, tasks):
+    result = predict(picture, model=tiny, tasks=tasks, boxes=[[20, 20, 180, 280]])
+    keys = {"keypoints" if task == "pose" else task for task in tasks}
+    assert {k for k in ("seg", "normal", "albedo", "pointmap", "keypoints") if getattr(result, k) is not None} == keys
+    assert sorted(json.loads(result.metadata["models"])) == sorted(tasks)
+
+
 def test_created_is_not_the_clock(tiny, picture, monkeypatch):
     import os
 
