@@ -80,8 +80,10 @@ def _command(arguments: list[str]) -> int:
         try:
             return away.whole(arguments)
         except SapiensError as error:
-            sys.stderr.write(f"Error: {error}\n")
-            return 1
+            # What is there and what is missing can be told without a runtime.
+            if arguments[0] != "doctor" and arguments[:2] != ["models", "list"]:
+                sys.stderr.write(f"Error: {error}\n")
+                return 1
     return main(arguments)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -150,3 +151,15 @@ def test_the_command_is_there_and_tells_its_usage(extension, part):
     assert registration._command([]) == 2
     assert registration._command(["--version"]) == 0
     assert registration._command(["no-such-command"]) == 2
+
+
+def test_what_is_missing_is_told_without_a_runtime(extension, part, monkeypatch, capsys):
+    registration, away = part("registration"), part("commands.away")
+    monkeypatch.setattr(away, "needed", lambda: True)
+    monkeypatch.setenv("SAPIENS2_PYTHON", "")
+    assert registration._command(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["models"]
+    assert registration._command(["models", "list"]) == 0
+    assert "preview" in capsys.readouterr().out
+    assert registration._command(["predict", "photo.jpg", "-o", "out"]) == 1
+    assert "there is no runtime yet" in capsys.readouterr().err
