@@ -13,7 +13,8 @@ from importlib import import_module
 from .core.weights import TASKS
 
 
-def _add_model_options(parser: argparse.ArgumentParser) -> None:
+def _add_model_options(parser: argparse.ArgumentParser, box: bool = True) -> None:
+    """box: whether it can be said where the people are, which is of one photo alone and not of clips and batches."""
     group = parser.add_argument_group("network")
     group.add_argument(
         "--model", default="preview", metavar="ID", help="preview (built in), 0.4b, 0.8b, 1b or 5b (default: %(default)s)"
@@ -28,13 +29,14 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "float32", "bfloat16", "float16"),
         help="number format of the network (default: auto)",
     )
-    group.add_argument(
-        "--box",
-        type=_box,
-        action="append",
-        metavar="X1,Y1,X2,Y2",
-        help="a person's box in pixels instead of finding people; repeatable",
-    )
+    if box:
+        group.add_argument(
+            "--box",
+            type=_box,
+            action="append",
+            metavar="X1,Y1,X2,Y2",
+            help="a person's box in pixels instead of finding people; repeatable",
+        )
     group.add_argument(
         "--no-flip",
         dest="flip",
@@ -85,6 +87,10 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_separate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--separate", action="store_true", help="hair, clothing, shoes and skin as objects of their own")
+
+
 def _add_bone_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=_size, metavar="WxH", help="pixels of the photos that keypoints belong to (default: as they say)"
@@ -93,7 +99,16 @@ def _add_bone_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save-bones", metavar="FILE.json", help="write the bone table that was used, to be corrected")
 
 
-def _add_face_gain(parser: argparse.ArgumentParser) -> None:
+def _add_rig_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--hips",
+        choices=("move", "height", "none"),
+        default="move",
+        help="travel with the person, only up and down, or stay: rotations alone (default: move)",
+    )
+    parser.add_argument(
+        "--mute-constraints", action="store_true", help="mute constraints that hold the mapped bones instead of refusing the rig"
+    )
     parser.add_argument(
         "--face-gain",
         type=float,
@@ -128,7 +143,12 @@ def parser() -> argparse.ArgumentParser:
     _add_model_options(predict)
 
     build = add("build", "Scan, textures, camera and rig from photos or stored predictions.")
-    build.add_argument("inputs", nargs="+", metavar="IMAGE|PREDICTIONS")
+    build.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="IMAGE|PREDICTIONS",
+        help="photos, stored predictions, or what Meta's demo scripts wrote (.npy, .ply, .json; the photo beside it)",
+    )
     build.add_argument("-o", "--output", required=True, metavar="FILE.blend")
     build.add_argument(
         "--export",
@@ -138,20 +158,22 @@ def parser() -> argparse.ArgumentParser:
         help="also write this file (.json: the camera, .exr: the displacement in metres); repeatable",
     )
     build.add_argument("--cloud", metavar="FILE.ply", help="also write the vertices as a point cloud with normals and colours")
-    build.add_argument("--separate", action="store_true", help="hair, clothing, shoes and skin as objects of their own")
+    _add_separate(build)
     build.add_argument("--preview", metavar="FILE.png", help="also render a picture of the result")
     _add_model_options(build)
     _add_build_options(build)
 
     pose = add("pose", "The person's pose on an armature of yours.")
     pose.add_argument(
-        "input", metavar="IMAGE|PREDICTIONS|KEYPOINTS", help="a photo, stored predictions, or keypoints as .json or .npz"
+        "input",
+        metavar="IMAGE|PREDICTIONS|KEYPOINTS",
+        help="a photo, stored predictions (ours, or .npy and .ply of Meta's demo scripts), or keypoints as .json or .npz",
     )
     pose.add_argument("--armature", required=True, metavar="FILE.blend[:NAME]", help="the rig to pose")
     pose.add_argument("-o", "--output", required=True, metavar="FILE.blend")
     pose.add_argument("--person", type=int, default=0, metavar="N", help="from the left, counted from 0 (default: 0)")
     _add_bone_options(pose)
-    _add_face_gain(pose)
+    _add_rig_options(pose)
     _add_model_options(pose)
 
     animate = add("animate", "A video or a folder of frames as an action.")
@@ -175,12 +197,12 @@ def parser() -> argparse.ArgumentParser:
     animate.add_argument(
         "--smoothness", type=_unit, default=0.4, metavar="0..1", help="from as predicted to floating (default: 0.4)"
     )
-    _add_face_gain(animate)
+    _add_rig_options(animate)
     animate.add_argument("--no-foot-lock", action="store_true", help="let standing feet slide")
     animate.add_argument("--no-raw", action="store_true", help="do not keep the unfiltered take on a track of its own")
     _add_bone_options(animate)
     animate.add_argument("--keep", metavar="DIR", help="keep the predictions of the frames here, and use those that are here")
-    _add_model_options(animate)
+    _add_model_options(animate, box=False)
     _add_build_options(animate)
 
     batch = add("batch", "Many inputs: a folder, a list in a text file, or a pattern. Start it again to go on where it stopped.")
@@ -191,12 +213,13 @@ def parser() -> argparse.ArgumentParser:
     batch.add_argument(
         "--export", action="append", default=[], metavar="glb|fbx|usdc|bvh|…", help="also write this format; repeatable"
     )
-    batch.add_argument("--no-blend", dest="blend", action="store_false", help="predictions and exports only")
+    batch.add_argument("--no-blend", dest="blend", action="store_false", help="no .blend file of each result")
     batch.add_argument("--no-picture", dest="picture", action="store_false", help="no preview picture of each result")
     batch.add_argument("--library", metavar="FILE.blend", help="also gather all results in one file, on a grid, as assets")
     batch.add_argument("--fps", type=float, metavar="N", help="of clips (default: the video's; 25 for a folder of frames)")
     batch.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="where clips begin (default: 0)")
     batch.add_argument("--end", type=float, default=float("inf"), metavar="SECONDS", help="where clips end (default: the end)")
+    _add_separate(batch)
     batch.add_argument("--people", type=int, default=0, metavar="N", help="keep the N largest people of a photo (default: all)")
     batch.add_argument(
         "--name", default="{stem}", metavar="PATTERN", help="of the results: {stem}, {parent}, {index}, {sha8} (default: {stem})"
@@ -217,7 +240,7 @@ def parser() -> argparse.ArgumentParser:
     )
     batch.add_argument("--engine", choices=("local", "ray"), default="local", help="processes of this machine, or a Ray cluster")
     batch.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one that Ray finds)")
-    _add_model_options(batch)
+    _add_model_options(batch, box=False)
     _add_build_options(batch)
 
     models = add("models", "The network's weights: list, download, import, verify.")

@@ -14,6 +14,7 @@ from pathlib import Path
 from ..core.errors import SapiensError
 from ..core.photo import SUFFIXES
 from ..core.video import IMAGES, VIDEOS
+from .stored import demo_group, is_demo
 
 PHOTOS = {*SUFFIXES, ".gif", ".jp2"}
 """What is worth a try: a photo that cannot be read ends with its reason."""
@@ -45,6 +46,7 @@ def find_inputs(source: str) -> list[Path]:
     one file. A folder that a list or a pattern names is a clip if it holds frames.
 
     A folder gives every file and every folder that has the suffix of a photo, so that odd ones are reported instead of missed.
+    Outputs of Meta's demo scripts, which lie beside their photos, count where a list names them or a pattern ends in their suffix.
     Raises SapiensError when nothing is found.
     """
     path = Path(source)
@@ -56,7 +58,8 @@ def find_inputs(source: str) -> list[Path]:
     elif path.exists() or path.is_symlink():
         found = [path]
     else:
-        found = [Path(p) for p in sorted(glob.glob(source, recursive=True)) if _wanted(Path(p)) or _frames(Path(p))]  # noqa: PTH207
+        matches = map(Path, sorted(glob.glob(source, recursive=True)))  # noqa: PTH207
+        found = [p for p in matches if _wanted(p) or _frames(p) or (is_demo(p) and source.lower().endswith(p.suffix.lower()))]
     found = list(dict.fromkeys(found))
     if not found:
         raise SapiensError(
@@ -139,21 +142,39 @@ def _content_hash(path: Path) -> tuple[str, str, str]:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             if frames := _frames(path):
-                digest = hashlib.sha256()
-                for frame in frames:
-                    digest.update(f"{frame.name}\0{_content_hash(frame)[0]}\0".encode("utf-8", "surrogateescape"))
-                return digest.hexdigest(), "", ""
+                return _hash_of(frames), "", ""
             return "", f"{path.name} is a folder.", "Give the photos in it."
         if not stat.S_ISREG(mode):
             return "", f"{path.name} is not a file.", ""
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest(), "", ""
+        if is_demo(path):
+            group = demo_group(path)
+            return _hash_of([group.photo, *sorted(group.files)] if group.photo is not None else list(group.files)), "", ""
+        return _file_hash(path), "", ""
+    except SapiensError as problem:
+        return "", problem.message, problem.hint
     except OSError as problem:
         return (
             "",
             f"{path.name} could not be read: {problem.strerror or problem}.",
             "Check that the file exists and that you may read it.",
         )
+
+
+def _hash_of(files: Iterable[Path]) -> str:
+    """Of the names and the contents of several files; one that cannot be read counts by its name."""
+    digest = hashlib.sha256()
+    for path in files:
+        try:
+            content = _file_hash(path)
+        except OSError:
+            content = ""
+        digest.update(f"{path.name}\0{content}\0".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _path_hash(item: Item) -> str:

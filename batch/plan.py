@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ..core.avatar import AvatarSettings
-from .items import PREDICTIONS, Item
+from .items import Item
 from .record import Record, key_of
+from .stored import is_stored
 
 VERSION = 1  # raise it when a stage makes something else from the same settings
 BVH = ".bvh"
@@ -44,6 +45,7 @@ class Plan:
     make      of "predictions", "blend", "preview" and suffixes of exports (".glb", ".fbx", …)
     people    keep this many people of a photo, the largest ones; 0 = all
     blender   command of the Blender that writes the scenes; "" = the module in this Python
+    separate  hair, clothing, shoes and skin are objects of their own
     """
 
     network: NetworkOptions = field(default_factory=NetworkOptions)
@@ -52,22 +54,27 @@ class Plan:
     make: tuple[str, ...] = ("predictions", "blend", "preview")
     people: int = 0
     blender: str = ""
+    separate: bool = False
 
     @property
     def exports(self) -> tuple[str, ...]:
         return tuple(kind for kind in self.make if kind.startswith("."))
 
     def stages(self, item: Item) -> dict[str, str]:
-        """Stage -> key, in order, for an input that could be read."""
-        if item.path.suffix.lower() == PREDICTIONS:
+        """Stage -> key, in order, for an input that could be read.
+
+        The scene is a stage where its file is wanted; where only pictures or exports are, it is made for them and never stored.
+        """
+        if is_stored(item.path):
             keys = {PREDICT: key_of(VERSION, item.sha256, "copy")}
         else:
             # The device is left out: the same work on another device is the same result.
             settings = {k: v for k, v in asdict(self.network).items() if k != "device"}
             keys = {PREDICT: key_of(VERSION, item.sha256, settings, *([asdict(self.clip)] if item.clip else []))}
-        scene = key_of(VERSION, keys[PREDICT], asdict(self.avatar), self.people, item.name)
+        pieces = ["separate"] if self.separate else []
+        scene = key_of(VERSION, keys[PREDICT], asdict(self.avatar), self.people, item.name, *pieces)
         exports = tuple(kind for kind in self.exports if item.clip or kind != BVH)
-        if exports or {"blend", "preview"} & set(self.make):
+        if "blend" in self.make:
             keys[SCENE] = scene
         keys |= {suffix: key_of(scene, suffix) for suffix in exports}
         if "preview" in self.make:

@@ -23,12 +23,12 @@ from ..core.clip_poses import load_clip_poses, save_clip_poses, save_take
 from ..core.data import Predictions
 from ..core.errors import SapiensError
 from ..core.files import atomic_write
-from ..core.motion import make_take
-from ..core.photo import read_photo
+from ..core.motion import make_take, who_moves
 from .blender import Blender, BlenderProcess
 from .items import PREDICTIONS, Item
 from .plan import PREDICT, PREVIEW, SCENE, Plan
 from .record import Record, load, save
+from .stored import focal_of, is_demo, is_stored, load_stored
 
 if TYPE_CHECKING:
     from ..infer.network import Network
@@ -73,11 +73,11 @@ def predict_group(jobs: list[Job], plan: Plan) -> Iterator[tuple[Job, SapiensErr
     The network stays loaded for the next group. One result is written while the network works on the next photo.
     """
     ready = [job for job in jobs if PREDICT in job.todo]
-    for job in (job for job in ready if job.item.path.suffix.lower() == PREDICTIONS):
+    for job in (job for job in ready if is_stored(job.item.path)):
         yield job, _attempt(job, PREDICT, _copy_predictions)
     for job in (job for job in ready if job.item.clip):
         yield job, _attempt(job, PREDICT, partial(_predict_clip, plan=plan))
-    photos = [job for job in ready if not job.item.clip and job.item.path.suffix.lower() != PREDICTIONS]
+    photos = [job for job in ready if not job.item.clip and not is_stored(job.item.path)]
     if not photos:
         return
     from ..infer.predict import predict_many
@@ -147,7 +147,10 @@ def finish(job: Job, plan: Plan) -> SapiensError | None:
         work = {SCENE: partial(_scene, plan=plan), **later}
     elif later:
         try:
-            blender(plan)("load", path=str(job.file(".blend").absolute()))
+            if "blend" in plan.make:
+                blender(plan)("load", path=str(job.file(".blend").absolute()))
+            else:
+                _open_scene(job, plan)
         except SapiensError as error:
             fail(job, next(iter(later)), error)
             return error
@@ -201,8 +204,10 @@ def _attempt(job: Job, stage: str, work: Callable[[Job], list[Path]]) -> Sapiens
 
 def _copy_predictions(job: Job) -> list[Path]:
     """Stored predictions are an input like any other: checked, then kept beside what is made of them."""
-    Predictions.load(job.item.path)
+    predictions = load_stored(job.item.path)
     target = job.file(PREDICTIONS)
+    if is_demo(job.item.path):
+        return [predictions.save(target)]
     with job.item.path.open("rb") as source, atomic_write(target) as file:
         shutil.copyfileobj(source, file)
     return [target]
@@ -210,27 +215,40 @@ def _copy_predictions(job: Job) -> list[Path]:
 
 def _scene(job: Job, plan: Plan) -> list[Path]:
     """The .blend file, and the notes about it in the report."""
+    _open_scene(job, plan)
+    path = job.file(".blend")
+    blender(plan)("save", path=str(path.absolute()))
+    return [path]
+
+
+def _open_scene(job: Job, plan: Plan) -> None:
+    """Build the result in the open file, and write the notes about it into the report."""
     settings = plan.avatar
-    if settings.focal_35mm is None and not job.item.clip and job.item.path.suffix.lower() != PREDICTIONS:
-        settings = replace(settings, focal_35mm=read_photo(job.item.path).focal_35mm)
+    if settings.focal_35mm is None and not job.item.clip:
+        settings = replace(settings, focal_35mm=focal_of(job.item.path))
     avatars = make_avatars(Predictions.load(job.file(PREDICTIONS)), job.item.name, settings)
-    if plan.people:
+    take = None
+    clip_notes: tuple[str, ...] = ()
+    if job.item.clip:
+        clip = load_clip_poses(job.file(POSES))
+        take, clip_notes = make_take(clip.frames, clip.fps), clip.notes
+        if (moving := who_moves(avatars, take, job.item.name)) is None:
+            raise SapiensError(
+                "No rig could be made of the person in the clip.", "Keep the rig (without --no-rig), or use another clip."
+            )
+        avatars = [moving]
+    elif plan.people:
         largest = sorted(avatars, key=lambda avatar: -len(avatar.mesh.vertices))[: plan.people]
         avatars = [avatar for avatar in avatars if any(avatar is kept for kept in largest)]
     notes = list(dict.fromkeys(note for avatar in avatars for note in avatar.notes))
     with tempfile.TemporaryDirectory(prefix=".sapiens2-", dir=job.folder) as folder:
         place = Path(folder).absolute()
-        blender(plan)(
-            "build", avatars=str(save_avatars(avatars, place / "avatars")) if plan.blender else avatars, name=job.item.name
-        )
-        if job.item.clip:
-            clip = load_clip_poses(job.file(POSES))
-            take = save_take(make_take(clip.frames, clip.fps), place / "take")
-            notes += [*clip.notes, *blender(plan)("animate", take=str(take), name=job.item.name)["notes"]]
-    path = job.file(".blend")
-    blender(plan)("save", path=str(path.absolute()))
+        handed = str(save_avatars(avatars, place / "avatars")) if plan.blender else avatars
+        blender(plan)("build", avatars=handed, name=job.item.name, pieces=plan.separate)
+        if take is not None:
+            moved = blender(plan)("animate", take=str(save_take(take, place / "take")), name=job.item.name)
+            notes += [*clip_notes, *moved["notes"]]
     save(job.folder, replace(job.record(), notes=list(dict.fromkeys(notes))))
-    return [path]
 
 
 def _output(job: Job, stage: str, plan: Plan) -> list[Path]:

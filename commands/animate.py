@@ -1,6 +1,6 @@
 """`animate VIDEO|FOLDER|FILE.bvh -o FILE.blend [--armature FILE.blend[:NAME]] [--bvh FILE]`: a clip as an action.
 
-Without an armature the person of the clip is built from the frame that shows most of them, and moves.
+Without an armature the person of the clip is built from the frame that shows most of somebody, and moves.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import SapiensError
 from . import away
-from .armatures import bone_map_of, open_armature
+from .armatures import bone_map_of, open_armature, retarget_settings
 from .build import avatars_of, require_blender
 from .console import Console
 from .inputs import check_writable
@@ -85,7 +85,6 @@ def _take(source: Path, chosen: dict, settings: MotionSettings, keep: str | None
 def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: Console, name: str) -> None:
     import bpy
 
-    from ..core.retarget import RetargetSettings
     from ..scene.action import write_take
     from ..scene.bvh_out import export_bvh
     from ..scene.export import export
@@ -100,14 +99,15 @@ def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: C
             )
     else:
         new_file()
-        armature = _avatar(best, options, console, name)
+        armature = _avatar(best, motion, options, console, name)
     bones = bone_map_of(armature, options, console)
     done = write_take(
         motion,
         armature,
         name=name,
         bones=bones,
-        settings=RetargetSettings(lock_feet=not options.no_foot_lock, face=options.face_gain),
+        settings=retarget_settings(options),
+        mute_constraints=options.mute_constraints,
         keep_raw=not options.no_raw,
     )
     scene, collections = bpy.context.scene, [c for c in armature.users_collection if armature.name in c.objects][:1]
@@ -124,12 +124,13 @@ def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: C
         console.result(export_bvh(Path(options.bvh), armature, bones, first, last))
 
 
-def _avatar(best: Path, options: Namespace, console: Console, name: str) -> bpy.types.Object:
-    """The person built from the frame that shows most of them; the rig."""
+def _avatar(best: Path, motion: Take | BodyMotion, options: Namespace, console: Console, name: str) -> bpy.types.Object:
+    """The person who moves, and nobody else, built from the frame that shows most of somebody; the rig."""
+    from ..core.motion import Take, who_moves
     from ..scene.build import objects_of, write_avatars
 
-    collection = write_avatars(avatars_of(best, options, console), name, match_render=True)
-    rigs = objects_of([collection], "rig")
-    if not rigs:
+    assert isinstance(motion, Take)  # of BVH there are no pictures
+    avatar = who_moves(avatars_of(best, options, console), motion, best.stem)
+    if avatar is None:
         raise SapiensError(f"No rig could be made of the person in {name}.", "Give an armature of your own with --armature.")
-    return rigs[min(options.person, len(rigs) - 1)]
+    return objects_of([write_avatars([avatar], name, match_render=True)], "rig")[0]

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..batch.stored import demo_group, is_demo
 from ..core.errors import SapiensError
 from .console import Console
 
@@ -42,12 +43,14 @@ def whole(arguments: list[str]) -> int:
 
 
 def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console: Console) -> list[Avatar]:
-    """The avatars of a photo or of a predictions file. Raises SapiensError as the stages do."""
+    """The avatars of a photo, of a predictions file or of a demo output. Raises SapiensError as the stages do."""
     from ..core.avatar_file import load_avatars
 
     with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:
         common = {"name": path.stem, "output": str(Path(folder) / "avatars"), "settings": asdict(settings)}
-        if path.suffix.lower() == ".safetensors":
+        if is_demo(path):
+            result = _imported(path, folder, asdict(settings), console)
+        elif path.suffix.lower() == ".safetensors":
             result = _run("build", path, {**common, "predictions": str(path.absolute())}, console)
         else:
             photo = {"photo": str(path.absolute()), "predictions": str(Path(folder) / "predictions.safetensors")}
@@ -85,11 +88,21 @@ def pose_of(path: Path, person: int, options: Namespace, console: Console) -> Po
             for note in result["notes"]:
                 console.note(note)
             return load_pose(result["pose"])
-        if path.suffix.lower() != ".safetensors":
+        if is_demo(path):
+            predictions = _imported(path, folder, None, console)["predictions"]
+        elif path.suffix.lower() != ".safetensors":
             predictions = Path(folder) / "predictions.safetensors"
             _run("predict", path, {"photo": str(path.absolute()), "output": str(predictions), **_network(options)}, console)
         arguments = {"predictions": str(predictions), "person": person, "output": str(Path(folder) / "pose")}
         return load_pose(_run("pose", path, arguments, console)["pose"])
+
+
+def _imported(path: Path, folder: str, settings: dict | None, console: Console) -> dict:
+    """What the worker makes of a demo output: its "avatars" and "predictions", in `folder`."""
+    group = demo_group(path)
+    arguments = {"files": [str(file.absolute()) for file in group.files], "photo": str(Path(str(group.photo)).absolute())}
+    result = _run("import_files", path, {**arguments, "store": folder, "output": folder, "settings": settings}, console)
+    return result["made"][0]
 
 
 def _network(options: Namespace) -> dict:

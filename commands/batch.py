@@ -20,6 +20,8 @@ from .console import Console
 
 
 def run(options: Namespace, console: Console) -> None:
+    if options.library and not options.blend:
+        raise SapiensError("--library gathers .blend files, and with --no-blend there are none.", "Leave one of the two out.")
     output = Path(options.output)
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -120,6 +122,7 @@ def make_plan(options: Namespace) -> Plan:
         tuple(dict.fromkeys(make)),
         options.people,
         options.blender,
+        options.separate,
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..core.errors import SapiensError
 from . import away
 from .console import Console
-from .inputs import check_writable, focal_from_exif, predictions_of
+from .inputs import check_writable, distinct, name_of, predictions_of
 
 if TYPE_CHECKING:
     from ..core.avatar import AvatarSettings
@@ -55,10 +55,10 @@ def build(
 
     new_file()
     collections, photos, cameras = [], [], {}
-    for path in inputs:
+    for path in distinct(inputs):
         try:
             avatars = avatars_of(path, options, console)
-            collections.append(write_avatars(avatars, path.stem, match_render=not collections))
+            collections.append(write_avatars(avatars, name_of(path), match_render=not collections))
             photos.append(avatars[0].image)
             if getattr(options, "separate", False):
                 for scan in [scan for pieces in scans(collections[-1]).values() for scan in pieces]:
@@ -85,11 +85,12 @@ def avatars_of(path: Path, options: Namespace, console: Console) -> list[Avatar]
     """The avatars of a photo or of a predictions file, made in this process or, inside Blender, by the worker."""
     if away.needed():
         return away.avatars_of(path, options, avatar_settings(options), console)
+    from ..batch.stored import focal_of
     from ..core.avatar import make_avatars
 
     predictions = predictions_of(path, options, console)
-    settings = avatar_settings(options, focal_from_exif(path))
-    return make_avatars(predictions, path.stem, settings, partial(console.progress, path.name))
+    settings = avatar_settings(options, focal_of(path))
+    return make_avatars(predictions, name_of(path), settings, partial(console.progress, path.name))
 
 
 def avatar_settings(options: Namespace, focal_35mm: float | None = None) -> AvatarSettings:

@@ -1,20 +1,22 @@
-"""From what a person typed to predictions: a photo goes through the network, a predictions file is read."""
+"""From what a person typed to predictions: a photo goes through the network; stored predictions and demo outputs are read."""
 
 from __future__ import annotations
 
 import os
 from argparse import Namespace
+from collections.abc import Iterable
 from pathlib import Path
 
+from ..batch.stored import demo_group, is_demo, is_stored, load_stored
 from ..core.data import Predictions
 from ..core.errors import SapiensError
 from .console import Console
 
 
 def predictions_of(path: Path, options: Namespace, console: Console) -> Predictions:
-    """Predictions of a photo (by the network) or from a .safetensors file. Raises SapiensError."""
-    if path.suffix.lower() == ".safetensors":
-        return Predictions.load(path)
+    """Predictions of a photo (by the network), or from a file of ours or of Meta's demo scripts. Raises SapiensError."""
+    if is_stored(path):
+        return load_stored(path)
     return predict_photo(path, options, console)
 
 
@@ -38,13 +40,23 @@ def predict_photo(path: Path, options: Namespace, console: Console) -> Predictio
     )
 
 
-def focal_from_exif(path: Path) -> float | None:
-    """Focal length for 35 mm film that the photo states, millimetres; None for predictions and photos without it."""
-    if path.suffix.lower() == ".safetensors":
-        return None
-    from ..core.photo import read_photo
+def name_of(path: Path) -> str:
+    """What is made of an input is called like the input, or like the photo that a demo output is about. Raises SapiensError."""
+    return demo_group(path).name if is_demo(path) else path.stem
 
-    return read_photo(path).focal_35mm
+
+def distinct(paths: Iterable[Path]) -> list[Path]:
+    """The inputs with one demo output of each photo: the others are found beside it."""
+    kept, photos = [], set()
+    for path in paths:
+        try:
+            photo = demo_group(path).photo if is_demo(path) else None
+        except SapiensError:
+            photo = None  # the reason is said when it is its turn
+        if photo is None or photo not in photos:
+            kept.append(path)
+        photos.add(photo)
+    return kept
 
 
 def check_writable(path: Path) -> None:

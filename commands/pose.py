@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import away
-from .armatures import bone_map_of, open_armature
+from .armatures import bone_map_of, open_armature, retarget_settings
 from .build import require_blender
 from .console import Console
 from .inputs import check_writable, predictions_of
@@ -23,13 +23,16 @@ def run(options: Namespace, console: Console) -> None:
     require_blender()
     console.claim_stdout()
     pose = pose_of(Path(options.input), options, console)
-    from ..core.retarget import RetargetSettings
     from ..scene.files import save_blend
     from ..scene.retarget import retarget
 
     armature = open_armature(options.armature)
     done = retarget(
-        pose, armature, bones=bone_map_of(armature, options, console), settings=RetargetSettings(face=options.face_gain)
+        pose,
+        armature,
+        bones=bone_map_of(armature, options, console),
+        settings=retarget_settings(options),
+        mute_constraints=options.mute_constraints,
     )
     console.note(f"{armature.name}: {done.family}, {len(done.bones)} bones posed")
     for note in filter(None, (pose.doubt, *done.notes)):

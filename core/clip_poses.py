@@ -19,6 +19,8 @@ from .motion import Take
 
 POSES, TAKE = "sapiens2-clip-poses", "sapiens2-take"
 _ARRAYS = ("positions", "confidence", "seen", "surface")
+_VALUES = ("fps", "notes", "locked", "fullest", "person", "people")
+"""Of a take: what is no array."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +79,7 @@ def save_take(take: Take, path: str | Path) -> Path:
             arrays[f.name] = np.ascontiguousarray(value)
         elif isinstance(value, tuple) and value and isinstance(value[0], np.ndarray):
             arrays |= {f"{f.name}.{n}": np.ascontiguousarray(part) for n, part in enumerate(value)}
-    metadata = {"format": TAKE, "fps": repr(take.fps), "notes": json.dumps(take.notes), "locked": json.dumps(take.locked)}
+    metadata = {"format": TAKE, **{name: json.dumps(getattr(take, name)) for name in _VALUES}}
     save_file(arrays, path, metadata)
     return Path(path)
 
@@ -89,9 +91,9 @@ def load_take(path: str | Path) -> Take:
     for name in sorted(name for name in arrays if "." in name):
         whole = name.split(".")[0]
         values[whole] = (*values.get(whole, ()), arrays[name])
-    return Take(
-        **values, fps=float(metadata["fps"]), notes=tuple(json.loads(metadata["notes"])), locked=json.loads(metadata["locked"])
-    )
+    values |= {name: json.loads(metadata[name]) for name in _VALUES}
+    values["notes"] = tuple(values["notes"])
+    return Take(**values)
 
 
 def _read(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -10,7 +10,7 @@ import numpy as np
 from .body_motion import FACE_POINTS, BodyMotion, head_frames, motion_from_joints
 from .bone_lengths import steady_lengths
 from .contacts import find_contacts, ground_level, lock_feet, spans
-from .data import Camera, Pose, Predictions
+from .data import Avatar, Camera, Pose, Predictions
 from .errors import SapiensError
 from .filters import cutoff, low_pass, low_pass_rotations, outliers
 from .frames import transform_points
@@ -67,6 +67,9 @@ class Take:
     locked            feet are held where they stand, and are to be on every rig
     face, raw_face    jaw (F,) and gaze (F, 2, 2) of `core.body_motion.BodyMotion`, smoothed and not, from the calmest face of the
                       clip; None = no face was seen
+    fullest           the frame that shows most of somebody, which avatars of the clip are built from
+    person, people    which one the person is in that frame, counted from 0 from the left, and how many there are; where the person
+                      was not found there, the one who is nearest to where they were last seen or are seen next
     """
 
     positions: np.ndarray
@@ -82,6 +85,9 @@ class Take:
     locked: bool = True
     face: tuple[np.ndarray, np.ndarray] | None = None
     raw_face: tuple[np.ndarray, np.ndarray] | None = None
+    fullest: int = 0
+    person: int = 0
+    people: int = 1
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -122,6 +128,7 @@ def make_take(
     if world_from_camera is None:
         world_from_camera = _stand(reference)
     notes = _gaps(found, fps)
+    fullest = fullest_frame(people)
     camera, seen, confidence, surface = _stack(tracked, found)
     if settings.undo_swaps:
         camera, swapped = undo_swaps(camera, found)
@@ -164,7 +171,31 @@ def make_take(
         locked=settings.lock_feet,
         face=face,
         raw_face=raw_face,
+        fullest=fullest,
+        person=_nearest(people[fullest], tracked[_nearest_frames(found)[fullest]]),
+        people=len(people[fullest]),
     )
+
+
+def fullest_frame(people: Sequence[Sequence[Pose]]) -> int:
+    """The frame with the pose of which most joints were seen; the first of several. Its predictions `infer.clip` keeps as `best`."""
+    return int(np.argmax([max((int(pose.seen.sum()) for pose in poses), default=-1) for poses in people]))
+
+
+def who_moves(avatars: Sequence[Avatar], take: Take, name: str) -> Avatar | None:
+    """Of the avatars that `core.avatar` made of the fullest frame under this name the take's person; None without a rig for them."""
+    rigged = [avatar for avatar in avatars if avatar.rig is not None]
+    if len(rigged) == take.people:
+        return rigged[take.person]
+    # Somebody has no surface, or two were taken for one. Names count everybody.
+    return next((avatar for avatar in rigged if avatar.name in (name, f"{name} {take.person + 1}")), None)
+
+
+def _nearest(poses: Sequence[Pose], person: Pose | None) -> int:
+    """Index of the pose whose hips are nearest to the person's: of the person's own, if it is among them."""
+    assert person is not None
+    pelvis = joint_index("pelvis")
+    return int(np.argmin([np.linalg.norm(pose.positions[pelvis] - person.positions[pelvis]) for pose in poses]))
 
 
 def _face(surface: np.ndarray, found: np.ndarray, fps: float, hertz: float) -> tuple[np.ndarray, np.ndarray] | None:
@@ -262,14 +293,18 @@ def _gaps(found: np.ndarray, fps: float) -> list[str]:
 
 def _stack(tracked: Sequence[Pose | None], found: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Positions (F, 68, 3), seen and confidence (F, 68), surface (F, 308, 3); frames without a pose repeat their neighbour."""
-    known = np.flatnonzero(found)
-    nearest = known[np.abs(np.arange(len(found))[:, None] - known).argmin(axis=1)]
-    poses = [tracked[n] for n in nearest]
+    poses = [pose for n in _nearest_frames(found) if (pose := tracked[n]) is not None]
     order = [poses[0].names.index(name) for name in JOINT_NAMES]
     positions = np.array([p.positions[order] for p in poses], np.float64)
     seen = np.array([p.seen[order] for p in poses]) & found[:, None]
     confidence = np.array([p.confidence[order] for p in poses], np.float64) * found[:, None]
     return positions, seen, confidence, np.array([p.surface for p in poses], np.float64)
+
+
+def _nearest_frames(found: np.ndarray) -> np.ndarray:
+    """(F,) for each frame the nearest one in which the person was found."""
+    known = np.flatnonzero(found)
+    return known[np.abs(np.arange(len(found))[:, None] - known).argmin(axis=1)]
 
 
 def _trust(positions: np.ndarray, seen: np.ndarray, confidence: np.ndarray, found: np.ndarray, fps: float) -> np.ndarray:

@@ -23,16 +23,20 @@ from .export import export
 from .files import new_file, open_blend, save_blend
 from .library import gather, has_scan
 from .render import render_view
+from .separate import scans, separate
 
 
-def build(avatars: str | list[Avatar], name: str) -> None:
-    """Start a new file with the avatars, or with those in a file of `core.avatar_file`."""
+def build(avatars: str | list[Avatar], name: str, pieces: bool = False) -> None:
+    """Start a new file with the avatars, or with those in a file of `core.avatar_file`; pieces: an object per kind of surface."""
     if isinstance(avatars, str):
         from ..core.avatar_file import load_avatars
 
         avatars = load_avatars(avatars)
     new_file()
-    write_avatars(avatars, name, match_render=True)
+    collection = write_avatars(avatars, name, match_render=True)
+    if pieces:
+        for scan in [scan for found in scans(collection).values() for scan in found]:
+            separate(scan)
 
 
 def animate(take: str, name: str) -> dict:
@@ -124,7 +128,7 @@ def _answer(answers: TextIO, **values: object) -> None:
 
 
 def _rig() -> bpy.types.Object:
-    """The rig that motion goes to: that of the person on the left, as `animate` takes the one who is seen longest."""
+    """The rig that motion goes to: of a clip only the person who moves is built."""
     rigs = objects_of(_collections(), "rig")
     if not rigs:
         raise SapiensError(

@@ -134,6 +134,70 @@ def test_predictions_become_a_take_with_its_raw_track(studio, command, rig_file,
     assert status == 0 and not bpy.data.objects["mixamo"].animation_data.nla_tracks
 
 
+@pytest.fixture
+def two_people(studio, tmp_path) -> Path:
+    """A folder of four stored frames: the person on the right is in all of them, the one on the left in the last two, and fuller."""
+    from sapiens2_avatar.core.data import Predictions
+
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for n in range(4):
+        one = Predictions.load(studio(f"walk/frame_0{n}"))
+        width, focal = one.image.shape[1], one.intrinsics[0, 0]
+
+        def pair(name: str, there: bool = n > 1, one: Predictions = one) -> np.ndarray:
+            right = getattr(one, name)
+            return np.concatenate([right if there else np.zeros_like(right), right], axis=1)
+
+        points = pair("pointmap")
+        points[..., 0] += points[..., 2] * np.where(np.arange(2 * width) < width, -width / 2, width / 2) / focal
+        left, right = one.keypoints.copy(), one.keypoints + np.float32([width, 0, 0])
+        right[:, [*range(21, 41), *range(42, 62)], 2] = 0  # nothing is seen of the fingers
+        intrinsics = one.intrinsics + np.float32([[0, 0, width / 2], [0, 0, 0], [0, 0, 0]])
+        maps = {name: pair(name) for name in ("image", "normal", "seg", "alpha")}
+        keypoints = np.concatenate([left, right]) if n > 1 else right
+        Predictions(**maps, pointmap=points, keypoints=keypoints, intrinsics=intrinsics).save(folder / f"{n}.safetensors")
+    return folder
+
+
+def moving_rigs(path: Path, part) -> dict[str, float]:
+    """Names of the rigs of a file that have an action, and how far to the camera's right their hips are at rest."""
+    part("scene.files").open_blend(path)
+    rigs = [ob for ob in bpy.data.objects if ob.type == "ARMATURE"]
+    camera = bpy.context.scene.camera.matrix_world.inverted()
+    return {
+        ob.name: (camera @ ob.matrix_world @ ob.data.bones["spine"].head_local).x
+        for ob in rigs
+        if ob.animation_data is not None and ob.animation_data.action is not None
+    }
+
+
+def test_who_is_seen_longest_moves_and_not_who_stands_on_the_left(two_people, command, part, tmp_path) -> None:
+    for person, name in ((0, "clip 2 Rig"), (1, "clip 1 Rig")):
+        status, _, log = command("animate", two_people, "--person", person, "-o", tmp_path / "o.blend", "--resolution", 2000)
+        assert status == 0, log
+        moving = moving_rigs(tmp_path / "o.blend", part)
+        assert list(moving) == [name] and (moving[name] > 0) == (person == 0), (person, moving)
+
+
+def test_a_batch_moves_who_is_seen_longest(two_people, part, tmp_path) -> None:
+    pytest.importorskip("scipy", reason="in Blender's own Python a batch runs in the worker")
+    pytest.importorskip("cv2")
+    from sapiens2_avatar.batch.items import Item
+    from sapiens2_avatar.batch.plan import Plan
+    from sapiens2_avatar.batch.stages import POSES, Job, finish
+    from sapiens2_avatar.core.clip_poses import save_clip_poses
+    from sapiens2_avatar.infer.clip import clip_poses
+
+    item = Item(two_people, "clip", "ab" * 32, clip=True)
+    plan = Plan(make=("predictions", "blend"), people=1)
+    job = Job(item, tmp_path, plan.stages(item))
+    save_clip_poses(clip_poses(two_people, fps=8, best=job.file(".safetensors")), job.file(POSES))
+    assert finish(job, plan) is None
+    moving = moving_rigs(job.file(".blend"), part)
+    assert list(moving) == ["clip 2 Rig"] and moving["clip 2 Rig"] > 0
+
+
 def broken(folder: Path, name: str, content: bytes) -> Path:
     path = folder / name
     path.write_bytes(content)
@@ -178,6 +242,39 @@ def test_what_else_cannot_be_is_said(factory, command, rig_file, tmp_path) -> No
         assert status == 1 and says in said["failures"][0]["error"], (arguments, said)
         assert "Traceback" not in log
     assert not out.exists()
+
+
+@pytest.fixture
+def held_rig(character, part, tmp_path) -> Path:
+    """A .blend with a rig, one bone of which a constraint holds."""
+    part("scene.files").new_file()
+    character("mixamo").pose.bones["mixamorig:LeftForeArm"].constraints.new("LIMIT_ROTATION")
+    return part("scene.files").save_blend(tmp_path / "held.blend")
+
+
+@pytest.mark.parametrize("name", ["pose", "animate"])
+def test_constraints_are_muted_and_hips_stay_when_asked(name, factory, command, held_rig, tmp_path, part) -> None:
+    source = keypoint_file(factory, tmp_path / "k.json", 3)
+    out, hips = tmp_path / "o.blend", {}
+    for way in ("move", "height", "none"):
+        arguments = (name, source, "--armature", held_rig, "-o", out, "--hips", way)
+        status, said, _ = command(*arguments)
+        assert status == 1 and "Constraints hold 'mixamorig:LeftForeArm'" in said["failures"][0]["error"]
+        status, _, log = command(*arguments, "--mute-constraints")
+        assert status == 0 and "were muted" in log
+        part("scene.files").open_blend(out)
+        rig = bpy.data.objects["mixamo"]
+        assert all(c.mute for c in rig.pose.bones["mixamorig:LeftForeArm"].constraints)
+        bone = rig.pose.bones["mixamorig:Hips"]
+        world = rig.matrix_world @ bone.bone.matrix_local
+        places = []
+        for frame in range(1, 4 if name == "animate" else 2):
+            bpy.context.scene.frame_set(frame)
+            places.append(world.to_3x3() @ bone.location)
+        hips[way] = np.array(places)
+    assert not hips["none"].any()
+    assert np.abs(hips["height"][:, :2]).max() < 1e-5 and np.abs(hips["height"][:, 2]).max() > 1e-3
+    assert np.allclose(hips["move"][:, 2], hips["height"][:, 2], atol=1e-4)
 
 
 def test_an_armature_linked_into_the_file_is_refused(factory, command, rig_file, tmp_path, part) -> None:

@@ -226,3 +226,44 @@ def test_options_that_make_no_sense_are_explained(arguments, studio, tmp_path, c
     (failure,) = said_by(capsys)["failures"]
     assert failure["error"].endswith(".") and failure["hint"]
     assert not (tmp_path / "x.blend").exists()
+
+
+@pytest.fixture
+def demo_outputs(studio, part, tmp_path) -> Path:
+    """What Meta's demo scripts write, a folder per task, and the photo next to them, of a small sitting person."""
+    from sapiens2_avatar.core.data import Predictions
+
+    whole = Predictions.load(studio("body_sit"))
+    out = tmp_path / "out"
+    for task in ("seg", "normal", "pointmap", "pose"):
+        (out / task).mkdir(parents=True)
+    (out / "sitting.png").write_bytes(part("scene.image").png_bytes(np.ascontiguousarray(whole.image[::4, ::4])))
+    np.save(out / "seg" / "sitting_seg.npy", whole.seg[::4, ::4].astype(np.int64))
+    np.save(out / "normal" / "sitting.npy", whole.normal[::4, ::4].astype(np.float32))
+    np.save(out / "pointmap" / "sitting_depth.npy", whole.pointmap[::4, ::4, 2].astype(np.float16))
+    people = [{"bbox": [1, 2, 90, 120], "keypoints": (k[:, :2] / 4).tolist(), "keypoint_scores": k[:, 2].tolist()}
+              for k in whole.keypoints]  # fmt: skip
+    content = {"num_keypoints": 308, "frames": [{"image_name": "sitting.png", "instances": people}]}
+    (out / "pose" / "pose_predictions.json").write_text(json.dumps(content))
+    return out
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["here", "by the worker"])
+def test_outputs_of_meta_s_scripts_are_built_and_posed_from(
+    away, demo_outputs, rig_file, worker, part, monkeypatch, capsys, tmp_path
+):
+    monkeypatch.setattr(part("commands.away"), "needed", lambda: away)
+    out = str(tmp_path / "o.blend")
+    files = [
+        str(demo_outputs / name) for name in ("seg/sitting_seg.npy", "pointmap/sitting_depth.npy", "pose/pose_predictions.json")
+    ]
+    assert main(["build", *files, "-o", out, "--json"]) == 0
+    assert list(said_by(capsys)["cameras"]) == files[:1], "three files of one photo are one person"
+    bpy.ops.wm.open_mainfile(filepath=out)
+    assert [ob.users_collection[0].name for ob in bpy.data.objects if ob.get("sapiens2_role") == "rig"] == ["sitting"]
+    rig = str(rig_file("mixamo"))
+    assert main(["pose", files[1], "--armature", rig, "-o", out, "--json"]) == 0
+    assert len(said_by(capsys)["bones"]) > 40
+    (demo_outputs / "sitting.png").unlink()
+    assert main(["build", *files[:1], "-o", out, "--json"]) == 1
+    assert "photo of sitting_seg.npy was not found" in said_by(capsys)["failures"][0]["error"]

@@ -1,8 +1,12 @@
 """Inputs of a batch: found, hashed and named so that nothing is done twice and nothing overwrites another."""
 
+import numpy as np
 import pytest
 
 from sapiens2_avatar.batch.items import MAX_NAME_BYTES, chunk, find_inputs, make_items, safe_name
+from sapiens2_avatar.batch.plan import Plan
+from sapiens2_avatar.batch.stages import Job, predict_group
+from sapiens2_avatar.core.data import Predictions
 from sapiens2_avatar.core.errors import SapiensError
 
 
@@ -80,3 +84,25 @@ def test_videos_are_inputs_and_folders_of_frames_where_they_are_named(tmp_path):
     assert not empty.clip and "is a folder" in empty.error
     (tmp_path / "shots" / "a" / "plate" / "f.0002.png").write_bytes(b"another")
     assert make_items([tmp_path / "shots" / "a" / "plate"])[0].sha256 != clip.sha256
+
+
+def test_demo_outputs_are_predictions_and_those_of_one_photo_are_one_input(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for folder, name, values in (("seg", "one_seg", np.ones((64, 48), np.int64)), ("depth", "one_depth", np.full((64, 48), 2.0))):
+        (tmp_path / "out" / folder).mkdir(parents=True)
+        np.save(tmp_path / "out" / folder / f"{name}.npy", values)
+    image.new("RGB", (48, 64), (90, 80, 70)).save(tmp_path / "out" / "one.png")
+    np.save(tmp_path / "out" / "seg" / "lost_seg.npy", np.ones((64, 48), np.int64))
+    assert [p.name for p in find_inputs(str(tmp_path))] == ["one.png"], "of a folder the photos are taken"
+    depth, lost, seg = make_items(find_inputs(str(tmp_path / "out" / "*" / "*.npy")))
+    assert (depth.path.name, seg.path.name) == ("one_depth.npy", "one_seg.npy") and depth.sha256 == seg.sha256 != ""
+    assert "photo of lost_seg.npy was not found" in lost.error
+    job = Job(depth, tmp_path / "results", Plan().stages(depth))
+    assert [error for _, error in predict_group([job], Plan())] == [None]
+    made = Predictions.load(tmp_path / "results" / "one_depth.safetensors")
+    assert made.seg.all() and np.allclose(made.pointmap[..., 2], 2.0)
+    np.save(tmp_path / "out" / "depth" / "one_depth.npy", np.full((64, 48), 3.0))
+    assert make_items([seg.path])[0].sha256 != seg.sha256, "what lies beside it is part of the input"
+    listing = tmp_path / "list.txt"
+    listing.write_text("out/seg/one_seg.npy\nout/seg/none.npy\n")
+    assert [bool(item.error) for item in make_items(find_inputs(str(listing)))] == [False, True]

@@ -73,9 +73,18 @@ def test_a_report_that_cannot_be_read_counts_as_none(item, tmp_path):
     assert left(item, tmp_path / "out", PLAN) == list(PLAN.stages(item))
 
 
+def test_a_scene_that_nobody_wants_is_no_stage_and_does_not_change_the_others(item, tmp_path):
+    without = replace(PLAN, make=("predictions", "preview", ".glb"))
+    stages = PLAN.stages(item)
+    assert without.stages(item) == {stage: key for stage, key in stages.items() if stage != SCENE}
+    finished(item, tmp_path / "out", without)
+    assert left(item, tmp_path / "out", without) == []
+    assert left(item, tmp_path / "out", PLAN) == [SCENE]
+
+
 def test_a_range_is_of_clips_alone_and_bvh_too(item):
     plan = replace(PLAN, make=("predictions", ".bvh"))
     clip = replace(item, clip=True)
-    assert list(plan.stages(item)) == [PREDICT] and list(plan.stages(clip)) == [PREDICT, SCENE, ".bvh"]
+    assert list(plan.stages(item)) == [PREDICT] and list(plan.stages(clip)) == [PREDICT, ".bvh"]
     shorter = replace(plan, clip=replace(plan.clip, end=2.0))
     assert shorter.stages(item) == plan.stages(item) and shorter.stages(clip)[PREDICT] != plan.stages(clip)[PREDICT]

@@ -24,12 +24,22 @@ ROOT = Path(__file__).resolve().parents[2]
         ["build", "photo.jpg", "-o", "x.blend", "--resolution", "tiny"],
         ["build", "photo.jpg", "-o", "x.blend", "--detail", "2"],
         ["batch", "in", "-o", "out", "--chunk", "4/3"],
+        ["batch", "in", "-o", "out", "--box", "1,1,9,9"],  # one box says nothing about many photos, or about a clip
+        ["animate", "clip.mp4", "-o", "out.blend", "--box", "1,1,9,9"],
+        ["pose", "photo.jpg", "--armature", "rig.blend", "-o", "out.blend", "--hips", "fly"],
         ["models"],
     ],
 )
 def test_wrong_usage_leaves_with_2(arguments, capsys):
     assert main(arguments) == 2
     assert "usage" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    "command", ["predict a.jpg", "build a.jpg -o a.blend", "demo", "pose a.jpg --armature r.blend -o a.blend"]
+)
+def test_where_a_photo_is_one_its_people_can_be_boxed(command):
+    assert parser().parse_args([*command.split(), "--box", "1,2,3,4", "--box", "5,6,7,8"]).box == [(1, 2, 3, 4), (5, 6, 7, 8)]
 
 
 def test_version_is_the_manifest_s(capsys):

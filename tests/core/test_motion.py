@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from sapiens2_avatar.core.data import Pose
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.filters import cutoff, low_pass, low_pass_rotations, outliers
 from sapiens2_avatar.core.frames import LEVEL_WORLD_FROM_CAMERA
-from sapiens2_avatar.core.motion import MotionSettings, make_take
+from sapiens2_avatar.core.motion import MotionSettings, make_take, who_moves
 from sapiens2_avatar.core.rigs import recognise
 from sapiens2_avatar.core.rotations import angle_between, rotation_from_vector
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, joint_swap
@@ -180,6 +182,26 @@ def test_two_people_who_cross_keep_their_tracks() -> None:
         assert np.linalg.norm(np.diff(path, axis=0), axis=1).max() < 0.06
     with pytest.raises(SapiensError, match="shows 2 people, number 3"):
         track(people, FPS, 2)
+
+
+def test_the_avatar_of_who_is_seen_longest_moves() -> None:
+    """Whoever stands further left, is fuller, or was not built; and who is missing in the frame that avatars are built from."""
+    right, left = as_poses(walker(30) * [0.98, 1, 1]), as_poses(walker(30) - [1.5, 0, 0])
+    right = [replace(pose, seen=np.arange(68) > 3) for pose in right]
+    built = [SimpleNamespace(name=f"clip {n + 1}", rig=object()) for n in range(2)]
+    late = [[left[n], right[n]] if n >= 20 else [right[n]] for n in range(30)]
+    take = make_take(late, FPS)
+    assert (take.fullest, take.person, take.people) == (20, 1, 2)
+    assert who_moves(built, take, "clip") is built[1]
+    assert who_moves(built, make_take(late, FPS, MotionSettings(person=1)), "clip") is built[0]
+    assert who_moves(built[1:], take, "clip") is built[1], "the other has no surface"
+    assert who_moves(built[:1], take, "clip") is None, "this person has no surface"
+    assert who_moves([SimpleNamespace(name="clip 1", rig=None), built[1]], take, "clip") is built[1]
+    assert who_moves([SimpleNamespace(name="clip", rig=None)], make_take(right, FPS), "clip") is None
+    between = as_poses(walker(30) - [0.7, 0, 0])
+    lost = [[left[n], between[n]] if n == 20 else [right[n]] for n in range(30)]
+    take = make_take(lost, FPS)
+    assert (take.fullest, take.person) == (20, 1) and not take.found[20]
 
 
 @pytest.mark.parametrize("frames", [range(20, 24), range(5), [30, 40, 50]])

@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import sys
 import threading
 import time
 from importlib.util import find_spec
@@ -84,6 +85,55 @@ def test_a_changed_setting_redoes_the_stages_it_touches_and_no_other(source, run
     assert made("--export", "glb", "--colour", "photo", "--export", "ply", "--tasks", "pose,seg,normal,pointmap") == {
         ".safetensors", ".blend", ".glb", ".png", ".ply",
     }  # fmt: skip
+
+
+PIECES = """
+import os, sys, bpy
+bpy.ops.wm.open_mainfile(filepath=sys.argv[1])
+print(*sorted(ob.name for ob in bpy.data.objects if ob.get("sapiens2_role") == "scan"), sep="|")
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+@pytest.mark.slow
+def test_kinds_of_surface_are_objects_of_their_own_when_asked(studio, run, contents, tmp_path):
+    source = studio("body_sit")
+    more = ("--no-picture", "--resolution", "2000", "--jobs", "1")
+    found = []
+    for separate in ((), ("--separate",)):
+        assert run(source, tmp_path / "out", *more, *separate)[0] == 0
+        command = [sys.executable, "-c", PIECES, str(tmp_path / "out" / source.stem / f"{source.stem}.blend")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        found.append(done.stdout.splitlines()[-1].split("|"))
+    assert len(found[0]) == 1 and {name.split()[-1] for name in found[1]} >= {"Skin", "Clothing"}
+    assert run(source, tmp_path / "again", *more, "--separate")[0] == 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "again")
+
+
+@pytest.mark.slow
+def test_without_blend_there_is_none_and_what_is_finished_stays_so(source, start, run, contents, tmp_path):
+    more = ("--no-flip", "--no-blend", "--export", "ply", "--jobs", "1")
+    output = tmp_path / "out"
+    process = start(source, output, *more)
+    until = time.monotonic() + 200
+    while not list(output.glob("*/*.ply")) and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    process.kill()  # after the export, before the picture
+    process.communicate()
+    psutil.wait_procs(workers(process.pid), timeout=10)
+    assert run(source, output, *more)[0] == 0
+    names = {path.name for path in (output / "photo 000").iterdir()}
+    assert names == {"report.json", *(f"photo 000.{suffix}" for suffix in ("safetensors", "ply", "png"))}
+    assert reports(output)["photo 000"]["files"] == ["photo 000.ply", "photo 000.png", "photo 000.safetensors"]
+    before = {name: time_ for suffix in (".safetensors", ".ply", ".png") for name, time_ in stamps(output, suffix).items()}
+    assert run(source, output, *more)[0] == 0
+    after = {name: time_ for suffix in (".safetensors", ".ply", ".png") for name, time_ in stamps(output, suffix).items()}
+    assert {name for name in after if after[name] != before[name]} == {"contact.png"}, "finished work was done again"
+    assert run(source, tmp_path / "whole", *more)[0] == 0
+    assert contents(output) == contents(tmp_path / "whole")
+    code, _, err = run(source, output, *more, "--library", str(tmp_path / "all.blend"))
+    assert code == 1 and "--no-blend" in err and not (tmp_path / "all.blend").exists()
 
 
 @pytest.mark.slow

@@ -1,0 +1,55 @@
+"""Inputs that hold predictions already: files of ours, and outputs of Meta's demo scripts, which need their photo beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..core.data import Predictions
+from ..core.errors import SapiensError
+from ..core.importing import DEMO, OURS, Group, group_files
+
+
+def is_demo(path: Path) -> bool:
+    """Whether a file can be an output of the demo scripts."""
+    return path.suffix.lower() in DEMO
+
+
+def is_stored(path: Path) -> bool:
+    """Whether the network has nothing to do for this file."""
+    return path.suffix.lower() == OURS or is_demo(path)
+
+
+def demo_group(path: Path) -> Group:
+    """The photo that a demo output is about, with all that the scripts wrote for it beside. Raises SapiensError unless it is one."""
+    if not path.is_file():
+        raise SapiensError(f"{path} is no file.", "Check the name.")
+    groups, problems = group_files([path])
+    if problems or not groups:
+        raise problems[0] if problems else SapiensError(f"{path.name} is about no photo.", "Choose another file.")
+    if len(groups) > 1:
+        raise SapiensError(
+            f"{path.name} is about {len(groups)} photos.",
+            "Give the .npy or .ply files of the photos: this one is found beside them.",
+        )
+    return groups[0]
+
+
+def load_stored(path: Path) -> Predictions:
+    """Predictions of a file of ours or of a demo output. Raises SapiensError."""
+    if not is_demo(path):
+        return Predictions.load(path)
+    from ..core.demo_outputs import predictions_from_demo
+
+    group = demo_group(path)
+    assert group.photo is not None  # of every group of demo outputs
+    return predictions_from_demo(group.photo, group.files)
+
+
+def focal_of(path: Path) -> float | None:
+    """Focal length for 35 mm film that the photo of an input states, millimetres; None for predictions and photos without it."""
+    photo = demo_group(path).photo if is_demo(path) else None if is_stored(path) else path
+    if photo is None:
+        return None
+    from ..core.photo import read_photo
+
+    return read_photo(photo).focal_35mm
