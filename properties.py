@@ -16,7 +16,7 @@ from bpy.props import (
     PointerProperty,
     StringProperty,
 )
-from bpy.types import PropertyGroup
+from bpy.types import PropertyGroup, UILayout
 
 from .preferences import DEVICES
 
@@ -98,36 +98,9 @@ def _photo_chosen(settings: PropertyGroup, _context: bpy.types.Context) -> None:
     settings.boxes.clear()
 
 
-class SapiensSettings(PropertyGroup):
-    photo: StringProperty(
-        name="Photo", description="The photograph of a person", subtype="FILE_PATH", options=RELATIVE, update=_photo_chosen
-    )
-    photo_size: IntVectorProperty(name="Size", description="Width and height of the photo that the boxes are for", size=2, min=0)
-    image: PointerProperty(name="Image", description="An image of this file instead of one from disk", type=bpy.types.Image)
-    predictions: StringProperty(
-        name="Predictions",
-        description="The stored predictions that the sliders rebuild from",
-        subtype="FILE_PATH",
-        options=RELATIVE,
-    )
-    boxes: CollectionProperty(type=SapiensBox, name="People", description="Where the people are in the photo")
-
-    model: EnumProperty(name="Model", description="The network that looks at the photo", items=MODELS)
-    device: EnumProperty(name="Device", description="What the network runs on", items=(("default", "Preferences", "As set in the preferences"), *DEVICES))  # fmt: skip
-    precision: EnumProperty(
-        name="Precision",
-        description="Number format of the network",
-        items=(
-            ("auto", "Automatic", "The fastest that is exact enough on the device"),
-            ("float32", "Full", "32 bits: exact and slow"),
-            ("bfloat16", "Half", "16 bits: half the memory; depth stays in 32 bits"),
-        ),
-    )
-    flip: BoolProperty(
-        name="Look Twice",
-        description="Also look at the mirrored photo and average the keypoints: slower, steadier",
-        default=True,
-    )
+class ScanProperties:
+    """How a scan is built. Mixed into what is saved with the file, and into the operator that builds it again; the sidebar and the
+    redo panel draw it alike."""
 
     resolution: EnumProperty(name="Resolution", description="How fine the mesh is", items=RESOLUTIONS)
     faces: IntProperty(name="Faces", description="Triangles to aim for", default=50_000, min=100, soft_max=1_000_000)
@@ -163,14 +136,83 @@ class SapiensSettings(PropertyGroup):
     keep_camera_frame: BoolProperty(
         name="Camera at Origin", description="Leave the scan where the camera saw it instead of standing it on the ground"
     )
+
+    def draw_scan(self, layout: UILayout) -> None:
+        layout.prop(self, "resolution")
+        if self.resolution == "FACES":
+            layout.prop(self, "faces")
+        quads = layout.row()
+        quads.enabled = self.resolution != "FACES"
+        quads.prop(self, "quads")
+        layout.prop(self, "refine", slider=True)
+        layout.prop(self, "scale")
+        if self.scale != "PREDICTED":
+            layout.prop(self, self.scale.lower())
+        layout.prop(self, "focal")
+        layout.prop(self, "keep_camera_frame")
+
+
+class TextureProperties:
+    """How textures are made, mixed in like `ScanProperties`."""
+
     colour: EnumProperty(name="Base Color", description="What the color texture is made of", items=COLOURS)
     displacement: BoolProperty(
         name="Displacement Map",
         description="Also make a 32-bit map of the distance in meters from the mesh to the surface that the network saw, for coarse meshes",
     )
     bake: EnumProperty(name="Texture Layout", description="Where the textures lie", items=BAKES)
+
+    def draw_texture(self, layout: UILayout) -> None:
+        layout.prop(self, "colour")
+        layout.prop(self, "bake")
+        layout.prop(self, "displacement")
+
+
+class RigProperties:
+    """How a rig is made, mixed in like `ScanProperties`."""
+
     with_rig: BoolProperty(name="Rig", description="Make a skeleton and skin weights", default=True)
     rest: EnumProperty(name="Rest Pose", description="The pose of the skeleton and the scan at rest", items=RESTS)
+
+    def draw_rig(self, layout: UILayout) -> None:
+        layout.prop(self, "with_rig", text="Make Rig")
+        rest = layout.row()
+        rest.enabled = self.with_rig
+        rest.prop(self, "rest")
+
+
+class SapiensSettings(ScanProperties, TextureProperties, RigProperties, PropertyGroup):
+    photo: StringProperty(
+        name="Photo", description="The photograph of a person", subtype="FILE_PATH", options=RELATIVE, update=_photo_chosen
+    )
+    photo_size: IntVectorProperty(name="Size", description="Width and height of the photo that the boxes are for", size=2, min=0)
+    image: PointerProperty(name="Image", description="An image of this file instead of one from disk", type=bpy.types.Image)
+    predictions: StringProperty(
+        name="Predictions",
+        description="The stored predictions that the sliders rebuild from",
+        subtype="FILE_PATH",
+        options=RELATIVE,
+    )
+    boxes: CollectionProperty(type=SapiensBox, name="People", description="Where the people are in the photo")
+
+    model: EnumProperty(name="Model", description="The network that looks at the photo", items=MODELS)
+    device: EnumProperty(name="Device", description="What the network runs on", items=(("default", "Preferences", "As set in the preferences"), *DEVICES))  # fmt: skip
+    precision: EnumProperty(
+        name="Precision",
+        description="Number format of the network",
+        items=(
+            ("auto", "Automatic", "The fastest that is exact enough on the device; depth is in 32 bits"),
+            ("float32", "Full", "32 bits: exact and slow"),
+            ("bfloat16", "Half (bfloat16)", "16 bits: half the memory, and depth in coarse steps of millimeters"),
+            ("float16", "Half (float16)", "16 bits: half the memory, finer steps than bfloat16, but large values overflow"),
+        ),
+    )
+    flip: BoolProperty(
+        name="Look Twice",
+        description="Also look at the mirrored photo and average the keypoints: slower, steadier",
+        default=True,
+    )
+
     place: EnumProperty(name="Result", description="Where the result goes", items=PLACES)
     armature: PointerProperty(
         name="Armature",
@@ -240,42 +282,50 @@ class SapiensSettings(PropertyGroup):
     bone_problem: StringProperty(name="Problem", description="Why the armature cannot be used")
     bone_base: StringProperty(name="Bone Table", description="What the rows do not show: twist bones and switches, as JSON")
     batch_folder: StringProperty(
-        name="Photos", description="The folder whose photos become avatars", subtype="DIR_PATH", options=RELATIVE
+        name="Photos", description="The folder whose photos and videos become avatars", subtype="DIR_PATH", options=RELATIVE
     )
     batch_output: StringProperty(
-        name="Results", description="Where the predictions and the report go", subtype="DIR_PATH", options=RELATIVE
+        name="Results",
+        description="Where the scenes, pictures, exports, predictions and the report go",
+        subtype="DIR_PATH",
+        options=RELATIVE,
     )
-    batch_blend: BoolProperty(name="Scene", description="A .blend file for each photo, with scan, rig and camera", default=True)
+    batch_blend: BoolProperty(
+        name="Scene", description="A .blend file for each photo or video, with scan, rig and camera", default=True
+    )
     batch_picture: BoolProperty(name="Picture", description="A picture of each result to look at", default=True)
     batch_export: EnumProperty(name="Export", description="Also write each result in this format", items=BATCH_EXPORTS)
-    batch_retry: BoolProperty(
-        name="Retry Failed", description="Try photos again that failed before; without it they keep their reason"
-    )
+    batch_retry: BoolProperty(name="Retry Failed", description="Try again what failed before; without it each keeps its reason")
     match_render: BoolProperty(
         name="Match Render to Photo", description="Also set the render size and the scene's camera to those of the photo"
     )
 
 
-def avatar_settings(settings: SapiensSettings) -> dict:
-    """The nested dict that the worker turns into `core.avatar.AvatarSettings`; what is left out has its default."""
-    scan: dict = {
-        "resolution": settings.faces if settings.resolution == "FACES" else settings.resolution.lower(),
-        "refine": settings.refine,
-        "quads": settings.quads,
-    }
+def avatar_settings(settings: SapiensSettings, own: ScanProperties | TextureProperties | RigProperties | None = None) -> dict:
+    """The nested dict that the worker turns into `core.avatar.AvatarSettings`; what is left out has its default.
+
+    own  has some of the settings too: its values count
+    """
+    scan, texture, rig = (
+        own if isinstance(own, part) else settings for part in (ScanProperties, TextureProperties, RigProperties)
+    )
     made: dict = {
-        "scan": scan,
-        "texture": {"colour": settings.colour, "displacement": settings.displacement, "bake": int(settings.bake)},
-        "rig": {"rest": settings.rest},
-        "with_rig": settings.with_rig,
-        "keep_camera_frame": settings.keep_camera_frame,
+        "scan": {
+            "resolution": scan.faces if scan.resolution == "FACES" else scan.resolution.lower(),
+            "refine": scan.refine,
+            "quads": scan.quads,
+        },
+        "texture": {"colour": texture.colour, "displacement": texture.displacement, "bake": int(texture.bake)},
+        "rig": {"rest": rig.rest},
+        "with_rig": rig.with_rig,
+        "keep_camera_frame": scan.keep_camera_frame,
     }
-    if settings.scale == "STATURE":
-        made["stature"] = settings.stature
-    if settings.scale == "DISTANCE":
-        made["distance"] = settings.distance
-    if settings.focal > 0:
-        made["typed_35mm"] = settings.focal
+    if scan.scale == "STATURE":
+        made["stature"] = scan.stature
+    if scan.scale == "DISTANCE":
+        made["distance"] = scan.distance
+    if scan.focal > 0:
+        made["typed_35mm"] = scan.focal
     return made
 
 
@@ -287,6 +337,13 @@ def matched_camera(context: bpy.types.Context) -> dict | None:
     collection = active_collection(context, context.scene.sapiens2.predictions)
     camera = next((obj for obj in collection.objects if CAMERA in obj), None) if collection is not None else None
     return None if camera is None else json.loads(camera[CAMERA])
+
+
+def has_result(context: bpy.types.Context) -> bool:
+    """Whether the scene holds what was made from the current predictions."""
+    from .scene.build import find_collection
+
+    return find_collection(context.scene, context.scene.sapiens2.predictions) is not None
 
 
 def avatar_rigs(context: bpy.types.Context) -> list[bpy.types.Object]:

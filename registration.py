@@ -69,7 +69,7 @@ def _draw_import_motion(menu: Menu, _context: Context) -> None:
 
 
 def _draw_export(menu: Menu, _context: Context) -> None:
-    menu.layout.operator("sapiens2.export", text="Sapiens2 Avatar (.glb, .fbx, .usd, .obj, .ply, .json)")
+    menu.layout.operator("sapiens2.export", text="Sapiens2 Avatar (.glb, .fbx, .usd, .obj, .ply, .bvh, .json)")
 
 
 def _command(arguments: list[str]) -> int:

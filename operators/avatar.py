@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, floor
 from pathlib import Path
 
 import bpy
@@ -18,6 +19,7 @@ FORMATS = (
     (".fbx", "FBX (.fbx)", "Scan, rig and camera for other animation programs, textures embedded"),
     (".usdc", "USD (.usdc)", "Scan, rig and camera for film pipelines"),
     (".obj", "Wavefront (.obj)", "The scan with its textures beside it"),
+    (".bvh", "Motion (.bvh)", "What the rig does in the frames of its action, for other animation programs; one person"),
     (".ply", "Stanford PLY (.ply)", "The scan with colors at its vertices"),
     ("cloud", "Point Cloud (.ply)", "The vertices of the scan with normals and colors"),
     (".exr", "Displacement (.exr)", "Distance from the mesh to the surface that the network saw, in meters, 32 bits"),
@@ -30,6 +32,25 @@ def chosen(context: Context) -> bpy.types.Collection | None:
     from ..scene.build import active_collection
 
     return active_collection(context, context.scene.sapiens2.predictions)
+
+
+def has_action(obj: bpy.types.Object) -> bool:
+    return obj.animation_data is not None and obj.animation_data.action is not None
+
+
+def write_bvh(context: Context, path: Path) -> Path:
+    """The motion of the active rig, else of the first that has an action. Raises SapiensError where none has."""
+    from ..scene.bone_table import resolve
+    from ..scene.bvh_out import export_bvh
+    from ..scene.rig_state import read_rest
+
+    rigs = [rig for rig in avatar_rigs(context) if has_action(rig)]
+    if not rigs:
+        raise SapiensError("The avatar has no action to export.", "Animate it in the Motion panel first.")
+    active = context.view_layer.objects.active
+    rig = active if active in rigs else rigs[0]
+    first, last = rig.animation_data.action.frame_range
+    return export_bvh(path, rig, resolve(None, read_rest(rig)), floor(first), ceil(last))
 
 
 class ForAvatar:
@@ -109,7 +130,7 @@ class SAPIENS2_OT_export(ForAvatar, ExportHelper, Operator):
     bl_label = "Export Sapiens2 Avatar"
 
     filename_ext = ""
-    filter_glob: StringProperty(default="*.glb;*.fbx;*.usd*;*.obj;*.ply;*.json;*.exr", options={"HIDDEN"})
+    filter_glob: StringProperty(default="*.glb;*.fbx;*.usd*;*.obj;*.ply;*.json;*.exr;*.bvh", options={"HIDDEN"})
     format: EnumProperty(name="Format", description="What the file is for", items=FORMATS)
     check_existing: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
 
@@ -125,16 +146,23 @@ class SAPIENS2_OT_export(ForAvatar, ExportHelper, Operator):
         return changed
 
     def execute(self, context: Context) -> set[str]:
-        from ..scene.export import export, export_ply
-
         path = Path(bpy.path.abspath(self.filepath)).with_suffix(self._suffix())
-        collection = chosen(context)
         try:
-            written = export_ply(path, [collection], cloud=True) if self.format == "cloud" else export(path, [collection])
+            written = self._write(context, path)
         except SapiensError as error:
             return fail(self, error)
         self.report({"INFO"}, f"{written.name} written")
         return {"FINISHED"}
+
+    def _write(self, context: Context, path: Path) -> Path:
+        from ..scene.export import export, export_ply
+
+        collection = chosen(context)
+        if self.format == ".bvh":
+            return write_bvh(context, path)
+        if self.format == "cloud":
+            return export_ply(path, [collection], cloud=True)
+        return export(path, [collection], motion=any(has_action(obj) for obj in collection.all_objects))
 
     def _suffix(self) -> str:
         return ".ply" if self.format == "cloud" else self.format

@@ -1,4 +1,4 @@
-"""A folder of photos, in a process of its own: what the command `batch` does, with the settings of the sidebar."""
+"""A folder of photos and videos, in a process of its own: what the command `batch` does, with the settings of the sidebar."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def summary(output: Path) -> tuple[str, ...]:
 
 
 class SAPIENS2_OT_batch(Idle, Operator):
-    """Make scenes of every photo of the folder. Start it again to go on where it stopped"""
+    """Make scenes, pictures and exports of every photo and video of the folder. Start it again to go on where it stopped"""
 
     bl_idname = "sapiens2.batch"
     bl_label = "Run Batch"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import bpy
 from bpy.props import StringProperty
-from bpy.types import Context, Operator
+from bpy.types import Context, Operator, UILayout
 
 from .. import jobs, preferences, thumbnails
 from ..core.errors import SapiensError
 from ..core.worker_client import Job
-from ..properties import avatar_settings, photo_path
+from ..properties import RigProperties, ScanProperties, TextureProperties, avatar_settings, photo_path
 from .job import Idle, JobOperator
 from .stored import keep_limit
 
@@ -106,14 +106,27 @@ class SAPIENS2_OT_run(Idle, JobOperator, Operator):
 
 
 class Rebuild(Idle, JobOperator):
-    """What the operators share that build again from stored predictions."""
+    """What the operators share that build again from stored predictions. Mix in the properties that the redo panel shows as well.
+
+    What the caller leaves out is as in the sidebar; when it is done, the sidebar has what it was done with.
+    """
 
     bl_options = {"REGISTER", "UNDO"}
     part = ""  # "textures" or "rig"; "" = all
+    shown: type
+    """The properties that were mixed in."""
+    draw_shown: Callable[[Operator, UILayout], None]
 
     predictions: StringProperty(
-        name="Predictions", description="The predictions; empty: those of the sidebar", subtype="FILE_PATH", options={"SKIP_SAVE"}
+        name="Predictions",
+        description="The predictions; empty: those of the sidebar",
+        subtype="FILE_PATH",
+        options={"HIDDEN", "SKIP_SAVE"},
     )
+
+    def draw(self: Operator, _context: Context) -> None:
+        self.layout.use_property_split, self.layout.use_property_decorate = True, False
+        self.draw_shown(self.layout)
 
     def make_job(self, context: Context, scratch: Path) -> Job:
         from ..scene.build import find_collection
@@ -125,6 +138,10 @@ class Rebuild(Idle, JobOperator):
         path = Path(bpy.path.abspath(chosen))
         if not path.is_file():
             raise SapiensError(f"{path.name} does not exist any more.", "Make the avatar from the photo again.")
+        # From here on the operator has values of its own, which the redo panel shows and changes.
+        for name in self.shown.__annotations__:
+            if not self.properties.is_property_set(name):
+                setattr(self, name, getattr(settings, name))
         collection = find_collection(context.scene, str(path))
         self._name = collection.name if collection is not None else path.stem
         return Job(
@@ -134,7 +151,7 @@ class Rebuild(Idle, JobOperator):
                 "predictions": str(path),
                 "name": self._name,
                 "output": str(scratch / "avatars.safetensors"),
-                "settings": avatar_settings(settings),
+                "settings": avatar_settings(settings, self),
                 "previews": str(thumbnails.folder(str(path))),
             },
         )
@@ -142,31 +159,36 @@ class Rebuild(Idle, JobOperator):
     def finish(self, context: Context, job: Job) -> None:
         from ..scene.update import update_rig, update_textures
 
+        for name in self.shown.__annotations__:
+            setattr(context.scene.sapiens2, name, getattr(self, name))
         parts = {"textures": update_textures, "rig": update_rig}
         write_result(context, job.result, self._name, parts.get(self.part))
 
 
-class SAPIENS2_OT_build_scan(Rebuild, Operator):
+class SAPIENS2_OT_build_scan(ScanProperties, Rebuild, Operator):
     """Build scan, textures and rig again from the stored predictions, without the network"""
 
     bl_idname = "sapiens2.build_scan"
     bl_label = "Rebuild"
+    shown, draw_shown = ScanProperties, ScanProperties.draw_scan
 
 
-class SAPIENS2_OT_build_texture(Rebuild, Operator):
+class SAPIENS2_OT_build_texture(TextureProperties, Rebuild, Operator):
     """Make the textures and materials again; the mesh and the rig stay"""
 
     bl_idname = "sapiens2.build_texture"
     bl_label = "Rebuild Texture"
     part = "textures"
+    shown, draw_shown = TextureProperties, TextureProperties.draw_texture
 
 
-class SAPIENS2_OT_build_rig(Rebuild, Operator):
+class SAPIENS2_OT_build_rig(RigProperties, Rebuild, Operator):
     """Make the skeleton and the skin weights again; the mesh and the textures stay"""
 
     bl_idname = "sapiens2.build_rig"
     bl_label = "Rebuild Rig"
     part = "rig"
+    shown, draw_shown = RigProperties, RigProperties.draw_rig
 
 
 class SAPIENS2_OT_clear(Operator):
@@ -180,6 +202,9 @@ class SAPIENS2_OT_clear(Operator):
     def poll(cls, context: Context) -> bool:
         from ..scene.build import find_collection
 
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Switch to Object Mode first")
+            return False
         if find_collection(context.scene, context.scene.sapiens2.predictions) is None:
             cls.poll_message_set("There is no result of these predictions in the scene")
             return False

@@ -27,7 +27,9 @@ class SAPIENS2_OT_result_show(Operator):
         if context.mode != "OBJECT":
             cls.poll_message_set("Switch to Object Mode first")
             return False
-        if find_collection(context.scene, context.scene.sapiens2.predictions) is None:
+        # A result that was deleted while it was shown alone leaves a way out of the local view.
+        alone = context.space_data.local_view is not None
+        if not alone and find_collection(context.scene, context.scene.sapiens2.predictions) is None:
             cls.poll_message_set("There is no result of these predictions in the scene")
             return False
         return True

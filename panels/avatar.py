@@ -33,18 +33,7 @@ class SAPIENS2_PT_scan(Rebuilds, Panel):
 
     def draw(self, context: Context) -> None:
         layout, settings = self.start(context)
-        layout.prop(settings, "resolution")
-        if settings.resolution == "FACES":
-            layout.prop(settings, "faces")
-        quads = layout.row()
-        quads.enabled = settings.resolution != "FACES"
-        quads.prop(settings, "quads")
-        layout.prop(settings, "refine", slider=True)
-        layout.prop(settings, "scale")
-        if settings.scale != "PREDICTED":
-            layout.prop(settings, settings.scale.lower())
-        layout.prop(settings, "focal")
-        layout.prop(settings, "keep_camera_frame")
+        settings.draw_scan(layout)
         layout.operator("sapiens2.build_scan", icon="FILE_REFRESH")
         _draw_focal_lengths(layout, context)
 
@@ -76,9 +65,7 @@ class SAPIENS2_PT_texture(Rebuilds, Panel):
 
     def draw(self, context: Context) -> None:
         layout, settings = self.start(context)
-        layout.prop(settings, "colour")
-        layout.prop(settings, "bake")
-        layout.prop(settings, "displacement")
+        settings.draw_texture(layout)
         layout.operator("sapiens2.build_texture", icon="FILE_REFRESH")
 
 
@@ -88,10 +75,7 @@ class SAPIENS2_PT_rig(Rebuilds, Panel):
 
     def draw(self, context: Context) -> None:
         layout, settings = self.start(context)
-        layout.prop(settings, "with_rig", text="Make Rig")
-        rest = layout.row()
-        rest.enabled = settings.with_rig
-        rest.prop(settings, "rest")
+        settings.draw_rig(layout)
         layout.operator("sapiens2.build_rig", icon="FILE_REFRESH")
         for doubt in rig_doubts(context):
             paragraph(layout, doubt, "ERROR")

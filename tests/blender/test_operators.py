@@ -155,6 +155,63 @@ def test_texture_and_rig_can_be_made_again_on_the_same_scan(settled, sample):
     assert kept.parent is not None and kept.parent.get("sapiens2_role") == "rig"
 
 
+BUILDS = {"build_scan": "ScanProperties", "build_texture": "TextureProperties", "build_rig": "RigProperties"}
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_the_redo_panel_shows_the_sliders_of_the_sidebar(part, name):
+    sidebar = part("properties").SapiensSettings.bl_rna.properties
+    here = getattr(bpy.ops.sapiens2, name).get_rna_type().properties
+    own = set(getattr(part("properties"), BUILDS[name]).__annotations__)
+    assert {prop.identifier for prop in here if not prop.is_hidden} - {"rna_type"} == own
+    for prop in (here[n] for n in own):
+        twin = sidebar[prop.identifier]
+        for what in ("name", "description", "type", "subtype", "unit", "default", "hard_min", "hard_max", "soft_min", "soft_max"):
+            assert getattr(prop, what, None) == getattr(twin, what, None), (prop.identifier, what)
+
+
+def test_the_redo_panel_builds_again_and_the_sidebar_follows(part, settled, sample):
+    own = part("properties").ScanProperties.__annotations__
+    bpy.ops.sapiens2.import_predictions(filepath=str(sample))
+    before = len(scan().data.polygons)
+    settled.resolution, settled.faces = "FACES", 2000
+    bpy.ops.ed.undo_push(message="before")
+    # As a click does: one undo step, and the operator is the last one.
+    assert bpy.ops.sapiens2.build_scan("EXEC_DEFAULT", True) == {"FINISHED"}
+    assert 1300 < len(scan().data.polygons) < 2600
+    last = bpy.context.window_manager.operators[-1]
+    assert last.bl_idname == "SAPIENS2_OT_build_scan" and all(last.properties.is_property_set(name) for name in own)
+    values = {name: getattr(last.properties, name) for name in own}
+    assert (values["resolution"], values["faces"]) == ("FACES", 2000)
+    made = datablocks()
+    # What the redo panel does, which needs a window: the step back, and the operator again with all of its values.
+    bpy.ops.ed.undo()
+    assert len(scan().data.polygons) == before > 2600
+    assert bpy.ops.sapiens2.build_scan("EXEC_DEFAULT", True, **values | {"faces": 1000}) == {"FINISHED"}
+    assert len(scan().data.polygons) < 1300 and bpy.context.scene.sapiens2.faces == 1000
+    assert datablocks() == made
+    bpy.ops.ed.undo()
+    assert len(scan().data.polygons) == before > 2600 and bpy.context.scene.sapiens2.faces == 2000
+
+
+def test_scripts_may_name_what_differs_from_the_sidebar(settled, sample, tmp_path):
+    with pytest.raises(RuntimeError, match="does not exist"):
+        bpy.ops.sapiens2.build_texture(predictions=str(tmp_path / "none.safetensors"), colour="photo")
+    assert settled.colour == "auto"
+    bpy.ops.sapiens2.import_predictions(filepath=str(sample))
+    kept, settled.bake = scan(), "1024"
+    assert bpy.ops.sapiens2.build_rig(rest="A") == {"FINISHED"}
+    rig = next(obj for obj in bpy.data.objects if obj.get("sapiens2_role") == "rig")
+    assert scan() == kept and rig.animation_data is not None and settled.rest == "A" and settled.with_rig
+    # The next call takes the sidebar's again, not the last call's.
+    settled.rest = "photo"
+    assert bpy.ops.sapiens2.build_rig() == {"FINISHED"} and settled.rest == "photo"
+    rig = next(obj for obj in bpy.data.objects if obj.get("sapiens2_role") == "rig")
+    assert rig.animation_data is None
+    assert bpy.ops.sapiens2.build_scan(faces=1500, resolution="FACES") == {"FINISHED"}
+    assert len(scan().data.polygons) < 2000 and (settled.resolution, settled.faces, settled.bake) == ("FACES", 1500, "1024")
+
+
 def test_clear_removes_what_was_made_and_nothing_else(settled, sample):
     mine = bpy.data.objects.new("Mine", None)
     bpy.context.scene.collection.objects.link(mine)

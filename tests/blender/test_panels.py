@@ -81,3 +81,39 @@ def test_a_rig_of_unsure_joints_says_so(part, make_avatar):
     assert said in " ".join(draw(part, "Rig"))
     bpy.data.batch_remove([obj for obj in bpy.data.objects if "sapiens2_doubt" in obj])
     assert "unsure" not in " ".join(draw(part, "Rig"))
+
+
+def test_a_result_can_be_deleted_beside_showing_it(part, make_avatar):
+    settings = bpy.context.scene.sapiens2
+    settings.predictions = "/made.safetensors"
+    assert "sapiens2.clear" not in draw(part, "Run")
+    part("scene.build").write_avatars([make_avatar()], "Photo", source="/made.safetensors")
+    seen = draw(part, "Run")
+    assert seen.index("sapiens2.clear") == seen.index("sapiens2.result_show") + 1
+    bpy.context.view_layer.objects.active = bpy.data.objects["Photo Scan"]
+    bpy.ops.object.mode_set(mode="EDIT")
+    assert not bpy.ops.sapiens2.clear.poll()
+    bpy.ops.object.mode_set(mode="OBJECT")
+    assert bpy.ops.sapiens2.clear() == {"FINISHED"}
+    assert "sapiens2.clear" not in draw(part, "Run") and not bpy.data.objects
+
+
+def test_the_panel_has_the_precisions_of_the_command_line(part):
+    items = part("properties").SapiensSettings.bl_rna.properties["precision"].enum_items
+    commands = next(action for action in part("cli").parser()._actions if isinstance(action.choices, dict)).choices
+    known = next(action for action in commands["predict"]._actions if action.dest == "precision").choices
+    assert [item.identifier for item in items] == list(known) and all(item.description for item in items)
+
+
+@pytest.mark.parametrize(
+    ("operator", "mixed_in"), [("scan", "ScanProperties"), ("texture", "TextureProperties"), ("rig", "RigProperties")]
+)
+def test_the_redo_panel_is_drawn_like_the_sidebar(part, operator, mixed_in):
+    settings, seen = bpy.context.scene.sapiens2, []
+    settings.resolution, settings.scale = "FACES", "STATURE"
+    cls = getattr(part("operators.build"), f"SAPIENS2_OT_build_{operator}")
+    values = {name: getattr(settings, name) for name in getattr(part("properties"), mixed_in).__annotations__}
+    rna = getattr(bpy.ops.sapiens2, cls.bl_idname.partition(".")[2]).get_rna_type()
+    cls.draw(type("Redo", (), {"layout": Layout(seen), "bl_rna": rna, "draw_shown": cls.draw_shown, **values})(), bpy.context)
+    assert set(seen) == set(values) - {"distance"}
+    assert seen == draw(part, operator.capitalize())[: len(seen)]

@@ -238,3 +238,59 @@ def test_displacement_leaves_as_it_is_packed(part, make_avatar, tmp_path):
     assert path.read_bytes() == part("core.exr").exr_bytes(metres)
     with pytest.raises(part("core.errors").SapiensError, match="no displacement"):
         part("scene.export").export(tmp_path / "e.exr", [part("scene.build").write_avatars([avatar], "Other")])
+
+
+def walk(rig, bone):
+    """An action "Walk" of ten frames on the bone, and "Walk raw" on a muted track, as the Motion panel leaves them."""
+    for name in ("Walk raw", "Walk"):
+        rig.animation_data_clear()
+        for frame, way in ((1, 0.0), (10, 0.5)):
+            rig.pose.bones[bone].location = 0, way, 0
+            rig.pose.bones[bone].keyframe_insert("location", frame=frame)
+        rig.animation_data.action.name = name
+    track = rig.animation_data.nla_tracks.new()
+    track.strips.new("Walk raw", 1, bpy.data.actions["Walk raw"])
+    track.mute = True
+
+
+@pytest.mark.parametrize("kind", [".glb", ".fbx", ".usdc"])
+def test_the_export_operator_writes_the_present_action_alone(part, build, tmp_path, kind):
+    _, collection = build()
+    (rig,) = with_role(collection, "rig")
+    walk(rig, "spine")
+    bpy.context.scene.frame_end = 10
+    try:
+        assert bpy.ops.sapiens2.export(filepath=str(tmp_path / "out"), format=kind) == {"FINISHED"}
+    except RuntimeError as error:
+        if "built without the exporter" in str(error):
+            pytest.skip(str(error))
+        raise
+    part("scene.files").new_file()
+    reader = {".glb": bpy.ops.import_scene.gltf, ".fbx": bpy.ops.import_scene.fbx, ".usdc": bpy.ops.wm.usd_import}[kind]
+    assert reader(filepath=str(tmp_path / f"out{kind}")) == {"FINISHED"}
+    (action,) = bpy.data.actions
+    start, end = action.frame_range
+    assert round(end - start) == 9
+    rig = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE")
+    heads = []
+    for frame in (round(start), round(end)):
+        bpy.context.scene.frame_set(frame)
+        heads.append(rig.matrix_world @ rig.pose.bones["spine"].head)
+    assert (heads[1] - heads[0]).length == pytest.approx(0.5, abs=0.01)
+
+
+def test_motion_leaves_as_bvh(part, make_avatar, character, tmp_path):
+    collection = part("scene.build").write_avatars([make_avatar(rig=False)], "Photo", source="p")
+    rig = character("mixamo")
+    bpy.context.scene.collection.objects.unlink(rig)
+    collection.objects.link(rig)
+    rig["sapiens2_role"] = "rig"
+    with pytest.raises(RuntimeError, match="no action to export"):
+        bpy.ops.sapiens2.export(filepath=str(tmp_path / "walk"), format=".bvh")
+    assert not list(tmp_path.iterdir())
+    walk(rig, "mixamorig:Hips")
+    assert bpy.ops.sapiens2.export(filepath=str(tmp_path / "walk"), format=".bvh") == {"FINISHED"}
+    clip = part("core.bvh").read_bvh(tmp_path / "walk.bvh")
+    assert len(clip.rotations) == 10 and "LeftArm" in " ".join(clip.rest.names)
+    way = np.linalg.norm(clip.positions()[-1, 0] - clip.positions()[0, 0])
+    assert way == pytest.approx(0.5, rel=1e-3) or way == pytest.approx(50, rel=1e-3)
