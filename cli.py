@@ -10,6 +10,7 @@ import argparse
 import os
 from importlib import import_module
 
+from .commands import arguments
 from .core.weights import TASKS
 
 
@@ -17,10 +18,17 @@ def _add_model_options(parser: argparse.ArgumentParser, box: bool = True) -> Non
     """box: whether it can be said where the people are, which is of one photo alone and not of clips and batches."""
     group = parser.add_argument_group("network")
     group.add_argument(
-        "--model", default="preview", metavar="ID", help="preview (built in), 0.4b, 0.8b, 1b or 5b (default: %(default)s)"
+        "--model",
+        type=arguments.model,
+        default="preview",
+        metavar="ID",
+        help="preview (built in), 0.4b, 0.8b, 1b or 5b (default: %(default)s)",
     )
     group.add_argument(
-        "--tasks", type=_tasks, metavar="LIST", help=f"comma-separated, of {', '.join(TASKS)} (default: all that the model has)"
+        "--tasks",
+        type=arguments.tasks,
+        metavar="LIST",
+        help=f"comma-separated, of {', '.join(TASKS)} (default: all that the model has)",
     )
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, xpu (default: %(default)s)")
     group.add_argument(
@@ -32,7 +40,7 @@ def _add_model_options(parser: argparse.ArgumentParser, box: bool = True) -> Non
     if box:
         group.add_argument(
             "--box",
-            type=_box,
+            type=arguments.box,
             action="append",
             metavar="X1,Y1,X2,Y2",
             help="a person's box in pixels instead of finding people; repeatable",
@@ -49,16 +57,25 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
     scan = parser.add_argument_group("scan")
     scan.add_argument(
         "--resolution",
-        type=_resolution,
+        type=arguments.resolution,
         default="full",
         metavar="full|half|photo|FACES",
         help="mesh resolution or a face count (default: full)",
     )
-    scan.add_argument("--detail", type=_unit, default=None, metavar="0..1", help="how much the normals lead over the pointmap")
+    scan.add_argument(
+        "--detail", type=arguments.unit, default=None, metavar="0..1", help="how much the normals lead over the pointmap"
+    )
     scan.add_argument("--quads", action="store_true", help="quads instead of triangles; a face count gives triangles")
-    scan.add_argument("--stature", type=float, metavar="METRES", help="scale the person to this height")
-    scan.add_argument("--distance", type=float, metavar="METRES", help="scale the person to this distance from the camera")
-    scan.add_argument("--focal", type=float, metavar="MM", help="focal length of the lens for 35 mm film, where it is known")
+    scan.add_argument("--stature", type=arguments.number(0.3, 3), metavar="METRES", help="scale the person to this height")
+    scan.add_argument(
+        "--distance", type=arguments.number(0.1, 1000), metavar="METRES", help="scale the person to this distance from the camera"
+    )
+    scan.add_argument(
+        "--focal",
+        type=arguments.number(1, 10_000),
+        metavar="MM",
+        help="focal length of the lens for 35 mm film, where it is known",
+    )
     scan.add_argument(
         "--keep-camera-frame",
         action="store_true",
@@ -69,7 +86,7 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
     )
     scan.add_argument(
         "--bake",
-        type=int,
+        type=arguments.texels,
         default=0,
         metavar="TEXELS",
         help="textures of this side in the atlas instead of the photo's projection",
@@ -93,7 +110,7 @@ def _add_separate(parser: argparse.ArgumentParser) -> None:
 
 def _add_bone_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--size", type=_size, metavar="WxH", help="pixels of the photos that keypoints belong to (default: as they say)"
+        "--size", type=arguments.size, metavar="WxH", help="pixels of the photos that keypoints belong to (default: as they say)"
     )
     parser.add_argument("--bones", metavar="FILE.json", help="the bone table of the rig (default: recognised)")
     parser.add_argument("--save-bones", metavar="FILE.json", help="write the bone table that was used, to be corrected")
@@ -171,7 +188,9 @@ def parser() -> argparse.ArgumentParser:
     )
     pose.add_argument("--armature", required=True, metavar="FILE.blend[:NAME]", help="the rig to pose")
     pose.add_argument("-o", "--output", required=True, metavar="FILE.blend")
-    pose.add_argument("--person", type=int, default=0, metavar="N", help="from the left, counted from 0 (default: 0)")
+    pose.add_argument(
+        "--person", type=arguments.number(0, kind=int), default=0, metavar="N", help="from the left, counted from 0 (default: 0)"
+    )
     _add_bone_options(pose)
     _add_rig_options(pose)
     _add_model_options(pose)
@@ -190,12 +209,21 @@ def parser() -> argparse.ArgumentParser:
     animate.add_argument(
         "--export", action="append", default=[], metavar="FILE.glb|.fbx|.usd", help="also write this file; repeatable"
     )
-    animate.add_argument("--fps", type=float, metavar="N", help="frames per second (default: the video's; 25 for a folder)")
-    animate.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="where to begin (default: 0)")
-    animate.add_argument("--end", type=float, default=float("inf"), metavar="SECONDS", help="where to end (default: the end)")
-    animate.add_argument("--person", type=int, default=0, metavar="N", help="0 = who is seen longest, 1 = the next, ...")
     animate.add_argument(
-        "--smoothness", type=_unit, default=0.4, metavar="0..1", help="from as predicted to floating (default: 0.4)"
+        "--fps",
+        type=arguments.number(0.01, 10_000),
+        metavar="N",
+        help="frames per second (default: the video's; 25 for a folder)",
+    )
+    animate.add_argument("--start", type=arguments.number(0), default=0.0, metavar="SECONDS", help="where to begin (default: 0)")
+    animate.add_argument(
+        "--end", type=arguments.number(0), default=float("inf"), metavar="SECONDS", help="where to end (default: the end)"
+    )
+    animate.add_argument(
+        "--person", type=arguments.number(0, kind=int), default=0, metavar="N", help="0 = who is seen longest, 1 = the next, ..."
+    )
+    animate.add_argument(
+        "--smoothness", type=arguments.unit, default=0.4, metavar="0..1", help="from as predicted to floating (default: 0.4)"
     )
     _add_rig_options(animate)
     animate.add_argument("--no-foot-lock", action="store_true", help="let standing feet slide")
@@ -216,24 +244,45 @@ def parser() -> argparse.ArgumentParser:
     batch.add_argument("--no-blend", dest="blend", action="store_false", help="no .blend file of each result")
     batch.add_argument("--no-picture", dest="picture", action="store_false", help="no preview picture of each result")
     batch.add_argument("--library", metavar="FILE.blend", help="also gather all results in one file, on a grid, as assets")
-    batch.add_argument("--fps", type=float, metavar="N", help="of clips (default: the video's; 25 for a folder of frames)")
-    batch.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="where clips begin (default: 0)")
-    batch.add_argument("--end", type=float, default=float("inf"), metavar="SECONDS", help="where clips end (default: the end)")
+    batch.add_argument(
+        "--fps",
+        type=arguments.number(0.01, 10_000),
+        metavar="N",
+        help="of clips (default: the video's; 25 for a folder of frames)",
+    )
+    batch.add_argument("--start", type=arguments.number(0), default=0.0, metavar="SECONDS", help="where clips begin (default: 0)")
+    batch.add_argument(
+        "--end", type=arguments.number(0), default=float("inf"), metavar="SECONDS", help="where clips end (default: the end)"
+    )
     _add_separate(batch)
-    batch.add_argument("--people", type=int, default=0, metavar="N", help="keep the N largest people of a photo (default: all)")
+    batch.add_argument(
+        "--people",
+        type=arguments.number(0, kind=int),
+        default=0,
+        metavar="N",
+        help="keep the N largest people of a photo (default: all)",
+    )
     batch.add_argument(
         "--name", default="{stem}", metavar="PATTERN", help="of the results: {stem}, {parent}, {index}, {sha8} (default: {stem})"
     )
     batch.add_argument(
-        "--jobs", type=int, default=max(1, (os.cpu_count() or 2) - 1), metavar="N", help="processes beside the network's"
+        "--jobs",
+        type=arguments.number(1, kind=int),
+        default=max(1, (os.cpu_count() or 2) - 1),
+        metavar="N",
+        help="processes beside the network's",
     )
     batch.add_argument(
-        "--group", type=int, default=8, metavar="N", help="photos per loading of a checkpoint (default: %(default)s)"
+        "--group",
+        type=arguments.number(1, kind=int),
+        default=8,
+        metavar="N",
+        help="photos per loading of a checkpoint (default: %(default)s)",
     )
     batch.add_argument("--resume", action="store_true", help="accepted for clarity: a batch always goes on where it stopped")
     batch.add_argument("--retry-failed", action="store_true", help="try inputs again that failed before")
     batch.add_argument(
-        "--chunk", type=_chunk, default=(1, 1), metavar="I/N", help="do only the I-th of N shares, for a render farm"
+        "--chunk", type=arguments.chunk, default=(1, 1), metavar="I/N", help="do only the I-th of N shares, for a render farm"
     )
     batch.add_argument(
         "--blender", default="", metavar="COMMAND", help="the Blender that writes the scenes (default: Python's own)"
@@ -247,15 +296,15 @@ def parser() -> argparse.ArgumentParser:
     actions = models.add_subparsers(dest="action", metavar="ACTION", required=True)
     actions.add_parser("list", help="what exists and what is installed", parents=[common])
     download = actions.add_parser("download", help="fetch weights from the Hugging Face Hub", parents=[common])
-    download.add_argument("model", metavar="MODEL", help="0.4b, 0.8b, 1b or 5b")
-    download.add_argument("--tasks", type=_tasks, metavar="LIST")
+    download.add_argument("model", type=arguments.model, metavar="MODEL", help="0.4b, 0.8b, 1b or 5b")
+    download.add_argument("--tasks", type=arguments.tasks, metavar="LIST")
     download.add_argument("--accept-license", action="store_true", help="you have read and accept the Sapiens2 License")
     imported = actions.add_parser("import", help="take weights from a folder or file on this machine", parents=[common])
     imported.add_argument("path", metavar="FOLDER|FILE")
     imported.add_argument("--link", action="store_true", help="link instead of copying")
     imported.add_argument("--accept-license", action="store_true", help="you have read and accept the Sapiens2 License")
     verify = actions.add_parser("verify", help="check the installed files", parents=[common])
-    verify.add_argument("model", nargs="?", metavar="MODEL")
+    verify.add_argument("model", type=arguments.model, nargs="?", metavar="MODEL")
 
     add("doctor", "What this machine can do, and what is missing.")
     return top
@@ -263,7 +312,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status. Never raises for an expected failure."""
-    from .core.errors import SapiensError
+    from .core.errors import SapiensError, UsageError
 
     grammar = parser()
     try:
@@ -283,6 +332,10 @@ def main(argv: list[str] | None = None) -> int:
     console = Console(as_json=options.json, quiet=options.quiet)
     try:
         import_module(f".commands.{options.command}", __package__).run(options, console)
+    except UsageError as error:
+        console.failed(None, error)
+        console.close()
+        return 2
     except SapiensError as error:
         console.failed(None, error)
     except KeyboardInterrupt:
@@ -290,53 +343,3 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         return 1
     return console.close()
-
-
-def _tasks(text: str) -> tuple[str, ...]:
-    chosen = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    unknown = [task for task in chosen if task not in TASKS]
-    if unknown or not chosen:
-        raise argparse.ArgumentTypeError(f"unknown task {', '.join(unknown) or text!r}, choose from {', '.join(TASKS)}")
-    return chosen
-
-
-def _box(text: str) -> tuple[float, ...]:
-    try:
-        box = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        box = ()
-    if len(box) != 4 or not (box[0] < box[2] and box[1] < box[3]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a box: x1,y1,x2,y2 with x1 < x2 and y1 < y2")
-    return box
-
-
-def _resolution(text: str) -> str | int:
-    if text in ("full", "half", "photo"):
-        return text
-    if not text.isdigit() or int(text) < 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither full, half nor photo, nor a face count of 100 or more")
-    return int(text)
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit() and 0 < int(width) <= 65536 and 0 < int(height) <= 65536):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size: write 1920x1080")
-    return int(width), int(height)
-
-
-def _unit(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
-    return value
-
-
-def _chunk(text: str) -> tuple[int, int]:
-    part, _, parts = text.partition("/")
-    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share: write 3/8 for the third of eight")
-    return int(part), int(parts)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import SapiensError
+from ..core.errors import SapiensError, UsageError
 from ..core.photo import SUFFIXES
 from ..core.video import IMAGES, VIDEOS
 from .stored import demo_group, is_demo
@@ -83,7 +83,7 @@ def make_items(paths: Iterable[Path], pattern: str = "{stem}", known: dict[str, 
         try:
             wanted = pattern.format(stem=path.stem, parent=path.parent.name, index=index, sha8=sha256[:8] or "unread")
         except (KeyError, IndexError, ValueError) as problem:
-            raise SapiensError(
+            raise UsageError(
                 f"The name pattern {pattern!r} is wrong: {problem}.", "It may use {stem}, {parent}, {index} and {sha8}."
             ) from problem
         rows.append((path, safe_name(wanted), sha256, error, hint))

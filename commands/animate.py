@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import SapiensError
+from ..core.errors import SapiensError, UsageError
 from . import away
-from .armatures import bone_map_of, open_armature, retarget_settings
+from .armatures import bone_map_of, check_armature, open_armature, retarget_settings
 from .build import avatars_of, require_blender
 from .console import Console
-from .inputs import check_writable
+from .inputs import check_blend, check_writable
 
 if TYPE_CHECKING:
     import bpy
@@ -32,7 +32,12 @@ def run(options: Namespace, console: Console) -> None:
     output = Path(options.output)
     for path in map(Path, options.export):
         if path.suffix.lower() not in EXPORTS:
-            raise SapiensError(f"{path.name} cannot hold motion.", f"Choose one of {', '.join(EXPORTS)}; BVH goes to --bvh.")
+            raise UsageError(f"{path.name} cannot hold motion.", f"Choose one of {', '.join(EXPORTS)}; BVH goes to --bvh.")
+    if options.bvh and Path(options.bvh).suffix.lower() != ".bvh":
+        raise UsageError(f"Motion goes to a .bvh file, {Path(options.bvh).name} is none.", "Give --bvh a name that ends in .bvh.")
+    check_blend(output)
+    if options.armature:
+        check_armature(options.armature)
     for path in (output, *(Path(p) for p in (options.bvh, options.save_bones, *options.export) if p)):
         check_writable(path)
     require_blender()
@@ -85,7 +90,7 @@ def _take(source: Path, chosen: dict, settings: MotionSettings, keep: str | None
 def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: Console, name: str) -> None:
     import bpy
 
-    from ..scene.action import write_take
+    from ..scene.action import set_frame_rate, whole_frames, write_take
     from ..scene.bvh_out import export_bvh
     from ..scene.export import export
     from ..scene.files import new_file, save_blend
@@ -99,6 +104,7 @@ def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: C
             )
     else:
         new_file()
+        set_frame_rate(motion.fps)
         armature = _avatar(best, motion, options, console, name)
     bones = bone_map_of(armature, options, console)
     done = write_take(
@@ -111,8 +117,7 @@ def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: C
         keep_raw=not options.no_raw,
     )
     scene, collections = bpy.context.scene, [c for c in armature.users_collection if armature.name in c.objects][:1]
-    first, last = (int(x) for x in done.action.frame_range)
-    scene.frame_start, scene.frame_end = first, max(last, first)
+    scene.frame_start, scene.frame_end = first, last = whole_frames(done.action)
     console.note(f"{armature.name}: {len(motion)} frames at {motion.fps:g} fps, {done.keys} keys")
     for note in dict.fromkeys(done.notes):
         console.note(note)

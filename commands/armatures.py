@@ -16,19 +16,25 @@ if TYPE_CHECKING:
     from .console import Console
 
 
+def check_armature(text: str) -> tuple[Path, str]:
+    """File and name in FILE.blend[:NAME]; asked before hours of work. Raises SapiensError if there is no such file."""
+    before, mark, name = text.rpartition(".blend:")
+    path = Path(f"{before}.blend" if mark else text)
+    if not path.is_file():
+        raise SapiensError(f"There is no file {path}.", "Give FILE.blend or FILE.blend:NAME.")
+    return path, name if mark else ""
+
+
 def open_armature(text: str) -> bpy.types.Object:
     """Open the file in this process and return the armature object (the only one, if no name is given). Raises SapiensError."""
     import bpy
 
     from ..scene.files import open_blend
 
-    before, mark, name = text.rpartition(".blend:")
-    path = Path(f"{before}.blend" if mark else text)
-    if not path.is_file():
-        raise SapiensError(f"There is no file {path}.", "Give FILE.blend or FILE.blend:NAME.")
+    path, name = check_armature(text)
     open_blend(path)
     found = [ob for ob in bpy.data.objects if ob.type == "ARMATURE"]
-    if mark:
+    if name:
         found = [ob for ob in found if ob.name == name]
         if not found:
             raise SapiensError(f"{path.name} has no armature named {name!r}.", "Look up its name in the outliner.")

@@ -14,14 +14,15 @@ from ..batch.items import Item, chunk, find_inputs, make_items
 from ..batch.plan import BVH, ClipOptions, NetworkOptions, Plan
 from ..batch.report import Journal, line_of, write_contact_sheet, write_reports
 from ..batch.stages import Job, write_library
-from ..core.errors import SapiensError
+from ..core.errors import SapiensError, UsageError
 from .build import EXPORTS, avatar_settings
 from .console import Console
 
 
 def run(options: Namespace, console: Console) -> None:
     if options.library and not options.blend:
-        raise SapiensError("--library gathers .blend files, and with --no-blend there are none.", "Leave one of the two out.")
+        raise UsageError("--library gathers .blend files, and with --no-blend there are none.", "Leave one of the two out.")
+    plan = make_plan(options)
     output = Path(options.output)
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -32,13 +33,12 @@ def run(options: Namespace, console: Console) -> None:
     part, parts = options.chunk
     suffix = f"-{part}of{parts}" if parts > 1 else ""
     with _alone(output, suffix), _signals():
-        _run(options, console, output, suffix)
+        _run(options, console, output, suffix, plan)
 
 
-def _run(options: Namespace, console: Console, output: Path, suffix: str) -> None:
+def _run(options: Namespace, console: Console, output: Path, suffix: str, plan: Plan) -> None:
     items = make_items(find_inputs(options.source), options.name, records.known_names(output))
     items = chunk(items, *options.chunk)
-    plan = make_plan(options)
     lines: dict[Path, dict] = {}
     jobs: list[Job] = []
     copies: list[tuple[Item, str]] = []
@@ -111,7 +111,7 @@ def make_plan(options: Namespace) -> Plan:
     make = ["predictions", *(["blend"] if options.blend else []), *(["preview"] if options.picture else [])]
     make += [f".{kind.lstrip('.').lower()}" for kind in options.export]
     if unknown := [kind for kind in make if kind.startswith(".") and kind not in (*EXPORTS, BVH)]:
-        raise SapiensError(f"{', '.join(unknown)} is no known format.", f"Choose from {', '.join((*EXPORTS, BVH))}.")
+        raise UsageError(f"{', '.join(unknown)} is no known format.", f"Choose from {', '.join((*EXPORTS, BVH))}.")
     network = NetworkOptions(
         options.model, options.tasks, options.device, options.precision, options.flip, fingerprint(options.model)
     )

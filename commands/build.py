@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import SapiensError
+from ..core.errors import SapiensError, UsageError
 from . import away
 from .console import Console
-from .inputs import check_writable, distinct, name_of, predictions_of
+from .inputs import check_blend, check_writable, distinct, name_of, predictions_of
 
 if TYPE_CHECKING:
     from ..core.avatar import AvatarSettings
@@ -24,13 +24,12 @@ EXPORTS = (".glb", ".gltf", ".fbx", ".usd", ".usdc", ".usda", ".obj", ".ply", ".
 def run(options: Namespace, console: Console) -> None:
     output = Path(options.output)
     exports = [Path(path) for path in options.export]
-    if output.suffix.lower() != ".blend":
-        raise SapiensError(f"The output must end in .blend, {output.name} does not.", "Exports to other formats go to --export.")
+    check_blend(output)
     for path in exports:
         if path.suffix.lower() not in EXPORTS:
-            raise SapiensError(f"{path.name} has no known format.", f"Choose one of {', '.join(EXPORTS)}.")
+            raise UsageError(f"{path.name} has no known format.", f"Choose one of {', '.join(EXPORTS)}.")
     if options.cloud and Path(options.cloud).suffix.lower() != ".ply":
-        raise SapiensError(
+        raise UsageError(
             f"A point cloud is a .ply file, {Path(options.cloud).name} is none.", "Give --cloud a name that ends in .ply."
         )
     for path in [output, *exports, *(Path(path) for path in (options.preview, options.cloud) if path)]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..batch.stored import demo_group, is_demo, is_stored, load_stored
 from ..core.data import Predictions
-from ..core.errors import SapiensError
+from ..core.errors import SapiensError, UsageError
 from .console import Console
 
 
@@ -57,6 +57,12 @@ def distinct(paths: Iterable[Path]) -> list[Path]:
             kept.append(path)
         photos.add(photo)
     return kept
+
+
+def check_blend(path: Path) -> None:
+    """Raise UsageError unless the name is that of a Blender file."""
+    if path.suffix.lower() != ".blend":
+        raise UsageError(f"The output must end in .blend, {path.name} does not.", "Other formats have options of their own.")
 
 
 def check_writable(path: Path) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import away
-from .armatures import bone_map_of, open_armature, retarget_settings
+from .armatures import bone_map_of, check_armature, open_armature, retarget_settings
 from .build import require_blender
 from .console import Console
-from .inputs import check_writable, predictions_of
+from .inputs import check_blend, check_writable, predictions_of
 
 if TYPE_CHECKING:
     from ..core.data import Pose
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 def run(options: Namespace, console: Console) -> None:
     output = Path(options.output)
+    check_blend(output)
+    check_armature(options.armature)
     for path in (output, *([Path(options.save_bones)] if options.save_bones else [])):
         check_writable(path)
     require_blender()

@@ -26,5 +26,9 @@ class SapiensError(Exception):
         return type(self), (self.message, self.hint, self.remedy)
 
 
+class UsageError(SapiensError):
+    """What was asked for cannot be meant: on the command line exit status 2 instead of 1."""
+
+
 class Cancelled(Exception):
     """The person who started the job asked it to stop. Not an error: nothing is reported but the fact."""

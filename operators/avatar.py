@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil, floor
 from pathlib import Path
 
 import bpy
@@ -40,6 +39,7 @@ def has_action(obj: bpy.types.Object) -> bool:
 
 def write_bvh(context: Context, path: Path) -> Path:
     """The motion of the active rig, else of the first that has an action. Raises SapiensError where none has."""
+    from ..scene.action import whole_frames
     from ..scene.bone_table import resolve
     from ..scene.bvh_out import export_bvh
     from ..scene.rig_state import read_rest
@@ -49,8 +49,7 @@ def write_bvh(context: Context, path: Path) -> Path:
         raise SapiensError("The avatar has no action to export.", "Animate it in the Motion panel first.")
     active = context.view_layer.objects.active
     rig = active if active in rigs else rigs[0]
-    first, last = rig.animation_data.action.frame_range
-    return export_bvh(path, rig, resolve(None, read_rest(rig)), floor(first), ceil(last))
+    return export_bvh(path, rig, resolve(None, read_rest(rig)), *whole_frames(rig.animation_data.action))
 
 
 class ForAvatar:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil, floor
 from pathlib import Path
 
 import bpy
@@ -85,6 +86,20 @@ def write_take(
     report(1.0)
     more = take.notes if isinstance(take, Take) else ()
     return WrittenTake(obj, action, raw_action, keys, solved.unseen, (*more, *notes))
+
+
+def set_frame_rate(fps: float) -> None:
+    """Make the scene run at the rate of a clip, so that each of its frames is one of the scene's."""
+    render = bpy.context.scene.render
+    render.fps = max(1, round(fps))
+    render.fps_base = render.fps / fps
+
+
+def whole_frames(action: bpy.types.Action) -> tuple[int, int]:
+    """First and last of the scene's frames that hold an action; a thousandth of a frame is an error of rounding."""
+    start, end = action.frame_range
+    first = floor(start + 1e-3)
+    return first, max(first, ceil(end - 1e-3))
 
 
 def key_frames(count: int, fps: float, start_frame: float, scene_fps: float | None) -> np.ndarray:

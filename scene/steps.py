@@ -42,14 +42,13 @@ def build(avatars: str | list[Avatar], name: str, pieces: bool = False) -> None:
 def animate(take: str, name: str) -> dict:
     """The motion in a file of `core.clip_poses` on the rig that was built, at its own frame rate; notes for the artist."""
     from ..core.clip_poses import load_take
-    from .action import write_take
+    from .action import set_frame_rate, whole_frames, write_take
 
     found = load_take(take)
     scene = bpy.context.scene
-    scene.render.fps = max(1, round(found.fps))
-    scene.render.fps_base = scene.render.fps / found.fps
+    set_frame_rate(found.fps)
     written = write_take(found, _rig(), name=name)
-    scene.frame_start, scene.frame_end = (int(frame) for frame in written.action.frame_range)
+    scene.frame_start, scene.frame_end = whole_frames(written.action)
     return {"notes": list(dict.fromkeys([*found.notes, *written.notes]))}
 
 

@@ -27,12 +27,47 @@ ROOT = Path(__file__).resolve().parents[2]
         ["batch", "in", "-o", "out", "--box", "1,1,9,9"],  # one box says nothing about many photos, or about a clip
         ["animate", "clip.mp4", "-o", "out.blend", "--box", "1,1,9,9"],
         ["pose", "photo.jpg", "--armature", "rig.blend", "-o", "out.blend", "--hips", "fly"],
+        ["build", "photo.jpg", "-o", "x.blend", "--stature", "nan"],
+        ["build", "photo.jpg", "-o", "x.blend", "--distance", "0"],
+        ["build", "photo.jpg", "-o", "x.blend", "--focal", "-35"],
+        ["build", "photo.jpg", "-o", "x.blend", "--bake", "7"],
+        ["build", "photo.jpg", "-o", "x.blend", "--model", "nope"],
+        ["animate", "clip.mp4", "-o", "x.blend", "--fps", "0"],
+        ["batch", "in", "-o", "out", "--jobs", "0"],
+        ["batch", "in", "-o", "out", "--people", "1.5"],
+        ["models", "verify", "nope"],
         ["models"],
     ],
 )
 def test_wrong_usage_leaves_with_2(arguments, capsys):
     assert main(arguments) == 2
     assert "usage" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "build photo.jpg -o x.txt",
+        "build photo.jpg -o x.blend --export x.zip",
+        "build photo.jpg -o x.blend --cloud x.obj",
+        "pose photo.jpg --armature rig.blend -o x.txt",
+        "animate clip -o x.blend --export x.obj",
+        "animate clip -o x.blend --bvh x.txt",
+        "batch in -o out --export zip",
+        "batch in -o out --library all.blend --no-blend",
+    ],
+)
+def test_formats_that_cannot_be_meant_leave_with_2(arguments, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments.split()) == 2
+    assert capsys.readouterr().err.startswith("Error: ")
+
+
+@pytest.mark.parametrize("command", ["pose photo.jpg", "animate clip"])
+def test_a_rig_that_is_not_there_is_told_before_the_network_runs(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([*command.split(), "--armature", "rig.blend", "-o", "x.blend"]) == 1
+    assert capsys.readouterr().err == "Error: There is no file rig.blend. Give FILE.blend or FILE.blend:NAME.\n"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""What values on the command line may be: types for argparse, which name a wrong one and leave with status 2."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from ..core.weights import PREVIEW, SIZES, TASKS
+
+
+def tasks(text: str) -> tuple[str, ...]:
+    chosen = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    unknown = [task for task in chosen if task not in TASKS]
+    if unknown or not chosen:
+        raise argparse.ArgumentTypeError(f"unknown task {', '.join(unknown) or text!r}, choose from {', '.join(TASKS)}")
+    return chosen
+
+
+def box(text: str) -> tuple[float, ...]:
+    try:
+        box = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        box = ()
+    if len(box) != 4 or not (box[0] < box[2] and box[1] < box[3]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a box: x1,y1,x2,y2 with x1 < x2 and y1 < y2")
+    return box
+
+
+def resolution(text: str) -> str | int:
+    if text in ("full", "half", "photo"):
+        return text
+    if not text.isdigit() or int(text) < 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither full, half nor photo, nor a face count of 100 or more")
+    return int(text)
+
+
+def size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit() and 0 < int(width) <= 65536 and 0 < int(height) <= 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size: write 1920x1080")
+    return int(width), int(height)
+
+
+def unit(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
+    return value
+
+
+def chunk(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share: write 3/8 for the third of eight")
+    return int(part), int(parts)
+
+
+def model(text: str) -> str:
+    """An id, or the path of a safetensors file."""
+    if text in (PREVIEW, *SIZES) or text.endswith(".safetensors"):
+        return text
+    raise argparse.ArgumentTypeError(f"there is no model {text!r}, choose from {', '.join((PREVIEW, *SIZES))}")
+
+
+def number(low: float, high: float = float("inf"), kind: type = float) -> Callable[[str], float]:
+    """A type of numbers from low to high."""
+
+    def check(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            whole = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not {whole} {f'from {low:g} to {high:g}' if high < float('inf') else f'of {low:g} or more'}"
+            )
+        return value
+
+    return check
+
+
+def texels(text: str) -> int:
+    """The side of an atlas texture; 0 = none."""
+    from ..core.texture import LARGEST_BAKE, SMALLEST_BAKE  # `--help` need not load numpy
+
+    if not text.isdigit() or (int(text) and not SMALLEST_BAKE <= int(text) <= LARGEST_BAKE):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a side from {SMALLEST_BAKE} to {LARGEST_BAKE} texels, nor 0")
+    return int(text)
