@@ -240,9 +240,9 @@ def current() -> Job | None:
     return _worker.current or (_worker.waiting[0] if _worker.waiting else None)
 
 
-def waiting() -> int:
-    """Jobs in the queue behind the current one."""
-    return len(_worker.waiting) if _worker is not None and _worker.current is not None else 0
+def waiting() -> tuple[Job, ...]:
+    """Jobs in the queue behind the current one, the next one first."""
+    return tuple(_worker.waiting) if _worker is not None and _worker.current is not None else ()
 
 
 def restart() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import IntProperty, StringProperty
 from bpy.types import Context, Operator, UILayout
 
 from .. import jobs, preferences, thumbnails
@@ -221,10 +221,14 @@ class SAPIENS2_OT_clear(Operator):
 
 
 class SAPIENS2_OT_cancel(Operator):
-    """Stop the running job; the scene stays as it is"""
+    """Stop the job, or take it out of the queue; the scene stays as it is"""
 
     bl_idname = "sapiens2.cancel"
     bl_label = "Cancel"
+
+    job: IntProperty(
+        name="Job", description="Number of the waiting job; 0: the one that runs", min=0, options={"HIDDEN", "SKIP_SAVE"}
+    )
 
     @classmethod
     def poll(cls, _context: Context) -> bool:
@@ -234,7 +238,9 @@ class SAPIENS2_OT_cancel(Operator):
         return True
 
     def execute(self, _context: Context) -> set[str]:
-        jobs.cancel(jobs.current())
+        job = next((job for job in jobs.waiting() if job.number == self.job), None) if self.job else jobs.current()
+        if job is not None:  # else its turn has come and gone since the panel was drawn
+            jobs.cancel(job)
         return {"FINISHED"}
 
 

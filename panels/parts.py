@@ -113,8 +113,10 @@ def draw_job(layout: UILayout) -> bool:
     row = layout.row(align=True)
     row.progress(factor=job.fraction, type="BAR", text=text)
     row.operator("sapiens2.cancel", text="", icon="X")
-    if jobs.waiting():
-        layout.label(text=bpy.app.translations.pgettext_iface("{:d} more waiting").format(jobs.waiting()), translate=False)
+    for waiting in jobs.waiting():
+        row = layout.row(align=True)
+        row.label(text=bpy.app.translations.pgettext_iface("Next: {}").format(waiting.title), translate=False)
+        row.operator("sapiens2.cancel", text="", icon="X").job = waiting.number
     return True
 
 

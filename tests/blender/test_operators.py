@@ -240,3 +240,19 @@ def test_report_masks_what_is_private(part):
     )  # fmt: skip
     assert "mia" not in text and "secret project" not in text
     assert "a.py" in text and "e.jpg" in text
+
+
+def test_a_waiting_job_can_be_taken_out_of_the_queue(worker, part, studio, tmp_path):
+    job_class, state = part("core.worker_client").Job, part("core.worker_client").State
+    build = {"predictions": str(studio("body_apose")), "settings": {"scan": {"resolution": 2000}}}
+    first, second = (
+        worker.submit(job_class("build", name, {**build, "name": name, "output": str(tmp_path / f"{name}.safetensors")}))
+        for name in ("Anna", "Berta")
+    )
+    while not first.accepted:
+        worker.pump()
+    assert [job.title for job in worker.waiting()] == ["Berta"]
+    assert bpy.ops.sapiens2.cancel(job=second.number) == {"FINISHED"}
+    assert second.state is state.CANCELLED and not worker.waiting()
+    assert worker.wait(first, 120).state is state.DONE
+    assert not (tmp_path / "Berta.safetensors").exists()

@@ -110,7 +110,7 @@ def one_of_two():
     pid = jobs().worker().pid
     bpy.ops.sapiens2.import_predictions("INVOKE_DEFAULT", filepath=os.environ["PREDICTIONS"])
     yield 0.5
-    waiting = jobs().waiting()
+    waiting = len(jobs().waiting())
     yield from rest()
     picture("queue", crop_panel=True)
     (Path(os.environ["TOGETHER"]) / f"running {os.getpid()}").touch()
