@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.types import Context, Event, Operator, UILayout
 from bpy_extras.io_utils import ImportHelper
 
@@ -32,14 +32,32 @@ def draw_licence(layout: UILayout, operator: Operator) -> None:
     box.prop(operator, "accept")
 
 
+SEEN = {
+    "pose": ("Pose", "the keypoints"),
+    "seg": ("Parts", "the body parts"),
+    "normal": ("Normal", "the direction of every surface"),
+    "pointmap": ("Depth", "the shape in meters"),
+    "albedo": ("Albedo", "the colors without light"),
+    "matting": ("Matting", "the opacity of hair and borders"),
+}
+"""Tasks of `core.weights`: name in the sidebar, and what they see."""
+
+
 class SAPIENS2_OT_model_download(Idle, Operator):
-    """Download the weights of the chosen model. It can be cancelled, and goes on later where it stopped"""
+    """Download weights of the chosen model, a file for each task. It can be cancelled, and goes on later where it stopped"""
 
     bl_idname = "sapiens2.model_download"
     bl_label = "Download Model"
 
     accept: BoolProperty(
         name="I accept the license", description="You have read the license of the weights and accept it", options={"SKIP_SAVE"}
+    )
+    tasks: EnumProperty(
+        name="Tasks",
+        description="What the model is to see: each task has a file of its own, and can be downloaded later too",
+        items=[(task, name, f"The weights that see {seen}") for task, (name, seen) in SEEN.items()],
+        options={"ENUM_FLAG", "SKIP_SAVE"},
+        default=set(SEEN),
     )
 
     _missing: tuple[weights.ModelRow, ...] = ()
@@ -59,10 +77,14 @@ class SAPIENS2_OT_model_download(Idle, Operator):
         return context.window_manager.invoke_props_dialog(self, width=520, confirm_text="Download")
 
     def draw(self, _context: Context) -> None:
+        translate = bpy.app.translations.pgettext_iface
         column = self.layout.column(align=True)
         for row in self._missing:
-            column.label(text=f"{row.task}: {row.size / 1e9:.1f} GB", translate=False)
-        total = sum(row.size for row in self._missing) / 1e9
+            text = f"{translate(SEEN[row.task][0])}: {row.size / 1e9:.1f} GB"
+            column.prop_enum(
+                self, "tasks", row.task, text=text, icon="CHECKBOX_HLT" if row.task in self.tasks else "CHECKBOX_DEHLT"
+            )
+        total = sum(row.size for row in self._missing if row.task in self.tasks) / 1e9
         column.label(text=bpy.app.translations.pgettext_iface("{:.1f} GB, into:").format(total), translate=False)
         column.label(text=str(weights.models_folder()), icon="FILE_FOLDER", translate=False)
         draw_licence(self.layout, self)
@@ -72,7 +94,10 @@ class SAPIENS2_OT_model_download(Idle, Operator):
         if problem is not None:
             return fail(self, problem)
         model = context.scene.sapiens2.model
-        arguments = {"model": model, "online": True, "accept_licence": self.accept}
+        tasks = [row.task for row in weights.list_models() if row.model == model and row.task in self.tasks]
+        if not tasks:
+            return fail(self, SapiensError("No task was chosen.", "Choose at least one to download."))
+        arguments = {"model": model, "online": True, "accept_licence": self.accept, "tasks": tasks}
         return submit(self, Job("download", f"Sapiens2 {model.upper()}", arguments))
 
     @staticmethod

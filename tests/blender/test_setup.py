@@ -288,6 +288,24 @@ def test_a_hub_that_is_not_there_is_one_sentence(prefs, worker, part, home, onli
     assert part("core.licence").is_accepted() and worker.status.error.hint
 
 
+def test_only_the_chosen_tasks_are_downloaded(prefs, worker, worker_python, part, home, online, monkeypatch, tmp_path):
+    prefs.models_folder, prefs.python_path = str(tmp_path / "models"), str(worker_python)
+    part("jobs").refresh()
+    bpy.context.scene.sapiens2.model = "0.4b"
+    asked = []
+
+    def submit(_operator, job):
+        asked.append(job.arguments)
+        return {"FINISHED"}
+
+    monkeypatch.setattr(part("operators.models"), "submit", submit)
+    bpy.ops.sapiens2.model_download(accept=True, tasks={"pose", "pointmap", "matting"})  # 0.4b has no matting
+    bpy.ops.sapiens2.model_download(accept=True)
+    assert [arguments["tasks"] for arguments in asked] == [["pose", "pointmap"], ["pose", "seg", "normal", "pointmap"]]
+    with pytest.raises(RuntimeError, match="No task was chosen"):
+        bpy.ops.sapiens2.model_download(accept=True, tasks={"matting"})
+
+
 @pytest.fixture
 def stored(prefs, tmp_path):
     """Function: number, gigabytes, age -> a stored predictions file of that size, which takes no space."""
