@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import bpy
@@ -18,8 +19,8 @@ from .job import Idle, fail, submit
 from .setup import network_error
 
 
-def draw_licence(layout: UILayout, operator: Operator) -> None:
-    """The licence in short, its text, and the box to tick; nothing when it was accepted before."""
+def draw_licence(layout: UILayout, operator: Operator, characters: int) -> None:
+    """The licence in short, in lines of so many characters, its text, and the box to tick; nothing when it was accepted before."""
     if is_accepted():
         return
     box = layout.box()
@@ -27,7 +28,8 @@ def draw_licence(layout: UILayout, operator: Operator) -> None:
     column = box.column(align=True)
     column.scale_y = 0.8
     for sentence in SAPIENS2_LICENCE.summary:
-        column.label(text=f"• {sentence}", translate=False)
+        for line in textwrap.wrap(sentence, characters, initial_indent="• ", subsequent_indent="   "):
+            column.label(text=line, translate=False)
     box.operator("wm.url_open", text="Read the Whole License", icon="URL").url = SAPIENS2_LICENCE.url
     box.prop(operator, "accept")
 
@@ -87,7 +89,7 @@ class SAPIENS2_OT_model_download(Idle, Operator):
         total = sum(row.size for row in self._missing if row.task in self.tasks) / 1e9
         column.label(text=bpy.app.translations.pgettext_iface("{:.1f} GB, into:").format(total), translate=False)
         column.label(text=str(weights.models_folder()), icon="FILE_FOLDER", translate=False)
-        draw_licence(self.layout, self)
+        draw_licence(self.layout, self, 80)
 
     def execute(self, context: Context) -> set[str]:
         problem = self._problem() or unaccepted(self.accept)
@@ -123,7 +125,7 @@ class SAPIENS2_OT_model_import(Idle, ImportHelper, Operator):
         column.label(text="Choose a file, or a folder:")
         column.label(text="all weights inside are imported")
         self.layout.prop(self, "link")
-        draw_licence(self.layout, self)
+        draw_licence(self.layout, self, 34)
 
     def execute(self, _context: Context) -> set[str]:
         if (problem := unaccepted(self.accept)) is not None:
