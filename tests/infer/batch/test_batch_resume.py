@@ -133,7 +133,7 @@ def test_without_blend_there_is_none_and_what_is_finished_stays_so(source, start
     assert run(source, tmp_path / "whole", *more)[0] == 0
     assert contents(output) == contents(tmp_path / "whole")
     code, _, err = run(source, output, *more, "--library", str(tmp_path / "all.blend"))
-    assert code == 1 and "--no-blend" in err and not (tmp_path / "all.blend").exists()
+    assert code == 2 and "--no-blend" in err and not (tmp_path / "all.blend").exists()
 
 
 @pytest.mark.slow
