@@ -66,8 +66,9 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
         "--detail", type=arguments.unit, default=None, metavar="0..1", help="how much the normals lead over the pointmap"
     )
     scan.add_argument("--quads", action="store_true", help="quads instead of triangles; a face count gives triangles")
-    scan.add_argument("--stature", type=arguments.number(0.3, 3), metavar="METRES", help="scale the person to this height")
-    scan.add_argument(
+    scale = scan.add_mutually_exclusive_group()
+    scale.add_argument("--stature", type=arguments.number(0.3, 3), metavar="METRES", help="scale the person to this height")
+    scale.add_argument(
         "--distance", type=arguments.number(0.1, 1000), metavar="METRES", help="scale the person to this distance from the camera"
     )
     scan.add_argument(

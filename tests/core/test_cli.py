@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ["pose", "photo.jpg", "--armature", "rig.blend", "-o", "out.blend", "--hips", "fly"],
         ["build", "photo.jpg", "-o", "x.blend", "--stature", "nan"],
         ["build", "photo.jpg", "-o", "x.blend", "--distance", "0"],
+        ["build", "photo.jpg", "-o", "x.blend", "--distance", "2", "--stature", "1.7"],
         ["build", "photo.jpg", "-o", "x.blend", "--focal", "-35"],
         ["build", "photo.jpg", "-o", "x.blend", "--bake", "7"],
         ["build", "photo.jpg", "-o", "x.blend", "--model", "nope"],
