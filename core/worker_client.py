@@ -329,4 +329,7 @@ def _death(status: int, log: Path, ready: bool) -> SapiensError:
             "runtime",
         )
     how = f"signal {-status}" if status < 0 else f"exit status {status}"
-    return SapiensError(f"The worker stopped unexpectedly ({how}).", f"Run again; if it happens twice, look into {log.name}.")
+    return SapiensError(
+        f"The worker stopped unexpectedly ({how}).",
+        f"Close other programs or choose a smaller model, then run again; {log.name} says where it was.",
+    )

@@ -7,6 +7,7 @@ to, and at once when the program that started it is gone.
 from __future__ import annotations
 
 import errno
+import faulthandler
 import os
 import queue
 import sys
@@ -134,6 +135,7 @@ def _explain(error: Exception) -> SapiensError:
 def main() -> None:
     from .jobs import JOBS
 
+    faulthandler.enable()  # where a library crashed, in the log
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     idle = float(sys.argv[1]) if len(sys.argv) > 1 else 300.0

@@ -76,6 +76,7 @@ def test_killed_in_each_stage(worker, part, seen, tmp_path, monkeypatch, how):
             assert job.state is state.FAILED and time.monotonic() - start < SECONDS, (kind, share, job.state)
             assert job.error.message.endswith(".") and job.error.hint, job.error
             assert worker.status.error is job.error
+            assert how != "SIGSEGV" or "Segmentation fault" in worker.worker().log.read_text("utf-8", "replace")
             assert not list(tmp_path.glob("*")), (kind, share)  # no half-written file
             if how == "memory":
                 worker.restart()  # a limit stays with the process
