@@ -53,6 +53,7 @@ class Status:
     cache_bytes    size of the stored predictions
     models         model id -> what is installed of it
     memory         bytes of main memory, 0 = unknown
+    devices        what the runtime can run on, best first: name, hardware, bytes of its own memory; empty = unknown
     """
 
     error: SapiensError | None = None
@@ -65,6 +66,7 @@ class Status:
     cache_bytes: int = 0
     models: dict[str, Installed] = field(default_factory=dict)
     memory: int = 0
+    devices: tuple[tuple[str, str, int], ...] = ()
 
 
 status = Status()
@@ -100,6 +102,15 @@ def refresh() -> None:
             sum(row.size for row in away),
         )
     status.memory = status.memory or total_memory()
+    status.devices = () if chosen is not None else tuple(runtime.installed_devices(folder))
+
+
+def memory_for(device: str) -> tuple[str, int]:
+    """Whose memory the network has on a device ("auto": the best one): a graphics card's name, empty for the computer; bytes."""
+    for name, hardware, memory in status.devices:
+        if device in ("auto", name, name.partition(":")[0]):
+            return (hardware, memory) if memory else ("", status.memory)
+    return "", status.memory
 
 
 def chosen_python() -> Path | None:

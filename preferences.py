@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
-from bpy.types import AddonPreferences, Context
+from bpy.types import AddonPreferences, Context, PropertyGroup
 
 from .core.errors import SapiensError
 from .core.licence import SAPIENS2_LICENCE
@@ -156,6 +156,11 @@ def current() -> SapiensPreferences | Defaults:
     """The preferences of the installed extension, else the defaults."""
     addon = bpy.context.preferences.addons.get(__package__)
     return addon.preferences if addon is not None and addon.preferences is not None else Defaults()
+
+
+def device_for(settings: PropertyGroup) -> str:
+    """The device that the settings of a scene ask for; where they leave it to the preferences, that of these."""
+    return current().device if settings.device == "default" else settings.device
 
 
 def user_folder(*parts: str) -> Path:

@@ -63,7 +63,7 @@ def _devices() -> list[str]:
         return []
     from ..infer.devices import available_devices
 
-    return available_devices()
+    return [str(device) for device in available_devices()]
 
 
 def _models() -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ A runtime folder holds::
     bin/uv             the copy of uv that runs (the one in the extension may lie on a read-only disk)
     env/               the environment; its files are hard links into the cache where the disk can do that
     cache/             uv's downloads: a broken installation goes on where it stopped, a repair needs no network
-    installed.json     written last: which lock the environment was made from
+    installed.json     written last: which lock the environment was made from, its torch, the devices that this has found
     lock               held by the Blender that is installing
 """
 
@@ -35,7 +35,12 @@ DOWNLOAD_GIGABYTES = (0.4, 3.0)
 DISK_GIGABYTES = (1.2, 6.0)
 OLDEST_PYTHON = (3, 11)
 MODULES = ("torch", "timm", "scipy", "cv2", "safetensors", "PIL", "huggingface_hub", "fast_simplification", "psutil")
-IMPORT_TEST = f"import {', '.join(MODULES)}; torch.zeros(2).sum().item(); print('torch', torch.__version__)"
+DEVICES = Path(__file__).parents[1] / "infer" / "devices.py"
+IMPORT_TEST = (
+    f"import {', '.join(MODULES)}, json, runpy; torch.zeros(2).sum().item(); "
+    f"print(json.dumps({{'torch': torch.__version__, 'devices': runpy.run_path({str(DEVICES)!r})['available_devices']()}}))"
+)
+"""Prints, in its last line, what is remembered of an environment in which every package can be imported."""
 BACKENDS = ("auto", "cpu", "pypi")
 """Which torch: for the graphics card that uv finds; for the CPU; whatever the Python Package Index has, from there alone."""
 # Runs in any Python, however old.
@@ -91,6 +96,11 @@ def installed_torch(folder: Path) -> str:
     return str(_record(folder).get("torch", "")) if installed_python(folder) is not None else ""
 
 
+def installed_devices(folder: Path) -> list[tuple[str, str, int]]:
+    """Devices that a finished environment found, best first, as of `infer.devices`: name, hardware, bytes of its own memory."""
+    return [(name, hardware, memory) for name, hardware, memory in _record(folder).get("devices", ())]
+
+
 def outdated(folder: Path) -> bool:
     """Whether there is a finished environment, but of another lock."""
     return _record(folder).get("lock", lock_hash()) != lock_hash()
@@ -141,7 +151,7 @@ def install(
         if record and not repair:  # what only the former version needed would stay for ever
             shutil.rmtree(long_path(folder / "cache"), ignore_errors=True)
         with atomic_write(folder / "installed.json") as file:
-            file.write(json.dumps({"lock": lock_hash(), "torch": said.split()[-1]}).encode())
+            file.write(json.dumps({"lock": lock_hash(), **json.loads(said.strip().splitlines()[-1])}).encode())
     progress("Done", 1.0)
     return python
 

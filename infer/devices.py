@@ -1,13 +1,36 @@
-"""What the network can run on here."""
+"""What the network can run on here.
+
+The installation of the runtime runs this file alone, to remember for the sidebar whose memory the weights have to fit into.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 
 
-def available_devices() -> list[str]:
-    """Names that `predict(device=...)` takes, best first, each with the name of the hardware where there is one."""
-    found = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+class Device(NamedTuple):
+    """A device of torch: its name for `predict(device=...)`, the name of the hardware, its own bytes of memory.
+
+    `hardware` is empty and `memory` 0 where the network uses the main processor or main memory.
+    """
+
+    name: str
+    hardware: str = ""
+    memory: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hardware}, {self.memory / 1e9:.0f} GB)" if self.hardware else self.name
+
+
+def available_devices() -> list[Device]:
+    """The devices of this computer, the one that "auto" means first."""
+    found = []
+    for kind, library in (("cuda", torch.cuda), ("xpu", torch.xpu)):  # ROCm calls itself CUDA
+        for i in range(library.device_count() if library.is_available() else 0):
+            card = library.get_device_properties(i)
+            found.append(Device(f"{kind}:{i}", card.name, card.total_memory))
     if torch.backends.mps.is_available():
-        found.append("mps")
-    return [*found, "cpu"]
+        found.append(Device("mps"))
+    return [*found, Device("cpu")]

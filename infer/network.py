@@ -13,6 +13,7 @@ import torch
 from ..core.checkpoint import read_header
 from ..core.errors import Cancelled, SapiensError
 from ..core.weights import PREVIEW, find_checkpoint, fingerprint
+from .devices import available_devices
 from .model.config import TASK_OUTPUTS
 from .model.loading import head_prefixes, load_model
 
@@ -117,9 +118,9 @@ def _task_names(tasks: Iterable[str] | None) -> tuple[str, ...] | None:
 
 
 def choose_device(device: str) -> torch.device:
-    """ "auto" takes the first of CUDA, Apple's Metal and the CPU. Raises SapiensError for a device that is not there."""
+    """ "auto" takes the first of `available_devices`. Raises SapiensError for a device that is not there."""
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        device = available_devices()[0].name.split(":")[0]
     try:
         torch.empty(1, device=device)
         return torch.device(device)
@@ -220,8 +221,8 @@ class Network:
         """Free the loaded checkpoints."""
         self._loaded = {}
         gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        if self.device.type != "cpu":
+            getattr(torch, self.device.type).empty_cache()
 
     def _model(self, checkpoint: Checkpoint) -> Sapiens2:
         if checkpoint.path not in self._loaded:
@@ -233,9 +234,10 @@ class Network:
 
     def _free_memory(self) -> int:
         """Bytes on the device that nobody uses."""
-        if self.device.type == "cuda":
-            unused = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
-            return torch.cuda.mem_get_info(self.device)[0] + unused
+        if self.device.type in ("cuda", "xpu"):
+            library = getattr(torch, self.device.type)
+            unused = library.memory_reserved(self.device) - library.memory_allocated(self.device)
+            return library.mem_get_info(self.device)[0] + unused
         import psutil
 
         return psutil.virtual_memory().available

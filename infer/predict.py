@@ -46,7 +46,7 @@ def predict(
     image      path, or (H, W, 3) uint8 sRGB; see `core.photo.read_photo` for what is understood
     model      "preview", "0.4b", "0.8b", "1b", "5b", or the path of a safetensors file
     tasks      of seg, normal, pointmap, albedo, matting, pose; None = all that the model has
-    device     "auto", "cpu", "cuda", "cuda:1", "mps"
+    device     "auto", "cpu", "cuda", "cuda:1", "mps", "xpu"
     precision  "auto", "float32", "bfloat16", "float16"
     boxes      (P, 4) x1, y1, x2, y2 in pixels of the upright photo, instead of looking for people
     flip_test  also run pose on the mirrored person and average

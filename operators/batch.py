@@ -60,7 +60,7 @@ def batch_arguments(settings: PropertyGroup) -> list[str]:
     """The settings of the sidebar as arguments of the command `batch`."""
     source, output = (bpy.path.abspath(path) for path in (settings.batch_folder, settings.batch_output))
     resolution = str(settings.faces) if settings.resolution == "FACES" else settings.resolution.lower()
-    device = preferences.current().device if settings.device == "default" else settings.device
+    device = preferences.device_for(settings)
     found = ["batch", source, "-o", output, "--model", settings.model, "--device", device, "--precision", settings.precision]
     found += [
         "--resolution",

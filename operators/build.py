@@ -34,7 +34,7 @@ def network_options(context: Context, boxes: bool = True) -> dict:
     boxes  with those of the photo
     """
     settings = context.scene.sapiens2
-    device = preferences.current().device if settings.device == "default" else settings.device
+    device = preferences.device_for(settings)
     options = {"model": settings.model, "device": device, "precision": settings.precision, "flip_test": settings.flip}
     if not boxes:
         return options

@@ -151,7 +151,7 @@ class SAPIENS2_OT_people_find(Idle, JobOperator, Operator):
         photo = photo_path(settings)
         if photo is None or not photo.is_file():
             raise SapiensError("No photo is chosen.", "Choose the photo of a person.")
-        device = preferences.current().device if settings.device == "default" else settings.device
+        device = preferences.device_for(settings)
         return Job("find", photo.stem, {"photo": str(photo), "model": settings.model, "device": device})
 
     def finish(self, context: Context, job: Job) -> None:

@@ -98,6 +98,19 @@ def test_a_result_can_be_deleted_beside_showing_it(part, make_avatar):
     assert "sapiens2.clear" not in draw(part, "Run") and not bpy.data.objects
 
 
+@pytest.mark.parametrize(
+    ("device", "sentence"),
+    [("auto", "Needs 16 GB, Small Card has 8 GB"), ("cpu", "Needs 16 GB, this computer has 64 GB")],
+)
+def test_the_model_panel_looks_at_the_memory_of_the_chosen_device(part, monkeypatch, device, sentence):
+    jobs, settings = part("jobs"), bpy.context.scene.sapiens2
+    settings.model, settings.device = "0.8b", device
+    installed = jobs.Installed((), ("pose",), 11 * 10**9, 10**9)
+    devices = (("cuda:0", "Small Card", 8 * 10**9), ("cpu", "", 0))
+    monkeypatch.setattr(jobs, "status", jobs.Status(models={"0.8b": installed}, memory=64 * 10**9, devices=devices))
+    assert sentence in " ".join(draw(part, "Model"))
+
+
 def test_the_panel_has_the_precisions_of_the_command_line(part):
     items = part("properties").SapiensSettings.bl_rna.properties["precision"].enum_items
     commands = next(action for action in part("cli").parser()._actions if isinstance(action.choices, dict)).choices

@@ -67,7 +67,8 @@ def shelf(part, monkeypatch, tmp_path, real_uv, make_wheel) -> Path:
     monkeypatch.setattr(runtime, "LOCK", tmp_path / "requirements.lock")
     monkeypatch.setattr(runtime, "TORCH", tmp_path / "torch.txt")
     monkeypatch.setattr(runtime, "DISK_GIGABYTES", (0.0, 0.0))
-    monkeypatch.setattr(runtime, "IMPORT_TEST", "import torch, library; print('torch', torch.__version__)")
+    found = "{'torch': torch.__version__, 'devices': [['cuda:0', 'Small Card', 8 << 30], ['cpu', '', 0]]}"
+    monkeypatch.setattr(runtime, "IMPORT_TEST", f"import json, torch, library; print(json.dumps({found}))")
     monkeypatch.setattr(runtime, "uv_program", lambda folder: real_uv)
     monkeypatch.delenv("SAPIENS2_PYTHON", raising=False)
     return shelf
@@ -83,11 +84,14 @@ def test_runtime_is_installed_mended_and_removed(prefs, part, shelf, tmp_path):
     assert bpy.ops.sapiens2.runtime_install(wheels=str(shelf)) == {"FINISHED"}
     python = jobs.status.python
     assert python is not None and chosen in python.parents and jobs.current() is None and jobs.status.error is None
+    assert jobs.memory_for("auto") == jobs.memory_for("cuda") == ("Small Card", 8 << 30)
+    assert jobs.memory_for("cpu") == jobs.memory_for("mps") == ("", jobs.status.memory)
     victim = next(python.parent.parent.rglob("torch/__init__.py"))
     victim.unlink()
     assert bpy.ops.sapiens2.runtime_install(wheels=str(shelf)) == {"FINISHED"} and victim.is_file()
     assert bpy.ops.sapiens2.runtime_remove() == {"FINISHED"}
     assert jobs.status.python is None and not python.exists()
+    assert jobs.memory_for("auto") == ("", jobs.status.memory)
     assert (chosen / "env" / "mine.txt").exists(), "what was in the chosen folder is not ours"
 
 

@@ -155,7 +155,8 @@ def small(tmp_path, monkeypatch, real_uv, make_wheel):
     monkeypatch.setattr(runtime, "LOCK", tmp_path / "requirements.lock")
     monkeypatch.setattr(runtime, "TORCH", tmp_path / "torch.txt")
     monkeypatch.setattr(runtime, "DISK_GIGABYTES", (0.0, 0.0))
-    monkeypatch.setattr(runtime, "IMPORT_TEST", "import torch, library; print('torch', torch.__version__)")
+    found = "{'torch': torch.__version__, 'devices': [['cuda:0', 'Small Card', 8 << 30], ['cpu', '', 0]]}"
+    monkeypatch.setattr(runtime, "IMPORT_TEST", f"import json, torch, library; print(json.dumps({found}))")
     monkeypatch.setattr(runtime, "uv_program", lambda folder: real_uv)
     state.server, state.lock, state.home = server, lock, tmp_path / "user ü" / "runtime"
     state.log = tmp_path / "logs" / "install.log"
