@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 KEPT = Kept()
 """Of the photo that the artist works on: this process lives as long as they move sliders."""
-PREDICT_SHARE = 0.75
-"""Share of the time of a whole run that the network takes; only the progress bar depends on it."""
+BUILD_SECONDS = 3.0
+"""What a build takes after the network, roughly; only the progress bar of a whole run depends on it."""
 
 
 def predict(photo: str, output: str, progress: Progress, **options: Any) -> dict:
@@ -78,9 +79,21 @@ def run(
     previews: str = "",
     **options: Any,
 ) -> dict:
-    """`predict`, then `build`."""
-    predict(photo, predictions, lambda stage, fraction: progress(stage, fraction * PREDICT_SHARE), **options)
-    later = partial(_part, progress, PREDICT_SHARE, 1 - PREDICT_SHARE)
+    """`predict`, then `build`.
+
+    A network takes a second or many minutes, a build about the same time every time: the progress of the former is that of the
+    whole if it goes on at its pace, so that the time left that follows from it is right for every model.
+    """
+    start, share = time.monotonic(), 0.0
+
+    def network(stage: str, fraction: float) -> None:
+        nonlocal share
+        spent = time.monotonic() - start
+        share = spent * fraction / max(spent + BUILD_SECONDS * fraction, 1e-6)
+        progress(stage, share)
+
+    predict(photo, predictions, network, **options)
+    later = partial(_part, progress, share, 1 - share)
     return build(predictions, name, output, later, settings, previews, photo)
 
 
