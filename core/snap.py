@@ -2,7 +2,8 @@
 
 A network (or a resampling) blends the depths of both sides of an edge. Such pixels are real parts of the person: they are moved,
 not deleted. Each is predicted by the tangent planes of trustworthy pixels around it; those of the same part, colour and normal, near
-to the measured depth, have the say.
+to the measured depth, have the say. The surest go first, and the next ones are predicted from them too: every surface spreads over its
+own colour before the soft borders between two are shared out.
 """
 
 from __future__ import annotations
@@ -34,8 +35,18 @@ EDGES = 50
 RADIUS = 5
 """Network pixels around a pixel from which it is predicted."""
 
+SURE = (4.0,) * 24 + (2.0,) * 4 + (1.0,) * 2 + (0.5,) * 2
+"""Rounds of prediction, each from what the last ones found, and the support that a prediction must have in each: about the number of
+next neighbours of the same colour that say the same."""
+
+NEXT = 2
+"""Network pixels from a newly filled one within which predictions are made anew: farther on its say is small."""
+
 PASSES = 4
-"""Rounds of prediction, each from what the last one found: holes up to PASSES * RADIUS pixels wide from their rim are filled."""
+"""Rounds after these, in which every prediction counts: holes up to PASSES * RADIUS pixels wide from their rim are filled."""
+
+AGREES = 0.02
+"""Metres within which two predictions say the same."""
 
 COLOUR = 25.0
 """sRGB steps by which the colour of one surface varies from pixel to pixel."""
@@ -73,22 +84,57 @@ def snap(
     if not trusted.any():
         return out, known
     cues = (normal, slants, labels, image, max(1, round(scale)))
+    limit = gap_limit(z, camera)
     # The rim of the silhouette is blended with the background more often than not: believe it only where planes agree.
     pixels = np.flatnonzero(rim)
-    off = np.abs(_predict(pixels, out, trusted, *cues) - out.ravel()[pixels])
+    off = np.abs(_predict(pixels, out, trusted, *cues)[0] - out.ravel()[pixels])
     out[~trusted] = 0
-    agrees = pixels[off <= 0.5 * gap_limit(z, camera).ravel()[pixels]]
+    agrees = pixels[off <= 0.5 * limit.ravel()[pixels]]
     out.ravel()[agrees] = z.ravel()[agrees]
     measured = out > 0
-    for _ in range(PASSES):
-        missing = np.flatnonzero(domain & (out <= 0))
-        if not len(missing):
-            break
-        guess = _predict(missing, np.where(out > 0, out, z), out > 0, *cues)
-        if not guess.any():
-            break
-        out.ravel()[missing] = guess
-    return out, measured
+    valleys = _valleys(z, known, measured | ~domain, limit, stride) & measured if blended else np.zeros_like(measured)
+    out[valleys] = 0
+    _fill(out, z, domain, SURE, cues)
+    believed = valleys & ((out <= 0) | (np.abs(out - z) <= limit))
+    out[believed] = z[believed]
+    _fill(out, z, domain, (0.0,) * PASSES, cues)
+    return out, measured & (~valleys | believed)
+
+
+def _valleys(z: np.ndarray, known: np.ndarray, trusted: np.ndarray, limit: np.ndarray, stride: int) -> np.ndarray:
+    """(H, W) bool: strips of trusted pixels that are narrower than a blended edge and farther than both of their sides: what is seen
+    between two fingers, on no edge but blended with both of them."""
+    import cv2
+
+    width, around = (cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (n, n)) for n in (max(3, 2 * stride - 3), 4 * stride + 1))
+    narrow = trusted & (cv2.morphologyEx(trusted.astype(np.uint8), cv2.MORPH_OPEN, width) == 0)
+    sides = cv2.morphologyEx(np.where(known, z, np.inf).astype(np.float32), cv2.MORPH_OPEN, around)
+    return narrow & (z - sides > 0.5 * limit)
+
+
+def _fill(out: np.ndarray, z: np.ndarray, domain: np.ndarray, support: tuple[float, ...], cues: tuple) -> None:
+    """Predict depths of the domain that `out` (H, W) lacks, in place, in rounds that ask for so much support each.
+
+    z     (H, W) what was measured, 0 = nothing; where a prediction starts to look for its surface
+    cues  the last arguments of `_predict`
+    """
+    import cv2
+
+    reach = np.ones(2 * (2 * NEXT * cues[-1] + 1,), np.uint8)
+    guess, found = np.zeros((2, *out.shape), np.float32)
+    trusted = out > 0
+    depth, missing = np.where(trusted, out, z), domain & ~trusted
+    changed = missing
+    for least in support:
+        wanted = np.flatnonzero(changed)
+        if len(wanted):
+            guess.ravel()[wanted], found.ravel()[wanted] = _predict(wanted, depth, trusted, *cues)
+        new = missing & (guess > 0) & (found >= least)
+        out[new] = depth[new] = guess[new]
+        trusted |= new
+        missing &= ~new
+        # Nothing is new for a pixel around which nothing was filled: its prediction waits for a round that asks for less.
+        changed = missing & (cv2.dilate(new.astype(np.uint8), reach) > 0)
 
 
 def _between_surfaces(
@@ -148,15 +194,16 @@ def _predict(
     labels: np.ndarray,
     image: np.ndarray,
     scale: int,
-) -> np.ndarray:
-    """Depth (n,) float32 of the pixels with flat indices `wanted` (n,), from trusted ones around; 0 = none in reach."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Depth (n,) float32 of the pixels with flat indices `wanted` (n,), from trusted ones around, 0 = none in reach; and its support (n,):
+    the weight of the neighbours of the pixel's colour that agree with it."""
     reach = np.arange(-RADIUS, RADIUS + 1)
     dy, dx = (d.ravel() for d in np.meshgrid(reach, reach, indexing="ij"))
     inside = (dx**2 + dy**2 <= RADIUS**2) & ((dx != 0) | (dy != 0))
     dy, dx = (d[inside].astype(np.float32) * scale for d in (dy, dx))
     near = np.exp((dx**2 + dy**2) / np.float32(-8 * scale**2))
     height, width = z.shape
-    out = np.zeros(len(wanted), np.float32)
+    out, support = np.zeros((2, len(wanted)), np.float32)
     flat = [a.reshape(height * width, *a.shape[2:]) for a in (z, trusted, labels, image, normal, *slants)]
     depth, trust, label, colour, facing, down, right = flat
     for start in range(0, len(wanted), CHUNK):
@@ -172,14 +219,16 @@ def _predict(
         inverse = 1 / depth[pixel]
         guess = inverse * (1 - down[pixel] * dy[column] - right[pixel] * dx[column])
         difference = colour[pixel].astype(np.float32) - colour[here]
-        weight = near[column] * (
-            np.exp(np.einsum("ij,ij->i", difference, difference) / np.float32(-2 * COLOUR**2)) + np.float32(0.05)
-        )
+        alike = near[column] * np.exp(np.einsum("ij,ij->i", difference, difference) / np.float32(-2 * COLOUR**2))
+        weight = alike + np.float32(0.05) * near[column]
         weight *= np.where(label[pixel] == label[here], 1, np.float32(0.3))
         weight *= np.maximum(np.einsum("ij,ij->i", facing[pixel], facing[here]), 0) ** 4 + np.float32(0.05)
         weight *= guess > 0.2 * inverse
-        out[start : start + CHUNK] = _mode(row, guess, weight, depth[centre])
-    return out
+        found = _mode(row, guess, weight, depth[centre])
+        agrees = np.abs(guess * found[row] - 1) * found[row] < AGREES
+        out[start : start + CHUNK] = found
+        support[start : start + CHUNK] = np.bincount(row, alike * agrees, len(centre))
+    return out, support
 
 
 def _mode(group: np.ndarray, inverse: np.ndarray, weight: np.ndarray, measured: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Tears: an arm in front of a chest separates, a nose does not; blended depths go back to a surface."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -102,6 +103,26 @@ def test_blended_depths_return_to_one_of_the_two_surfaces(scan_subjects):
     assert np.mean(np.abs(z - truth)[edge] < 0.06) > 0.97
     far = (np.abs(z - 3) > 0.05) & (np.abs(z - truth) > 0.1)
     assert far.mean() < 0.001, "depths between the surfaces are left"
+
+
+def test_what_is_seen_between_two_blended_fingers_goes_back_to_the_surface_behind():
+    """A hand at 2 m in front of a wall 0.3 m behind; the gap is narrower than the blur, its depth nowhere right."""
+    camera = Camera(160, 120, 900.0, 900.0, 79.5, 59.5)
+    truth = np.full((120, 160), 2.3, np.float32)
+    truth[30:90, 90:] = 2.0
+    for top in (38, 57):
+        truth[top : top + 12, 40:90] = 2.0
+    gap = np.s_[52:55, 46:84]
+    hand = truth < 2.1
+    image = np.where(hand[..., None], np.uint8([200, 150, 120]), np.uint8([60, 100, 90])).astype(np.uint8)
+    image = cv2.GaussianBlur(image, (0, 0), 0.7)
+    blended = cv2.GaussianBlur(truth, (0, 0), 3.0)
+    assert np.abs(blended - 2.3)[gap].min() > 0.06
+    normal = np.broadcast_to(np.float32([0, 0, -1]), (*truth.shape, 3))
+    slants = edges.slant(normal, camera.rays(), camera)
+    z, _ = snap(blended, np.ones(truth.shape, bool), normal, slants, np.where(hand, HAND, TORSO).astype(np.uint8), image, camera)
+    assert np.mean(np.abs(z - 2.3)[gap] < 0.03) > 0.95, np.abs(z - 2.3)[gap].round(2)
+    assert np.mean(np.abs(z - truth)[hand] < 0.03) > 0.95
 
 
 def test_exact_depths_stay_as_they_are(scan_subjects):
