@@ -61,4 +61,4 @@ def test_a_hundred_results_come_in_quickly_and_in_order(part, make_avatar, tmp_p
         assert (places[:10, 0] == np.arange(10) * 1.5).all() and (places[::10, 1] == np.arange(10) * 1.5).all()
         assert all(len(ob.instance_collection.all_objects) == 3 for ob in made)
         assert len({ob.instance_collection for ob in made}) == 100
-        assert taken < 10, f"{taken:.1f} s for a hundred results"
+        assert taken < 30, f"{taken:.1f} s for a hundred results"  # 2 to 4 s; minutes if each looked at all others

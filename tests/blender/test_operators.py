@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import bpy
@@ -219,17 +218,6 @@ def test_clear_removes_what_was_made_and_nothing_else(settled, sample):
     bpy.ops.sapiens2.import_predictions(filepath=str(sample))
     assert bpy.ops.sapiens2.clear() == {"FINISHED"}
     assert datablocks() == before
-
-
-def test_the_final_write_is_quick(part, make_avatar):
-    """Under 1.5 s of processor time for a scan of 1024 x 768 that fills a third of the photo, the most that a person does.
-
-    Before 4.5 custom normals go through a slow function of Blender.
-    """
-    avatar = make_avatar(590, 444)
-    start = time.process_time()
-    part("scene.build").write_avatars([avatar], "Photo")
-    assert time.process_time() - start < (1.5 if bpy.app.version >= (4, 5) else 3.5)
 
 
 def test_report_masks_what_is_private(part):
