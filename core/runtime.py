@@ -40,7 +40,7 @@ IMPORT_TEST = (
     f"import {', '.join(MODULES)}, json, runpy; torch.zeros(2).sum().item(); "
     f"print(json.dumps({{'torch': torch.__version__, 'devices': runpy.run_path({str(DEVICES)!r})['available_devices']()}}))"
 )
-"""Prints, in its last line, what is remembered of an environment in which every package can be imported."""
+"""Prints, in a line of JSON, what is remembered of an environment in which every package can be imported."""
 BACKENDS = ("auto", "cpu", "pypi")
 """Which torch: for the graphics card that uv finds; for the CPU; whatever the Python Package Index has, from there alone."""
 # Runs in any Python, however old.
@@ -151,7 +151,8 @@ def install(
         if record and not repair:  # what only the former version needed would stay for ever
             shutil.rmtree(long_path(folder / "cache"), ignore_errors=True)
         with atomic_write(folder / "installed.json") as file:
-            file.write(json.dumps({"lock": lock_hash(), **json.loads(said.strip().splitlines()[-1])}).encode())
+            found = next(line for line in said.splitlines() if line.startswith('{"torch"'))  # libraries may warn around it
+            file.write(json.dumps({"lock": lock_hash(), **json.loads(found)}).encode())
     progress("Done", 1.0)
     return python
 
