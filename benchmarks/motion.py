@@ -23,9 +23,9 @@ from sapiens2_avatar.core.contacts import foot_points, spans
 from sapiens2_avatar.core.data import Predictions
 from sapiens2_avatar.core.foot_lock import sole_offsets
 from sapiens2_avatar.core.motion import MotionSettings, Take, make_take
+from sapiens2_avatar.core.recognise import recognise
 from sapiens2_avatar.core.rest_frames import rest_frames, rest_points
 from sapiens2_avatar.core.retarget import retarget_motion
-from sapiens2_avatar.core.rigs import recognise
 from sapiens2_avatar.core.rotations import fit_rigid
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, SIDES, joint_index
 

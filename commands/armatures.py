@@ -11,8 +11,8 @@ from ..core.errors import SapiensError
 if TYPE_CHECKING:
     import bpy
 
+    from ..core.bone_map import BoneMap
     from ..core.retarget import RetargetSettings
-    from ..core.rigs import BoneMap
     from .console import Console
 
 
@@ -48,7 +48,7 @@ def open_armature(text: str) -> bpy.types.Object:
 
 def bone_map_of(armature: bpy.types.Object, options: Namespace, console: Console) -> BoneMap:
     """The bone table that --bones names, else the recognised one; written to the file of --save-bones. Raises SapiensError."""
-    from ..core.rig_presets import save_preset
+    from ..core.bone_map_file import save_preset
     from ..scene.bone_table import resolve
     from ..scene.rig_state import read_rest
 

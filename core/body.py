@@ -20,7 +20,7 @@ from functools import cache
 import numpy as np
 
 from .bone_frames import smoothstep, template_joints
-from .rigs import FINGER_JOINTS, PHALANGES
+from .bone_map import FINGER_JOINTS, PHALANGES
 from .rotations import dot, perpendicular, shortest_arc, two_axis_frame, unit
 from .skeleton import SIDES, finger_joints, joint_index
 
@@ -36,7 +36,7 @@ def anatomical_frames(points: Mapping[str, np.ndarray], head: np.ndarray | None 
     points  joint name -> (F, 3), one space and unit. Names of `core.skeleton.JOINT_NAMES`, and `left_toe`, `right_toe`: the ball
             of the foot. left_hip, right_hip and neck are needed, everything else may be absent.
     head    (F, 3, 3) frame of the head if something better than the trunk is known
-    Returns role -> (F, 3, 3): hips, chest, head, and the limbs of `core.rigs`.
+    Returns role -> (F, 3, 3): hips, chest, head, and the limbs of `core.recognise`.
     """
     hips_middle = (points["left_hip"] + points["right_hip"]) / 2
     up = points["neck"] - hips_middle

@@ -10,14 +10,14 @@ import numpy as np
 
 from .body import Frames, anatomical_frames
 from .bone_frames import fit_head, flexion_sides
+from .bone_map import FINGER_JOINTS, PHALANGES, BoneMap
 from .errors import SapiensError
 from .head_motion import face_frames, head_motion
 from .quaternions import slerp
 from .rest import RestRig
 from .rest_frames import ground_height, rest_frames, rest_points, trunk_heights
-from .rigs import FINGER_JOINTS, PHALANGES, SIDES, BoneMap
 from .rotations import quaternion_from_rotation, rotation_from_quaternion, two_axis_frame, unit
-from .skeleton import JOINT_NAMES, finger_joints, joint_index, keypoint_index
+from .skeleton import JOINT_NAMES, SIDES, finger_joints, joint_index, keypoint_index
 
 SPINE_BEND = 1.5  # the upper spine bends more than the lower: share of the turn at height u is u ** SPINE_BEND
 FACE_POINTS = tuple(keypoint_index(n) for n in ("center_of_upper_inner_lip", "center_of_lower_inner_lip", "l_center_of_iris"))

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .bone_map import BoneMap
 from .rest import RestRig
-from .rigs import BoneMap
 from .rotations import rotation_from_vector, swing_twist
 
 Turns = Mapping[str, np.ndarray | None]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from .body import Frames, anatomical_frames
+from .bone_map import FINGER_JOINTS, PHALANGES, BoneMap
 from .errors import SapiensError
 from .rest import RestRig
-from .rigs import FINGER_JOINTS, PHALANGES, SIDES, BoneMap
 from .rotations import angle_between, two_axis_frame, unit
-from .skeleton import finger_joints
+from .skeleton import SIDES, finger_joints
 
 LIMB_JOINTS = {  # limb of a rig -> the joint at the head of its bone
     "Shoulder": "clavicle", "UpperArm": "shoulder", "LowerArm": "elbow", "Hand": "wrist",

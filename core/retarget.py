@@ -14,14 +14,15 @@ from itertools import pairwise
 import numpy as np
 
 from .body_motion import NECK_SHARE, BodyMotion, has_leg, leg_length
+from .bone_map import BoneMap
 from .errors import SapiensError
 from .foot_lock import ground_of, lock_rig_feet
 from .limb_twist import spread_twist
 from .quaternions import continuous
 from .rest import RestRig
 from .rest_frames import rest_frames, rest_points, trunk_heights
-from .rigs import SIDES, BoneMap
 from .rotations import quaternion_from_rotation, unit
+from .skeleton import SIDES
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import bpy
 import numpy as np
 
 from ..core.body_motion import BodyMotion
+from ..core.bone_map import BoneMap
 from ..core.motion import Take
 from ..core.retarget import RetargetSettings
-from ..core.rigs import BoneMap
 from .retarget import Channels, channels_of, snap, solve, write_pose
 from .rig_state import find_armature
 

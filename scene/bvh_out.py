@@ -10,9 +10,9 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ..core.bone_map import BoneMap
 from ..core.bvh import BvhClip, write_bvh
 from ..core.rest import RestRig
-from ..core.rigs import BoneMap
 from ..core.rotations import unit
 from .rig_state import parents_first, read_rest
 

@@ -11,6 +11,7 @@ import numpy as np
 from mathutils import Euler, Quaternion, Vector
 
 from ..core.body_motion import BodyMotion, motion_from_joints
+from ..core.bone_map import BoneMap
 from ..core.data import Pose
 from ..core.errors import SapiensError
 from ..core.frames import transform_points
@@ -18,7 +19,6 @@ from ..core.ground import place
 from ..core.quaternions import continuous, euler_from_rotation, rotation_from_euler, unwrapped
 from ..core.rest import RestRig
 from ..core.retarget import RetargetSettings, RigMotion, retarget_motion
-from ..core.rigs import BoneMap
 from ..core.rotations import quaternion_from_rotation, rotation_from_quaternion, vector_from_rotation
 from .bone_table import resolve
 from .rig_state import check_controllable, find_armature, find_followed, is_held, read_rest, set_switches

@@ -83,8 +83,8 @@ def test_bvh_is_put_on_an_armature_and_out_again(factory, command, rig_file, tmp
     from sapiens2_avatar.core.body_motion import motion_from_joints
     from sapiens2_avatar.core.bvh import BvhClip, read_bvh, write_bvh
     from sapiens2_avatar.core.foreign import read_bvh_motion
+    from sapiens2_avatar.core.recognise import recognise
     from sapiens2_avatar.core.retarget import retarget_motion
-    from sapiens2_avatar.core.rigs import recognise
 
     rest = factory.make_rig("cmu_bvh_cgspeed", "T")
     solved = retarget_motion(motion_from_joints(walking(factory, 10)), rest, recognise(rest))

@@ -95,8 +95,8 @@ def test_a_folder_of_keypoint_files_and_a_bvh(settled, factory, tmp_path) -> Non
 
     from sapiens2_avatar.core.body_motion import motion_from_joints
     from sapiens2_avatar.core.bvh import BvhClip, write_bvh
+    from sapiens2_avatar.core.recognise import recognise
     from sapiens2_avatar.core.retarget import retarget_motion
-    from sapiens2_avatar.core.rigs import recognise
 
     rest = factory.make_rig("cmu_bvh_cgspeed", "T")
     solved = retarget_motion(motion_from_joints(walking(factory, 6)), rest, recognise(rest))

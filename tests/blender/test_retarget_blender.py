@@ -83,8 +83,8 @@ def evaluated(obj) -> dict[str, np.ndarray]:
 def expected(factory, kinematics, rest, pose, level) -> dict[str, np.ndarray]:
     """The pose of every bone from the arrays alone, in double precision: the same numbers for every version of Blender."""
     from sapiens2_avatar.core.body_motion import motion_from_joints
+    from sapiens2_avatar.core.recognise import recognise
     from sapiens2_avatar.core.retarget import retarget_motion
-    from sapiens2_avatar.core.rigs import recognise
 
     world = pose.positions.astype(np.float64) @ level[:3, :3].T
     solved = retarget_motion(motion_from_joints(world[None]), rest, recognise(rest))
@@ -297,7 +297,7 @@ def test_a_motion_becomes_an_action(rate, armature, part, factory, kinematics) -
     assert {c.data_path.rsplit(".", 1)[1] for c in found} == {"rotation_quaternion", "location"}
     assert written.keys == sum(len(c.keyframe_points) for c in found) == 31 * len(found)
     assert {k.interpolation for k in found[0].keyframe_points} == {"LINEAR"}
-    bone_map = part("core.rigs").recognise(rest)
+    bone_map = part("core.recognise").recognise(rest)
     keyed = {c.data_path.split('"')[1] for c in found}
     assert keyed <= {name for names in bone_map.bones.values() for name in names} and "root" not in keyed
     rotations, heads = kinematics(rest, part("core.retarget").retarget_motion(motion, rest, bone_map))

@@ -9,6 +9,7 @@ import pytest
 
 from sapiens2_avatar.core.body_motion import motion_from_joints
 from sapiens2_avatar.core.bone_frames import fit_head, template_head, template_joints
+from sapiens2_avatar.core.bone_map import BoneMap
 from sapiens2_avatar.core.data import Pose, Predictions
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.head_motion import HeadMotion, calm_frame, head_motion
@@ -17,7 +18,6 @@ from sapiens2_avatar.core.pose import lift_pose
 from sapiens2_avatar.core.rest import RestRig
 from sapiens2_avatar.core.retarget import RetargetSettings, retarget_motion
 from sapiens2_avatar.core.rig import make_rig
-from sapiens2_avatar.core.rigs import BoneMap
 from sapiens2_avatar.core.rotations import rotation_from_vector
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, keypoint_index, keypoint_swap
 from sapiens2_avatar.core.unpose import bone_frames

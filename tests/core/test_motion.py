@@ -19,7 +19,7 @@ from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.filters import cutoff, low_pass, low_pass_rotations, outliers
 from sapiens2_avatar.core.frames import LEVEL_WORLD_FROM_CAMERA
 from sapiens2_avatar.core.motion import MotionSettings, make_take, who_moves
-from sapiens2_avatar.core.rigs import recognise
+from sapiens2_avatar.core.recognise import recognise
 from sapiens2_avatar.core.rotations import angle_between, rotation_from_vector
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, joint_swap
 from sapiens2_avatar.core.take_bvh import write_take_bvh

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from .bone_map import ROLES, BoneMap
 from .errors import SapiensError
 from .files import atomic_write
 from .rest import RestRig
-from .rigs import ROLES, BoneMap
 
 FORMAT = "sapiens2-bone-map"
 VERSION = 1
