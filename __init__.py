@@ -10,9 +10,9 @@ In Blender this package is an extension; without Blender it is a library. Nothin
 """
 
 _PUBLIC = {
-    "Predictions": "core.data",
-    "Camera": "core.data",
-    "Pose": "core.data",
+    "Predictions": "core.predictions",
+    "Camera": "core.arrays",
+    "Pose": "core.arrays",
     "SapiensError": "core.errors",
     "make_scan": "core.avatar",
     "make_avatars": "core.avatar",

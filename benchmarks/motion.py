@@ -20,9 +20,9 @@ from studio import STUDIO, read_predictions, sample_names
 
 from sapiens2_avatar.core.body_motion import leg_length
 from sapiens2_avatar.core.contacts import foot_points, spans
-from sapiens2_avatar.core.data import Predictions
 from sapiens2_avatar.core.foot_lock import sole_offsets
 from sapiens2_avatar.core.motion import MotionSettings, Take, make_take
+from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.recognise import recognise
 from sapiens2_avatar.core.rest_frames import rest_frames, rest_points
 from sapiens2_avatar.core.retarget import retarget_motion

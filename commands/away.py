@@ -15,8 +15,8 @@ from ..core.errors import SapiensError
 from .console import Console
 
 if TYPE_CHECKING:
+    from ..core.arrays import Avatar, Pose
     from ..core.avatar import AvatarSettings
-    from ..core.data import Avatar, Pose
     from ..core.motion import Take
     from ..core.worker_client import Job
 

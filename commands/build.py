@@ -15,8 +15,8 @@ from .console import Console
 from .inputs import check_blend, check_writable, distinct, name_of, predictions_of
 
 if TYPE_CHECKING:
+    from ..core.arrays import Avatar
     from ..core.avatar import AvatarSettings
-    from ..core.data import Avatar
 
 EXPORTS = (".glb", ".gltf", ".fbx", ".usd", ".usdc", ".usda", ".obj", ".ply", ".json", ".exr")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .data import MeshData
+from .arrays import MeshData
 from .parts import face_labels
 from .skeleton import part_labels
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from .data import Avatar, Camera, MeshData, Pose, Predictions, RigData, SkinWeights
+from .arrays import Avatar, Camera, MeshData, Pose, RigData, SkinWeights
 from .errors import SapiensError
+from .predictions import Predictions
 from .scan import ScanSettings
 from .texture import TextureSettings
 

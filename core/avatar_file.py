@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .data import Avatar, Camera, MeshData, PartData, RigData, SkinWeights, Textures
+from .arrays import Avatar, Camera, MeshData, PartData, RigData, SkinWeights, Textures
 from .errors import SapiensError
 from .exr import exr_bytes
 from .kept import Kept, digest

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .data import Pose
+from .arrays import Pose
 from .errors import SapiensError
 from .motion import Take
 

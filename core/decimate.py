@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .data import Camera, MeshData
+from .arrays import Camera, MeshData
 from .frames import uv_from_pixel
 from .meshing import vertex_normals
 

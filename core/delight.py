@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .arrays import Camera
 from .clusters import split_colours
 from .colour import LUMINANCE
-from .data import Camera
 from .fill import push_pull
 from .lighting import Cells, diffuse_transfer, directions, fit_radiance, glossy_transfer, make_cells, visibility
 from .materials import MATERIALS, material_of_label

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from .arrays import Camera
 from .camera import ASSUMED_FOCAL, fit_rays, focal_in_pixels
-from .data import Camera, Predictions
 from .errors import SapiensError
 from .photo import read_photo
-from .store import FORMAT, VERSION
+from .predictions import FORMAT, VERSION, Predictions
 
 SPHERE_POINTS = 500
 PLY_TYPES = {

@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from .data import Camera
+from .arrays import Camera
 from .skeleton import part_names
 
 CLAMP = 0.15

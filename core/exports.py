@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .arrays import Avatar, Camera
 from .camera import blender_lens
-from .data import Avatar, Camera
 from .errors import SapiensError
 from .files import atomic_write
 from .frames import pixel_from_uv, transform_points, transform_vectors, world_from_blender_camera

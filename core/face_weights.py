@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .arrays import MeshData, RigData, SkinWeights
 from .bone_frames import smoothstep
-from .data import MeshData, RigData, SkinWeights
 from .rotations import two_axis_frame
 from .seams import cut
 from .skeleton import part_labels

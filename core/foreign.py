@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from .arrays import Pose
 from .body_motion import BodyMotion, motion_from_rig
 from .bvh import read_bvh
-from .data import Pose, Predictions
 from .errors import SapiensError
+from .predictions import Predictions
 from .recognise import recognise
 from .sources import SUFFIXES, as_predictions, frame_files, load_json, read_keypoints, read_sam3d
 from .video import IMAGES

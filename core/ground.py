@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .data import Pose
+from .arrays import Pose
 from .frames import LEVEL_WORLD_FROM_CAMERA
 
 PITCH, ROLL = 12.0, 3.0

@@ -11,8 +11,9 @@ from functools import cache
 
 import numpy as np
 
-from .data import Camera, Predictions
+from .arrays import Camera
 from .errors import SapiensError
+from .predictions import Predictions
 from .skeleton import HEAD_PARTS, joint_keypoints, keypoint_index, keypoint_names, part_labels, part_names
 
 MIN_VALID = 0.3  # share of a window that must show the right part

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from .arrays import Camera
 from .bone_frames import template_joints
-from .data import Camera, Predictions
 from .frames import camera_from_normal_head
 from .joints import Samples, allowed_parts
+from .predictions import Predictions
 from .rotations import cross, dot, unit
 from .skeleton import SIDES, joint_index, keypoint_index
 

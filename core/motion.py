@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .arrays import Avatar, Camera, Pose
 from .body_motion import FACE_POINTS, BodyMotion, head_frames, motion_from_joints
 from .bone_lengths import steady_lengths
 from .contacts import find_contacts, ground_level, lock_feet, spans
-from .data import Avatar, Camera, Pose, Predictions
 from .errors import SapiensError
 from .filters import cutoff, low_pass, low_pass_rotations, outliers
 from .frames import transform_points
 from .head_motion import calm_frame, head_motion
+from .predictions import Predictions
 from .rotations import unit
 from .skeleton import JOINT_NAMES, joint_index
 from .tracking import track, undo_swaps

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .data import Camera
+from .arrays import Camera
 from .edges import gap_limit, pair
 
 REACH = 0.05

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .data import Camera
+from .arrays import Camera
 from .skeleton import SIDES, joint_index, joint_keypoints
 
 JOINTS = tuple(joint_index(f"{side}_{name}") for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in SIDES)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .data import Pose
+from .arrays import Pose
 from .errors import SapiensError
 
 FORMAT = "sapiens2-pose"

@@ -11,7 +11,7 @@ from .files import atomic_write
 from .skeleton import part_colours
 
 if TYPE_CHECKING:
-    from .data import Predictions
+    from .predictions import Predictions
 
 MAPS = ("photo", "normal", "depth", "parts", "albedo", "pose")
 SIZE = 256

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from .data import Camera
+from .arrays import Camera
 from .edges import pair, pair_gap
 from .multigrid import solve
 from .noise import REACH, Noise

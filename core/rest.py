@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .data import check_arrays
+from .arrays import check_arrays
 from .errors import SapiensError
 from .rotations import shortest_arc
 

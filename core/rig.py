@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .arrays import Pose, RigData
 from .bone_frames import chest_frame, flexion_sides, hips_frame
-from .data import Pose, RigData
 from .errors import SapiensError
 from .face_bones import face_bones
 from .rotations import perpendicular, two_axis_frame, unit

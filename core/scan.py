@@ -17,13 +17,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import edges, meshing, refine
-from .data import Camera, MeshData, Predictions
+from .arrays import Camera, MeshData
 from .domain import person_domain
 from .errors import SapiensError
 from .frames import uv_from_pixel
 from .grid import Grid
 from .noise import measure as measure_noise
 from .normals import usable_normals
+from .predictions import Predictions
 from .skeleton import part_labels
 from .snap import snap
 

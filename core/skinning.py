@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import MeshData, RigData, SkinWeights
+from .arrays import MeshData, RigData, SkinWeights
 from .face_weights import add_face
 from .seams import bridging_faces, cut
 from .skeleton import HEAD_PARTS, part_labels, part_names

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from .data import Pose, Predictions
+from .arrays import Pose
 from .errors import SapiensError
+from .predictions import Predictions
 from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index, joint_keypoints, keypoint_index
 from .video import natural_order
 

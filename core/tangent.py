@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .data import MeshData
+from .arrays import MeshData
 from .fill import nearest_index
 from .frames import pixel_from_uv
 from .raster import interpolate, rasterise

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arrays import MeshData, Textures
 from .atlas import atlas_sampler, unwelded
 from .colour import byte_image, linear_from_srgb, srgb_bytes_from_linear
-from .data import MeshData, Predictions, Textures
 from .delight import DelightSettings, delight
 from .detail import add_detail
 from .errors import SapiensError
@@ -17,6 +17,7 @@ from .fill import fill_texture, nearest_index
 from .kept import Kept, digest
 from .materials import roughness_of_label
 from .matte import foreground
+from .predictions import Predictions
 from .tangent import displacement, tangent_normal_map
 
 if TYPE_CHECKING:

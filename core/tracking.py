@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .data import Pose
+from .arrays import Pose
 from .errors import SapiensError
 from .skeleton import JOINT_NAMES, SIDES, joint_index, joint_swap
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from .arrays import Avatar, MeshData, Pose, RigData, SkinWeights
 from .bone_frames import template_head, template_joints
-from .data import Avatar, MeshData, Pose, RigData, SkinWeights
 from .errors import SapiensError
 from .rotations import cross, two_axis_frame, unit
 from .skeleton import JOINT_NAMES, joint_index

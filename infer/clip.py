@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.arrays import Camera, Pose
 from ..core.clip_poses import ClipPoses
-from ..core.data import Camera, Pose, Predictions
 from ..core.errors import SapiensError
 from ..core.foreign import is_foreign, read_foreign
 from ..core.motion import clip_camera, lift_frames
+from ..core.predictions import Predictions
 from ..core.video import DEFAULT_FPS, IMAGES, Clip, open_clip, read_frames
 
 if TYPE_CHECKING:

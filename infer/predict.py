@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..core.data import Predictions
 from ..core.errors import SapiensError
 from ..core.people import Person, box_of, check_boxes, find_people
 from ..core.photo import Photo, read_photo
+from ..core.predictions import FORMAT, VERSION, Predictions
 from ..core.skeleton import keypoint_swap
-from ..core.store import FORMAT, VERSION
 from .decode import decode_heatmaps, mirrored_heatmaps
 from .focal import Focal
 from .looks import Layout, Looks, look_closer, look_for_parts, merged_albedo, merged_matting, merged_normal, merged_pointmap

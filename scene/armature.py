@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from ..core.data import RigData
+from ..core.arrays import RigData
 from ..core.frames import transform_points, transform_vectors
 from .mesh import write_normals
 from .photo_pose import write_photo_pose

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from ..core.data import Avatar, Predictions
+from ..core.arrays import Avatar
+from ..core.predictions import Predictions
 from .armature import bind, write_armature
 from .camera import match_render_size, write_camera
 from .groups import write_skin_weights
@@ -24,7 +25,7 @@ ROLE = "sapiens2_role"
 SOURCE = "sapiens2_predictions"
 PERSON = "sapiens2_person"
 CAMERA = "sapiens2_camera"
-"""Custom property of the camera: `core.data.Camera` and every focal length that was considered, as JSON."""
+"""Custom property of the camera: `core.arrays.Camera` and every focal length that was considered, as JSON."""
 
 
 def objects_of(collections: Iterable[bpy.types.Collection], role: str) -> list[bpy.types.Object]:

@@ -6,8 +6,8 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from ..core.arrays import Camera
 from ..core.camera import SENSOR_WIDTH, blender_lens
-from ..core.data import Camera
 from ..core.frames import world_from_blender_camera
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..core.data import Camera
+from ..core.arrays import Camera
 from ..core.errors import SapiensError
 from ..core.exports import image_at, write_camera_json, write_ply_arrays
 from ..core.files import atomic_write

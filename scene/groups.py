@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import bpy
 import numpy as np
 
-from ..core.data import PartData, RigData, SkinWeights
+from ..core.arrays import PartData, RigData, SkinWeights
 from ..core.skeleton import part_names
 
 SMALLEST = 0.0005

@@ -7,7 +7,7 @@ import gc
 import bpy
 import numpy as np
 
-from ..core.data import MeshData, PartData
+from ..core.arrays import MeshData, PartData
 from ..core.frames import transform_points, transform_vectors
 from ..core.parts import make_parts
 from ..core.skeleton import part_names

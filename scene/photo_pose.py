@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ..core.data import RigData
+from ..core.arrays import RigData
 from ..core.rotations import quaternion_from_rotation
 from .action import posed_bones, write_action
 from .retarget import Channels

@@ -10,9 +10,9 @@ import bpy
 import numpy as np
 from mathutils import Euler, Quaternion, Vector
 
+from ..core.arrays import Pose
 from ..core.body_motion import BodyMotion, motion_from_joints
 from ..core.bone_map import BoneMap
-from ..core.data import Pose
 from ..core.errors import SapiensError
 from ..core.frames import transform_points
 from ..core.ground import place

@@ -15,7 +15,7 @@ from typing import TextIO
 
 import bpy
 
-from ..core.data import Avatar
+from ..core.arrays import Avatar
 from ..core.errors import SapiensError
 from ..core.streams import silence_stdout
 from .build import objects_of, write_avatars

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ..core.data import Avatar, SkinWeights
+from ..core.arrays import Avatar, SkinWeights
 from ..core.frames import transform_points, transform_vectors
 from ..core.materials import material_named
 from .armature import bind, write_armature

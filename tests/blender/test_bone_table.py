@@ -23,7 +23,7 @@ def pose(character, part):
 
     from sapiens2_avatar.core.skeleton import JOINT_NAMES
 
-    data, frames = part("core.data"), part("core.frames")
+    data, frames = part("core.arrays"), part("core.frames")
     joints = np.array([person("odd", 3)[n] for n in JOINT_NAMES])
     world = np.eye(4)
     world[:3, :3] = frames.LEVEL_WORLD_FROM_CAMERA

@@ -60,7 +60,7 @@ def joints(factory, seed: int = 0, frames: int = 1) -> np.ndarray:
 @pytest.fixture
 def pose(factory, part):
     """A pose in the space of a level camera; world_from_camera is `LEVEL`."""
-    data, frames = part("core.data"), part("core.frames")
+    data, frames = part("core.arrays"), part("core.frames")
     from sapiens2_avatar.core.skeleton import JOINT_NAMES
 
     positions = joints(factory)[0] @ frames.LEVEL_WORLD_FROM_CAMERA
@@ -312,7 +312,7 @@ def test_a_motion_becomes_an_action(rate, armature, part, factory, kinematics) -
 
 def test_the_raw_take_lies_on_a_muted_track(armature, part, factory) -> None:
     pytest.importorskip("scipy", reason="takes are made with scipy")
-    data, frames = part("core.data"), part("core.frames")
+    data, frames = part("core.arrays"), part("core.frames")
     from sapiens2_avatar.core.skeleton import JOINT_NAMES
 
     poses = [data.Pose(JOINT_NAMES, p.astype(np.float32), np.ones(68, np.float32), np.ones(68, bool), np.full((308, 3), np.nan, np.float32), 1.7)

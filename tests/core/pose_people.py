@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from sapiens2_avatar.core.arrays import Camera
 from sapiens2_avatar.core.bone_frames import template_head, template_joints
-from sapiens2_avatar.core.data import Camera, Predictions
+from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.rotations import rotation_from_vector
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, joint_keypoints, keypoint_index, keypoint_swap, part_swap
 

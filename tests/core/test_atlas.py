@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from sapiens2_avatar.core.arrays import MeshData
 from sapiens2_avatar.core.atlas import FINE_DENSITY, atlas_sampler, make_atlas
-from sapiens2_avatar.core.data import MeshData
 from sapiens2_avatar.core.frames import pixel_from_uv
 from sapiens2_avatar.core.materials import MATERIALS, material_of_label, roughness_of_label
 from sapiens2_avatar.core.parts import face_labels, face_materials, part_weights

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sapiens2_avatar.core.arrays import Camera, Pose
 from sapiens2_avatar.core.camera import (
     estimate_camera,
     fit_rays,
@@ -13,10 +14,10 @@ from sapiens2_avatar.core.camera import (
     scale_to_stature,
     scaled,
 )
-from sapiens2_avatar.core.data import Camera, Pose, Predictions
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.frames import transform_points
 from sapiens2_avatar.core.ground import place
+from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.skeleton import JOINT_NAMES
 
 

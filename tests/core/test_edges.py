@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core import edges
-from sapiens2_avatar.core.data import Camera
+from sapiens2_avatar.core.arrays import Camera
 from sapiens2_avatar.core.domain import nearest, person_domain, without_islands
 from sapiens2_avatar.core.frames import camera_from_normal_head
 from sapiens2_avatar.core.normals import usable_normals

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.data import Avatar, Camera, MeshData, Textures
+from sapiens2_avatar.core.arrays import Avatar, Camera, MeshData, Textures
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.exports import camera_document, image_at, write_camera_json, write_ply
 from sapiens2_avatar.core.frames import uv_from_pixel

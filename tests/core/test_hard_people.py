@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from pose_people import BODY, cut_below, photograph, quarter_turned, standing
 
+from sapiens2_avatar.core.arrays import Avatar, Camera
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
-from sapiens2_avatar.core.data import Avatar, Camera, Predictions
 from sapiens2_avatar.core.pose import lift_pose
+from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.rig import RigSettings, make_rig
 from sapiens2_avatar.core.rotations import unit
 from sapiens2_avatar.core.scan import ScanSettings

@@ -7,14 +7,15 @@ import json
 import numpy as np
 import pytest
 
+from sapiens2_avatar.core.arrays import Pose
 from sapiens2_avatar.core.body_motion import motion_from_joints
 from sapiens2_avatar.core.bone_frames import fit_head, template_head, template_joints
 from sapiens2_avatar.core.bone_map import BoneMap
-from sapiens2_avatar.core.data import Pose, Predictions
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.head_motion import HeadMotion, calm_frame, head_motion
 from sapiens2_avatar.core.motion import make_take
 from sapiens2_avatar.core.pose import lift_pose
+from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.rest import RestRig
 from sapiens2_avatar.core.retarget import RetargetSettings, retarget_motion
 from sapiens2_avatar.core.rig import make_rig

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core.anthropometry import DEFAULT_STATURE, estimate_stature, segments, small_radii
+from sapiens2_avatar.core.arrays import Camera
 from sapiens2_avatar.core.bone_frames import SKIN_JOINTS, joint_frames, skin_distances, template_joints
-from sapiens2_avatar.core.data import Camera, Predictions
 from sapiens2_avatar.core.joints import allowed_parts, check_keypoints, sample_surface
+from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.skeleton import (
     joint_index,
     joint_swap,

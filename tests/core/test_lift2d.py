@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from pose_people import mirrored, photograph, standing
 
+from sapiens2_avatar.core.arrays import Camera
 from sapiens2_avatar.core.bone_frames import chest_frame
-from sapiens2_avatar.core.data import Camera, Predictions
 from sapiens2_avatar.core.lift2d import LEANS, lean_forms
 from sapiens2_avatar.core.pose import lift_pose
 from sapiens2_avatar.core.pose_fill import on_ray
+from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.rotations import angle_between, unit
 from sapiens2_avatar.core.skeleton import JOINT_NAMES, SIDES, joint_index, joint_swap, keypoint_index
 

@@ -11,10 +11,10 @@ import pytest
 from motion import jitter, load_walk, measure, slide
 from rig_factory import person
 
+from sapiens2_avatar.core.arrays import Pose
 from sapiens2_avatar.core.bone_lengths import joint_tree, steady_lengths
 from sapiens2_avatar.core.bvh import read_bvh
 from sapiens2_avatar.core.contacts import find_contacts, ground_level, lock_feet, spans, two_bone
-from sapiens2_avatar.core.data import Pose
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.filters import cutoff, low_pass, low_pass_rotations, outliers
 from sapiens2_avatar.core.frames import LEVEL_WORLD_FROM_CAMERA

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapiens2_avatar.core.data import Predictions
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.people import box_of, find_people
+from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.skeleton import part_labels
 
 HAIR, FACE, SHIRT, ARM, TROUSERS, SHOE = part_labels(

@@ -10,9 +10,9 @@ import pytest
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.avatar_file import load_avatars, save_avatars
-from sapiens2_avatar.core.data import Predictions
 from sapiens2_avatar.core.pose import lift_pose
 from sapiens2_avatar.core.pose_file import load_pose, save_pose
+from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.scan import ScanSettings
 from sapiens2_avatar.core.skeleton import keypoint_index
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core import edges, refine
-from sapiens2_avatar.core.data import Camera, Predictions
+from sapiens2_avatar.core.arrays import Camera
 from sapiens2_avatar.core.frames import camera_from_normal_head
 from sapiens2_avatar.core.multigrid import solve
+from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.scan import ScanSettings, make_mesh
 from sapiens2_avatar.core.skeleton import part_labels
 

@@ -9,8 +9,8 @@ import pytest
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.avatar_file import load_avatars, save_avatars
-from sapiens2_avatar.core.data import Predictions
 from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.rig import RigSettings
 from sapiens2_avatar.core.rotations import unit
 from sapiens2_avatar.core.scan import ScanSettings

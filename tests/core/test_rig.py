@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from pose_people import photograph, standing
 
-from sapiens2_avatar.core.data import Camera, MeshData, Pose, Predictions, SkinWeights
+from sapiens2_avatar.core.arrays import Camera, MeshData, Pose, SkinWeights
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.pose import lift_pose
+from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.rig import RigSettings, make_rig
 from sapiens2_avatar.core.rigify_table import RIGIFY_BONES, RIGIFY_COLLECTIONS, collection_of
 from sapiens2_avatar.core.rotations import angle_between, perpendicular, rotation_from_vector, unit

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save, save_file
 
 from sapiens2_avatar.core import files
-from sapiens2_avatar.core.data import Predictions
 from sapiens2_avatar.core.errors import SapiensError
-from sapiens2_avatar.core.store import load_predictions, save_predictions
+from sapiens2_avatar.core.predictions import Predictions, load_predictions, save_predictions
 
 H, W = 12, 8
 KEYS = ("image", "pointmap", "normal", "albedo", "seg", "alpha", "keypoints", "boxes", "intrinsics")

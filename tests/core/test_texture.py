@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapiens2_avatar.core.data import Camera, MeshData, Predictions
+from sapiens2_avatar.core.arrays import Camera, MeshData
 from sapiens2_avatar.core.detail import add_detail, blur_between
 from sapiens2_avatar.core.errors import SapiensError
 from sapiens2_avatar.core.frames import camera_from_normal_head, uv_from_pixel
+from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.texture import TextureSettings, colour_source, make_textures, roughness_map
 
 

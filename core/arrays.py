@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -83,69 +82,6 @@ class Camera:
         return Camera(
             width, height, self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5, self.source
         )
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """What the network saw in one photo: maps aligned with the upright photo. None = the task was not run.
-
-    image       (H, W, 3) uint8 sRGB
-    pointmap    (H, W, 3) float16/32, camera space, metres; non-finite or z <= 0 = no value
-    normal      (H, W, 3) float16/32, axes of the normal head (x right, y up, z to the viewer), unit
-    albedo      (H, W, 3) uint8 sRGB
-    seg         (H, W) uint8, the 29 classes of data/seg29.json, 0 = background
-    alpha       (H, W) uint8, foreground opacity
-    keypoints   (P, 308, 3) float32: x, y in pixels and score
-    boxes       (P, 4) float32: x1, y1, x2, y2 in pixels
-    intrinsics  (3, 3) float32: fx 0 cx; 0 fy cy; 0 0 1, pixels
-    metadata    strings: format, version, source, sha256, models (JSON), created
-    """
-
-    image: np.ndarray
-    pointmap: np.ndarray | None = None
-    normal: np.ndarray | None = None
-    albedo: np.ndarray | None = None
-    seg: np.ndarray | None = None
-    alpha: np.ndarray | None = None
-    keypoints: np.ndarray | None = None
-    boxes: np.ndarray | None = None
-    intrinsics: np.ndarray | None = None
-    metadata: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self):
-        check_arrays(
-            "Predictions",
-            image=(self.image, ("H", "W", 3), "u"),
-            pointmap=(self.pointmap, ("H", "W", 3), "f"),
-            normal=(self.normal, ("H", "W", 3), "f"),
-            albedo=(self.albedo, ("H", "W", 3), "u"),
-            seg=(self.seg, ("H", "W"), "u"),
-            alpha=(self.alpha, ("H", "W"), "u"),
-            keypoints=(self.keypoints, ("P", 308, 3), "f"),
-            boxes=(self.boxes, ("P", 4), "f"),
-            intrinsics=(self.intrinsics, (3, 3), "f"),
-        )
-
-    @property
-    def height(self) -> int:
-        return self.image.shape[0]
-
-    @property
-    def width(self) -> int:
-        return self.image.shape[1]
-
-    @classmethod
-    def load(cls, path: str | Path) -> Predictions:
-        """Read a predictions file; see `core.store.load_predictions`."""
-        from .store import load_predictions
-
-        return load_predictions(path)
-
-    def save(self, path: str | Path) -> Path:
-        """Write a predictions file, whole or not at all; see `core.store.save_predictions`."""
-        from .store import save_predictions
-
-        return save_predictions(self, path)
 
 
 @dataclass(frozen=True, eq=False)
