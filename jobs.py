@@ -16,7 +16,7 @@ from pathlib import Path
 
 import bpy
 
-from . import preferences
+from . import folders, preference_values
 from .core import runtime, weights
 from .core.errors import SapiensError
 from .core.memory import total_memory
@@ -89,7 +89,7 @@ def refresh() -> None:
             f"The Python chosen in the preferences, {chosen.name}, does not exist.", "Choose another one, or none.", "preferences"
         )
     set_models_folder()
-    status.cache_bytes = sum(stored.size for stored in stored_predictions(preferences.cache_folder()))
+    status.cache_bytes = sum(stored.size for stored in stored_predictions(folders.cache_folder()))
     rows = weights.list_models()
     status.models = {}
     for model in dict.fromkeys(row.model for row in rows):
@@ -115,7 +115,7 @@ def memory_for(device: str) -> tuple[str, int]:
 
 def chosen_python() -> Path | None:
     """The Python that somebody wants: in the preferences, else $SAPIENS2_PYTHON; None for the extension's own runtime."""
-    chosen = bpy.path.abspath(preferences.current().python_path) or os.environ.get("SAPIENS2_PYTHON", "")
+    chosen = bpy.path.abspath(preference_values.current().python_path) or os.environ.get("SAPIENS2_PYTHON", "")
     return Path(chosen) if chosen else None
 
 
@@ -140,7 +140,7 @@ def check_python() -> None:
 
 def set_models_folder() -> None:
     """Weights are looked for where the preferences say, here and in the worker, which inherits the variable."""
-    chosen = preferences.current().models_folder
+    chosen = preference_values.current().models_folder
     if chosen:
         os.environ[MODELS_VARIABLE] = bpy.path.abspath(chosen)
     elif _models_before is None:
@@ -156,18 +156,18 @@ def this_blender() -> list[str]:
 
 def runtime_folder() -> Path:
     """Where the runtime is: a folder of its own inside the one of the preferences, so that removing it removes nothing else."""
-    chosen = preferences.current().runtime_folder
-    return Path(bpy.path.abspath(chosen)) / "sapiens2-runtime" if chosen else preferences.user_folder("runtime")
+    chosen = preference_values.current().runtime_folder
+    return Path(bpy.path.abspath(chosen)) / "sapiens2-runtime" if chosen else folders.user_folder("runtime")
 
 
 def log_file() -> Path:
     """What the worker and its libraries print. Each running Blender has its own."""
-    return preferences.user_folder("logs") / f"worker-{os.getpid()}.log"
+    return folders.user_folder("logs") / f"worker-{os.getpid()}.log"
 
 
 def install_log() -> Path:
     """What uv said while it made the runtime."""
-    return preferences.user_folder("logs") / "install.log"
+    return folders.user_folder("logs") / "install.log"
 
 
 def worker() -> Worker:
@@ -180,7 +180,7 @@ def worker() -> Worker:
         if python == chosen_python():
             runtime.check_interpreter(python)
         sweep_logs(log_file().parent)
-        idle = 60 * preferences.current().idle_minutes
+        idle = 60 * preference_values.current().idle_minutes
         _worker = Worker([str(python), "-I", "-u", str(WORKER), f"{idle:g}"], log_file())
     return _worker
 
@@ -267,7 +267,7 @@ def restart() -> None:
 
 def scratch() -> Path:
     """A new folder for the files of one job. Those of a Blender that is gone are removed on the way."""
-    folder = preferences.user_folder("scratch")
+    folder = folders.user_folder("scratch")
     for left in folder.iterdir():
         owner = left.name.split("-")[0]
         if owner.isdigit() and int(owner) != os.getpid() and not _alive(int(owner)):

@@ -2,57 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
-from bpy.types import AddonPreferences, Context, PropertyGroup
+from bpy.types import AddonPreferences, Context
 
-from .core.errors import SapiensError
+from . import jobs
 from .core.licence import SAPIENS2_LICENCE
-
-DEVICES = (
-    ("auto", "Automatic", "The fastest device that this computer has"),
-    ("cpu", "CPU", "Slow but always there, and uses main memory"),
-    ("cuda", "CUDA or ROCm", "A graphics card by NVIDIA or AMD"),
-    ("mps", "Metal", "The graphics processor of an Apple computer"),
-    ("xpu", "XPU", "A graphics card by Intel"),
-)
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """The preferences where the package runs without being installed as an extension: a script, a test."""
-
-    python_path: str = ""
-    models_folder: str = ""
-    cache_folder: str = ""
-    runtime_folder: str = ""
-    device: str = "auto"
-    idle_minutes: float = 5.0
-    allow_network: bool = True
-    cache_gigabytes: int = 5
+from .preference_values import DEVICES
 
 
 def _restart(_preferences: SapiensPreferences, _context: Context) -> None:
     """The next job starts a worker with the preferences as they are now."""
-    from . import jobs
-
     jobs.restart()
 
 
 def _python_chosen(preferences: SapiensPreferences, context: Context) -> None:
     """Say at once when the chosen Python cannot be used."""
-    from . import jobs
-
     _restart(preferences, context)
     jobs.check_python()
 
 
 def _refresh(_preferences: SapiensPreferences, _context: Context) -> None:
-    from . import jobs
-
     jobs.refresh()
 
 
@@ -107,8 +77,6 @@ class SapiensPreferences(AddonPreferences):
     )
 
     def draw(self, _context: Context) -> None:
-        from . import jobs
-
         translate = bpy.app.translations.pgettext_iface
         layout, status = self.layout, jobs.status
         layout.use_property_split = True
@@ -150,46 +118,6 @@ class SapiensPreferences(AddonPreferences):
         row.operator("sapiens2.report_copy", icon="COPYDOWN")
         row.operator("sapiens2.log_open", icon="TEXT")
         row.operator("wm.url_open", text="License of the Weights", icon="URL").url = SAPIENS2_LICENCE.url
-
-
-def current() -> SapiensPreferences | Defaults:
-    """The preferences of the installed extension, else the defaults."""
-    addon = bpy.context.preferences.addons.get(__package__)
-    return addon.preferences if addon is not None and addon.preferences is not None else Defaults()
-
-
-def device_for(settings: PropertyGroup) -> str:
-    """The device that the settings of a scene ask for; where they leave it to the preferences, that of these."""
-    return current().device if settings.device == "default" else settings.device
-
-
-def user_folder(*parts: str) -> Path:
-    """A folder that the extension may write to, made if need be; it survives updates of the extension."""
-    path = "/".join(parts)
-    try:
-        return Path(bpy.utils.extension_path_user(__package__, path=path, create=True))
-    except ValueError:  # not installed as an extension
-        return Path(bpy.utils.user_resource("DATAFILES", path="/".join(("sapiens2_avatar", *parts)), create=True))
-
-
-def cache_folder() -> Path:
-    """Where predictions are kept. It may be missing: `make_cache_folder`."""
-    chosen = current().cache_folder
-    return Path(bpy.path.abspath(chosen)) if chosen else user_folder("predictions")
-
-
-def make_cache_folder() -> Path:
-    """The folder of stored predictions, made if need be. SapiensError where it cannot be written."""
-    folder = cache_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SapiensError(
-            f"The folder of stored predictions, {folder}, cannot be made: {error.strerror}.",
-            "Choose another one in the preferences.",
-            "preferences",
-        ) from error
-    return folder
 
 
 CLASSES = (SapiensPreferences,)

@@ -18,7 +18,7 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup, UILayout
 
-from .preferences import DEVICES
+from .preference_values import DEVICES
 
 MODELS = (
     ("preview", "Preview", "Built in, runs anywhere in seconds, rough: for a first look"),

@@ -8,7 +8,7 @@ import bpy
 import bpy.utils.previews
 import numpy as np
 
-from . import preferences
+from . import folders
 from .core.orientation import quarter_turns
 from .core.previews import MAPS, paint_boxes
 
@@ -75,7 +75,7 @@ def photo_icon(settings: bpy.types.PropertyGroup) -> int:
 
 def folder(predictions: str) -> Path:
     """Where the previews of a predictions file are kept."""
-    return preferences.user_folder("previews", bpy.path.clean_name(Path(predictions).stem))
+    return folders.user_folder("previews", bpy.path.clean_name(Path(predictions).stem))
 
 
 def maps(predictions: str) -> dict[str, Path]:

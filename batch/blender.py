@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.errors import SapiensError
-from ..core.worker_client import clean_environment
+from ..core.processes import clean_environment
 
 Blender = Callable[..., dict]
 """call(step, **arguments) -> result: see `scene.steps`."""

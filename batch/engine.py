@@ -20,7 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from ..core.errors import SapiensError
-from ..core.streams import silence_stdout
+from ..core.processes import silence_stdout
 from .plan import PREDICT, Plan
 from .stages import Job, fail, finish, predict_group
 

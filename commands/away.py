@@ -34,7 +34,7 @@ def needed() -> bool:
 def whole(arguments: list[str]) -> int:
     """Run a command in the worker's Python, with this process's input and output; its exit status."""
     from .. import jobs
-    from ..core.worker_client import clean_environment
+    from ..core.processes import clean_environment
 
     command = [str(_python()), "-I", "-u", str(jobs.WORKER), "command", *arguments]
     if arguments[0] == "batch":

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ..core.errors import SapiensError
-from ..core.streams import silence_stdout
+from ..core.processes import silence_stdout
 
 
 class Console:

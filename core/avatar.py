@@ -11,6 +11,7 @@ import numpy as np
 from .arrays import Avatar, Camera, MeshData, Pose, RigData, SkinWeights
 from .errors import SapiensError
 from .predictions import Predictions
+from .progress import Progress
 from .scan import ScanSettings
 from .texture import TextureSettings
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from .pose import PoseSettings
     from .rig import RigSettings
 
-Progress = Callable[[str, float], None]
 T = TypeVar("T")
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from .checkpoint import read_header
 from .errors import Cancelled, SapiensError
 from .licence import require_acceptance
-from .weight_store import Progress, Record, hash_file, make_models_folder, require_space, write_record
+from .progress import Progress
+from .weight_store import Record, hash_file, make_models_folder, require_space, write_record
 from .weights import ModelRow, ReleasedCheckpoint, choose, find_checkpoint, models_folder, row_of
 
 PAUSES = (1, 2, 4, 8, 16)

@@ -24,9 +24,10 @@ from pathlib import Path
 
 from .errors import SapiensError
 from .files import atomic_write, long_path
-from .uv_command import SOURCE, Progress, Step, run_step, uv_program
+from .processes import clean_environment
+from .progress import Progress
+from .uv_command import SOURCE, Step, run_step, uv_program
 from .wheel_records import damaged_packages
-from .worker_client import clean_environment
 
 LOCK = SOURCE / "requirements.lock"
 TORCH = SOURCE / "torch.txt"

@@ -14,9 +14,9 @@ from .delight import DelightSettings, delight
 from .detail import add_detail
 from .errors import SapiensError
 from .fill import fill_texture, nearest_index
+from .foreground import foreground
 from .kept import Kept, digest
 from .materials import roughness_of_label
-from .matte import foreground
 from .predictions import Predictions
 from .tangent import displacement, tangent_normal_map
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import Cancelled, SapiensError
-from .worker_client import clean_environment
+from .processes import clean_environment
 
 SOURCE = Path(__file__).parent.parent / "runtime"
 GRACE_SECONDS = 5.0
@@ -34,8 +34,6 @@ threading.Thread(target=watch, daemon=True).start()
 status = process.wait()
 os._exit(status if 0 <= status < 256 else 1)
 """
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)

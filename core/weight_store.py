@@ -17,10 +17,10 @@ from .checkpoint import read_header
 from .errors import SapiensError
 from .files import atomic_write
 from .licence import require_acceptance
+from .progress import Progress
 from .weights import CHECKPOINTS, ModelRow, ReleasedCheckpoint, find_checkpoint, identify, models_folder, row_of
 
 CHUNK = 1 << 22
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)

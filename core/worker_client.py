@@ -7,7 +7,6 @@ thread that calls it.
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import subprocess
 import threading
@@ -20,17 +19,12 @@ from enum import Enum
 from pathlib import Path
 
 from .errors import Cancelled, SapiensError
+from .processes import clean_environment
 from .protocol import ENDS, decode, encode
 
 WINDOWS_FLAGS = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
 GRACE_SECONDS = 1.0
 """How long a cancelled job may take to stop by itself before the process is killed."""
-
-
-def clean_environment() -> dict[str, str]:
-    """This process's environment without what would lead another Python astray."""
-    foreign = ("PYTHON", "VIRTUAL_ENV", "CONDA", "LD_PRELOAD")
-    return {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
 
 
 class State(Enum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -17,13 +17,13 @@ from ..core.errors import SapiensError
 from ..core.foreign import is_foreign, read_foreign
 from ..core.motion import clip_camera, lift_frames
 from ..core.predictions import Predictions
+from ..core.progress import Progress
 from ..core.video import DEFAULT_FPS, IMAGES, Clip, open_clip, read_frames
 
 if TYPE_CHECKING:
     from .network import Network
 
 GROUP = 8  # frames whose maps are in memory at a time
-Progress = Callable[[str, float], None]
 Found = tuple[int, Predictions]
 Frames = Iterator[tuple[int, Predictions | None]]
 

@@ -12,7 +12,7 @@ from ..core.errors import SapiensError
 from ..core.kept import Kept
 
 if TYPE_CHECKING:
-    from .worker import Progress
+    from ..core.progress import Progress
 
 KEPT = Kept()
 """Of the photo that the artist works on: this process lives as long as they move sliders."""

@@ -21,7 +21,6 @@ from ..core.protocol import decode, encode
 NICENESS = 5
 """The worker may take every core; Blender's window still comes first. On Windows, who starts it lowers its priority."""
 
-Progress = Callable[[str, float], None]
 Job = Callable[..., dict]
 """A job is called with its arguments by name and `progress`, and returns what goes into the `done` message."""
 

@@ -15,9 +15,10 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty
 from bpy.types import Context, Operator, PropertyGroup
 
-from .. import jobs, preferences
+from .. import jobs, preference_values
 from ..core.errors import Cancelled, SapiensError
-from ..core.worker_client import Job, Task, clean_environment
+from ..core.processes import clean_environment
+from ..core.worker_client import Job, Task
 from .job import Idle, fail, submit
 
 POLL_SECONDS = 0.1
@@ -60,7 +61,7 @@ def batch_arguments(settings: PropertyGroup) -> list[str]:
     """The settings of the sidebar as arguments of the command `batch`."""
     source, output = (bpy.path.abspath(path) for path in (settings.batch_folder, settings.batch_output))
     resolution = str(settings.faces) if settings.resolution == "FACES" else settings.resolution.lower()
-    device = preferences.device_for(settings)
+    device = preference_values.device_for(settings)
     found = ["batch", source, "-o", output, "--model", settings.model, "--device", device, "--precision", settings.precision]
     found += [
         "--resolution",

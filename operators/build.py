@@ -11,7 +11,7 @@ import bpy
 from bpy.props import IntProperty, StringProperty
 from bpy.types import Context, Operator, UILayout
 
-from .. import jobs, preferences, thumbnails
+from .. import folders, jobs, preference_values, thumbnails
 from ..core.errors import SapiensError
 from ..core.worker_client import Job
 from ..properties import RigProperties, ScanProperties, TextureProperties, avatar_settings, photo_path
@@ -25,7 +25,7 @@ def predictions_path(photo: Path, options: dict) -> Path:
         digest = hashlib.sha256(photo.read_bytes() + json.dumps(options, sort_keys=True).encode()).hexdigest()
     except OSError as error:
         raise SapiensError(f"{photo.name} could not be read: {error.strerror}.", "Choose another photo.") from error
-    return preferences.make_cache_folder() / f"{photo.stem[:80]}-{digest[:16]}.safetensors"
+    return folders.make_cache_folder() / f"{photo.stem[:80]}-{digest[:16]}.safetensors"
 
 
 def network_options(context: Context, boxes: bool = True) -> dict:
@@ -34,7 +34,7 @@ def network_options(context: Context, boxes: bool = True) -> dict:
     boxes  with those of the photo
     """
     settings = context.scene.sapiens2
-    device = preferences.device_for(settings)
+    device = preference_values.device_for(settings)
     options = {"model": settings.model, "device": device, "precision": settings.precision, "flip_test": settings.flip}
     if not boxes:
         return options

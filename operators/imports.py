@@ -10,7 +10,7 @@ from bpy.props import BoolProperty, CollectionProperty, StringProperty
 from bpy.types import Context, Event, Operator, OperatorFileListElement
 from bpy_extras.io_utils import ImportHelper
 
-from .. import jobs, preferences, thumbnails
+from .. import folders, jobs, thumbnails
 from ..core.errors import SapiensError
 from ..core.importing import DEMO, OURS
 from ..core.photo import SUFFIXES as PHOTOS
@@ -80,7 +80,7 @@ class SAPIENS2_OT_import_predictions(Queues, JobOperator, ImportHelper, Operator
                 raise SapiensError(f"{path.name or 'The file'} does not exist.", "Choose a predictions file.")
         arguments = {
             "files": [str(path) for path in paths],
-            "store": str(preferences.make_cache_folder()),
+            "store": str(folders.make_cache_folder()),
             "output": str(scratch),
             "settings": avatar_settings(context.scene.sapiens2),
             "photo": bpy.path.abspath(self.photo),

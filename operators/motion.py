@@ -12,7 +12,7 @@ from bpy.props import BoolProperty, StringProperty
 from bpy.types import Context, Event, Operator
 from bpy_extras.io_utils import ImportHelper
 
-from .. import jobs, preferences
+from .. import folders, jobs
 from ..core.errors import SapiensError
 from ..core.worker_client import Job
 from ..properties import avatar_rigs
@@ -108,7 +108,7 @@ class MotionOperator(JobOperator):
             options["end"] = settings.motion_end
         if path.is_dir() or path.suffix.lower() in (".json", ".npz"):
             options["fps"] = settings.motion_fps
-        poses = preferences.make_cache_folder() / f"{path.stem[:80]}-{_digest(path, options)}.safetensors"
+        poses = folders.make_cache_folder() / f"{path.stem[:80]}-{_digest(path, options)}.safetensors"
         take = {"smoothness": settings.smoothness, "person": settings.motion_person - 1, "lock_feet": settings.lock_feet}
         arguments = {"clip": str(path), "output": str(scratch / "take"), "poses": str(poses), "settings": take, **options}
         return Job("animate", path.name, arguments)

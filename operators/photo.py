@@ -13,7 +13,7 @@ from bpy.props import StringProperty
 from bpy.types import Context, Event, Image, Operator
 from bpy_extras.io_utils import ImportHelper
 
-from .. import jobs, preferences
+from .. import folders, jobs, preference_values
 from ..core.errors import SapiensError
 from ..core.files import atomic_write
 from ..core.photo import SUFFIXES
@@ -46,7 +46,7 @@ def file_of_image(image: Image) -> Path:
     coded = srgb_bytes_from_linear(shown) if image.is_float else np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
     content = png_bytes(coded)
     name = f"{bpy.path.clean_name(image.name)}-{hashlib.sha256(content).hexdigest()[:8]}.png"
-    path = preferences.user_folder("photos") / name
+    path = folders.user_folder("photos") / name
     with atomic_write(path) as file:
         file.write(content)
     return path
@@ -151,7 +151,7 @@ class SAPIENS2_OT_people_find(Idle, JobOperator, Operator):
         photo = photo_path(settings)
         if photo is None or not photo.is_file():
             raise SapiensError("No photo is chosen.", "Choose the photo of a person.")
-        device = preferences.device_for(settings)
+        device = preference_values.device_for(settings)
         return Job("find", photo.stem, {"photo": str(photo), "model": settings.model, "device": device})
 
     def finish(self, context: Context, job: Job) -> None:

@@ -9,7 +9,7 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 from bpy.types import Context, Event, Operator
 
-from .. import jobs, preferences
+from .. import jobs, preference_values
 from ..core import report, runtime
 from ..core.errors import SapiensError
 from ..core.worker_client import Task
@@ -21,7 +21,7 @@ def network_error() -> SapiensError | None:
     """Why nothing may be downloaded now, None where it may."""
     if not bpy.app.online_access:
         return SapiensError("Blender is set to work offline.", "Allow Online Access in Blender's system preferences.", "network")
-    if not preferences.current().allow_network:
+    if not preference_values.current().allow_network:
         return SapiensError(
             "Downloads are switched off in the extension's preferences.", "Switch on Allow Downloads there.", "preferences"
         )
@@ -155,7 +155,7 @@ class SAPIENS2_OT_report_copy(Operator):
                 "Blender": f"{bpy.app.version_string} ({bpy.app.build_platform.decode(errors='replace')})",
                 "Runtime": describe_runtime(),
                 "Weights": ", ".join(model for model, found in jobs.status.models.items() if found.tasks) or "none",
-                "Device": preferences.current().device,
+                "Device": preference_values.current().device,
                 "Memory": f"{jobs.status.memory / 1e9:.0f} GB",
                 "Last error": str(jobs.status.error or "none"),
             },

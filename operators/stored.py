@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 
-from .. import jobs, preferences, thumbnails
+from .. import folders, jobs, preference_values, thumbnails
 from ..core.prediction_cache import mark_used, prune, stored_predictions
 
 
@@ -23,15 +23,15 @@ def predictions_in_use() -> set[Path]:
 
 def keep_limit(used: Path) -> None:
     """Note that predictions were used now, and delete what was used longest ago until the cache is as small as the preferences say."""
-    folder = preferences.cache_folder()
+    folder = folders.cache_folder()
     if used.parent == folder:  # not a file of the artist's own
         mark_used(used)
-    _forget(prune(folder, preferences.current().cache_gigabytes * 10**9, predictions_in_use() | {used}))
+    _forget(prune(folder, preference_values.current().cache_gigabytes * 10**9, predictions_in_use() | {used}))
 
 
 def delete_unused() -> tuple[int, int]:
     """Delete every stored prediction that the open file does not need. Value: how many are gone, how many stay."""
-    folder = preferences.cache_folder()
+    folder = folders.cache_folder()
     deleted = prune(folder, 0, predictions_in_use())
     _forget(deleted)
     return len(deleted), len(stored_predictions(folder))

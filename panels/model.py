@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context, Panel
 
-from .. import jobs, preferences
+from .. import jobs, preference_values
 from ..core.licence import SAPIENS2_LICENCE
 from .parts import draw_remedy, paragraph
 from .tab import AfterSetup
@@ -33,7 +33,7 @@ class SAPIENS2_PT_model(AfterSetup, Panel):
         if settings.model == "preview":
             paragraph(layout, "Rough, for a first look: no substitute for Sapiens2", "INFO")
         elif found is not None:
-            _draw_weights(layout, found, preferences.device_for(settings))
+            _draw_weights(layout, found, preference_values.device_for(settings))
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, "device")

@@ -17,7 +17,7 @@ import bpy
 
 from ..core.arrays import Avatar
 from ..core.errors import SapiensError
-from ..core.streams import silence_stdout
+from ..core.processes import silence_stdout
 from .build import objects_of, write_avatars
 from .export import export
 from .files import new_file, open_blend, save_blend

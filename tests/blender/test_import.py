@@ -68,7 +68,7 @@ def test_demo_outputs_make_an_avatar_that_can_be_rebuilt(settled, demo, part):
     ) == {"FINISHED"}
     assert roles() == ["camera", "rig", "scan"]
     stored = Path(settled.predictions)
-    assert stored.parent == part("preferences").cache_folder() and part("core.prediction_cache").NAME.fullmatch(stored.name)
+    assert stored.parent == part("folders").cache_folder() and part("core.prediction_cache").NAME.fullmatch(stored.name)
     assert set(part("thumbnails").maps(settled.predictions)) >= {"photo", "normal", "depth", "parts", "pose"}
     settled.resolution, settled.faces = "FACES", 1500
     assert bpy.ops.sapiens2.build_scan() == {"FINISHED"} and roles() == ["camera", "rig", "scan"]

@@ -53,7 +53,7 @@ def test_import_equals_the_function(settled, worker, part, sample, tmp_path):
     assert bpy.ops.sapiens2.import_predictions(filepath=str(path)) == {"FINISHED"}
     made = coordinates(scan())
     assert settled.predictions == str(path)
-    assert not list(part("preferences").user_folder("scratch").iterdir())
+    assert not list(part("folders").user_folder("scratch").iterdir())
 
     job = part("core.worker_client").Job(
         "build",

@@ -365,7 +365,7 @@ def test_a_cache_folder_that_cannot_be_made_is_one_sentence(prefs, worker, part,
 
 
 def test_old_logs_leave_when_a_worker_starts(worker, part):
-    old = part("preferences").user_folder("logs") / "worker-1.log"
+    old = part("folders").user_folder("logs") / "worker-1.log"
     old.touch()
     os.utime(old, (0, 0))
     worker.worker()

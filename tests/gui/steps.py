@@ -25,7 +25,7 @@ def preferences():
 
 
 def user_folder(*parts):
-    return module("preferences").user_folder(*parts)
+    return module("folders").user_folder(*parts)
 
 
 def project():

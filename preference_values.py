@@ -1,0 +1,45 @@
+"""The preferences as values: those of the installed extension, else the defaults. `preferences` draws and keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import bpy
+from bpy.types import PropertyGroup
+
+if TYPE_CHECKING:
+    from .preferences import SapiensPreferences
+
+DEVICES = (
+    ("auto", "Automatic", "The fastest device that this computer has"),
+    ("cpu", "CPU", "Slow but always there, and uses main memory"),
+    ("cuda", "CUDA or ROCm", "A graphics card by NVIDIA or AMD"),
+    ("mps", "Metal", "The graphics processor of an Apple computer"),
+    ("xpu", "XPU", "A graphics card by Intel"),
+)
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """The preferences where the package runs without being installed as an extension: a script, a test."""
+
+    python_path: str = ""
+    models_folder: str = ""
+    cache_folder: str = ""
+    runtime_folder: str = ""
+    device: str = "auto"
+    idle_minutes: float = 5.0
+    allow_network: bool = True
+    cache_gigabytes: int = 5
+
+
+def current() -> SapiensPreferences | Defaults:
+    """The preferences of the installed extension, else the defaults."""
+    addon = bpy.context.preferences.addons.get(__package__)
+    return addon.preferences if addon is not None and addon.preferences is not None else Defaults()
+
+
+def device_for(settings: PropertyGroup) -> str:
+    """The device that the settings of a scene ask for; where they leave it to the preferences, that of these."""
+    return current().device if settings.device == "default" else settings.device
