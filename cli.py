@@ -11,7 +11,7 @@ import os
 from importlib import import_module
 
 from .commands import arguments
-from .core.weights import TASKS
+from .weights.catalogue import TASKS
 
 
 def _add_model_options(parser: argparse.ArgumentParser, box: bool = True) -> None:

@@ -17,11 +17,12 @@ from pathlib import Path
 import bpy
 
 from . import folders, preference_values
-from .core import runtime, weights
 from .core.errors import SapiensError
-from .core.memory import total_memory
 from .core.prediction_cache import stored_predictions, sweep_logs
-from .core.worker_client import Job, State, Task, Worker
+from .runtime import environment
+from .runtime.memory import total_memory
+from .weights import catalogue
+from .worker.client import Job, State, Task, Worker
 
 TICK_SECONDS = 0.1
 SETTLE_TICKS = 3
@@ -80,8 +81,8 @@ def refresh() -> None:
     """Look again for the runtime, the weights and the cache: at the start, and after anything that may have changed them."""
     status.python = interpreter()
     folder = runtime_folder()
-    status.outdated = status.python is None and runtime.outdated(folder)
-    status.unfinished = status.python is None and runtime.unfinished(folder)
+    status.outdated = status.python is None and environment.outdated(folder)
+    status.unfinished = status.python is None and environment.unfinished(folder)
     chosen = chosen_python()
     status.python_problem = None
     if chosen is not None and status.python is None:
@@ -90,7 +91,7 @@ def refresh() -> None:
         )
     set_models_folder()
     status.cache_bytes = sum(stored.size for stored in stored_predictions(folders.cache_folder()))
-    rows = weights.list_models()
+    rows = catalogue.list_models()
     status.models = {}
     for model in dict.fromkeys(row.model for row in rows):
         here = [row for row in rows if row.model == model and row.path is not None]
@@ -102,7 +103,7 @@ def refresh() -> None:
             sum(row.size for row in away),
         )
     status.memory = status.memory or total_memory()
-    status.devices = () if chosen is not None else tuple(runtime.installed_devices(folder))
+    status.devices = () if chosen is not None else tuple(environment.installed_devices(folder))
 
 
 def memory_for(device: str) -> tuple[str, int]:
@@ -124,7 +125,7 @@ def interpreter() -> Path | None:
     chosen = chosen_python()
     if chosen is not None:
         return chosen if chosen.is_file() else None
-    return runtime.installed_python(runtime_folder())
+    return environment.installed_python(runtime_folder())
 
 
 def check_python() -> None:
@@ -133,7 +134,7 @@ def check_python() -> None:
     chosen = chosen_python()
     if chosen is not None and status.python_problem is None:
         try:
-            runtime.check_interpreter(chosen)
+            environment.check_interpreter(chosen)
         except SapiensError as error:
             status.error = error
 
@@ -178,7 +179,7 @@ def worker() -> Worker:
         if python is None:
             raise no_python()
         if python == chosen_python():
-            runtime.check_interpreter(python)
+            environment.check_interpreter(python)
         sweep_logs(log_file().parent)
         idle = 60 * preference_values.current().idle_minutes
         _worker = Worker([str(python), "-I", "-u", str(WORKER), f"{idle:g}"], log_file())

@@ -7,8 +7,8 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 from bpy.types import AddonPreferences, Context
 
 from . import jobs
-from .core.licence import SAPIENS2_LICENCE
 from .preference_values import DEVICES
+from .weights.licence import SAPIENS2_LICENCE
 
 
 def _restart(_preferences: SapiensPreferences, _context: Context) -> None:

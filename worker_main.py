@@ -36,6 +36,6 @@ if __name__ == "__main__":
         from sapiens2_avatar.cli import main as command
 
         sys.exit(command(sys.argv[2:]))
-    from sapiens2_avatar.infer.worker import main
+    from sapiens2_avatar.worker.server import main
 
     main()

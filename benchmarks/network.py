@@ -19,10 +19,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from sapiens2_avatar.core.weights import PREVIEW_FILE
 from sapiens2_avatar.infer import Sapiens2, Sapiens2Config, load_model, released_config
 from sapiens2_avatar.infer.model.backbone import Attention, Block
 from sapiens2_avatar.infer.model.heads import ChannelNorm, InstanceNorm, SiLU
+from sapiens2_avatar.weights.catalogue import PREVIEW_FILE
 
 
 def plain_rms(x: Tensor, norm: nn.RMSNorm) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from ..core.weights import PREVIEW, SIZES, TASKS
+from ..weights.catalogue import PREVIEW, SIZES, TASKS
 
 
 def tasks(text: str) -> tuple[str, ...]:

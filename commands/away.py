@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..core.arrays import Avatar, Pose
     from ..core.avatar import AvatarSettings
     from ..core.motion import Take
-    from ..core.worker_client import Job
+    from ..worker.client import Job
 
 WITHOUT_BLENDER = ("predict", "models", "doctor", "batch")
 """Commands that the worker's Python runs whole: they write no Blender file, or (batch) start this Blender again to do so."""
@@ -133,7 +133,7 @@ def _python() -> Path:
 def _run(kind: str, path: Path, arguments: dict, console: Console) -> dict:
     """Run one job in the worker and wait."""
     from .. import jobs
-    from ..core.worker_client import Job, State
+    from ..worker.client import Job, State
 
     _python()
 

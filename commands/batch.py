@@ -106,7 +106,7 @@ def _engine(options: Namespace, jobs: list[Job], plan: Plan) -> Iterator[Outcome
 
 def make_plan(options: Namespace) -> Plan:
     """What the options ask for, with the identity of the weights in it."""
-    from ..core.weights import fingerprint
+    from ..weights.catalogue import fingerprint
 
     make = ["predictions", *(["blend"] if options.blend else []), *(["preview"] if options.picture else [])]
     make += [f".{kind.lstrip('.').lower()}" for kind in options.export]

@@ -9,7 +9,7 @@ from argparse import Namespace
 from importlib.metadata import PackageNotFoundError, version
 
 from .._version import VERSION
-from ..core.memory import total_memory
+from ..runtime.memory import total_memory
 from .console import Console
 
 LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow", "safetensors", "huggingface-hub", "torch", "timm", "av", "ray")
@@ -68,7 +68,7 @@ def _devices() -> list[str]:
 
 def _models() -> dict[str, list[str]]:
     """Model id -> tasks whose weights are on this machine."""
-    from ..core.weights import list_models
+    from ..weights.catalogue import list_models
 
     installed: dict[str, list[str]] = {}
     for row in list_models():

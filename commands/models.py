@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import partial
 
 from ..core.errors import SapiensError
-from ..core.weights import ModelRow
+from ..weights.catalogue import ModelRow
 from .console import Console
 
 
@@ -17,7 +17,7 @@ def run(options: Namespace, console: Console) -> None:
 
 
 def _list(_options: Namespace, console: Console) -> None:
-    from ..core.weights import list_models, models_folder
+    from ..weights.catalogue import list_models, models_folder
 
     rows = list_models()
     console.record(models=[asdict(row) | {"path": _text(row)} for row in rows], folder=str(models_folder()))
@@ -29,7 +29,7 @@ def _list(_options: Namespace, console: Console) -> None:
 
 
 def _download(options: Namespace, console: Console) -> None:
-    from ..core.download import download_model
+    from ..weights.download import download_model
 
     report = partial(console.progress, options.model)
     rows = download_model(options.model, options.tasks, online=True, accept_licence=options.accept_license, progress=report)
@@ -38,7 +38,7 @@ def _download(options: Namespace, console: Console) -> None:
 
 
 def _import(options: Namespace, console: Console) -> None:
-    from ..core.weight_store import import_model
+    from ..weights.store import import_model
 
     report = partial(console.progress, "import")
     for row in import_model(options.path, link=options.link, accept_licence=options.accept_license, progress=report):
@@ -46,7 +46,7 @@ def _import(options: Namespace, console: Console) -> None:
 
 
 def _verify(options: Namespace, console: Console) -> None:
-    from ..core.weight_store import verify_model
+    from ..weights.store import verify_model
 
     checked = verify_model(options.model, partial(console.progress, "verify"))
     console.record(verified=[asdict(row) | {"path": str(row.path)} for row in checked])

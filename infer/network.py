@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..core.checkpoint import read_header
 from ..core.errors import Cancelled, SapiensError
-from ..core.weights import PREVIEW, find_checkpoint, fingerprint
+from ..weights.catalogue import PREVIEW, find_checkpoint, fingerprint
+from ..weights.header import read_header
 from .devices import available_devices
 from .model.config import TASK_OUTPUTS
 from .model.loading import head_prefixes, load_model
@@ -83,7 +83,7 @@ def _revision(path: Path, metadata: dict[str, str]) -> str:
 def find_checkpoints(model: str | Path, tasks: Iterable[str] | None) -> dict[str, Checkpoint]:
     """Task -> checkpoint, in the order of TASKS: the tasks asked for, or all that the model has.
 
-    model  an id of `core.weights`, or the path of a safetensors file
+    model  an id of `weights.catalogue`, or the path of a safetensors file
     Raises SapiensError for an unknown task or model, and for tasks whose weights are not on this machine.
     """
     wanted = _task_names(tasks)

@@ -18,7 +18,7 @@ from bpy.types import Context, Operator, PropertyGroup
 from .. import jobs, preference_values
 from ..core.errors import Cancelled, SapiensError
 from ..core.processes import clean_environment
-from ..core.worker_client import Job, Task
+from ..worker.client import Job, Task
 from .job import Idle, fail, submit
 
 POLL_SECONDS = 0.1

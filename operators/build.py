@@ -13,8 +13,8 @@ from bpy.types import Context, Operator, UILayout
 
 from .. import folders, jobs, preference_values, thumbnails
 from ..core.errors import SapiensError
-from ..core.worker_client import Job
 from ..properties import RigProperties, ScanProperties, TextureProperties, avatar_settings, photo_path
+from ..worker.client import Job
 from .job import Idle, JobOperator
 from .stored import keep_limit
 

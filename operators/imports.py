@@ -14,8 +14,8 @@ from .. import folders, jobs, thumbnails
 from ..core.errors import SapiensError
 from ..core.importing import DEMO, OURS
 from ..core.photo import SUFFIXES as PHOTOS
-from ..core.worker_client import Job
 from ..properties import avatar_settings
+from ..worker.client import Job
 from .build import write_result
 from .job import JobOperator, Queues
 

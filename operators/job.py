@@ -10,7 +10,7 @@ from bpy.types import Context, Event, Operator
 
 from .. import jobs
 from ..core.errors import SapiensError
-from ..core.worker_client import Job, State, Task
+from ..worker.client import Job, State, Task
 
 BUSY = "Another job is running: wait for its end, or cancel it"
 

@@ -11,10 +11,10 @@ from bpy.types import Context, Event, Operator, UILayout
 from bpy_extras.io_utils import ImportHelper
 
 from .. import jobs
-from ..core import weights
 from ..core.errors import SapiensError
-from ..core.licence import SAPIENS2_LICENCE, is_accepted
-from ..core.worker_client import Job
+from ..weights import catalogue
+from ..weights.licence import SAPIENS2_LICENCE, is_accepted
+from ..worker.client import Job
 from .job import Idle, fail, submit
 from .setup import network_error
 
@@ -42,7 +42,7 @@ SEEN = {
     "albedo": ("Albedo", "the colors without light"),
     "matting": ("Matting", "the opacity of hair and borders"),
 }
-"""Tasks of `core.weights`: name in the sidebar, and what they see."""
+"""Tasks of `weights.catalogue`: name in the sidebar, and what they see."""
 
 
 class SAPIENS2_OT_model_download(Idle, Operator):
@@ -62,11 +62,11 @@ class SAPIENS2_OT_model_download(Idle, Operator):
         default=set(SEEN),
     )
 
-    _missing: tuple[weights.ModelRow, ...] = ()
+    _missing: tuple[catalogue.ModelRow, ...] = ()
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        if context.scene.sapiens2.model == weights.PREVIEW:
+        if context.scene.sapiens2.model == catalogue.PREVIEW:
             cls.poll_message_set("The preview model is built in")
             return False
         return super().poll(context)
@@ -75,7 +75,7 @@ class SAPIENS2_OT_model_download(Idle, Operator):
         if (problem := self._problem()) is not None:
             return fail(self, problem)
         model = context.scene.sapiens2.model
-        self._missing = tuple(row for row in weights.list_models() if row.model == model and row.path is None)
+        self._missing = tuple(row for row in catalogue.list_models() if row.model == model and row.path is None)
         return context.window_manager.invoke_props_dialog(self, width=520, confirm_text="Download")
 
     def draw(self, _context: Context) -> None:
@@ -88,7 +88,7 @@ class SAPIENS2_OT_model_download(Idle, Operator):
             )
         total = sum(row.size for row in self._missing if row.task in self.tasks) / 1e9
         column.label(text=bpy.app.translations.pgettext_iface("{:.1f} GB, into:").format(total), translate=False)
-        column.label(text=str(weights.models_folder()), icon="FILE_FOLDER", translate=False)
+        column.label(text=str(catalogue.models_folder()), icon="FILE_FOLDER", translate=False)
         draw_licence(self.layout, self, 80)
 
     def execute(self, context: Context) -> set[str]:
@@ -96,7 +96,7 @@ class SAPIENS2_OT_model_download(Idle, Operator):
         if problem is not None:
             return fail(self, problem)
         model = context.scene.sapiens2.model
-        tasks = [row.task for row in weights.list_models() if row.model == model and row.task in self.tasks]
+        tasks = [row.task for row in catalogue.list_models() if row.model == model and row.task in self.tasks]
         if not tasks:
             return fail(self, SapiensError("No task was chosen.", "Choose at least one to download."))
         arguments = {"model": model, "online": True, "accept_licence": self.accept, "tasks": tasks}

@@ -14,8 +14,8 @@ from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs
 from ..core.errors import SapiensError
-from ..core.worker_client import Job
 from ..properties import avatar_rigs
+from ..worker.client import Job
 from .build import network_options
 from .job import Idle, JobOperator, fail
 

@@ -17,8 +17,8 @@ from .. import folders, jobs, preference_values
 from ..core.errors import SapiensError
 from ..core.files import atomic_write
 from ..core.photo import SUFFIXES
-from ..core.worker_client import Job
 from ..properties import photo_path
+from ..worker.client import Job
 from .job import Idle, JobOperator, fail
 
 

@@ -10,7 +10,7 @@ from bpy.types import Context, Operator
 
 from .. import jobs
 from ..core.errors import SapiensError
-from ..core.worker_client import Job
+from ..worker.client import Job
 from .job import BUSY, JobOperator
 
 

@@ -10,9 +10,9 @@ from bpy.props import EnumProperty, StringProperty
 from bpy.types import Context, Event, Operator
 
 from .. import jobs, preference_values
-from ..core import report, runtime
 from ..core.errors import SapiensError
-from ..core.worker_client import Task
+from ..runtime import bug_report, environment
+from ..worker.client import Task
 from .job import Idle, fail, submit
 from .stored import delete_unused
 
@@ -62,8 +62,8 @@ class SAPIENS2_OT_runtime_install(Idle, Operator):
     def draw(self, _context: Context) -> None:
         translate = bpy.app.translations.pgettext_iface
         column = self.layout.column(align=True)
-        least, most = runtime.DOWNLOAD_GIGABYTES
-        disk_least, disk_most = runtime.DISK_GIGABYTES
+        least, most = environment.DOWNLOAD_GIGABYTES
+        disk_least, disk_most = environment.DISK_GIGABYTES
         if jobs.status.python is not None:
             column.label(text="Every file is compared with what was installed")
             column.label(text="What is damaged is put right, from what was kept or from the internet")
@@ -92,10 +92,15 @@ class SAPIENS2_OT_runtime_install(Idle, Operator):
             return fail(self, problem)
         jobs.restart()
         folder, log = jobs.runtime_folder(), jobs.install_log()
-        source = runtime.Source(wheels, self.backend, offline=repair and network_error() is not None)
+        source = environment.Source(wheels, self.backend, offline=repair and network_error() is not None)
         return submit(
             self,
-            Task("runtime", "Runtime", {}, run=lambda progress, stopped: runtime.install(folder, log, progress, stopped, source)),
+            Task(
+                "runtime",
+                "Runtime",
+                {},
+                run=lambda progress, stopped: environment.install(folder, log, progress, stopped, source),
+            ),
         )
 
 
@@ -112,9 +117,9 @@ class SAPIENS2_OT_runtime_remove(Idle, Operator):
         jobs.restart()
         folder = jobs.runtime_folder()
 
-        def work(progress: runtime.Progress, _stopped: Callable[[], bool]) -> None:
+        def work(progress: environment.Progress, _stopped: Callable[[], bool]) -> None:
             progress("deleting", 0.0)
-            runtime.remove(folder)
+            environment.remove(folder)
 
         return submit(self, Task("runtime", "Runtime", {}, run=work))
 
@@ -138,7 +143,7 @@ def describe_runtime() -> str:
     """For the report: whose Python runs the worker, and which torch it has where we installed it."""
     if jobs.chosen_python() is not None:
         return f"chosen Python {jobs.chosen_python()}"
-    torch = runtime.installed_torch(jobs.runtime_folder())
+    torch = environment.installed_torch(jobs.runtime_folder())
     return f"own, torch {torch}" if torch else "own, outdated" if jobs.status.outdated else "not installed"
 
 
@@ -149,9 +154,9 @@ class SAPIENS2_OT_report_copy(Operator):
     bl_label = "Copy Report"
 
     def execute(self, context: Context) -> set[str]:
-        text = report.compose(
+        text = bug_report.compose(
             {
-                "Sapiens2 Avatar": report.extension_version(),
+                "Sapiens2 Avatar": bug_report.extension_version(),
                 "Blender": f"{bpy.app.version_string} ({bpy.app.build_platform.decode(errors='replace')})",
                 "Runtime": describe_runtime(),
                 "Weights": ", ".join(model for model, found in jobs.status.models.items() if found.tasks) or "none",

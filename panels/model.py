@@ -6,7 +6,7 @@ import bpy
 from bpy.types import Context, Panel
 
 from .. import jobs, preference_values
-from ..core.licence import SAPIENS2_LICENCE
+from ..weights.licence import SAPIENS2_LICENCE
 from .parts import draw_remedy, paragraph
 from .tab import AfterSetup
 

@@ -57,17 +57,17 @@ def main() -> None:
         with zipfile.ZipFile(options.zip) as archive:
             archive.extractall(extension)
     load(extension)
-    from sapiens2_avatar.core import runtime
     from sapiens2_avatar.core.errors import Cancelled
-    from sapiens2_avatar.core.wheel_records import damaged_packages
-    from sapiens2_avatar.core.worker_client import Job, State, Worker
+    from sapiens2_avatar.runtime import environment
+    from sapiens2_avatar.runtime.wheel_records import damaged_packages
+    from sapiens2_avatar.worker.client import Job, State, Worker
 
-    source = runtime.Source(backend=options.backend)
+    source = environment.Source(backend=options.backend)
 
     def install(until: float = 2.0) -> Path:
         """Cancelled when this share is done."""
         done = [0.0]
-        return runtime.install(home, log, lambda _, share: done.__setitem__(0, share), lambda: done[0] >= until, source)
+        return environment.install(home, log, lambda _, share: done.__setitem__(0, share), lambda: done[0] >= until, source)
 
     if options.only_install:
         install()
@@ -80,14 +80,14 @@ def main() -> None:
         time.sleep(0.5)
     child.kill()
     child.wait()
-    assert runtime.installed_python(home) is None and runtime.unfinished(home)
+    assert environment.installed_python(home) is None and environment.unfinished(home)
     clock.say("killed with 0.3 GB on the disk")
     try:
         install(until=0.3)
     except Cancelled:
         clock.say("went on, cancelled at 30 %")
     python = install()
-    clock.say(f"went on to the end: torch {runtime.installed_torch(home)}, {size(home):.2f} GB on the disk")
+    clock.say(f"went on to the end: torch {environment.installed_torch(home)}, {size(home):.2f} GB on the disk")
 
     worker = Worker([str(python), "-I", "-u", str(extension / "worker_main.py"), "60"], options.folder / "worker.log")
     photo = extension / "data" / "sample_photo.jpg"
@@ -114,7 +114,7 @@ def main() -> None:
     install()
     assert not damaged_packages(home / "env", content=True)
     clock.say("a changed file found and fetched again")
-    runtime.remove(home)
+    environment.remove(home)
     clock.say(f"removed, {size(home):.2f} GB left")
 
 

@@ -134,7 +134,7 @@ def test_what_is_missing_is_said_before_the_work(settled, clip, factory, tmp_pat
 
 
 def test_a_cancelled_clip_leaves_nothing(settled, clip, part, tmp_path) -> None:
-    jobs, client = part("jobs"), part("core.worker_client")
+    jobs, client = part("jobs"), part("worker.client")
     job = client.Job(
         "animate", "clip", {"clip": str(clip), "output": str(tmp_path / "take"), "poses": str(tmp_path / "poses.safetensors")}
     )

@@ -55,7 +55,7 @@ def test_import_equals_the_function(settled, worker, part, sample, tmp_path):
     assert settled.predictions == str(path)
     assert not list(part("folders").user_folder("scratch").iterdir())
 
-    job = part("core.worker_client").Job(
+    job = part("worker.client").Job(
         "build",
         "again",
         {
@@ -221,7 +221,7 @@ def test_clear_removes_what_was_made_and_nothing_else(settled, sample):
 
 
 def test_report_masks_what_is_private(part):
-    report = part("core.report")
+    report = part("runtime.bug_report")
     text = report.mask(
         'File "/home/mia/secret project/client x/photos/raw/a.py", line 3\nC:\\Users\\mia\\a\\b\\c\\d\\e.jpg by mia',
         home=Path("/home/mia"), user="mia",
@@ -231,7 +231,7 @@ def test_report_masks_what_is_private(part):
 
 
 def test_a_waiting_job_can_be_taken_out_of_the_queue(worker, part, studio, tmp_path):
-    job_class, state = part("core.worker_client").Job, part("core.worker_client").State
+    job_class, state = part("worker.client").Job, part("worker.client").State
     build = {"predictions": str(studio("body_apose")), "settings": {"scan": {"resolution": 2000}}}
     first, second = (
         worker.submit(job_class("build", name, {**build, "name": name, "output": str(tmp_path / f"{name}.safetensors")}))

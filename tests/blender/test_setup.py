@@ -55,7 +55,7 @@ def home(monkeypatch, tmp_path) -> Path:
 @pytest.fixture
 def shelf(part, monkeypatch, tmp_path, real_uv, make_wheel) -> Path:
     """A folder of wheels with a "torch" and a library, which is all that the runtime then needs."""
-    runtime = part("core.runtime")
+    runtime = part("runtime.environment")
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     code = b"__version__ = '1.0+small'\n"
@@ -195,8 +195,8 @@ def test_weights_are_imported_once_the_licence_is_accepted(prefs, worker, part, 
     assert bpy.ops.sapiens2.model_import(filepath=str(folder), link=True, accept=True) == {"FINISHED"}
     made = models / "sapiens2_0.1b_pretrain.safetensors"
     assert made.resolve() == (folder / "anything.safetensors").resolve()
-    record = part("core.weight_store").read_record(made)
-    assert record.sha256 == part("core.weight_store").hash_file(made)
+    record = part("weights.store").read_record(made)
+    assert record.sha256 == part("weights.store").hash_file(made)
     made.unlink()
     assert bpy.ops.sapiens2.model_import(filepath=str(folder / "anything.safetensors"), link=True) == {"FINISHED"}
     assert made.exists()
@@ -262,8 +262,8 @@ def hub(monkeypatch):
 
 def test_a_download_tells_how_far_it_is_and_goes_on_after_cancel(prefs, worker, part, home, hub, online, tmp_path):
     prefs.models_folder = str(tmp_path / "models")
-    part("core.licence").accept()
-    client = part("core.worker_client")
+    part("weights.licence").accept()
+    client = part("worker.client")
     arguments = {"model": "0.4b", "online": True, "accept_licence": False, "tasks": ["pose"]}
     had = 0
     for _ in range(2):
@@ -289,7 +289,7 @@ def test_a_hub_that_is_not_there_is_one_sentence(prefs, worker, part, home, onli
     bpy.context.scene.sapiens2.model = "0.4b"
     with pytest.raises(RuntimeError, match="The Hugging Face Hub cannot be reached"):
         bpy.ops.sapiens2.model_download(accept=True)
-    assert part("core.licence").is_accepted() and worker.status.error.hint
+    assert part("weights.licence").is_accepted() and worker.status.error.hint
 
 
 def test_only_the_chosen_tasks_are_downloaded(prefs, worker, worker_python, part, home, online, monkeypatch, tmp_path):
@@ -382,7 +382,7 @@ def test_report_names_versions_and_masks_private_paths(worker, part, monkeypatch
     )
     worker.status.error = part("core.errors").SapiensError("/home/mia/weddings/bride.jpg is damaged.", "Choose another photo.")
     written = []
-    monkeypatch.setattr(part("operators.setup").report, "compose", _noted(part("core.report").compose, written))
+    monkeypatch.setattr(part("operators.setup").report, "compose", _noted(part("runtime.bug_report").compose, written))
     assert bpy.ops.sapiens2.report_copy() == {"FINISHED"}
     text = written[0]
     for secret in ("mia", "weddings", "client", "secret"):

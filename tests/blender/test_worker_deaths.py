@@ -45,7 +45,7 @@ def seen(studio) -> Path:
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "memory"])
 def test_killed_in_each_stage(worker, part, seen, tmp_path, monkeypatch, how):
-    job_class, state = part("core.worker_client").Job, part("core.worker_client").State
+    job_class, state = part("worker.client").Job, part("worker.client").State
     build = {"predictions": str(seen), "name": "Anna", "output": str(tmp_path / "avatars.safetensors")}
     run = {**build, "predictions": str(tmp_path / "made.safetensors"), "photo": str(Path(part("cli").__file__).parent / "data" / "sample_photo.jpg"), "model": "preview"}  # fmt: skip
     if how == "memory":

@@ -127,7 +127,7 @@ class Index(BaseHTTPRequestHandler):
 @pytest.fixture
 def small(tmp_path, monkeypatch, real_uv, make_wheel):
     """A runtime with a "torch" of 3 MB and one library, a server that has them, and a folder to install into."""
-    from sapiens2_avatar.core import runtime
+    from sapiens2_avatar.runtime import environment
 
     shelf = tmp_path / "shelf"
     shelf.mkdir()
@@ -153,18 +153,18 @@ def small(tmp_path, monkeypatch, real_uv, make_wheel):
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("UV_DEFAULT_INDEX", f"{state.url}/simple")
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
-    monkeypatch.setattr(runtime, "LOCK", tmp_path / "requirements.lock")
-    monkeypatch.setattr(runtime, "TORCH", tmp_path / "torch.txt")
-    monkeypatch.setattr(runtime, "DISK_GIGABYTES", (0.0, 0.0))
+    monkeypatch.setattr(environment, "LOCK", tmp_path / "requirements.lock")
+    monkeypatch.setattr(environment, "TORCH", tmp_path / "torch.txt")
+    monkeypatch.setattr(environment, "DISK_GIGABYTES", (0.0, 0.0))
     found = "{'torch': torch.__version__, 'devices': [['cuda:0', 'Small Card', 8 << 30], ['cpu', '', 0]]}"
-    monkeypatch.setattr(runtime, "IMPORT_TEST", f"import json, torch, library; print(json.dumps({found}))")
-    monkeypatch.setattr(runtime, "uv_program", lambda folder: real_uv)
+    monkeypatch.setattr(environment, "IMPORT_TEST", f"import json, torch, library; print(json.dumps({found}))")
+    monkeypatch.setattr(environment, "uv_program", lambda folder: real_uv)
     state.server, state.lock, state.home = server, lock, tmp_path / "user ü" / "runtime"
     state.log = tmp_path / "logs" / "install.log"
 
     def run(stopped=lambda: False, seen=None, source=None):
         progress = lambda text, share: seen.append((text, share)) if seen is not None else None  # noqa: E731
-        return runtime.install(state.home, state.log, progress, stopped, source or runtime.Source(backend="pypi"))
+        return environment.install(state.home, state.log, progress, stopped, source or environment.Source(backend="pypi"))
 
     state.run = run
     yield state

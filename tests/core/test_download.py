@@ -15,11 +15,11 @@ from safetensors.numpy import save
 
 pytest.importorskip("huggingface_hub", reason="downloads need huggingface_hub")
 
-from sapiens2_avatar.core import download, licence, weight_store, weights
-from sapiens2_avatar.core.download import download_model
 from sapiens2_avatar.core.errors import Cancelled, SapiensError
-from sapiens2_avatar.core.weight_store import read_record, verify_model
-from sapiens2_avatar.core.weights import CHECKPOINTS, find_checkpoint
+from sapiens2_avatar.weights import catalogue, download, licence, store
+from sapiens2_avatar.weights.catalogue import CHECKPOINTS, find_checkpoint
+from sapiens2_avatar.weights.download import download_model
+from sapiens2_avatar.weights.store import read_record, verify_model
 
 WIDTH, ROWS = 8, 5000
 COMMIT = "c0ffee" + "0" * 34
@@ -135,7 +135,7 @@ def hub(tmp_path, monkeypatch):
     monkeypatch.delenv("SAPIENS2_MODELS", raising=False)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setitem(weights.SIZES, "0.4b", WIDTH)
+    monkeypatch.setitem(catalogue.SIZES, "0.4b", WIDTH)
     for (model, task), checkpoint in list(CHECKPOINTS.items()):
         if model == "0.4b":
             monkeypatch.setitem(CHECKPOINTS, (model, task), replace(checkpoint, parameters=WIDTH + ROWS * WIDTH))
@@ -261,7 +261,7 @@ def test_wrong_hash_is_refused_and_nothing_stays(hub, damage):
     with pytest.raises(SapiensError, match="damaged"):
         fetch()
     assert find_checkpoint("0.4b", "pose") is None
-    assert visible(weights.models_folder()) == []
+    assert visible(catalogue.models_folder()) == []
     hub.sent.clear()
     assert fetch()[0].path.read_bytes() == hub.files[POSE]
 
@@ -275,14 +275,14 @@ def test_shorter_content_than_announced_is_refused(hub):
     hub.sent[POSE] = hub.files[POSE][:-10]
     with pytest.raises(SapiensError, match="less of the file"):
         fetch()
-    assert visible(weights.models_folder()) == []
+    assert visible(catalogue.models_folder()) == []
 
 
 def test_other_network_than_announced_is_refused(hub):
     hub.files[POSE] = weights_file("normal")
     with pytest.raises(SapiensError, match=r"is not the pose network of 0.4b"):
         fetch()
-    assert visible(weights.models_folder()) == []
+    assert visible(catalogue.models_folder()) == []
 
 
 def test_file_under_its_other_name_is_found(hub):
@@ -329,9 +329,9 @@ def test_server_that_is_not_there_is_said(hub, monkeypatch):
 def test_second_download_of_the_same_file_waits_its_turn(hub):
     from filelock import FileLock
 
-    weight_store.make_models_folder()
+    store.make_models_folder()
     with (
-        FileLock(weights.models_folder() / ".sapiens2_0.4b_pose.safetensors.lock"),
+        FileLock(catalogue.models_folder() / ".sapiens2_0.4b_pose.safetensors.lock"),
         pytest.raises(SapiensError, match="another program"),
     ):
         fetch()

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from sapiens2_avatar.core import runtime, uv_command
 from sapiens2_avatar.core.errors import Cancelled, SapiensError
 from sapiens2_avatar.core.files import long_path
-from sapiens2_avatar.core.runtime import Source, install, installed_python, outdated, remove, unfinished
-from sapiens2_avatar.core.wheel_records import damaged_packages
+from sapiens2_avatar.runtime import environment, uv
+from sapiens2_avatar.runtime.environment import Source, install, installed_python, outdated, remove, unfinished
+from sapiens2_avatar.runtime.wheel_records import damaged_packages
 
 
 def says(python: Path, code: str) -> str:
@@ -72,7 +72,7 @@ def test_killed_in_the_middle_it_leaves_no_process_and_goes_on(small, real_uv):
     small.pause = 0.2
     code = (
         f"from pathlib import Path\nfrom sapiens2_avatar.core import runtime as r\n"
-        f"r.LOCK, r.TORCH, r.DISK_GIGABYTES = Path({str(runtime.LOCK)!r}), Path({str(runtime.TORCH)!r}), (0, 0)\n"
+        f"r.LOCK, r.TORCH, r.DISK_GIGABYTES = Path({str(environment.LOCK)!r}), Path({str(environment.TORCH)!r}), (0, 0)\n"
         f"r.uv_program = lambda folder: Path({str(real_uv)!r})\n"
         f"r.install(Path({str(small.home)!r}), Path({str(small.log)!r}), lambda *_: None, lambda: False, r.Source(backend='pypi'))\n"
     )
@@ -190,7 +190,7 @@ def test_folder_of_wheels_without_one_names_it(small):
 
 
 def test_import_that_fails_is_said(small, monkeypatch):
-    monkeypatch.setattr(runtime, "IMPORT_TEST", "import no_such_thing")
+    monkeypatch.setattr(environment, "IMPORT_TEST", "import no_such_thing")
     with pytest.raises(SapiensError, match=r"Testing failed: ModuleNotFoundError: No module named 'no_such_thing'\."):
         small.run()
     assert installed_python(small.home) is None
@@ -227,16 +227,16 @@ def test_graphics_card_is_found_by_uv_unless_somebody_says_otherwise(monkeypatch
 
 def test_amount_of_a_download():
     said = "Downloading torch (1024.0MiB)\nDownloading numpy (15.0MiB)\n Downloaded numpy\n"
-    text, share = uv_command.downloaded(said, grown=0)
+    text, share = uv.downloaded(said, grown=0)
     assert text == " 0.0 of 1.1 GB" and share == pytest.approx(15 / 1039)
-    assert uv_command.downloaded(said, grown=1 << 30)[1] == pytest.approx(512 / 1039)
-    assert uv_command.downloaded(said, grown=1 << 50)[1] < 1
-    assert uv_command.downloaded("Resolved 3 packages\n", grown=1 << 30) == ("", 0.0)
+    assert uv.downloaded(said, grown=1 << 30)[1] == pytest.approx(512 / 1039)
+    assert uv.downloaded(said, grown=1 << 50)[1] < 1
+    assert uv.downloaded("Resolved 3 packages\n", grown=1 << 30) == ("", 0.0)
 
 
 def test_last_words_are_short():
-    assert len(uv_command.last_words("a\n\nerror: " + "x" * 900 + "\n\n")) <= 160
-    assert uv_command.last_words("") == "it said nothing"
+    assert len(uv.last_words("a\n\nerror: " + "x" * 900 + "\n\n")) <= 160
+    assert uv.last_words("") == "it said nothing"
 
 
 def test_long_paths_are_marked_for_windows():

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sapiens2_avatar.core import runtime
 from sapiens2_avatar.core.errors import REMEDIES, SapiensError
-from sapiens2_avatar.core.runtime import check_interpreter, installed_python
+from sapiens2_avatar.runtime import environment
+from sapiens2_avatar.runtime.environment import check_interpreter, installed_python
 
 
 def refused(small, monkeypatch):
@@ -44,7 +44,7 @@ def forbidden(small, monkeypatch):
 
 
 def damaged(small, monkeypatch):
-    runtime.LOCK.write_text("library==1.0 --hash=sha256:" + 64 * "0" + "\n")
+    environment.LOCK.write_text("library==1.0 --hash=sha256:" + 64 * "0" + "\n")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def damaged(small, monkeypatch):
     ],
 )
 def test_what_the_network_does_is_one_sentence_and_it_works_afterwards(small, monkeypatch, cause, sentence, hint):
-    good = runtime.LOCK.read_text()
+    good = environment.LOCK.read_text()
     with monkeypatch.context() as during:
         cause(small, during)
         with pytest.raises(SapiensError, match=sentence) as caught:
@@ -71,7 +71,7 @@ def test_what_the_network_does_is_one_sentence_and_it_works_afterwards(small, mo
     assert installed_python(small.home) is None and small.log.stat().st_size
     if cause is not server_gone:
         small.status = 200
-        runtime.LOCK.write_text(good)
+        environment.LOCK.write_text(good)
         assert small.run().is_file()
 
 
@@ -125,7 +125,7 @@ def test_full_disk_is_said_and_with_space_it_goes_on(small, disk, tmp_path):
 
 
 def test_too_little_space_is_noticed_before(small, monkeypatch):
-    monkeypatch.setattr(runtime, "DISK_GIGABYTES", (1e9, 1e9))
+    monkeypatch.setattr(environment, "DISK_GIGABYTES", (1e9, 1e9))
     with pytest.raises(SapiensError, match="GB free, the runtime needs"):
         small.run()
     assert not small.fetched
@@ -147,7 +147,7 @@ def test_file_in_the_place_of_the_folder_is_said(small):
 
 class TestChosenPython:
     def test_one_with_everything_passes(self, monkeypatch):
-        monkeypatch.setattr(runtime, "QUESTION", runtime.QUESTION.replace(repr(list(runtime.MODULES)), "['numpy']"))
+        monkeypatch.setattr(environment, "QUESTION", environment.QUESTION.replace(repr(list(environment.MODULES)), "['numpy']"))
         check_interpreter(Path(sys.executable))
 
     def test_missing_packages_are_named(self, small):

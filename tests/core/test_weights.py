@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from sapiens2_avatar.core import licence, weight_store, weights
-from sapiens2_avatar.core.checkpoint import read_header
 from sapiens2_avatar.core.errors import SapiensError
-from sapiens2_avatar.core.weight_store import import_model, read_record, verify_model
-from sapiens2_avatar.core.weights import CHECKPOINTS, find_checkpoint, fingerprint, identify, list_models
+from sapiens2_avatar.weights import catalogue, licence, store
+from sapiens2_avatar.weights.catalogue import CHECKPOINTS, find_checkpoint, fingerprint, identify, list_models
+from sapiens2_avatar.weights.header import read_header
+from sapiens2_avatar.weights.store import import_model, read_record, verify_model
 
 WIDTH = 8
 
@@ -35,7 +35,7 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setenv("SAPIENS2_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.delenv("SAPIENS2_MODELS", raising=False)
-    monkeypatch.setitem(weights.SIZES, "0.4b", WIDTH)
+    monkeypatch.setitem(catalogue.SIZES, "0.4b", WIDTH)
     for (model, task), checkpoint in list(CHECKPOINTS.items()):
         if model == "0.4b":
             monkeypatch.setitem(CHECKPOINTS, (model, task), replace(checkpoint, parameters=WIDTH + 64 * WIDTH))
@@ -59,7 +59,7 @@ def put(path, task="pose", seed=0):
 def test_table_has_what_was_released():
     published = {key for key, checkpoint in CHECKPOINTS.items() if checkpoint.repository}
     dense = {(size, task) for size in ("0.4b", "0.8b", "1b", "5b") for task in ("pose", "seg", "normal", "pointmap")}
-    assert published == dense | {("1b", "matting")} | {(size, "pretrain") for size in weights.SIZES}
+    assert published == dense | {("1b", "matting")} | {(size, "pretrain") for size in catalogue.SIZES}
     normal = CHECKPOINTS["0.8b", "normal"]
     assert normal.repository == "facebook/sapiens2-normal-0.8b"
     assert normal.files == ("sapiens2_0.8b_normal.safetensors", "model.safetensors")
@@ -146,7 +146,7 @@ def test_hub_cache_follows_its_variables(monkeypatch, variables, expected):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert weights.hub_cache().as_posix() == expected
+    assert catalogue.hub_cache().as_posix() == expected
 
 
 # --- the licence ------------------------------------------------------------------------------------------------------
@@ -268,7 +268,7 @@ def test_full_disk_is_noticed_before_copying(machine, accepted, monkeypatch):
 
 
 def test_interrupted_copy_leaves_nothing(machine, accepted, monkeypatch):
-    monkeypatch.setattr(weight_store, "CHUNK", 256)
+    monkeypatch.setattr(store, "CHUNK", 256)
 
     def stop(_label, done):
         if done > 0.5:
@@ -319,7 +319,7 @@ def test_hub_cache_names_the_hash(machine):
     """A snapshot is a link to a blob that is named by its SHA-256."""
     path = hub_file(machine)
     blob = put(machine / "hub/models--facebook--sapiens2-pose-0.4b/blobs/new")
-    digest = weight_store.hash_file(blob)
+    digest = store.hash_file(blob)
     blob = blob.rename(blob.with_name(digest))
     path.parent.mkdir(parents=True)
     path.symlink_to(blob)

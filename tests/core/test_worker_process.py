@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sapiens2_avatar.core import protocol
 from sapiens2_avatar.core.errors import SapiensError
-from sapiens2_avatar.core.worker_client import Job, State, Task, Worker
+from sapiens2_avatar.worker import protocol
+from sapiens2_avatar.worker.client import Job, State, Task, Worker
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = f"""
@@ -21,7 +21,7 @@ import sys, time, os
 sys.path.insert(0, {str(ROOT)!r})
 from worker_main import load_package
 load_package()
-from sapiens2_avatar.infer.worker import serve
+from sapiens2_avatar.worker.server import serve
 from sapiens2_avatar.core.errors import SapiensError
 
 def echo(progress, **values):
@@ -169,7 +169,7 @@ def test_the_worker_dies_with_its_parent(tmp_path):
     script = tmp_path / "worker.py"
     script.write_text(textwrap.dedent(SCRIPT), "utf-8")
     parent = (
-        "import sys, time; from pathlib import Path; from sapiens2_avatar.core.worker_client import Worker, Job\n"
+        "import sys, time; from pathlib import Path; from sapiens2_avatar.worker.client import Worker, Job\n"
         f"w = Worker([sys.executable, '-I', '-u', {str(script)!r}, '60'], Path({str(tmp_path / 'log')!r}))\n"
         "j = w.submit(Job('slow', 'Slow', {'seconds': 60, 'polite': False}))\n"
         "while not j.accepted: w.pump()\n"

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sapiens2_avatar.infer import jobs
+from sapiens2_avatar.worker import jobs
 
 
 @pytest.mark.parametrize("seconds", [1.0, 600.0])

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .checkpoint import CheckpointHeader, read_header
-from .errors import SapiensError
+from ..core.errors import SapiensError
+from .header import CheckpointHeader, read_header
 from .licence import PREVIEW_LICENCE, SAPIENS2_LICENCE, Licence, user_folder
 
 PREVIEW = "preview"

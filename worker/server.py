@@ -1,4 +1,4 @@
-"""The worker process: takes jobs on stdin, answers on stdout (`core.protocol`), and keeps libraries away from both.
+"""The worker process: takes jobs on stdin, answers on stdout (`worker.protocol`), and keeps libraries away from both.
 
 Started as ``python -I -u worker_main.py``. One job at a time; the process leaves when it has been idle for long, when it is told
 to, and at once when the program that started it is gone.
@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator
 
 from ..core.errors import Cancelled, SapiensError
-from ..core.protocol import decode, encode
+from .protocol import decode, encode
 
 NICENESS = 5
 """The worker may take every core; Blender's window still comes first. On Windows, who starts it lowers its priority."""

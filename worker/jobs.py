@@ -22,7 +22,7 @@ BUILD_SECONDS = 3.0
 
 def predict(photo: str, output: str, progress: Progress, **options: Any) -> dict:
     """Run the network on `photo` and write the predictions file `output`. `options` are those of `infer.predict.predict`."""
-    from .predict import predict as run
+    from ..infer.predict import predict as run
 
     predictions = run(photo, progress=progress, **options)
     try:
@@ -148,7 +148,7 @@ def _part(progress: Progress, start: float, share: float, stage: str, fraction: 
 def find(photo: str, progress: Progress, **options: Any) -> dict:
     """Look for the people in a photo: their boxes, pixels of the upright photo, left to right, and its width and height."""
     from ..core.people import find_people
-    from .predict import predict as run
+    from ..infer.predict import predict as run
 
     seg = run(photo, tasks=("seg",), progress=progress, **options).seg
     assert seg is not None  # it was asked for
@@ -185,7 +185,7 @@ def animate(
     """
     from ..core.clip_poses import load_clip_poses, save_clip_poses, save_take
     from ..core.motion import MotionSettings, make_take
-    from .clip import clip_poses
+    from ..infer.clip import clip_poses
 
     if poses and Path(poses).is_file():
         found = load_clip_poses(poses)
@@ -213,7 +213,7 @@ def keypoints(file: str, person: int, output: str, progress: Progress, size: lis
 
 def download(model: str, online: bool, accept_licence: bool, progress: Progress, tasks: list[str] | None = None) -> dict:
     """Fetch the weights of a model."""
-    from ..core.download import download_model
+    from ..weights.download import download_model
 
     chosen = None if tasks is None else tuple(tasks)
     rows = download_model(model, chosen, online=online, accept_licence=accept_licence, progress=progress)
@@ -222,7 +222,7 @@ def download(model: str, online: bool, accept_licence: bool, progress: Progress,
 
 def import_weights(path: str, link: bool, accept_licence: bool, progress: Progress) -> dict:
     """Take weights from a file or folder of this computer."""
-    from ..core.weight_store import import_model
+    from ..weights.store import import_model
 
     rows = import_model(path, link=link, accept_licence=accept_licence, progress=progress)
     return {"files": [str(row.path) for row in rows]}

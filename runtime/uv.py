@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import Cancelled, SapiensError
-from .processes import clean_environment
+from ..core.errors import Cancelled, SapiensError
+from ..core.processes import clean_environment
 
-SOURCE = Path(__file__).parent.parent / "runtime"
+SOURCE = Path(__file__).parent
 GRACE_SECONDS = 5.0
 POLL_SECONDS = 0.1
 UNPACKED = 2.0

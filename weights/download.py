@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from .checkpoint import read_header
-from .errors import Cancelled, SapiensError
+from ..core.errors import Cancelled, SapiensError
+from ..core.progress import Progress
+from .catalogue import ModelRow, ReleasedCheckpoint, choose, find_checkpoint, models_folder, row_of
+from .header import read_header
 from .licence import require_acceptance
-from .progress import Progress
-from .weight_store import Record, hash_file, make_models_folder, require_space, write_record
-from .weights import ModelRow, ReleasedCheckpoint, choose, find_checkpoint, models_folder, row_of
+from .store import Record, hash_file, make_models_folder, require_space, write_record
 
 PAUSES = (1, 2, 4, 8, 16)
 """Seconds before each new attempt after the connection broke without bringing anything."""

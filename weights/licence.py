@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import SapiensError
-from .files import atomic_write
+from ..core.errors import SapiensError
+from ..core.files import atomic_write
 
 
 @dataclass(frozen=True)

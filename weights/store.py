@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .checkpoint import read_header
-from .errors import SapiensError
-from .files import atomic_write
+from ..core.errors import SapiensError
+from ..core.files import atomic_write
+from ..core.progress import Progress
+from .catalogue import CHECKPOINTS, ModelRow, ReleasedCheckpoint, find_checkpoint, identify, models_folder, row_of
+from .header import read_header
 from .licence import require_acceptance
-from .progress import Progress
-from .weights import CHECKPOINTS, ModelRow, ReleasedCheckpoint, find_checkpoint, identify, models_folder, row_of
 
 CHUNK = 1 << 22
 

@@ -22,11 +22,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .errors import SapiensError
-from .files import atomic_write, long_path
-from .processes import clean_environment
-from .progress import Progress
-from .uv_command import SOURCE, Step, run_step, uv_program
+from ..core.errors import SapiensError
+from ..core.files import atomic_write, long_path
+from ..core.processes import clean_environment
+from ..core.progress import Progress
+from .uv import SOURCE, Step, run_step, uv_program
 from .wheel_records import damaged_packages
 
 LOCK = SOURCE / "requirements.lock"

@@ -8,8 +8,8 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .errors import Cancelled
-from .files import long_path
+from ..core.errors import Cancelled
+from ..core.files import long_path
 
 
 def damaged_packages(
