@@ -10,10 +10,10 @@ In Blender this package is an extension; without Blender it is a library. Nothin
 """
 
 _PUBLIC = {
-    "Predictions": "core.predictions",
-    "Camera": "core.arrays",
-    "Pose": "core.arrays",
-    "SapiensError": "core.errors",
+    "Predictions": "core.common.predictions",
+    "Camera": "core.common.arrays",
+    "Pose": "core.common.arrays",
+    "SapiensError": "core.common.errors",
     "make_scan": "core.avatar",
     "make_avatars": "core.avatar",
     "lift_pose": "core.pose",

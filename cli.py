@@ -313,7 +313,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status. Never raises for an expected failure."""
-    from .core.errors import SapiensError, UsageError
+    from .core.common.errors import SapiensError, UsageError
 
     grammar = parser()
     try:

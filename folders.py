@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bpy
 
-from .core.errors import SapiensError
+from .core.common.errors import SapiensError
 from .preference_values import current
 
 

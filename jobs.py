@@ -17,7 +17,7 @@ from pathlib import Path
 import bpy
 
 from . import folders, preference_values
-from .core.errors import SapiensError
+from .core.common.errors import SapiensError
 from .core.prediction_cache import stored_predictions, sweep_logs
 from .runtime import environment
 from .runtime.memory import total_memory

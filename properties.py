@@ -330,7 +330,7 @@ def avatar_settings(settings: SapiensSettings, own: ScanProperties | TextureProp
 
 
 def matched_camera(context: bpy.types.Context) -> dict | None:
-    """What is known of the lens of the avatar that the artist means: the fields of `core.arrays.Camera`, and `focal_lengths`, source ->
+    """What is known of the lens of the avatar that the artist means: the fields of `core.common.arrays.Camera`, and `focal_lengths`, source ->
     pixels. None where there is no avatar."""
     from .scene.build import CAMERA, active_collection
 

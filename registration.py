@@ -11,7 +11,7 @@ from bpy.types import Context, FileHandler, Menu, Scene, TOPBAR_MT_file_export, 
 from bpy.utils import register_class, register_cli_command, unregister_class, unregister_cli_command
 
 from . import jobs, panels, preferences, properties, thumbnails
-from .core.errors import SapiensError
+from .core.common.errors import SapiensError
 from .core.importing import DEMO, OURS
 from .operators import avatar, batch, bones, build, imports, maps, models, motion, photo, retarget, setup, show
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..core.errors import SapiensError
-from ..core.processes import clean_environment
+from ..core.common.errors import SapiensError
+from ..core.common.processes import clean_environment
 
 Blender = Callable[..., dict]
 """call(step, **arguments) -> result: see `scene.steps`."""

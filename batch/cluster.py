@@ -21,7 +21,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from .engine import Outcome, Worker, call, finish_all, give_up, predict_all
 from .plan import PREDICT, Plan
 from .stages import Job

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from ..core.errors import SapiensError
-from ..core.processes import silence_stdout
+from ..core.common.errors import SapiensError
+from ..core.common.processes import silence_stdout
 from .plan import PREDICT, Plan
 from .stages import Job, fail, finish, predict_group
 

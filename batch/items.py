@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import SapiensError, UsageError
+from ..core.common.errors import SapiensError, UsageError
 from ..core.photo import SUFFIXES
 from ..core.video import IMAGES, VIDEOS
 from .stored import demo_group, is_demo

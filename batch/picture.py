@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.files import atomic_write
+from ..core.common.atomic_files import atomic_write
 
 BACKDROP = np.array([46, 48, 52], np.float32)
 BONE = (255, 176, 46)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ..core.files import atomic_write
+from ..core.common.atomic_files import atomic_write
 
 REPORT = "report.json"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.files import atomic_write
+from ..core.common.atomic_files import atomic_write
 from .record import Record
 
 if TYPE_CHECKING:

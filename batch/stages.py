@@ -20,10 +20,10 @@ import numpy as np
 from ..core.avatar import make_avatars
 from ..core.avatar_file import save_avatars
 from ..core.clip_poses import load_clip_poses, save_clip_poses, save_take
-from ..core.errors import SapiensError
-from ..core.files import atomic_write
+from ..core.common.atomic_files import atomic_write
+from ..core.common.errors import SapiensError
+from ..core.common.predictions import Predictions
 from ..core.motion import make_take, who_moves
-from ..core.predictions import Predictions
 from .blender import Blender, BlenderProcess
 from .items import PREDICTIONS, Item
 from .plan import PREDICT, PREVIEW, SCENE, Plan

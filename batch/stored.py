@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
+from ..core.common.predictions import Predictions
 from ..core.importing import DEMO, OURS, Group, group_files
-from ..core.predictions import Predictions
 
 
 def is_demo(path: Path) -> bool:

@@ -17,10 +17,10 @@ import numpy as np
 from studio import STUDIO, read_maps, sample_names
 
 from sapiens2_avatar.core.camera import estimate_camera
-from sapiens2_avatar.core.colour import byte_image, linear_from_srgb, srgb_from_linear
+from sapiens2_avatar.core.common.colour import byte_image, linear_from_srgb, srgb_from_linear
+from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.delight import delight
 from sapiens2_avatar.core.foreground import foreground
-from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.scan import make_mesh
 
 

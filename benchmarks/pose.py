@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from studio import STUDIO, read_predictions, sample_names
 
-from sapiens2_avatar.core.arrays import Pose, RigData
 from sapiens2_avatar.core.bone_frames import template_head, template_joints
+from sapiens2_avatar.core.common.arrays import Pose, RigData
+from sapiens2_avatar.core.common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints
+from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.common.rotations import angle_between, swing_twist, two_axis_frame, unit
 from sapiens2_avatar.core.pose import lift_pose
-from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.rig import make_rig
-from sapiens2_avatar.core.rotations import angle_between, swing_twist, two_axis_frame, unit
-from sapiens2_avatar.core.skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints
 
 SAMPLES = ("body_apose", "body_crossed", "body_walk", "body_sit", "face_a", "face_b")
 TARGETS = {

@@ -24,7 +24,7 @@ from studio import SHARED, STUDIO, read_predictions
 
 from sapiens2_avatar.core import avatar, edges, scan
 from sapiens2_avatar.core.camera import estimate_camera
-from sapiens2_avatar.core.predictions import Predictions
+from sapiens2_avatar.core.common.predictions import Predictions
 
 SAMPLES = ("body_apose", "body_crossed", "body_walk", "body_sit", "face_a", "face_b")
 FIGURES = {  # name: (naive grid and target on exact maps, the same on degraded maps)

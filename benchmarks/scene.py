@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from sapiens2_avatar.core.avatar import make_avatars
-from sapiens2_avatar.core.predictions import Predictions
+from sapiens2_avatar.core.common.predictions import Predictions
 
 MESH, TOTAL = "mesh and attributes into Blender", "total"
 LIMITS = {MESH: 0.5, TOTAL: 3.0}

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from sapiens2_avatar.core.predictions import Predictions
+from sapiens2_avatar.core.common.predictions import Predictions
 
 SHARED = Path(os.environ.get("SAPIENS2_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 STUDIO = SHARED / "studio"

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import SapiensError, UsageError
+from ..core.common.errors import SapiensError, UsageError
 from . import away
 from .armatures import bone_map_of, check_armature, open_armature, retarget_settings
 from .build import avatars_of, require_blender

@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 
 if TYPE_CHECKING:
     import bpy

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..batch.stored import demo_group, is_demo
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from .console import Console
 
 if TYPE_CHECKING:
-    from ..core.arrays import Avatar, Pose
     from ..core.avatar import AvatarSettings
+    from ..core.common.arrays import Avatar, Pose
     from ..core.motion import Take
     from ..worker.client import Job
 
@@ -34,7 +34,7 @@ def needed() -> bool:
 def whole(arguments: list[str]) -> int:
     """Run a command in the worker's Python, with this process's input and output; its exit status."""
     from .. import jobs
-    from ..core.processes import clean_environment
+    from ..core.common.processes import clean_environment
 
     command = [str(_python()), "-I", "-u", str(jobs.WORKER), "command", *arguments]
     if arguments[0] == "batch":

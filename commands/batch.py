@@ -14,7 +14,7 @@ from ..batch.items import Item, chunk, find_inputs, make_items
 from ..batch.plan import BVH, ClipOptions, NetworkOptions, Plan
 from ..batch.report import Journal, line_of, write_contact_sheet, write_reports
 from ..batch.stages import Job, write_library
-from ..core.errors import SapiensError, UsageError
+from ..core.common.errors import SapiensError, UsageError
 from .build import EXPORTS, avatar_settings
 from .console import Console
 
@@ -135,7 +135,7 @@ def _in_worker(function: Callable[..., Path], *arguments: object) -> Path:
 
 
 def _remove_leftovers(folder: Path, *patterns: str) -> None:
-    """Temporary files of a run that was killed (`core.files`, `scene.files`). Other hidden files are not ours to remove."""
+    """Temporary files of a run that was killed (`core.common.atomic_files`, `scene.files`). Other hidden files are not ours to remove."""
     import shutil
 
     for path in (path for pattern in patterns for path in folder.glob(pattern)):

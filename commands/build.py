@@ -9,14 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import SapiensError, UsageError
+from ..core.common.errors import SapiensError, UsageError
 from . import away
 from .console import Console
 from .inputs import check_blend, check_writable, distinct, name_of, predictions_of
 
 if TYPE_CHECKING:
-    from ..core.arrays import Avatar
     from ..core.avatar import AvatarSettings
+    from ..core.common.arrays import Avatar
 
 EXPORTS = (".glb", ".gltf", ".fbx", ".usd", ".usdc", ".usda", ".obj", ".ply", ".json", ".exr")
 

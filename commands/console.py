@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from ..core.errors import SapiensError
-from ..core.processes import silence_stdout
+from ..core.common.errors import SapiensError
+from ..core.common.processes import silence_stdout
 
 
 class Console:

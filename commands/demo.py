@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from ..core.skeleton import DATA
+from ..core.common.landmarks import DATA
 from .build import build
 from .console import Console
 from .inputs import check_writable

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..batch.stored import demo_group, is_demo, is_stored, load_stored
-from ..core.errors import SapiensError, UsageError
-from ..core.predictions import Predictions
+from ..core.common.errors import SapiensError, UsageError
+from ..core.common.predictions import Predictions
 from .console import Console
 
 

@@ -7,7 +7,7 @@ from argparse import Namespace
 from dataclasses import asdict
 from functools import partial
 
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from ..weights.catalogue import ModelRow
 from .console import Console
 

@@ -13,7 +13,7 @@ from .console import Console
 from .inputs import check_blend, check_writable, predictions_of
 
 if TYPE_CHECKING:
-    from ..core.arrays import Pose
+    from ..core.common.arrays import Pose
 
 
 def run(options: Namespace, console: Console) -> None:

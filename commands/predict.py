@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from .console import Console
 from .inputs import check_writable, predict_photo
 

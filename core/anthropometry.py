@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from .bone_frames import template_joints
-from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
+from .common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
 
 DEFAULT_STATURE = 1.72
 STATURE_RANGE = (1.0, 2.3)

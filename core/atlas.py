@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import MeshData
+from .common.arrays import MeshData
+from .common.landmarks import part_labels
 from .parts import face_labels
-from .skeleton import part_labels
 
 FINE_PARTS = (
     "Face_Neck",
@@ -86,8 +86,8 @@ def atlas_sampler(mesh: MeshData, uvs: np.ndarray, size: int) -> Callable[[np.nd
     """
     import cv2
 
+    from .common.spaces import pixel_from_uv
     from .fill import nearest_index
-    from .frames import pixel_from_uv
     from .raster import rasterise
 
     corners = pixel_from_uv(uvs.astype(np.float64), size, size).astype(np.float32)

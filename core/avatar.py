@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from .arrays import Avatar, Camera, MeshData, Pose, RigData, SkinWeights
-from .errors import SapiensError
-from .predictions import Predictions
-from .progress import Progress
+from .common.arrays import Avatar, Camera, MeshData, Pose, RigData, SkinWeights
+from .common.errors import SapiensError
+from .common.predictions import Predictions
+from .common.progress import Progress
 from .scan import ScanSettings
 from .texture import TextureSettings
 
 if TYPE_CHECKING:
-    from .kept import Kept
+    from .common.memo import Kept
     from .pose import PoseSettings
     from .rig import RigSettings
 
@@ -174,7 +174,7 @@ def _once(predictions: Predictions, kept: Kept | None) -> Callable[[tuple, Calla
     """A function (key, compute) -> what compute() gives, taken from `kept` where these predictions were seen before."""
     if kept is None:
         return lambda _key, compute: compute()
-    from .kept import digest
+    from .common.memo import digest
 
     maps = (
         predictions.pointmap,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .arrays import Avatar, Camera, MeshData, PartData, RigData, SkinWeights, Textures
-from .errors import SapiensError
+from .common.arrays import Avatar, Camera, MeshData, PartData, RigData, SkinWeights, Textures
+from .common.errors import SapiensError
+from .common.memo import Kept, digest
 from .exr import exr_bytes
-from .kept import Kept, digest
 from .png import png_bytes
 
 FORMAT = "sapiens2-avatars"

@@ -11,13 +11,13 @@ import numpy as np
 from .body import Frames, anatomical_frames
 from .bone_frames import fit_head, flexion_sides
 from .bone_map import FINGER_JOINTS, PHALANGES, BoneMap
-from .errors import SapiensError
+from .common.errors import SapiensError
+from .common.landmarks import JOINT_NAMES, SIDES, finger_joints, joint_index, keypoint_index
+from .common.quaternions import slerp
+from .common.rotations import quaternion_from_rotation, rotation_from_quaternion, two_axis_frame, unit
 from .head_motion import face_frames, head_motion
-from .quaternions import slerp
 from .rest import RestRig
 from .rest_frames import ground_height, rest_frames, rest_points, trunk_heights
-from .rotations import quaternion_from_rotation, rotation_from_quaternion, two_axis_frame, unit
-from .skeleton import JOINT_NAMES, SIDES, finger_joints, joint_index, keypoint_index
 
 SPINE_BEND = 1.5  # the upper spine bends more than the lower: share of the turn at height u is u ** SPINE_BEND
 FACE_POINTS = tuple(keypoint_index(n) for n in ("center_of_upper_inner_lip", "center_of_lower_inner_lip", "l_center_of_iris"))
@@ -97,7 +97,7 @@ def motion_from_joints(
 ) -> BodyMotion:
     """Joint centres of a person to anatomical frames.
 
-    positions  (F, 68, 3) metres, world space with z up, order of `core.skeleton.JOINT_NAMES`
+    positions  (F, 68, 3) metres, world space with z up, order of `core.common.landmarks.JOINT_NAMES`
     seen       (F, 68) bool; None = all. A limb none of whose own joints is ever seen is reported and rests
     surface    (F, 308, 3) keypoints on the skin, NaN = none: they turn the head; None = the head from its joints
     head       (F, 3, 3) frame of the head, if it is known already

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from .skeleton import FINGERS as KEYPOINT_FINGERS
-from .skeleton import SIDES
+from .common.landmarks import FINGERS as KEYPOINT_FINGERS
+from .common.landmarks import SIDES
 
 FINGERS = ("Thumb", "Index", "Middle", "Ring", "Little")
 FINGER_JOINTS: dict[str, str] = dict(zip(FINGERS, KEYPOINT_FINGERS, strict=True))
-"""Finger of a rig -> the same finger among the keypoints (`core.skeleton.finger_joints`)."""
+"""Finger of a rig -> the same finger among the keypoints (`core.common.landmarks.finger_joints`)."""
 LIMBS = ("Shoulder", "UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot", "Toes")
 PHALANGES = {f: ("Metacarpal", "Proximal", "Distal") if f == "Thumb" else ("Proximal", "Intermediate", "Distal") for f in FINGERS}
 FINGER_ROLES = tuple(f"{side}{f}{p}" for side in SIDES for f in FINGERS for p in PHALANGES[f])

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from .bone_map import ROLES, BoneMap
-from .errors import SapiensError
-from .files import atomic_write
+from .common.atomic_files import atomic_write
+from .common.errors import SapiensError
 from .rest import RestRig
 
 FORMAT = "sapiens2-bone-map"

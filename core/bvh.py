@@ -1,6 +1,6 @@
 """Biovision hierarchy files: skeleton and motion of a rig, read as untrusted input and written for other programs.
 
-A BVH file has y up; `BvhClip` and everything else here is in a world with z up (as `core.frames` names it).
+A BVH file has y up; `BvhClip` and everything else here is in a world with z up (as `core.common.spaces` names it).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import SapiensError
-from .files import atomic_write
-from .frames import WORLD_FROM_Y_UP
-from .quaternions import euler_from_rotation, rotation_from_euler, unwrapped
+from .common.atomic_files import atomic_write
+from .common.errors import SapiensError
+from .common.quaternions import euler_from_rotation, rotation_from_euler, unwrapped
+from .common.spaces import WORLD_FROM_Y_UP
 from .rest import RestRig
 
 MAX_JOINTS, MAX_VALUES = 10_000, 200_000_000

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Pose
-from .errors import SapiensError
+from .common.arrays import Pose
+from .common.errors import SapiensError
 from .motion import Take
 
 POSES, TAKE = "sapiens2-clip-poses", "sapiens2-take"

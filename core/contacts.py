@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from .bone_frames import smoothstep
-from .rotations import perpendicular, shortest_arc, unit
-from .skeleton import SIDES, joint_index
+from .common.landmarks import SIDES, joint_index
+from .common.rotations import perpendicular, shortest_arc, unit
 
 SPEED = 0.15  # m/s of a standing foot point at 30 frames per second, after smoothing; slower sampling blurs more
 HIPS_SHARE = 0.5  # of the speed of the hips: a foot point that is slower than this stands, however fast it is

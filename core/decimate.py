@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arrays import Camera, MeshData
-from .frames import uv_from_pixel
+from .common.arrays import Camera, MeshData
+from .common.spaces import uv_from_pixel
 from .meshing import vertex_normals
 
 OUTLINE_SHARE = 0.5

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Camera
 from .clusters import split_colours
-from .colour import LUMINANCE
+from .common.arrays import Camera
+from .common.colour import LUMINANCE
+from .common.landmarks import part_labels
 from .fill import push_pull
 from .lighting import Cells, diffuse_transfer, directions, fit_radiance, glossy_transfer, make_cells, visibility
 from .materials import MATERIALS, material_of_label
-from .skeleton import part_labels
 
 FEWEST_CELLS = 60
 """Below this nothing can be told about the light."""

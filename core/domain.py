@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .skeleton import part_labels, part_names
+from .common.landmarks import part_labels, part_names
 
 REACH = 6
 """Pixels (of a 1024 x 768 map) by which the border of the segmentation may be off."""

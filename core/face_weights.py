@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arrays import MeshData, RigData, SkinWeights
 from .bone_frames import smoothstep
-from .rotations import two_axis_frame
+from .common.arrays import MeshData, RigData, SkinWeights
+from .common.landmarks import part_labels
+from .common.rotations import two_axis_frame
 from .seams import cut
-from .skeleton import part_labels
 
 LOWER_MOUTH = ("Lower_Lip", "Lower_Teeth", "Tongue")
 UPPER_MOUTH = ("Upper_Lip", "Upper_Teeth")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from .bone_map import FINGERS, LIMBS, PHALANGES
-from .skeleton import DATA, SIDES
+from .common.landmarks import DATA, SIDES
 
 
 @dataclass(frozen=True)

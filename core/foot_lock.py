@@ -14,10 +14,10 @@ import numpy as np
 
 from .body_motion import ANKLE_SHARE, BodyMotion, has_leg, leg_length
 from .bone_frames import template_joints
+from .common.landmarks import JOINT_NAMES, SIDES, joint_index
+from .common.rotations import rotation_from_vector, shortest_arc, two_axis_frame, unit, vector_from_rotation
 from .contacts import faded, lock_feet, spans
 from .rest import RestRig
-from .rotations import rotation_from_vector, shortest_arc, two_axis_frame, unit, vector_from_rotation
-from .skeleton import JOINT_NAMES, SIDES, joint_index
 
 LEG = ("UpperLeg", "LowerLeg", "Foot")
 STEEP = np.radians(25.0)

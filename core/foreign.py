@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .arrays import Pose
 from .body_motion import BodyMotion, motion_from_rig
 from .bvh import read_bvh
-from .errors import SapiensError
-from .predictions import Predictions
+from .common.arrays import Pose
+from .common.errors import SapiensError
+from .common.predictions import Predictions
 from .recognise import recognise
 from .sources import SUFFIXES, as_predictions, frame_files, load_json, read_keypoints, read_sam3d
 from .video import IMAGES

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import SapiensError
+from .common.errors import SapiensError
 from .photo import SUFFIXES as PHOTOS
 
 OURS = ".safetensors"

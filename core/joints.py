@@ -11,10 +11,10 @@ from functools import cache
 
 import numpy as np
 
-from .arrays import Camera
-from .errors import SapiensError
-from .predictions import Predictions
-from .skeleton import HEAD_PARTS, joint_keypoints, keypoint_index, keypoint_names, part_labels, part_names
+from .common.arrays import Camera
+from .common.errors import SapiensError
+from .common.landmarks import HEAD_PARTS, joint_keypoints, keypoint_index, keypoint_names, part_labels, part_names
+from .common.predictions import Predictions
 
 MIN_VALID = 0.3  # share of a window that must show the right part
 MAX_SPREAD = 0.15  # metres: median absolute deviation of a window that straddles a silhouette edge

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arrays import Camera
 from .bone_frames import template_joints
-from .frames import camera_from_normal_head
+from .common.arrays import Camera
+from .common.landmarks import SIDES, joint_index, keypoint_index
+from .common.predictions import Predictions
+from .common.rotations import cross, dot, unit
+from .common.spaces import camera_from_normal_head
 from .joints import Samples, allowed_parts
-from .predictions import Predictions
-from .rotations import cross, dot, unit
-from .skeleton import SIDES, joint_index, keypoint_index
 
 LIMBS = {  # bone: (joint at its head, joint at its tail, lean that the taper of a bare limb adds, degrees)
     "upper_arm": ("shoulder", "elbow", 4.5),

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .arrays import Avatar, Camera, Pose
 from .body_motion import FACE_POINTS, BodyMotion, head_frames, motion_from_joints
 from .bone_lengths import steady_lengths
+from .common.arrays import Avatar, Camera, Pose
+from .common.errors import SapiensError
+from .common.landmarks import JOINT_NAMES, joint_index
+from .common.predictions import Predictions
+from .common.rotations import unit
+from .common.spaces import transform_points
 from .contacts import find_contacts, ground_level, lock_feet, spans
-from .errors import SapiensError
 from .filters import cutoff, low_pass, low_pass_rotations, outliers
-from .frames import transform_points
 from .head_motion import calm_frame, head_motion
-from .predictions import Predictions
-from .rotations import unit
-from .skeleton import JOINT_NAMES, joint_index
 from .tracking import track, undo_swaps
 
 GAP_SECONDS = 0.35  # unseen for no longer than this: bridged in time; longer: the guess of the single frame counts
@@ -56,7 +56,7 @@ class MotionSettings:
 class Take:
     """The motion of one person over F frames. World space: z up, the ground at z = 0, metres.
 
-    positions         (F, 68, 3) float64 joints, order of `core.skeleton.JOINT_NAMES`
+    positions         (F, 68, 3) float64 joints, order of `core.common.landmarks.JOINT_NAMES`
     head              (F, 3, 3) float64 frame of the head: x to the person's left, y up, z ahead
     raw, raw_head     the same before anything was filtered or locked (gaps are bridged)
     seen              (F, 68) bool: the joint was seen in that frame

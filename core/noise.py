@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Camera
+from .common.arrays import Camera
 from .edges import gap_limit, pair
 
 REACH = 0.05

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arrays import MeshData, PartData
+from .common.arrays import MeshData, PartData
 from .materials import material_of_label
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .camera import FULL_FRAME_DIAGONAL
-from .errors import SapiensError
+from .common.errors import SapiensError
 
 if TYPE_CHECKING:
     from PIL.Image import Exif, Image

@@ -14,18 +14,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .anthropometry import DEFAULT_STATURE, estimate_stature
-from .arrays import Camera, Pose
 from .bone_frames import chest_frame, fit_head, hips_frame, smoothstep, template_joints
-from .errors import SapiensError
+from .common.arrays import Camera, Pose
+from .common.errors import SapiensError
+from .common.landmarks import JOINT_NAMES, SIDES, joint_index, joint_keypoints, keypoint_index
+from .common.predictions import Predictions
+from .common.rotations import unit
 from .joints import Samples, check_keypoints, sample_surface
 from .lift2d import flat_start, lean_directions, lean_pairs
 from .pose_doubt import doubt_of
 from .pose_evidence import BODY, HANDS, Observation, body_evidence, hand_evidence
 from .pose_fill import MEAN_RADIUS, ambiguous_joints, behind_trunk, fill_joints, on_ray
-from .predictions import Predictions
 from .refine_pose import ANNEALING, refine
-from .rotations import unit
-from .skeleton import JOINT_NAMES, SIDES, joint_index, joint_keypoints, keypoint_index
 
 Head = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 HEAD_SUPPORT = 4.0  # face points that must agree before the head's fit is used

@@ -10,10 +10,10 @@ import numpy as np
 
 from .anthropometry import segments, small_radii
 from .bone_frames import SKIN_JOINTS, joint_frames, skin_distances, template_joints
+from .common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
+from .common.rotations import cross, dot, perpendicular, unit
 from .lift2d import lean_forms, lean_pairs
 from .refine_pose import Evidence
-from .rotations import cross, dot, perpendicular, unit
-from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
 
 LIMB_JOINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe", "small_toe", "heel")
 KNUCKLES = ("forefinger_third_joint", "middle_finger_third_joint", "pinky_finger_third_joint")

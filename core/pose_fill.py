@@ -11,9 +11,9 @@ import numpy as np
 
 from .anthropometry import small_radii
 from .bone_frames import chest_frame, template_joints
+from .common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
+from .common.rotations import dot, swing, two_axis_frame, unit
 from .lift2d import lean_pairs
-from .rotations import dot, swing, two_axis_frame, unit
-from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
 
 
 def _mean_radius(name: str) -> float:

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from .arrays import Camera
+from .common.arrays import Camera
 from .edges import pair, pair_gap
 from .multigrid import solve
 from .noise import REACH, Noise

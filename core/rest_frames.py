@@ -6,10 +6,10 @@ import numpy as np
 
 from .body import Frames, anatomical_frames
 from .bone_map import FINGER_JOINTS, PHALANGES, BoneMap
-from .errors import SapiensError
+from .common.errors import SapiensError
+from .common.landmarks import SIDES, finger_joints
+from .common.rotations import angle_between, two_axis_frame, unit
 from .rest import RestRig
-from .rotations import angle_between, two_axis_frame, unit
-from .skeleton import SIDES, finger_joints
 
 LIMB_JOINTS = {  # limb of a rig -> the joint at the head of its bone
     "Shoulder": "clavicle", "UpperArm": "shoulder", "LowerArm": "elbow", "Hand": "wrist",

@@ -15,14 +15,14 @@ import numpy as np
 
 from .body_motion import NECK_SHARE, BodyMotion, has_leg, leg_length
 from .bone_map import BoneMap
-from .errors import SapiensError
+from .common.errors import SapiensError
+from .common.landmarks import SIDES
+from .common.quaternions import continuous
+from .common.rotations import quaternion_from_rotation, unit
 from .foot_lock import ground_of, lock_rig_feet
 from .limb_twist import spread_twist
-from .quaternions import continuous
 from .rest import RestRig
 from .rest_frames import rest_frames, rest_points, trunk_heights
-from .rotations import quaternion_from_rotation, unit
-from .skeleton import SIDES
 
 
 @dataclass(frozen=True)

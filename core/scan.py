@@ -17,15 +17,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import edges, meshing, refine
-from .arrays import Camera, MeshData
+from .common.arrays import Camera, MeshData
+from .common.errors import SapiensError
+from .common.landmarks import part_labels
+from .common.predictions import Predictions
+from .common.spaces import uv_from_pixel
 from .domain import person_domain
-from .errors import SapiensError
-from .frames import uv_from_pixel
 from .grid import Grid
 from .noise import measure as measure_noise
 from .normals import usable_normals
-from .predictions import Predictions
-from .skeleton import part_labels
 from .snap import snap
 
 NEAREST, FARTHEST = 0.01, 1000.0

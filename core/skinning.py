@@ -14,10 +14,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import MeshData, RigData, SkinWeights
+from .common.arrays import MeshData, RigData, SkinWeights
+from .common.landmarks import HEAD_PARTS, part_labels, part_names
 from .face_weights import add_face
 from .seams import bridging_faces, cut
-from .skeleton import HEAD_PARTS, part_labels, part_names
 from .surface_graph import Patches, make_patches
 
 REGIONS = ("head", "trunk", "arm.L", "arm.R", "leg.L", "leg.R")

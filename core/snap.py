@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arrays import Camera
+from .common.arrays import Camera
 from .edges import gap_limit, inverse_depth, pair, pair_gap, parts_apart
 
 STRIDE = 3

@@ -1,6 +1,6 @@
 """Keypoints of other programs: JSON of Meta's demo scripts, COCO-WholeBody and OpenPose, and SAM 3D Body's 3D points.
 
-All 2D sources become the 308 keypoints of `core.skeleton`, with score 0 where a source has no such point. Files are untrusted:
+All 2D sources become the 308 keypoints of `core.common.landmarks`, with score 0 where a source has no such point. Files are untrusted:
 whatever is not what it should be ends in one SapiensError that names it.
 """
 
@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Pose
-from .errors import SapiensError
-from .predictions import Predictions
-from .skeleton import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index, joint_keypoints, keypoint_index
+from .common.arrays import Pose
+from .common.errors import SapiensError
+from .common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index, joint_keypoints, keypoint_index
+from .common.predictions import Predictions
 from .video import natural_order
 
 MAX_BYTES = 512 * 2**20
@@ -119,8 +119,8 @@ def pose_from_points(points: np.ndarray, source: str = "The points") -> Pose:
     """
     from .anthropometry import estimate_stature
     from .bone_frames import fit_head, template_joints
+    from .common.rotations import fit_rigid
     from .pose import derive_joints
-    from .rotations import fit_rigid
 
     index = joint_keypoints()
     known = np.full((len(JOINT_NAMES), 3), np.nan)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .bone_map import FINGERS, PHALANGES, REQUIRED, BoneMap
-from .errors import SapiensError
+from .common.errors import SapiensError
+from .common.rotations import unit
 from .rest import RestRig
-from .rotations import unit
 
 MIRRORED = 0.12  # how far a mirrored joint may lie from its twin, as a share of the rig's size
 

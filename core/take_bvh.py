@@ -10,11 +10,11 @@ from .bone_frames import template_joints
 from .bone_lengths import joint_tree
 from .bone_map import FINGER_JOINTS, FINGERS, PHALANGES, BoneMap
 from .bvh import BvhClip, write_bvh
+from .common.landmarks import JOINT_NAMES, SIDES, finger_joints, joint_index
+from .common.rotations import rotation_from_quaternion, shortest_arc, unit
 from .motion import Take
 from .rest import RestRig
 from .retarget import RetargetSettings, retarget_motion
-from .rotations import rotation_from_quaternion, shortest_arc, unit
-from .skeleton import JOINT_NAMES, SIDES, finger_joints, joint_index
 
 
 def write_take_bvh(take: Take, path: str | Path) -> Path:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arrays import MeshData
+from .common.arrays import MeshData
+from .common.rotations import cross
+from .common.spaces import pixel_from_uv
 from .fill import nearest_index
-from .frames import pixel_from_uv
 from .raster import interpolate, rasterise
-from .rotations import cross
 
 if TYPE_CHECKING:
     from .scan import Surface

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arrays import MeshData, Textures
 from .atlas import atlas_sampler, unwelded
-from .colour import byte_image, linear_from_srgb, srgb_bytes_from_linear
+from .common.arrays import MeshData, Textures
+from .common.colour import byte_image, linear_from_srgb, srgb_bytes_from_linear
+from .common.errors import SapiensError
+from .common.memo import Kept, digest
+from .common.predictions import Predictions
 from .delight import DelightSettings, delight
 from .detail import add_detail
-from .errors import SapiensError
 from .fill import fill_texture, nearest_index
 from .foreground import foreground
-from .kept import Kept, digest
 from .materials import roughness_of_label
-from .predictions import Predictions
 from .tangent import displacement, tangent_normal_map
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from .arrays import Avatar, MeshData, Pose, RigData, SkinWeights
 from .bone_frames import template_head, template_joints
-from .errors import SapiensError
-from .rotations import cross, two_axis_frame, unit
-from .skeleton import JOINT_NAMES, joint_index
+from .common.arrays import Avatar, MeshData, Pose, RigData, SkinWeights
+from .common.errors import SapiensError
+from .common.landmarks import JOINT_NAMES, joint_index
+from .common.rotations import cross, two_axis_frame, unit
 
 REST_POSES = {"A": 45.0, "T": 0.0}  # degrees of the arms below horizontal
 SOFTNESS = 0.05  # how far a map may be flattened before its inverse is no longer believed

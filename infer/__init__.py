@@ -1,6 +1,6 @@
 """The network: everything that needs torch, and nothing else does.
 
-    predict     a photo, or a group of them, to `core.predictions.Predictions`; clip: a video to everybody's poses
+    predict     a photo, or a group of them, to `core.common.predictions.Predictions`; clip: a video to everybody's poses
     regions     through which windows to look; looks: the heads' maps of each, put together; focal: the lens they agree on
     processing  photo to input; decode: raw outputs to maps; guided: coarse maps along the photo's edges
     network     checkpoints, device, precision, memory; devices: what there is

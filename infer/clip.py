@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.arrays import Camera, Pose
 from ..core.clip_poses import ClipPoses
-from ..core.errors import SapiensError
+from ..core.common.arrays import Camera, Pose
+from ..core.common.errors import SapiensError
+from ..core.common.predictions import Predictions
+from ..core.common.progress import Progress
 from ..core.foreign import is_foreign, read_foreign
 from ..core.motion import clip_camera, lift_frames
-from ..core.predictions import Predictions
-from ..core.progress import Progress
 from ..core.video import DEFAULT_FPS, IMAGES, Clip, open_clip, read_frames
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..core.camera import ASSUMED_FOCAL, CANONICAL_FOCAL, PLAUSIBLE, fit_rays, focal_in_pixels
-from ..core.predictions import Predictions
+from ..core.common.predictions import Predictions
 from .processing import Letterbox
 from .regions import Region
 

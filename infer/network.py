@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..core.errors import Cancelled, SapiensError
+from ..core.common.errors import Cancelled, SapiensError
 from ..weights.catalogue import PREVIEW, find_checkpoint, fingerprint
 from ..weights.header import read_header
 from .devices import available_devices

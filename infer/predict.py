@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
+from ..core.common.landmarks import keypoint_swap
+from ..core.common.predictions import FORMAT, VERSION, Predictions
 from ..core.people import Person, box_of, check_boxes, find_people
 from ..core.photo import Photo, read_photo
-from ..core.predictions import FORMAT, VERSION, Predictions
-from ..core.skeleton import keypoint_swap
 from .decode import decode_heatmaps, mirrored_heatmaps
 from .focal import Focal
 from .looks import Layout, Looks, look_closer, look_for_parts, merged_albedo, merged_matting, merged_normal, merged_pointmap
@@ -50,7 +50,7 @@ def predict(
     boxes      (P, 4) x1, y1, x2, y2 in pixels of the upright photo, instead of looking for people
     flip_test  also run pose on the mirrored person and average
     progress   called with (stage, share of the work that is done); an exception that it raises ends the job
-    cancel     asked often; True ends the job with `core.errors.Cancelled`
+    cancel     asked often; True ends the job with `core.common.errors.Cancelled`
 
     The maps have the photo's size and hold 0 away from the people. The parts are always looked for when the model can, because
     they tell where the people are. Without parts and boxes the whole photo is taken for one person.

@@ -9,7 +9,7 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.types import Context, Operator
 from bpy_extras.io_utils import ExportHelper
 
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from ..properties import avatar_rigs, is_photo_pose
 from .job import fail
 

@@ -16,8 +16,8 @@ from bpy.props import BoolProperty, FloatProperty
 from bpy.types import Context, Operator, PropertyGroup
 
 from .. import jobs, preference_values
-from ..core.errors import Cancelled, SapiensError
-from ..core.processes import clean_environment
+from ..core.common.errors import Cancelled, SapiensError
+from ..core.common.processes import clean_environment
 from ..worker.client import Job, Task
 from .job import Idle, fail, submit
 

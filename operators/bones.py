@@ -10,7 +10,7 @@ from bpy.props import EnumProperty, StringProperty
 from bpy.types import Context, Operator
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from .job import fail
 
 

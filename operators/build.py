@@ -12,7 +12,7 @@ from bpy.props import IntProperty, StringProperty
 from bpy.types import Context, Operator, UILayout
 
 from .. import folders, jobs, preference_values, thumbnails
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from ..properties import RigProperties, ScanProperties, TextureProperties, avatar_settings, photo_path
 from ..worker.client import Job
 from .job import Idle, JobOperator

@@ -11,7 +11,7 @@ from bpy.types import Context, Event, Operator, OperatorFileListElement
 from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs, thumbnails
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from ..core.importing import DEMO, OURS
 from ..core.photo import SUFFIXES as PHOTOS
 from ..properties import avatar_settings

@@ -9,7 +9,7 @@ import bpy
 from bpy.types import Context, Event, Operator
 
 from .. import jobs
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from ..worker.client import Job, State, Task
 
 BUSY = "Another job is running: wait for its end, or cancel it"

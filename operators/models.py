@@ -11,7 +11,7 @@ from bpy.types import Context, Event, Operator, UILayout
 from bpy_extras.io_utils import ImportHelper
 
 from .. import jobs
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from ..weights import catalogue
 from ..weights.licence import SAPIENS2_LICENCE, is_accepted
 from ..worker.client import Job

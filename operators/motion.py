@@ -13,7 +13,7 @@ from bpy.types import Context, Event, Operator
 from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from ..properties import avatar_rigs
 from ..worker.client import Job
 from .build import network_options

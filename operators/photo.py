@@ -14,8 +14,8 @@ from bpy.types import Context, Event, Image, Operator
 from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs, preference_values
-from ..core.errors import SapiensError
-from ..core.files import atomic_write
+from ..core.common.atomic_files import atomic_write
+from ..core.common.errors import SapiensError
 from ..core.photo import SUFFIXES
 from ..properties import photo_path
 from ..worker.client import Job
@@ -28,7 +28,7 @@ def file_of_image(image: Image) -> Path:
     The new file is named after its content too: a picture pasted later never takes the place of one that another scene refers to.
     Raises SapiensError for an image without pixels.
     """
-    from ..core.colour import srgb_bytes_from_linear
+    from ..core.common.colour import srgb_bytes_from_linear
     from ..core.png import png_bytes
 
     path = Path(bpy.path.abspath(image.filepath, library=image.library))

@@ -9,7 +9,7 @@ from bpy.props import BoolProperty, IntProperty
 from bpy.types import Context, Operator
 
 from .. import jobs
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from ..worker.client import Job
 from .job import BUSY, JobOperator
 

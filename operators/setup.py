@@ -10,7 +10,7 @@ from bpy.props import EnumProperty, StringProperty
 from bpy.types import Context, Event, Operator
 
 from .. import jobs, preference_values
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from ..runtime import bug_report, environment
 from ..worker.client import Task
 from .job import Idle, fail, submit

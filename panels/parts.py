@@ -16,7 +16,7 @@ MARGIN = 60
 ICON = 22
 BOX = 20
 
-# Key of `core.errors.REMEDIES` -> operator, text, icon
+# Key of `core.common.errors.REMEDIES` -> operator, text, icon
 REMEDY_BUTTONS = {
     "runtime": ("sapiens2.runtime_install", "Repair Runtime", "FILE_REFRESH"),
     "preferences": ("preferences.addon_show", "Open Preferences", "PREFERENCES"),
@@ -71,7 +71,7 @@ def runtime_button() -> str:
 
 
 def draw_remedy(layout: UILayout, remedy: str) -> None:
-    """The button that mends it, for a key of `core.errors.REMEDIES`; nothing for any other."""
+    """The button that mends it, for a key of `core.common.errors.REMEDIES`; nothing for any other."""
     if remedy not in REMEDY_BUTTONS:
         return
     operator, text, icon = REMEDY_BUTTONS[remedy]

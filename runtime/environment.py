@@ -22,10 +22,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..core.errors import SapiensError
-from ..core.files import atomic_write, long_path
-from ..core.processes import clean_environment
-from ..core.progress import Progress
+from ..core.common.atomic_files import atomic_write, long_path
+from ..core.common.errors import SapiensError
+from ..core.common.processes import clean_environment
+from ..core.common.progress import Progress
 from .uv import SOURCE, Step, run_step, uv_program
 from .wheel_records import damaged_packages
 

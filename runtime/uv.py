@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import Cancelled, SapiensError
-from ..core.processes import clean_environment
+from ..core.common.errors import Cancelled, SapiensError
+from ..core.common.processes import clean_environment
 
 SOURCE = Path(__file__).parent
 GRACE_SECONDS = 5.0

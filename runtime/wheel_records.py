@@ -8,8 +8,8 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..core.errors import Cancelled
-from ..core.files import long_path
+from ..core.common.atomic_files import long_path
+from ..core.common.errors import Cancelled
 
 
 def damaged_packages(

@@ -9,8 +9,8 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from ..core.arrays import RigData
-from ..core.frames import transform_points, transform_vectors
+from ..core.common.arrays import RigData
+from ..core.common.spaces import transform_points, transform_vectors
 from .mesh import write_normals
 from .photo_pose import write_photo_pose
 from .rigify import write_rigify

@@ -15,7 +15,7 @@ import bpy
 
 from ..core.bone_map import ROLES, BoneMap
 from ..core.bone_map_file import check_map, load_preset, parse_preset, preset_text
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from ..core.recognise import opposite_name, recognise
 from ..core.rest import RestRig
 from .rig_state import read_rest

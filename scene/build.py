@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from ..core.arrays import Avatar
-from ..core.predictions import Predictions
+from ..core.common.arrays import Avatar
+from ..core.common.predictions import Predictions
 from .armature import bind, write_armature
 from .camera import match_render_size, write_camera
 from .groups import write_skin_weights
@@ -25,7 +25,7 @@ ROLE = "sapiens2_role"
 SOURCE = "sapiens2_predictions"
 PERSON = "sapiens2_person"
 CAMERA = "sapiens2_camera"
-"""Custom property of the camera: `core.arrays.Camera` and every focal length that was considered, as JSON."""
+"""Custom property of the camera: `core.common.arrays.Camera` and every focal length that was considered, as JSON."""
 
 
 def objects_of(collections: Iterable[bpy.types.Collection], role: str) -> list[bpy.types.Object]:

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..core.bone_map import BoneMap
 from ..core.bvh import BvhClip, write_bvh
+from ..core.common.rotations import unit
 from ..core.rest import RestRig
-from ..core.rotations import unit
 from .rig_state import parents_first, read_rest
 
 

@@ -6,9 +6,9 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ..core.arrays import Camera
 from ..core.camera import SENSOR_WIDTH, blender_lens
-from ..core.frames import world_from_blender_camera
+from ..core.common.arrays import Camera
+from ..core.common.spaces import world_from_blender_camera
 
 
 def write_camera(

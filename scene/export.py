@@ -10,11 +10,11 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..core.arrays import Camera
-from ..core.errors import SapiensError
+from ..core.common.arrays import Camera
+from ..core.common.atomic_files import atomic_write
+from ..core.common.errors import SapiensError
+from ..core.common.spaces import transform_points, world_from_blender_camera
 from ..core.exports import image_at, write_camera_json, write_ply_arrays
-from ..core.files import atomic_write
-from ..core.frames import transform_points, world_from_blender_camera
 from .build import CAMERA, objects_of
 from .files import write_whole
 from .mesh import UV_PHOTO

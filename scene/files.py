@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..core.blend_file import compressed, normalised
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 
 
 def new_file() -> None:

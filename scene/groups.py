@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import bpy
 import numpy as np
 
-from ..core.arrays import PartData, RigData, SkinWeights
-from ..core.skeleton import part_names
+from ..core.common.arrays import PartData, RigData, SkinWeights
+from ..core.common.landmarks import part_names
 
 SMALLEST = 0.0005
 """Skin weights below this move nothing that the eye sees; they are left out and the others scaled up."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from .build import ROLE
 
 

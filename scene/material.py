@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..core.arrays import Avatar
+from ..core.common.arrays import Avatar
 from ..core.materials import MATERIALS, Material
 from ..core.parts import face_materials
 from .image import write_image

@@ -7,10 +7,10 @@ import gc
 import bpy
 import numpy as np
 
-from ..core.arrays import MeshData, PartData
-from ..core.frames import transform_points, transform_vectors
+from ..core.common.arrays import MeshData, PartData
+from ..core.common.landmarks import part_names
+from ..core.common.spaces import transform_points, transform_vectors
 from ..core.parts import make_parts
-from ..core.skeleton import part_names
 from .groups import write_part_groups
 
 LABEL_ATTRIBUTE = "sapiens_label"

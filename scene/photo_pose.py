@@ -6,8 +6,8 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ..core.arrays import RigData
-from ..core.rotations import quaternion_from_rotation
+from ..core.common.arrays import RigData
+from ..core.common.rotations import quaternion_from_rotation
 from .action import posed_bones, write_action
 from .retarget import Channels
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import bpy
 import numpy as np
 
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
+from ..core.common.rotations import angle_between
 from ..core.rest import RestRig
-from ..core.rotations import angle_between
 
 PROBE_ANGLE = 0.35  # radians: large enough that a bone that follows another by half is told from one that follows fully
 RIGID = 2e-3  # radians: how exactly a bone that follows another rigidly does so in Blender's float32

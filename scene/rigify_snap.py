@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ..core.rotations import angle_between, perpendicular, rotation_from_vector, signed_angle, two_axis_frame, unit
+from ..core.common.rotations import angle_between, perpendicular, rotation_from_vector, signed_angle, two_axis_frame, unit
 from .rig_state import evaluated_alone, pose_matrices
 
 # IK control, FK bone whose pose it takes.

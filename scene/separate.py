@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import bpy
 import numpy as np
 
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from ..core.materials import MATERIALS, material_named
 from .build import PERSON, ROLE
 from .material import KIND

@@ -15,9 +15,9 @@ from typing import TextIO
 
 import bpy
 
-from ..core.arrays import Avatar
-from ..core.errors import SapiensError
-from ..core.processes import silence_stdout
+from ..core.common.arrays import Avatar
+from ..core.common.errors import SapiensError
+from ..core.common.processes import silence_stdout
 from .build import objects_of, write_avatars
 from .export import export
 from .files import new_file, open_blend, save_blend

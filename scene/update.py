@@ -5,8 +5,8 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ..core.arrays import Avatar, SkinWeights
-from ..core.frames import transform_points, transform_vectors
+from ..core.common.arrays import Avatar, SkinWeights
+from ..core.common.spaces import transform_points, transform_vectors
 from ..core.materials import material_named
 from .armature import bind, write_armature
 from .build import PERSON, ROLE, clear_objects

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_swap, keypoint_names, keypoint_swap
+from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_swap, keypoint_names, keypoint_swap
 
 HEAD_OVER_STATURE = 0.9138  # height of the head joint over the soles / stature, mean of Anny adults
 

@@ -57,7 +57,7 @@ def main() -> None:
         with zipfile.ZipFile(options.zip) as archive:
             archive.extractall(extension)
     load(extension)
-    from sapiens2_avatar.core.errors import Cancelled
+    from sapiens2_avatar.core.common.errors import Cancelled
     from sapiens2_avatar.runtime import environment
     from sapiens2_avatar.runtime.wheel_records import damaged_packages
     from sapiens2_avatar.worker.client import Job, State, Worker

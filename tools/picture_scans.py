@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sapiens2_avatar.core.arrays import Avatar, MeshData, Textures
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.camera import estimate_camera
-from sapiens2_avatar.core.frames import uv_from_pixel
+from sapiens2_avatar.core.common.arrays import Avatar, MeshData, Textures
+from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.common.spaces import uv_from_pixel
 from sapiens2_avatar.core.meshing import vertex_normals
-from sapiens2_avatar.core.predictions import Predictions
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 from .header import CheckpointHeader, read_header
 from .licence import PREVIEW_LICENCE, SAPIENS2_LICENCE, Licence, user_folder
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from ..core.errors import Cancelled, SapiensError
-from ..core.progress import Progress
+from ..core.common.errors import Cancelled, SapiensError
+from ..core.common.progress import Progress
 from .catalogue import ModelRow, ReleasedCheckpoint, choose, find_checkpoint, models_folder, row_of
 from .header import read_header
 from .licence import require_acceptance

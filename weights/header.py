@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 
 
 @dataclass(frozen=True)

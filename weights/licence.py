@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import SapiensError
-from ..core.files import atomic_write
+from ..core.common.atomic_files import atomic_write
+from ..core.common.errors import SapiensError
 
 
 @dataclass(frozen=True)

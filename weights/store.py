@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..core.errors import SapiensError
-from ..core.files import atomic_write
-from ..core.progress import Progress
+from ..core.common.atomic_files import atomic_write
+from ..core.common.errors import SapiensError
+from ..core.common.progress import Progress
 from .catalogue import CHECKPOINTS, ModelRow, ReleasedCheckpoint, find_checkpoint, identify, models_folder, row_of
 from .header import read_header
 from .licence import require_acceptance

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from ..core.errors import Cancelled, SapiensError
-from ..core.processes import clean_environment
+from ..core.common.errors import Cancelled, SapiensError
+from ..core.common.processes import clean_environment
 from .protocol import ENDS, decode, encode
 
 WINDOWS_FLAGS = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import SapiensError
-from ..core.kept import Kept
+from ..core.common.errors import SapiensError
+from ..core.common.memo import Kept
 
 if TYPE_CHECKING:
-    from ..core.progress import Progress
+    from ..core.common.progress import Progress
 
 KEPT = Kept()
 """Of the photo that the artist works on: this process lives as long as they move sliders."""
@@ -48,7 +48,7 @@ def build(
     """
     from ..core.avatar import AvatarSettings, make_avatars
     from ..core.avatar_file import save_avatars
-    from ..core.predictions import Predictions
+    from ..core.common.predictions import Predictions
     from ..core.previews import write_previews
 
     loaded = Predictions.load(predictions)
@@ -157,9 +157,9 @@ def find(photo: str, progress: Progress, **options: Any) -> dict:
 
 def pose(predictions: str, person: int, output: str, progress: Progress) -> dict:
     """The 3D joints of one person of a predictions file, written to `output` for Blender to read."""
+    from ..core.common.predictions import Predictions
     from ..core.pose import lift_pose
     from ..core.pose_file import save_pose
-    from ..core.predictions import Predictions
 
     progress("pose", 0.1)
     return {"pose": str(save_pose(lift_pose(Predictions.load(predictions), person=person), output))}

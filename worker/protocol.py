@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 
-from ..core.errors import SapiensError
+from ..core.common.errors import SapiensError
 
 REQUIRED = {
     "run": {"id", "job", "arguments"},

@@ -15,7 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 
-from ..core.errors import Cancelled, SapiensError
+from ..core.common.errors import Cancelled, SapiensError
 from .protocol import decode, encode
 
 NICENESS = 5

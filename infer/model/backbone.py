@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812 - the name torch's own documentati
 from timm.layers import RotaryEmbeddingDinoV3, apply_rot_embed_cat  # pyright: ignore[reportPrivateImportUsage]
 from torch import Tensor, nn
 
-from ...core.errors import SapiensError
+from ...core.common.errors import SapiensError
 from .config import BackboneConfig
 
 EPS = 1e-6

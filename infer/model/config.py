@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...core.errors import SapiensError
+from ...core.common.errors import SapiensError
 
 TASK_OUTPUTS = {"pose": 308, "seg": 29, "normal": 3, "pointmap": 3, "albedo": 3, "matting": 4}
 """Channels that each task's last layer predicts; the order is the order in which heads run."""

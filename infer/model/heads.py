@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name torch's own documentation uses
 from torch import Tensor, nn
 
-from ...core.errors import SapiensError
+from ...core.common.errors import SapiensError
 from .config import DECONV_TASKS, HeadConfig
 
 INSTANCE_NORM_EPS = 1e-5

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ...core.errors import SapiensError
+from ...core.common.errors import SapiensError
 from ...weights.header import CheckpointHeader, read_header
 from .config import DECONV_TASKS, TASK_OUTPUTS, BackboneConfig, HeadConfig, Sapiens2Config
 from .sapiens import Sapiens2

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from torch import Tensor, nn
 
-from ...core.errors import SapiensError
+from ...core.common.errors import SapiensError
 from .backbone import Backbone
 from .config import Sapiens2Config
 from .heads import make_head, named_outputs

@@ -10,8 +10,8 @@ import numpy as np
 
 def walking(factory, frames: int) -> np.ndarray:
     """(F, 68, 3) the mean person whose arms and legs swing sideways, z up, metres."""
-    from sapiens2_avatar.core.rotations import rotation_from_vector
-    from sapiens2_avatar.core.skeleton import JOINT_NAMES
+    from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
+    from sapiens2_avatar.core.common.rotations import rotation_from_vector
 
     base = factory.person("A")
     out = []
@@ -30,8 +30,8 @@ def walking(factory, frames: int) -> np.ndarray:
 
 def keypoint_file(factory, path: Path, frames: int, size=(1280, 720), kind: str = "meta") -> Path:
     """Keypoints of the walker seen by a level camera 4 m away, as Meta's demo, COCO-WholeBody or OpenPose write them."""
-    from sapiens2_avatar.core.frames import LEVEL_WORLD_FROM_CAMERA
-    from sapiens2_avatar.core.skeleton import joint_keypoints
+    from sapiens2_avatar.core.common.landmarks import joint_keypoints
+    from sapiens2_avatar.core.common.spaces import LEVEL_WORLD_FROM_CAMERA
 
     camera = (walking(factory, frames) - [0, -4, 1.0]) @ LEVEL_WORLD_FROM_CAMERA
     pixels = camera[..., :2] / camera[..., 2:] * 900 + [(size[0] - 1) / 2, (size[1] - 1) / 2]

@@ -87,7 +87,7 @@ def worker(part, worker_python):
 @pytest.fixture(scope="session")
 def make_avatar(part):
     """Function: an avatar of a wavy sheet, height x width vertices, one for each pixel, with an arm of three bones."""
-    data, frames = part("core.arrays"), part("core.frames")
+    data, frames = part("core.common.arrays"), part("core.common.spaces")
 
     def make(height: int = 64, width: int = 48, rig: bool = True, name: str = "Photo", quads: bool = False, atlas: bool = False):
         rng = np.random.default_rng(7)

@@ -20,9 +20,9 @@ if importlib.util.find_spec("sapiens2_avatar") is None:
     spec = importlib.util.spec_from_file_location("sapiens2_avatar", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
     sys.modules["sapiens2_avatar"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules["sapiens2_avatar"])
-from sapiens2_avatar.core.arrays import Pose  # noqa: E402
-from sapiens2_avatar.core.rotations import angle_between, signed_angle  # noqa: E402
-from sapiens2_avatar.core.skeleton import JOINT_NAMES  # noqa: E402
+from sapiens2_avatar.core.common.arrays import Pose  # noqa: E402
+from sapiens2_avatar.core.common.landmarks import JOINT_NAMES  # noqa: E402
+from sapiens2_avatar.core.common.rotations import angle_between, signed_angle  # noqa: E402
 from sapiens2_avatar.scene.retarget import retarget  # noqa: E402
 from sapiens2_avatar.scene.rigify_snap import snap_rigify  # noqa: E402
 

@@ -45,7 +45,7 @@ def test_keypoints_become_an_action(factory, command, rig_file, tmp_path, part) 
     bpy.context.scene.frame_set(5)
     swing = limb("mixamo", "mixamorig:LeftUpLeg", "mixamorig:LeftLeg", "mixamorig:RightUpLeg", "mixamorig:RightLeg")
     truth = walking(factory, 12)[4]
-    from sapiens2_avatar.core.skeleton import joint_index
+    from sapiens2_avatar.core.common.landmarks import joint_index
 
     for a, b, side in ((0, 1, "left"), (2, 3, "right")):
         wanted = truth[joint_index(f"{side}_knee")] - truth[joint_index(f"{side}_hip")]
@@ -137,7 +137,7 @@ def test_predictions_become_a_take_with_its_raw_track(studio, command, rig_file,
 @pytest.fixture
 def two_people(studio, tmp_path) -> Path:
     """A folder of four stored frames: the person on the right is in all of them, the one on the left in the last two, and fuller."""
-    from sapiens2_avatar.core.predictions import Predictions
+    from sapiens2_avatar.core.common.predictions import Predictions
 
     folder = tmp_path / "clip"
     folder.mkdir()

@@ -100,5 +100,5 @@ def contents() -> dict:
 
 
 def test_what_is_no_blend_file_is_refused(part):
-    with pytest.raises(part("core.errors").SapiensError, match="unknown form"):
+    with pytest.raises(part("core.common.errors").SapiensError, match="unknown form"):
         part("core.blend_file").normalised(b"BLENDER-v405REND" + bytes(40))

@@ -21,9 +21,9 @@ def pose(character, part):
     """The mean person with bent arms, in the space of a level camera, and where that camera stands."""
     from rig_factory import person
 
-    from sapiens2_avatar.core.skeleton import JOINT_NAMES
+    from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
 
-    data, frames = part("core.arrays"), part("core.frames")
+    data, frames = part("core.common.arrays"), part("core.common.spaces")
     joints = np.array([person("odd", 3)[n] for n in JOINT_NAMES])
     world = np.eye(4)
     world[:3, :3] = frames.LEVEL_WORLD_FROM_CAMERA
@@ -116,7 +116,7 @@ def test_a_bone_that_was_renamed_since_is_named(character, settings, part, pose)
     obj = character()
     settings.armature = obj
     obj.data.bones["mixamorig:LeftArm"].name = "Arm"
-    with pytest.raises(part("core.errors").SapiensError, match="does not have: 'mixamorig:LeftArm'"):
+    with pytest.raises(part("core.common.errors").SapiensError, match="does not have: 'mixamorig:LeftArm'"):
         part("scene.bone_table").read(settings, part("scene.rig_state").read_rest(obj))
 
 

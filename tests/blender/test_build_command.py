@@ -13,7 +13,7 @@ pytest.importorskip("scipy", reason="building needs SciPy and OpenCV, which Blen
 pytest.importorskip("cv2", reason="building needs SciPy and OpenCV, which Blender's own Python does not have")
 
 from sapiens2_avatar.cli import main  # noqa: E402
-from sapiens2_avatar.core.frames import pixel_from_uv  # noqa: E402
+from sapiens2_avatar.core.common.spaces import pixel_from_uv  # noqa: E402
 
 SAMPLES = ["body_apose", "body_crossed", "body_walk", "body_sit", "face_a", "face_b"]
 
@@ -111,7 +111,7 @@ def _truncated(studio, folder):
 def _nan(studio, folder):
     from dataclasses import replace
 
-    from sapiens2_avatar.core.predictions import Predictions
+    from sapiens2_avatar.core.common.predictions import Predictions
 
     good = Predictions.load(studio("body_sit"))
     empty = replace(good, pointmap=np.full_like(good.pointmap, np.nan))
@@ -231,7 +231,7 @@ def test_options_that_make_no_sense_are_explained(arguments, studio, tmp_path, c
 @pytest.fixture
 def demo_outputs(studio, part, tmp_path) -> Path:
     """What Meta's demo scripts write, a folder per task, and the photo next to them, of a small sitting person."""
-    from sapiens2_avatar.core.predictions import Predictions
+    from sapiens2_avatar.core.common.predictions import Predictions
 
     whole = Predictions.load(studio("body_sit"))
     out = tmp_path / "out"

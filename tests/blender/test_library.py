@@ -36,7 +36,7 @@ def test_results_stand_on_a_grid_in_their_order(part, results, link):
 
 def test_a_file_that_is_no_blend_brings_nothing_in(part, results, tmp_path):
     (tmp_path / "none.blend").write_text("no")
-    with pytest.raises(part("core.errors").SapiensError, match=r"none\.blend could not be read"):
+    with pytest.raises(part("core.common.errors").SapiensError, match=r"none\.blend could not be read"):
         part("scene.library").gather([*results, tmp_path / "none.blend"])
     assert not bpy.data.collections and not bpy.data.objects
 

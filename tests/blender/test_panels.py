@@ -53,7 +53,7 @@ def test_every_panel_draws(part, label, model):
     assert draw(part, label)
     settings.photo = "/a photo.jpg"
     settings.boxes.add()
-    part("jobs").status.error = part("core.errors").SapiensError("It went wrong.", "Do this.")
+    part("jobs").status.error = part("core.common.errors").SapiensError("It went wrong.", "Do this.")
     try:
         seen = draw(part, label)
     finally:

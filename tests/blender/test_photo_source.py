@@ -16,7 +16,7 @@ def picture(part, tmp_path):
     def make(seed: int, name: str = "Noise", as_float: bool = False) -> tuple[np.ndarray, bpy.types.Image]:
         shown = np.random.default_rng(seed).integers(0, 256, (40, 30, 3), dtype=np.uint8)
         image = bpy.data.images.new(name, 30, 40, float_buffer=as_float)
-        values = part("core.colour").linear_from_srgb(shown) if as_float else shown.astype(np.float32) / 255
+        values = part("core.common.colour").linear_from_srgb(shown) if as_float else shown.astype(np.float32) / 255
         image.pixels.foreach_set(np.dstack([values, np.ones((40, 30))])[::-1].astype(np.float32).ravel())
         return shown, image
 

@@ -24,7 +24,7 @@ def posed(scan) -> tuple[np.ndarray, np.ndarray]:
 def turned(part, make_avatar):
     """(avatar as in the photo, the same avatar with every bone of its rest turned by some 40 degrees)."""
     photo = make_avatar()
-    unpose, rotations = part("core.unpose"), part("core.rotations")
+    unpose, rotations = part("core.unpose"), part("core.common.rotations")
     turns = rotations.rotation_from_vector(np.random.default_rng(3).normal(0, 0.4, (3, 3)))
     rig, maps = unpose.pose_rig(photo.rig, turns)
     back = np.linalg.inv(maps)

@@ -36,8 +36,8 @@ def armature(factory, character):
 
 def joints(factory, seed: int = 0, frames: int = 1) -> np.ndarray:
     """(F, 68, 3) world: the mean person, every limb turned at random and then steadily on."""
-    from sapiens2_avatar.core.rotations import rotation_from_vector
-    from sapiens2_avatar.core.skeleton import JOINT_NAMES
+    from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
+    from sapiens2_avatar.core.common.rotations import rotation_from_vector
 
     rng = np.random.default_rng(seed)
     out = np.repeat(np.array([[factory.person("A")[n] for n in JOINT_NAMES]]), frames, axis=0)
@@ -60,8 +60,8 @@ def joints(factory, seed: int = 0, frames: int = 1) -> np.ndarray:
 @pytest.fixture
 def pose(factory, part):
     """A pose in the space of a level camera; world_from_camera is `LEVEL`."""
-    data, frames = part("core.arrays"), part("core.frames")
-    from sapiens2_avatar.core.skeleton import JOINT_NAMES
+    data, frames = part("core.common.arrays"), part("core.common.spaces")
+    from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
 
     positions = joints(factory)[0] @ frames.LEVEL_WORLD_FROM_CAMERA
     return data.Pose(JOINT_NAMES, positions.astype(np.float32), np.ones(68, np.float32), np.ones(68, bool),
@@ -71,7 +71,7 @@ def pose(factory, part):
 @pytest.fixture
 def level(part) -> np.ndarray:
     out = np.eye(4)
-    out[:3, :3] = part("core.frames").LEVEL_WORLD_FROM_CAMERA
+    out[:3, :3] = part("core.common.spaces").LEVEL_WORLD_FROM_CAMERA
     return out
 
 
@@ -196,7 +196,7 @@ def test_what_cannot_be_posed_is_refused_with_the_reason(change, says, armature,
     obj, _ = armature("mixamo")
     change(obj)
     bpy.context.view_layer.update()
-    with pytest.raises(part("core.errors").SapiensError, match=says):
+    with pytest.raises(part("core.common.errors").SapiensError, match=says):
         part("scene.retarget").retarget(pose, obj, world_from_camera=level)
     if obj.mode == "EDIT":
         bpy.ops.object.mode_set(mode="OBJECT")
@@ -231,7 +231,7 @@ def test_twist_bones_follow_unless_the_rig_turns_them(armature, part, pose, leve
 
 
 def test_targets_that_are_no_one_armature(armature, part, pose, level) -> None:
-    retarget, error = part("scene.retarget").retarget, part("core.errors").SapiensError
+    retarget, error = part("scene.retarget").retarget, part("core.common.errors").SapiensError
     with pytest.raises(error, match="No armature is selected"):
         retarget(pose, world_from_camera=level)
     with pytest.raises(error, match="no object named ''"):
@@ -261,7 +261,7 @@ def test_a_linked_armature_is_refused_and_its_override_posed(armature, part, pos
         into.objects = ["mixamo"]
     linked = into.objects[0]
     bpy.context.scene.collection.objects.link(linked)
-    with pytest.raises(part("core.errors").SapiensError, match="is linked from"):
+    with pytest.raises(part("core.common.errors").SapiensError, match="is linked from"):
         part("scene.retarget").retarget(pose, linked, world_from_camera=level)
     override = linked.override_create(remap_local_usages=True)
     done = part("scene.retarget").retarget(pose, override, world_from_camera=level)
@@ -312,8 +312,8 @@ def test_a_motion_becomes_an_action(rate, armature, part, factory, kinematics) -
 
 def test_the_raw_take_lies_on_a_muted_track(armature, part, factory) -> None:
     pytest.importorskip("scipy", reason="takes are made with scipy")
-    data, frames = part("core.arrays"), part("core.frames")
-    from sapiens2_avatar.core.skeleton import JOINT_NAMES
+    data, frames = part("core.common.arrays"), part("core.common.spaces")
+    from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
 
     poses = [data.Pose(JOINT_NAMES, p.astype(np.float32), np.ones(68, np.float32), np.ones(68, bool), np.full((308, 3), np.nan, np.float32), 1.7)
              for p in (joints(factory, frames=12) - [0, -5, 1]) @ frames.LEVEL_WORLD_FROM_CAMERA]  # fmt: skip

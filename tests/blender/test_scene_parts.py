@@ -29,7 +29,7 @@ def test_parts_are_soft_groups_that_add_up_to_one(write, make_avatar, part):
     avatar = make_avatar()
     scan = write(avatar)
     wanted = part("core.parts").make_parts(avatar.mesh)
-    names = part("core.skeleton").part_names()
+    names = part("core.common.landmarks").part_names()
     total = np.zeros(len(avatar.mesh.vertices))
     for label in np.unique(wanted.label).tolist():
         here = wanted.label == label

@@ -37,7 +37,7 @@ def test_camera_projects_every_vertex_onto_its_pixel(write, make_avatar, size):
 
 
 def test_camera_is_exact_for_pixels_that_are_not_square(part, make_avatar):
-    camera = part("core.arrays").Camera(80, 60, 100.0, 125.0, 37.0, 33.0)
+    camera = part("core.common.arrays").Camera(80, 60, 100.0, 125.0, 37.0, 33.0)
     scene = bpy.context.scene
     photo = bpy.data.images.new("photo", 80, 60)
     obj = part("scene.camera").write_camera(camera, np.eye(4), photo, "Camera", scene.collection)

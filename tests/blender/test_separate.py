@@ -153,7 +153,7 @@ def test_shape_keys_are_not_lost_silently(part, build):
     _, collection = build()
     (scan,) = with_role(collection, "scan")
     scan.shape_key_add(name="Basis")
-    with pytest.raises(part("core.errors").SapiensError, match="shape keys"):
+    with pytest.raises(part("core.common.errors").SapiensError, match="shape keys"):
         part("scene.separate").separate(scan)
 
 
@@ -236,7 +236,7 @@ def test_displacement_leaves_as_it_is_packed(part, make_avatar, tmp_path):
     )
     path = part("scene.export").export(tmp_path / "d.exr", [collection])
     assert path.read_bytes() == part("core.exr").exr_bytes(metres)
-    with pytest.raises(part("core.errors").SapiensError, match="no displacement"):
+    with pytest.raises(part("core.common.errors").SapiensError, match="no displacement"):
         part("scene.export").export(tmp_path / "e.exr", [part("scene.build").write_avatars([avatar], "Other")])
 
 

@@ -380,7 +380,9 @@ def test_report_names_versions_and_masks_private_paths(worker, part, monkeypatch
     worker.log_file().write_text(
         "could not read /home/mia/weddings/client x/bride.jpg\nand D:\\clients\\secret\\groom.png by mia\n", "utf-8"
     )
-    worker.status.error = part("core.errors").SapiensError("/home/mia/weddings/bride.jpg is damaged.", "Choose another photo.")
+    worker.status.error = part("core.common.errors").SapiensError(
+        "/home/mia/weddings/bride.jpg is damaged.", "Choose another photo."
+    )
     written = []
     monkeypatch.setattr(part("operators.setup").report, "compose", _noted(part("runtime.bug_report").compose, written))
     assert bpy.ops.sapiens2.report_copy() == {"FINISHED"}

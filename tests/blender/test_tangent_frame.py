@@ -9,9 +9,9 @@ bpy = pytest.importorskip("bpy")
 pytest.importorskip("scipy", reason="the atlas needs SciPy, which Blender's own Python does not have")
 pytest.importorskip("sapiens2_avatar", reason="compares the package of the checkout, which is not installed in this Python")
 
-from sapiens2_avatar.core.arrays import Camera, MeshData  # noqa: E402
 from sapiens2_avatar.core.atlas import make_atlas, unwelded  # noqa: E402
-from sapiens2_avatar.core.frames import uv_from_pixel  # noqa: E402
+from sapiens2_avatar.core.common.arrays import Camera, MeshData  # noqa: E402
+from sapiens2_avatar.core.common.spaces import uv_from_pixel  # noqa: E402
 from sapiens2_avatar.core.tangent import vertex_tangents  # noqa: E402
 from sapiens2_avatar.scene.mesh import write_mesh  # noqa: E402
 

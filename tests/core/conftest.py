@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.arrays import Camera
-from sapiens2_avatar.core.frames import normal_head_from_camera
-from sapiens2_avatar.core.predictions import Predictions
+from sapiens2_avatar.core.common.arrays import Camera
+from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.common.spaces import normal_head_from_camera
 
 
 def sphere(size: int = 160, depth: float = 2.0, radius: float = 0.4, wall: float | None = None) -> tuple[Predictions, Camera]:

@@ -6,11 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from sapiens2_avatar.core.arrays import Camera
 from sapiens2_avatar.core.bone_frames import template_head, template_joints
-from sapiens2_avatar.core.predictions import Predictions
-from sapiens2_avatar.core.rotations import rotation_from_vector
-from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, joint_keypoints, keypoint_index, keypoint_swap, part_swap
+from sapiens2_avatar.core.common.arrays import Camera
+from sapiens2_avatar.core.common.landmarks import (
+    JOINT_NAMES,
+    joint_index,
+    joint_keypoints,
+    keypoint_index,
+    keypoint_swap,
+    part_swap,
+)
+from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.common.rotations import rotation_from_vector
 
 CAMERA_FROM_BODY = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 """Body axes (x to the left, y to the back, z up) of a person who faces the camera: their left is at the right of the photo."""

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sapiens2_avatar.core.arrays import Avatar, MeshData
 from sapiens2_avatar.core.atlas import make_atlas, unwelded
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.avatar_file import load_avatars, save_avatars
-from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.common.arrays import Avatar, MeshData
+from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.spaces import pixel_from_uv
 from sapiens2_avatar.core.exr import exr_bytes
-from sapiens2_avatar.core.frames import pixel_from_uv
 from sapiens2_avatar.core.raster import interpolate, rasterise
 from sapiens2_avatar.core.scan import ScanSettings, make_mesh
 from sapiens2_avatar.core.tangent import decode, vertex_tangents

@@ -6,8 +6,8 @@ import pytest
 from sapiens2_avatar.batch.items import MAX_NAME_BYTES, chunk, find_inputs, make_items, safe_name
 from sapiens2_avatar.batch.plan import Plan
 from sapiens2_avatar.batch.stages import Job, predict_group
-from sapiens2_avatar.core.errors import SapiensError
-from sapiens2_avatar.core.predictions import Predictions
+from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.predictions import Predictions
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from sapiens2_avatar.batch import record as records
 from sapiens2_avatar.batch.items import Item
 from sapiens2_avatar.batch.plan import PREDICT, PREVIEW, SCENE, NetworkOptions, Plan
 from sapiens2_avatar.batch.stages import Job, fail
-from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.common.errors import SapiensError
 
 PLAN = Plan(make=("predictions", "blend", "preview", ".glb"))
 

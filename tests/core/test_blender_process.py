@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from sapiens2_avatar.batch.blender import BlenderProcess
-from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.common.errors import SapiensError
 
 
 def test_a_program_that_does_not_start_is_quoted(tmp_path):

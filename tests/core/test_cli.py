@@ -8,7 +8,7 @@ import pytest
 
 from sapiens2_avatar.cli import main, parser
 from sapiens2_avatar.commands.console import Console
-from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.common.errors import SapiensError
 
 ROOT = Path(__file__).resolve().parents[2]
 

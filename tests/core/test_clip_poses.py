@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.arrays import Pose
 from sapiens2_avatar.core.clip_poses import ClipPoses, load_clip_poses, load_take, save_clip_poses, save_take
-from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.common.arrays import Pose
+from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
 from sapiens2_avatar.core.motion import Take
-from sapiens2_avatar.core.skeleton import JOINT_NAMES
 
 
 def same(a: object, b: object) -> bool:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.demo_outputs import predictions_from_demo, read_ply
-from sapiens2_avatar.core.errors import SapiensError
-from sapiens2_avatar.core.predictions import Predictions
 
 
 def write_ply(path, points, colours, ascii_text=False):

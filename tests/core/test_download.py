@@ -15,7 +15,7 @@ from safetensors.numpy import save
 
 pytest.importorskip("huggingface_hub", reason="downloads need huggingface_hub")
 
-from sapiens2_avatar.core.errors import Cancelled, SapiensError
+from sapiens2_avatar.core.common.errors import Cancelled, SapiensError
 from sapiens2_avatar.weights import catalogue, download, licence, store
 from sapiens2_avatar.weights.catalogue import CHECKPOINTS, find_checkpoint
 from sapiens2_avatar.weights.download import download_model

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core import edges
-from sapiens2_avatar.core.arrays import Camera
+from sapiens2_avatar.core.common.arrays import Camera
+from sapiens2_avatar.core.common.landmarks import part_labels
+from sapiens2_avatar.core.common.spaces import camera_from_normal_head
 from sapiens2_avatar.core.domain import nearest, person_domain, without_islands
-from sapiens2_avatar.core.frames import camera_from_normal_head
 from sapiens2_avatar.core.normals import usable_normals
-from sapiens2_avatar.core.skeleton import part_labels
 from sapiens2_avatar.core.snap import snap
 
 TORSO, HAND, FOREARM = (int(v) for v in part_labels("Torso", "Left_Hand", "Left_Lower_Arm"))

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from pose_people import BODY, cut_below, photograph, quarter_turned, standing
 
-from sapiens2_avatar.core.arrays import Avatar, Camera
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
+from sapiens2_avatar.core.common.arrays import Avatar, Camera
+from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, keypoint_index
+from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.common.rotations import unit
 from sapiens2_avatar.core.pose import lift_pose
-from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.rig import RigSettings, make_rig
-from sapiens2_avatar.core.rotations import unit
 from sapiens2_avatar.core.scan import ScanSettings
-from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, keypoint_index
 
 
 def build(predictions: Predictions, rest: str = "photo") -> list[Avatar]:

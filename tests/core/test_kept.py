@@ -9,8 +9,8 @@ from safetensors import safe_open
 from sapiens2_avatar.core import texture
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.avatar_file import save_avatars
-from sapiens2_avatar.core.kept import Kept, digest
-from sapiens2_avatar.core.predictions import Predictions
+from sapiens2_avatar.core.common.memo import Kept, digest
+from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.scan import ScanSettings
 
 

@@ -74,7 +74,7 @@ def test_the_map_of_a_package_names_every_module(part):
 
 
 def test_only_frames_flips_signs():
-    """diag(1, -1, -1) and its spellings live in core/frames.py alone."""
+    """diag(1, -1, -1) and its spellings live in core/common/spaces.py alone."""
     spellings = ("[1, -1, -1]", "(1, -1, -1)", "[1.0, -1.0, -1.0]", "(1.0, -1.0, -1.0)")
     wrong = [str(p.relative_to(ROOT)) for part in ("core", "infer", "scene", "operators", "commands") for p in sources(part)
              if p.name != "frames.py" and any(s in p.read_text("utf-8") for s in spellings)]  # fmt: skip

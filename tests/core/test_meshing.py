@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core import meshing
+from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.decimate import decimate
-from sapiens2_avatar.core.errors import SapiensError
-from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.scan import ScanSettings, make_mesh
 
 

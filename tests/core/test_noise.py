@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core import edges, noise, refine
-from sapiens2_avatar.core.frames import camera_from_normal_head
+from sapiens2_avatar.core.common.spaces import camera_from_normal_head
 from sapiens2_avatar.core.scan import ScanSettings, make_mesh
 from sapiens2_avatar.core.snap import snap
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from pose_people import BODY, QUARTER_TURN, cut_below, mirrored, quarter_turned
 
-from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, joint_swap
+from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.pose import PoseSettings, lift_pose, lift_poses
-from sapiens2_avatar.core.predictions import Predictions
-from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, joint_swap
 
 SAMPLES = ("body_apose", "body_crossed", "body_walk", "body_sit")
 

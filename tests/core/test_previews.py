@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sapiens2_avatar.core.predictions import Predictions
+from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.previews import MAPS, SIZE, paint_boxes, picture, write_previews
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core import edges, refine
-from sapiens2_avatar.core.arrays import Camera
-from sapiens2_avatar.core.frames import camera_from_normal_head
+from sapiens2_avatar.core.common.arrays import Camera
+from sapiens2_avatar.core.common.landmarks import part_labels
+from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.common.spaces import camera_from_normal_head
 from sapiens2_avatar.core.multigrid import solve
-from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.scan import ScanSettings, make_mesh
-from sapiens2_avatar.core.skeleton import part_labels
 
 
 def _dense(right, down, prior):

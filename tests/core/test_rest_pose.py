@@ -9,10 +9,10 @@ import pytest
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.avatar_file import load_avatars, save_avatars
-from sapiens2_avatar.core.errors import SapiensError
-from sapiens2_avatar.core.predictions import Predictions
+from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.common.rotations import unit
 from sapiens2_avatar.core.rig import RigSettings
-from sapiens2_avatar.core.rotations import unit
 from sapiens2_avatar.core.scan import ScanSettings
 from sapiens2_avatar.core.unpose import deform, rest_avatar
 

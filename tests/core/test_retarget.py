@@ -11,12 +11,12 @@ from rig_factory import BUILDABLE, REST_POSES, STATURE, make_rig, person
 
 from sapiens2_avatar.core.body_motion import motion_from_joints, motion_from_rig
 from sapiens2_avatar.core.bone_map import BoneMap
-from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, joint_swap
+from sapiens2_avatar.core.common.rotations import angle_between, rotation_from_vector
 from sapiens2_avatar.core.recognise import recognise
 from sapiens2_avatar.core.rest import RestRig
 from sapiens2_avatar.core.retarget import RetargetSettings, retarget_motion
-from sapiens2_avatar.core.rotations import angle_between, rotation_from_vector
-from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, joint_swap
 
 JOINT_OF = {"UpperArm": "shoulder", "LowerArm": "elbow", "Hand": "wrist", "UpperLeg": "hip", "LowerLeg": "knee", "Foot": "ankle"}
 
@@ -216,7 +216,7 @@ def test_bones_between_keep_what_the_artist_gave_them() -> None:
 
 
 def _quaternion(turned: dict[str, np.ndarray]) -> np.ndarray:
-    from sapiens2_avatar.core.rotations import quaternion_from_rotation
+    from sapiens2_avatar.core.common.rotations import quaternion_from_rotation
 
     return quaternion_from_rotation(next(iter(turned.values())))
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from pose_people import photograph, standing
 
-from sapiens2_avatar.core.arrays import Camera, MeshData, Pose, SkinWeights
-from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.common.arrays import Camera, MeshData, Pose, SkinWeights
+from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.landmarks import DATA, JOINT_NAMES, joint_index, joint_swap
+from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.common.rotations import angle_between, perpendicular, rotation_from_vector, unit
 from sapiens2_avatar.core.pose import lift_pose
-from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.rig import RigSettings, make_rig
 from sapiens2_avatar.core.rigify_table import RIGIFY_BONES, RIGIFY_COLLECTIONS, collection_of
-from sapiens2_avatar.core.rotations import angle_between, perpendicular, rotation_from_vector, unit
-from sapiens2_avatar.core.skeleton import DATA, JOINT_NAMES, joint_index, joint_swap
 from sapiens2_avatar.core.unpose import bone_frames, deform, pose_rig, rest_rotations, standing_rig, unpose
 
 CAMERA = Camera(800, 1000, 1400.0, 1400.0, 399.5, 499.5)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapiens2_avatar.core import rotations
+from sapiens2_avatar.core.common import rotations
 
 vectors = st.lists(st.floats(-3, 3, allow_nan=False), min_size=3, max_size=3).map(np.array)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sapiens2_avatar.core.errors import REMEDIES, SapiensError
+from sapiens2_avatar.core.common.errors import REMEDIES, SapiensError
 from sapiens2_avatar.runtime import environment
 from sapiens2_avatar.runtime.environment import check_interpreter, installed_python
 

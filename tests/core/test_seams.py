@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sapiens2_avatar.core.arrays import MeshData, SkinWeights
+from sapiens2_avatar.core.common.arrays import MeshData, SkinWeights
 from sapiens2_avatar.core.seams import bridging_faces, cut
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.errors import SapiensError
-from sapiens2_avatar.core.skeleton import JOINT_NAMES, joint_index, joint_keypoints, keypoint_index
+from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, joint_keypoints, keypoint_index
 from sapiens2_avatar.core.sources import as_predictions, frame_files, pose_from_points, read_keypoints, read_sam3d
 
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save, save_file
 
-from sapiens2_avatar.core import files
-from sapiens2_avatar.core.errors import SapiensError
-from sapiens2_avatar.core.predictions import Predictions, load_predictions, save_predictions
+from sapiens2_avatar.core.common import atomic_files
+from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.predictions import Predictions, load_predictions, save_predictions
 
 H, W = 12, 8
 KEYS = ("image", "pointmap", "normal", "albedo", "seg", "alpha", "keypoints", "boxes", "intrinsics")
@@ -256,7 +256,7 @@ def failing(number):
 def test_a_full_disk_leaves_what_was_there(predictions, tmp_path, monkeypatch, number, sentence):
     path = predictions.save(tmp_path / "p.safetensors")
     before = path.read_bytes()
-    monkeypatch.setattr(files.os, "fsync", failing(number))
+    monkeypatch.setattr(atomic_files.os, "fsync", failing(number))
     with pytest.raises(SapiensError, match=sentence):
         predictions.save(path)
     assert path.read_bytes() == before
@@ -268,13 +268,13 @@ def test_a_really_full_disk(predictions):
     if not os.path.exists("/dev/full"):  # noqa: PTH110
         pytest.skip("no /dev/full on this system")
     with pytest.raises(SapiensError, match="The disk is full"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files.Path, "open", lambda path, mode: open("/dev/full", "wb"))  # noqa: PTH123, SIM115
-        patch.setattr(files.Path, "unlink", lambda path, missing_ok: None)
+        patch.setattr(atomic_files.Path, "open", lambda path, mode: open("/dev/full", "wb"))  # noqa: PTH123, SIM115
+        patch.setattr(atomic_files.Path, "unlink", lambda path, missing_ok: None)
         predictions.save("p.safetensors")
 
 
 def test_no_permission_to_write(predictions, tmp_path, monkeypatch):
-    monkeypatch.setattr(files.Path, "open", failing(errno.EACCES))
+    monkeypatch.setattr(atomic_files.Path, "open", failing(errno.EACCES))
     with pytest.raises(SapiensError, match="No permission to write"):
         predictions.save(tmp_path / "p.safetensors")
 
@@ -291,7 +291,7 @@ def test_no_such_folder(predictions, tmp_path):
 def test_a_killed_writer_leaves_no_half_file(predictions, tmp_path):
     """The name appears only when all is written."""
     path = tmp_path / "p.safetensors"
-    with pytest.raises(KeyboardInterrupt), files.atomic_write(path) as file:
+    with pytest.raises(KeyboardInterrupt), atomic_files.atomic_write(path) as file:
         file.write(b"half")
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
@@ -300,7 +300,7 @@ def test_a_killed_writer_leaves_no_half_file(predictions, tmp_path):
 def test_a_pipe_is_never_replaced(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(SapiensError, match="in the way"), files.atomic_write(pipe) as file:
+    with pytest.raises(SapiensError, match="in the way"), atomic_files.atomic_write(pipe) as file:
         file.write(b"x")
     assert pipe.is_fifo()
     assert list(tmp_path.iterdir()) == [pipe]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapiens2_avatar.core.arrays import Camera, MeshData
-from sapiens2_avatar.core.frames import pixel_from_uv, uv_from_pixel
+from sapiens2_avatar.core.common.arrays import Camera, MeshData
+from sapiens2_avatar.core.common.spaces import pixel_from_uv, uv_from_pixel
 from sapiens2_avatar.core.raster import rasterise
 from sapiens2_avatar.core.tangent import decode, displacement, tangent_normal_map, vertex_tangents
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapiens2_avatar.core.arrays import Camera, MeshData
+from sapiens2_avatar.core.common.arrays import Camera, MeshData
+from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.common.spaces import camera_from_normal_head, uv_from_pixel
 from sapiens2_avatar.core.detail import add_detail, blur_between
-from sapiens2_avatar.core.errors import SapiensError
-from sapiens2_avatar.core.frames import camera_from_normal_head, uv_from_pixel
-from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.core.texture import TextureSettings, colour_source, make_textures, roughness_map
 
 

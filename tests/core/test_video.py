@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core import video
-from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.video import open_clip, read_frames
 
 av = pytest.importorskip("av", reason="the test's video is written with PyAV")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.weights import catalogue, licence, store
 from sapiens2_avatar.weights.catalogue import CHECKPOINTS, find_checkpoint, fingerprint, identify, list_models
 from sapiens2_avatar.weights.header import read_header

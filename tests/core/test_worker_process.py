@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.worker import protocol
 from sapiens2_avatar.worker.client import Job, State, Task, Worker
 
@@ -22,7 +22,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from worker_main import load_package
 load_package()
 from sapiens2_avatar.worker.server import serve
-from sapiens2_avatar.core.errors import SapiensError
+from sapiens2_avatar.core.common.errors import SapiensError
 
 def echo(progress, **values):
     print("a stray print")

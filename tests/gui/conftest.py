@@ -76,7 +76,7 @@ def predictions(worker_python, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def full_frame(tmp_path_factory) -> Path:
     """Predictions of 1024 x 768 pixels in which a person fills the whole picture: the largest scan of the network's resolution."""
-    from sapiens2_avatar.core.predictions import Predictions
+    from sapiens2_avatar.core.common.predictions import Predictions
 
     height, width, focal = 1024, 768, 1100.0
     y, x = np.mgrid[:height, :width].astype(np.float32)

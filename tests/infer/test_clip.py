@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sapiens2_avatar.core.errors import Cancelled, SapiensError
-from sapiens2_avatar.core.predictions import Predictions
+from sapiens2_avatar.core.common.errors import Cancelled, SapiensError
+from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.infer import clip as clips
 from sapiens2_avatar.infer.clip import clip_poses
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from sapiens2_avatar.core.errors import SapiensError  # noqa: E402
+from sapiens2_avatar.core.common.errors import SapiensError  # noqa: E402
 from sapiens2_avatar.infer import BackboneConfig, HeadConfig, Sapiens2, Sapiens2Config, load_model, released_config, save_model  # noqa: E402
 from sapiens2_avatar.weights.header import read_header  # noqa: E402
 

@@ -12,10 +12,10 @@ import pytest
 import torch
 from scipy.ndimage import binary_dilation, binary_erosion
 
-from sapiens2_avatar.core.arrays import Camera
-from sapiens2_avatar.core.errors import Cancelled, SapiensError
+from sapiens2_avatar.core.common.arrays import Camera
+from sapiens2_avatar.core.common.errors import Cancelled, SapiensError
+from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.photo import read_photo
-from sapiens2_avatar.core.predictions import Predictions
 from sapiens2_avatar.infer import Sapiens2, looks, save_model
 from sapiens2_avatar.infer import predict as predict_module
 from sapiens2_avatar.infer.model.config import BackboneConfig, HeadConfig, Sapiens2Config
@@ -112,7 +112,7 @@ class Oracle:
 
     def _heatmaps(self):
         """Gaussians at the true keypoints; the second look at a person is at the mirrored crop."""
-        from sapiens2_avatar.core.skeleton import keypoint_swap
+        from sapiens2_avatar.core.common.landmarks import keypoint_swap
 
         window = self._window
         best = None

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
 
-from sapiens2_avatar.core.errors import SapiensError  # noqa: E402
+from sapiens2_avatar.core.common.errors import SapiensError  # noqa: E402
 from sapiens2_avatar.infer import network as networks  # noqa: E402
 from sapiens2_avatar.infer import predict as predicts  # noqa: E402
 from sapiens2_avatar.infer.network import Network, find_checkpoints  # noqa: E402

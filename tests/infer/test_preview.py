@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from sapiens2_avatar.core.skeleton import DATA
+from sapiens2_avatar.core.common.landmarks import DATA
 from sapiens2_avatar.infer import load_model
 from sapiens2_avatar.infer.predict import predict
 

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from scipy import sparse
 
-from sapiens2_avatar.core.skeleton import part_names
+from sapiens2_avatar.core.common.landmarks import part_names
 
 # Body part of the skin by the prefix of the bone that moves it; side-less names get Left_ / Right_ from the bone's suffix.
 _PART_OF_BONE = (

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sapiens2_avatar.core.skeleton import keypoint_swap, part_swap
+from sapiens2_avatar.core.common.landmarks import keypoint_swap, part_swap
 
 from .render import SAMPLE, WIDTH
 

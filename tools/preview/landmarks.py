@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from sapiens2_avatar.core.skeleton import keypoint_names
+from sapiens2_avatar.core.common.landmarks import keypoint_names
 
 from .body import Body, load_body, vertex_normals
 

@@ -20,7 +20,7 @@ import pytest
 if find_spec("bpy") is None:  # looked for, not imported: only the worker processes need it
     pytest.skip("writing .blend files needs Blender as a module", allow_module_level=True)
 
-from sapiens2_avatar.core.predictions import Predictions
+from sapiens2_avatar.core.common.predictions import Predictions
 
 FULL = bool(os.environ.get("SAPIENS2_BATCH_FULL"))
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from .arrays import check_arrays
+from .atomic_files import atomic_write
 from .errors import SapiensError
-from .files import atomic_write
 
 FORMAT = "sapiens2-predictions"
 VERSION = 1

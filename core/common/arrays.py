@@ -1,7 +1,7 @@
 """The arrays that travel between stages. Each class says shapes, types, units and spaces, and checks them when it is made.
 
 Letters: H W image height and width · V vertices · F faces · P people · K keypoints (308) · J joints · B bones.
-Everything that has a position is in the ``camera`` space of `core.frames` until `scene` writes it into Blender.
+Everything that has a position is in the ``camera`` space of `core.common.spaces` until `scene` writes it into Blender.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ class Pose:
     """Joint centres of one person in camera space.
 
     names       J joint names: those of the body, hand and foot keypoints, and pelvis, spine, chest, neck, head, head_top,
-                left_clavicle, right_clavicle (see `core.skeleton.JOINT_NAMES`)
+                left_clavicle, right_clavicle (see `core.common.landmarks.JOINT_NAMES`)
     positions   (J, 3) float32 metres; every joint has a finite position, seen or filled
     confidence  (J,) float32 0..1; 0 = filled from lengths, symmetry and priors alone
     seen        (J,) bool; False = the joint was occluded or outside the photo and its position is a guess

@@ -1,6 +1,6 @@
 """Rotations over time: products, interpolation and continuity of unit quaternions (w, x, y, z), and Euler angles.
 
-Any number of leading axes; float64 throughout. Frames and matrices are in `core.rotations`.
+Any number of leading axes; float64 throughout. Frames and matrices are in `core.common.rotations`.
 """
 
 from __future__ import annotations
