@@ -9,7 +9,7 @@ import bpy.utils.previews
 import numpy as np
 
 from . import folders
-from .core.orientation import quarter_turns
+from .core.capture.exif_orientation import quarter_turns
 from .core.previews import MAPS, paint_boxes
 
 _pictures: bpy.utils.previews.ImagePreviewCollection | None = None

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.capture.photo import SUFFIXES
+from ..core.capture.video import IMAGES, VIDEOS
 from ..core.common.errors import SapiensError, UsageError
-from ..core.photo import SUFFIXES
-from ..core.video import IMAGES, VIDEOS
 from .stored import demo_group, is_demo
 
 PHOTOS = {*SUFFIXES, ".gif", ".jp2"}

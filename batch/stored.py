@@ -50,6 +50,6 @@ def focal_of(path: Path) -> float | None:
     photo = demo_group(path).photo if is_demo(path) else None if is_stored(path) else path
     if photo is None:
         return None
-    from ..core.photo import read_photo
+    from ..core.capture.photo import read_photo
 
     return read_photo(photo).focal_35mm

@@ -23,7 +23,7 @@ import numpy as np
 from studio import SHARED, STUDIO, read_predictions
 
 from sapiens2_avatar.core import avatar, edges, scan
-from sapiens2_avatar.core.camera import estimate_camera
+from sapiens2_avatar.core.capture.camera import estimate_camera
 from sapiens2_avatar.core.common.predictions import Predictions
 
 SAMPLES = ("body_apose", "body_crossed", "body_walk", "body_sit", "face_a", "face_b")

@@ -20,7 +20,7 @@ import numpy as np
 from studio import STUDIO, read_maps, sample_names
 
 from sapiens2_avatar.core.atlas import make_atlas
-from sapiens2_avatar.core.camera import estimate_camera
+from sapiens2_avatar.core.capture.camera import estimate_camera
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.parts import part_weights
 from sapiens2_avatar.core.scan import ScanSettings, make_mesh

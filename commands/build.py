@@ -131,7 +131,7 @@ def camera_report(avatar: Avatar) -> dict:
 
 
 def camera_sentence(avatar: Avatar) -> str:
-    """The focal lengths as a sentence; `core.camera` adds a note of its own where they disagree by more than 5 %."""
+    """The focal lengths as a sentence; `core.capture.camera` adds a note of its own where they disagree by more than 5 %."""
     used, others = avatar.camera, {k: v for k, v in avatar.focal_lengths.items() if k != avatar.camera.source}
     beside = "".join(f", {source} says {pixels:.0f} px" for source, pixels in others.items())
     return f"Focal length {used.fx:.0f} px ({used.source}){beside}."

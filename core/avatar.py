@@ -77,11 +77,11 @@ def make_avatars(
     calls made, so that a slider repeats only what depends on it; the result is the same without it.
     """
     from .atlas import make_atlas
-    from .camera import estimate_camera, scale_to_distance, scale_to_stature, scaled
-    from .ground import place
-    from .matte import follow_photo
+    from .capture.camera import estimate_camera, scale_to_distance, scale_to_stature, scaled
+    from .capture.ground import place
+    from .capture.matte import follow_photo
+    from .capture.people import find_people
     from .parts import make_parts
-    from .people import find_people
     from .scan import make_mesh
     from .texture import bake_textures, make_textures
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .camera import blender_lens
+from .capture.camera import blender_lens
 from .common.arrays import Avatar, Camera
 from .common.atomic_files import atomic_write
 from .common.errors import SapiensError

@@ -8,12 +8,12 @@ import numpy as np
 
 from .body_motion import BodyMotion, motion_from_rig
 from .bvh import read_bvh
+from .capture.video import IMAGES
 from .common.arrays import Pose
 from .common.errors import SapiensError
 from .common.predictions import Predictions
 from .recognise import recognise
 from .sources import SUFFIXES, as_predictions, frame_files, load_json, read_keypoints, read_sam3d
-from .video import IMAGES
 
 
 def read_bvh_motion(path: str | Path, start: float = 0.0, end: float = float("inf"), fps: float | None = None) -> BodyMotion:

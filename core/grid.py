@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .camera import NETWORK_SIZE
+from .capture.camera import NETWORK_SIZE
 from .common.arrays import Camera
 
 MARGIN = 8

@@ -263,7 +263,7 @@ def _lifted(lift_pose: Callable[..., Pose], frame: Predictions, person: int, cam
 
 def clip_camera(frames: Sequence[Predictions]) -> Camera:
     """The camera of a clip: the median of what up to nine of its frames say."""
-    from .camera import estimate_camera
+    from .capture.camera import estimate_camera
 
     picked = frames[:: max(1, len(frames) // 9)][:9]
     cameras = sorted((estimate_camera(f).camera for f in picked), key=lambda c: c.fx)
@@ -272,7 +272,7 @@ def clip_camera(frames: Sequence[Predictions]) -> Camera:
 
 def _stand(poses: Sequence[Pose]) -> np.ndarray:
     """(4, 4) one placement for the clip: up is the mean of single frames, the floor comes from all feet later."""
-    from .ground import place
+    from .capture.ground import place
 
     matrices = [place(p, p.positions).world_from_camera for p in poses[:: max(1, len(poses) // 50)]]
     up = unit(np.mean([m[2, :3] for m in matrices], axis=0))

@@ -126,7 +126,7 @@ class _Look:
 def _camera(predictions: Predictions) -> Camera:
     if predictions.intrinsics is not None:
         return Camera.from_matrix(predictions.intrinsics, predictions.width, predictions.height, "given")
-    from .camera import estimate_camera
+    from .capture.camera import estimate_camera
 
     return estimate_camera(predictions).camera
 

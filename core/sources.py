@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from .capture.video import natural_order
 from .common.arrays import Pose
 from .common.errors import SapiensError
 from .common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index, joint_keypoints, keypoint_index
 from .common.predictions import Predictions
-from .video import natural_order
 
 MAX_BYTES = 512 * 2**20
 SUFFIXES = {".json", ".npz"}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.capture.video import DEFAULT_FPS, IMAGES, Clip, open_clip, read_frames
 from ..core.clip_poses import ClipPoses
 from ..core.common.arrays import Camera, Pose
 from ..core.common.errors import SapiensError
@@ -18,7 +19,6 @@ from ..core.common.predictions import Predictions
 from ..core.common.progress import Progress
 from ..core.foreign import is_foreign, read_foreign
 from ..core.motion import clip_camera, lift_frames
-from ..core.video import DEFAULT_FPS, IMAGES, Clip, open_clip, read_frames
 
 if TYPE_CHECKING:
     from .network import Network

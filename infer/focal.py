@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..core.camera import ASSUMED_FOCAL, CANONICAL_FOCAL, PLAUSIBLE, fit_rays, focal_in_pixels
+from ..core.capture.camera import ASSUMED_FOCAL, CANONICAL_FOCAL, PLAUSIBLE, fit_rays, focal_in_pixels
 from ..core.common.predictions import Predictions
 from .processing import Letterbox
 from .regions import Region

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ..core.camera import CANONICAL_FOCAL
-from ..core.people import Person
+from ..core.capture.camera import CANONICAL_FOCAL
+from ..core.capture.people import Person
 from . import decode
 from .focal import Focal, choose_focal, region_focal
 from .guided import guided_colour, guided_depth, guided_seg

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..core.capture.people import Person, box_of, check_boxes, find_people
+from ..core.capture.photo import Photo, read_photo
 from ..core.common.errors import SapiensError
 from ..core.common.landmarks import keypoint_swap
 from ..core.common.predictions import FORMAT, VERSION, Predictions
-from ..core.people import Person, box_of, check_boxes, find_people
-from ..core.photo import Photo, read_photo
 from .decode import decode_heatmaps, mirrored_heatmaps
 from .focal import Focal
 from .looks import Layout, Looks, look_closer, look_for_parts, merged_albedo, merged_matting, merged_normal, merged_pointmap
@@ -42,7 +42,7 @@ def predict(
 ) -> Predictions:
     """Run Sapiens2 on a photo.
 
-    image      path, or (H, W, 3) uint8 sRGB; see `core.photo.read_photo` for what is understood
+    image      path, or (H, W, 3) uint8 sRGB; see `core.capture.photo.read_photo` for what is understood
     model      "preview", "0.4b", "0.8b", "1b", "5b", or the path of a safetensors file
     tasks      of seg, normal, pointmap, albedo, matting, pose; None = all that the model has
     device     "auto", "cpu", "cuda", "cuda:1", "mps", "xpu"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.people import Person, nearest_owner
+from ..core.capture.people import Person, nearest_owner
 
 MIN_GAIN = 1.5
 """A window is worth a pass of its own when it shows the person so many times larger than the whole photo does."""

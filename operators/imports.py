@@ -11,9 +11,9 @@ from bpy.types import Context, Event, Operator, OperatorFileListElement
 from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs, thumbnails
+from ..core.capture.photo import SUFFIXES as PHOTOS
 from ..core.common.errors import SapiensError
 from ..core.importing import DEMO, OURS
-from ..core.photo import SUFFIXES as PHOTOS
 from ..properties import avatar_settings
 from ..worker.client import Job
 from .build import write_result

@@ -9,9 +9,9 @@ from bpy.props import StringProperty
 from bpy.types import Area, Context, Event, Image, Operator
 
 from .. import jobs
+from ..core.capture.exif_orientation import quarter_turns, upright_point
 from ..core.common.errors import SapiensError
 from ..core.common.predictions import Predictions
-from ..core.orientation import quarter_turns, upright_point
 from ..core.previews import picture
 from ..properties import photo_path
 from .job import BUSY, fail

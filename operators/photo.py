@@ -14,9 +14,9 @@ from bpy.types import Context, Event, Image, Operator
 from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs, preference_values
+from ..core.capture.photo import SUFFIXES
 from ..core.common.atomic_files import atomic_write
 from ..core.common.errors import SapiensError
-from ..core.photo import SUFFIXES
 from ..properties import photo_path
 from ..worker.client import Job
 from .job import Idle, JobOperator, fail

@@ -13,7 +13,7 @@ from .parts import paragraph
 from .tab import AfterSetup
 
 FOCAL_SOURCES = {"scale head": "Network", "pointmap": "Depth", "exif": "EXIF", "assumed": "Common Lens"}
-"""Where a focal length may come from (`core.camera`), in the artist's words."""
+"""Where a focal length may come from (`core.capture.camera`), in the artist's words."""
 
 
 class Rebuilds(AfterSetup):
@@ -40,7 +40,7 @@ class SAPIENS2_PT_scan(Rebuilds, Panel):
 
 def _draw_focal_lengths(layout: UILayout, context: Context) -> None:
     """Every focal length that was considered for the photo, the one that was used ticked; red where they disagree."""
-    from ..core.camera import AGREE, FULL_FRAME_DIAGONAL
+    from ..core.capture.camera import AGREE, FULL_FRAME_DIAGONAL
 
     values = matched_camera(context)
     if values is None:

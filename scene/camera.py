@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ..core.camera import SENSOR_WIDTH, blender_lens
+from ..core.capture.camera import SENSOR_WIDTH, blender_lens
 from ..core.common.arrays import Camera
 from ..core.common.spaces import world_from_blender_camera
 
@@ -14,7 +14,7 @@ from ..core.common.spaces import world_from_blender_camera
 def write_camera(
     camera: Camera, world_from_camera: np.ndarray, photo: bpy.types.Image, name: str, collection: bpy.types.Collection
 ) -> bpy.types.Object:
-    """A new camera object in `collection` with the lens of `core.camera.blender_lens`: an artist's render size can stay.
+    """A new camera object in `collection` with the lens of `core.capture.camera.blender_lens`: an artist's render size can stay.
 
     For pixels that are not square the scene's pixel aspect must be fx : fy, see `match_render_size`.
     """

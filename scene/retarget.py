@@ -12,12 +12,12 @@ from mathutils import Euler, Quaternion, Vector
 
 from ..core.body_motion import BodyMotion, motion_from_joints
 from ..core.bone_map import BoneMap
+from ..core.capture.ground import place
 from ..core.common.arrays import Pose
 from ..core.common.errors import SapiensError
 from ..core.common.quaternions import continuous, euler_from_rotation, rotation_from_euler, unwrapped
 from ..core.common.rotations import quaternion_from_rotation, rotation_from_quaternion, vector_from_rotation
 from ..core.common.spaces import transform_points
-from ..core.ground import place
 from ..core.rest import RestRig
 from ..core.retarget import RetargetSettings, RigMotion, retarget_motion
 from .bone_table import resolve

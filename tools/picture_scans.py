@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
-from sapiens2_avatar.core.camera import estimate_camera
+from sapiens2_avatar.core.capture.camera import estimate_camera
 from sapiens2_avatar.core.common.arrays import Avatar, MeshData, Textures
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.spaces import uv_from_pixel

@@ -54,7 +54,7 @@ def build(
     loaded = Predictions.load(predictions)
     chosen = apply_settings(AvatarSettings(), settings or {})
     if photo and chosen.focal_35mm is None:
-        from ..core.photo import read_photo
+        from ..core.capture.photo import read_photo
 
         chosen = replace(chosen, focal_35mm=read_photo(photo).focal_35mm)
     if previews and not any(Path(previews).glob("*.png")):
@@ -147,7 +147,7 @@ def _part(progress: Progress, start: float, share: float, stage: str, fraction: 
 
 def find(photo: str, progress: Progress, **options: Any) -> dict:
     """Look for the people in a photo: their boxes, pixels of the upright photo, left to right, and its width and height."""
-    from ..core.people import find_people
+    from ..core.capture.people import find_people
     from ..infer.predict import predict as run
 
     seg = run(photo, tasks=("seg",), progress=progress, **options).seg

@@ -6,19 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.camera import (
-    estimate_camera,
-    fit_rays,
-    scale_to_distance,
-    scale_to_stature,
-    scaled,
-)
+from sapiens2_avatar.core.capture.camera import estimate_camera, fit_rays, scale_to_distance, scale_to_stature, scaled
+from sapiens2_avatar.core.capture.ground import place
 from sapiens2_avatar.core.common.arrays import Camera, Pose
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.spaces import transform_points
-from sapiens2_avatar.core.ground import place
 
 
 def _seen(camera: Camera, noise: float = 0.0, seed: int = 0) -> Predictions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.orientation import quarter_turns, upright_point
+from sapiens2_avatar.core.capture.exif_orientation import quarter_turns, upright_point
 
 
 @pytest.mark.parametrize("orientation", [None, 1, 3, 6, 8])

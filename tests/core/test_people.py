@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sapiens2_avatar.core.capture.people import box_of, find_people
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import part_labels
 from sapiens2_avatar.core.common.predictions import Predictions
-from sapiens2_avatar.core.people import box_of, find_people
 
 HAIR, FACE, SHIRT, ARM, TROUSERS, SHOE = part_labels(
     "Hair", "Face_Neck", "Upper_Clothing", "Left_Lower_Arm", "Lower_Clothing", "Left_Shoe"

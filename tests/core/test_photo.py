@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
+from sapiens2_avatar.core.capture.photo import NEUTRAL_GREY, read_photo
 from sapiens2_avatar.core.common.errors import SapiensError
-from sapiens2_avatar.core.photo import NEUTRAL_GREY, read_photo
 
 H, W = 60, 80
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core import video
+from sapiens2_avatar.core.capture import video
+from sapiens2_avatar.core.capture.video import open_clip, read_frames
 from sapiens2_avatar.core.common.errors import SapiensError
-from sapiens2_avatar.core.video import open_clip, read_frames
 
 av = pytest.importorskip("av", reason="the test's video is written with PyAV")
 SHADES = [(20 + 8 * n, 200 - 6 * n, 90) for n in range(20)]

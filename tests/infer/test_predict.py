@@ -12,10 +12,10 @@ import pytest
 import torch
 from scipy.ndimage import binary_dilation, binary_erosion
 
+from sapiens2_avatar.core.capture.photo import read_photo
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.errors import Cancelled, SapiensError
 from sapiens2_avatar.core.common.predictions import Predictions
-from sapiens2_avatar.core.photo import read_photo
 from sapiens2_avatar.infer import Sapiens2, looks, save_model
 from sapiens2_avatar.infer import predict as predict_module
 from sapiens2_avatar.infer.model.config import BackboneConfig, HeadConfig, Sapiens2Config

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapiens2_avatar.core.people import Person
+from sapiens2_avatar.core.capture.people import Person
 from sapiens2_avatar.infer.decode import decode_heatmaps, decode_seg, mirrored_heatmaps
 from sapiens2_avatar.infer.processing import (
     Letterbox,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .common.arrays import Pose
-from .common.spaces import LEVEL_WORLD_FROM_CAMERA
+from ..common.arrays import Pose
+from ..common.spaces import LEVEL_WORLD_FROM_CAMERA
 
 PITCH, ROLL = 12.0, 3.0
 """Degrees (standard deviation) by which people tilt a camera up or down, and to the side."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .common.errors import SapiensError
+from ..common.errors import SapiensError
 
 if TYPE_CHECKING:
     from av import VideoFrame

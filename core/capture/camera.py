@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .common.arrays import Camera, Pose
-from .common.errors import SapiensError
-from .common.predictions import Predictions
+from ..common.arrays import Camera, Pose
+from ..common.errors import SapiensError
+from ..common.predictions import Predictions
 
 CANONICAL_FOCAL = 768.0
 NETWORK_SIZE = (1024, 768)

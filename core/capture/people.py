@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .common.errors import SapiensError
-from .common.landmarks import HEAD_PARTS, part_labels, part_names
+from ..common.errors import SapiensError
+from ..common.landmarks import HEAD_PARTS, part_labels, part_names
 
 GRID = 512
 """Longest side, cells, of the grid on which people are told apart; finer islands are noise."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..common.errors import SapiensError
 from .camera import FULL_FRAME_DIAGONAL
-from .common.errors import SapiensError
 
 if TYPE_CHECKING:
     from PIL.Image import Exif, Image
