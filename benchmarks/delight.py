@@ -21,7 +21,7 @@ from sapiens2_avatar.core.common.colour import byte_image, linear_from_srgb, srg
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.delight import delight
 from sapiens2_avatar.core.foreground import foreground
-from sapiens2_avatar.core.scan import make_mesh
+from sapiens2_avatar.core.surface.scan import make_mesh
 
 
 def predictions_of(maps: dict[str, np.ndarray]) -> Predictions:

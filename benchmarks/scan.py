@@ -22,9 +22,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from studio import SHARED, STUDIO, read_predictions
 
-from sapiens2_avatar.core import avatar, edges, scan
+from sapiens2_avatar.core import avatar
 from sapiens2_avatar.core.capture.camera import estimate_camera
 from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.surface import depth_edges, scan
 
 SAMPLES = ("body_apose", "body_crossed", "body_walk", "body_sit", "face_a", "face_b")
 FIGURES = {  # name: (naive grid and target on exact maps, the same on degraded maps)
@@ -110,7 +111,7 @@ def measure_times(names: list[str], settings: scan.ScanSettings) -> None:
         "domain": (scan, "person_domain"),
         "normals": (scan, "usable_normals"),
         "snap": (scan, "snap"),
-        "cut": (edges, "cut_pairs"),
+        "cut": (depth_edges, "cut_pairs"),
         "refine": (scan, "_refined"),
         "mesh": (scan, "_mesh"),
     }

@@ -22,8 +22,8 @@ from studio import STUDIO, read_maps, sample_names
 from sapiens2_avatar.core.atlas import make_atlas
 from sapiens2_avatar.core.capture.camera import estimate_camera
 from sapiens2_avatar.core.common.predictions import Predictions
-from sapiens2_avatar.core.parts import part_weights
-from sapiens2_avatar.core.scan import ScanSettings, make_mesh
+from sapiens2_avatar.core.surface.body_parts import part_weights
+from sapiens2_avatar.core.surface.scan import ScanSettings, make_mesh
 from sapiens2_avatar.core.tangent import displacement
 from sapiens2_avatar.core.texture import TextureSettings, make_textures
 

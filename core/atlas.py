@@ -14,7 +14,7 @@ import numpy as np
 
 from .common.arrays import MeshData
 from .common.landmarks import part_labels
-from .parts import face_labels
+from .surface.body_parts import face_labels
 
 FINE_PARTS = (
     "Face_Neck",

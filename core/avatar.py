@@ -12,7 +12,7 @@ from .common.arrays import Avatar, Camera, MeshData, Pose, RigData, SkinWeights
 from .common.errors import SapiensError
 from .common.predictions import Predictions
 from .common.progress import Progress
-from .scan import ScanSettings
+from .surface.scan import ScanSettings
 from .texture import TextureSettings
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def make_avatars(
     from .capture.ground import place
     from .capture.matte import follow_photo
     from .capture.people import find_people
-    from .parts import make_parts
-    from .scan import make_mesh
+    from .surface.body_parts import make_parts
+    from .surface.scan import make_mesh
     from .texture import bake_textures, make_textures
 
     settings = settings or AvatarSettings()

@@ -21,7 +21,7 @@ from .common.colour import LUMINANCE
 from .common.landmarks import part_labels
 from .fill import push_pull
 from .lighting import Cells, diffuse_transfer, directions, fit_radiance, glossy_transfer, make_cells, visibility
-from .materials import MATERIALS, material_of_label
+from .surface.materials import MATERIALS, material_of_label
 
 FEWEST_CELLS = 60
 """Below this nothing can be told about the light."""

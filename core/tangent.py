@@ -20,7 +20,7 @@ from .fill import nearest_index
 from .raster import interpolate, rasterise
 
 if TYPE_CHECKING:
-    from .scan import Surface
+    from .surface.scan import Surface
 
 FLAT = 32768
 """The 16-bit value that stands for 0; -1 is 1 and 1 is 65535."""

@@ -17,11 +17,11 @@ from .delight import DelightSettings, delight
 from .detail import add_detail
 from .fill import fill_texture, nearest_index
 from .foreground import foreground
-from .materials import roughness_of_label
+from .surface.materials import roughness_of_label
 from .tangent import displacement, tangent_normal_map
 
 if TYPE_CHECKING:
-    from .scan import Surface
+    from .surface.scan import Surface
 
 CLEAR_HIGHLIGHT = 0.15
 """White light beyond the surroundings, as a share of a white surface, that counts as a full highlight."""
@@ -70,7 +70,7 @@ def make_textures(
     """Textures of one scanned person.
 
     predictions  the maps of the photo
-    surface      that person's surface from `core.scan.make_mesh`: mask, labels, depth, normal and mesh
+    surface      that person's surface from `core.surface.scan.make_mesh`: mask, labels, depth, normal and mesh
     kept         the base colour is taken from here where nothing that it depends on has changed
 
     Returns `Textures` of the size of the photo; nothing in them comes from outside of the person.

@@ -1,4 +1,4 @@
-"""Materials of the scan: one Principled BSDF per kind of surface (`core.materials`), all on the same packed images."""
+"""Materials of the scan: one Principled BSDF per kind of surface (`core.surface.materials`), all on the same packed images."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import bpy
 import numpy as np
 
 from ..core.common.arrays import Avatar
-from ..core.materials import MATERIALS, Material
-from ..core.parts import face_materials
+from ..core.surface.body_parts import face_materials
+from ..core.surface.materials import MATERIALS, Material
 from .image import write_image
 from .mesh import UV_ATLAS, UV_PHOTO
 
 KIND = "sapiens2_material"
-"""Custom property of a material: the name of its row in `core.materials.MATERIALS`."""
+"""Custom property of a material: the name of its row in `core.surface.materials.MATERIALS`."""
 
 
 @dataclass(frozen=True)

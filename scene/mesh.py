@@ -10,7 +10,7 @@ import numpy as np
 from ..core.common.arrays import MeshData, PartData
 from ..core.common.landmarks import part_names
 from ..core.common.spaces import transform_points, transform_vectors
-from ..core.parts import make_parts
+from ..core.surface.body_parts import make_parts
 from .groups import write_part_groups
 
 LABEL_ATTRIBUTE = "sapiens_label"

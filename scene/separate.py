@@ -9,13 +9,13 @@ import bpy
 import numpy as np
 
 from ..core.common.errors import SapiensError
-from ..core.materials import MATERIALS, material_named
+from ..core.surface.materials import MATERIALS, material_named
 from .build import PERSON, ROLE
 from .material import KIND
 from .mesh import write_normals
 
 PIECE = "sapiens2_piece"
-"""Custom property of a scan that was taken apart: which piece it is (`core.materials.Material.piece`)."""
+"""Custom property of a scan that was taken apart: which piece it is (`core.surface.materials.Material.piece`)."""
 VERTEX = "sapiens_vertex"
 """Point attribute of a piece: the vertex of the whole scan."""
 PIECES = tuple(dict.fromkeys(material.piece for material in MATERIALS))

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..core.common.arrays import Avatar, SkinWeights
 from ..core.common.spaces import transform_points, transform_vectors
-from ..core.materials import material_named
+from ..core.surface.materials import material_named
 from .armature import bind, write_armature
 from .build import PERSON, ROLE, clear_objects
 from .groups import write_skin_weights

@@ -26,7 +26,7 @@ from sapiens2_avatar.core.capture.camera import estimate_camera
 from sapiens2_avatar.core.common.arrays import Avatar, MeshData, Textures
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.spaces import uv_from_pixel
-from sapiens2_avatar.core.meshing import vertex_normals
+from sapiens2_avatar.core.surface.pixel_mesh import vertex_normals
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -137,10 +137,10 @@ class MeshData:
 
 @dataclass(frozen=True, eq=False)
 class PartData:
-    """Body parts on a mesh, as `core.parts.make_parts` finds them.
+    """Body parts on a mesh, as `core.surface.body_parts.make_parts` finds them.
 
     face_label     (F,) uint8   the part of each face
-    face_material  (F,) uint8   index into `core.materials.MATERIALS`
+    face_material  (F,) uint8   index into `core.surface.materials.MATERIALS`
     vertex         (N,) int32   soft vertex groups: a vertex,
     label          (N,) uint8   a part of it, in rising order,
     weight         (N,) float32 and how far it belongs to that part; those of a vertex add up to 1

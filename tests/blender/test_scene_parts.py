@@ -28,7 +28,7 @@ def group_weights(obj, name):
 def test_parts_are_soft_groups_that_add_up_to_one(write, make_avatar, part):
     avatar = make_avatar()
     scan = write(avatar)
-    wanted = part("core.parts").make_parts(avatar.mesh)
+    wanted = part("core.surface.body_parts").make_parts(avatar.mesh)
     names = part("core.common.landmarks").part_names()
     total = np.zeros(len(avatar.mesh.vertices))
     for label in np.unique(wanted.label).tolist():
@@ -45,7 +45,7 @@ def test_parts_are_soft_groups_that_add_up_to_one(write, make_avatar, part):
 
 def test_parts_that_came_with_the_avatar_are_written_as_they_are(write, make_avatar, part):
     avatar = make_avatar(quads=True, atlas=True)
-    made = write(replace(avatar, parts=part("core.parts").make_parts(avatar.mesh)))
+    made = write(replace(avatar, parts=part("core.surface.body_parts").make_parts(avatar.mesh)))
     found = write(avatar)
     for attribute in (".sculpt_face_set", "material_index"):
         np.testing.assert_array_equal(
@@ -111,7 +111,7 @@ def test_blender_has_nothing_to_repair(write, make_avatar, options):
 
 def test_materials_answer_light_as_the_table_says(write, make_avatar, part):
     scan = write(make_avatar())
-    table = part("core.materials")
+    table = part("core.surface.materials")
     assert {material["sapiens2_material"] for material in scan.data.materials} == {"Upper Clothing", "Skin", "Hair"}
     for material in scan.data.materials:
         kind = table.material_named(material["sapiens2_material"])

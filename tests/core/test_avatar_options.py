@@ -15,7 +15,7 @@ from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.spaces import pixel_from_uv
 from sapiens2_avatar.core.exr import exr_bytes
 from sapiens2_avatar.core.raster import interpolate, rasterise
-from sapiens2_avatar.core.scan import ScanSettings, make_mesh
+from sapiens2_avatar.core.surface.scan import ScanSettings, make_mesh
 from sapiens2_avatar.core.tangent import decode, vertex_tangents
 from sapiens2_avatar.core.texture import TextureSettings, bake_textures, make_textures
 

@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core import edges
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.landmarks import part_labels
 from sapiens2_avatar.core.common.spaces import camera_from_normal_head
-from sapiens2_avatar.core.domain import nearest, person_domain, without_islands
-from sapiens2_avatar.core.normals import usable_normals
-from sapiens2_avatar.core.snap import snap
+from sapiens2_avatar.core.surface import depth_edges
+from sapiens2_avatar.core.surface.depth_snap import snap
+from sapiens2_avatar.core.surface.normal_map import usable_normals
+from sapiens2_avatar.core.surface.person_mask import nearest, person_domain, without_islands
 
 TORSO, HAND, FOREARM = (int(v) for v in part_labels("Torso", "Left_Hand", "Left_Lower_Arm"))
 
@@ -18,12 +18,14 @@ TORSO, HAND, FOREARM = (int(v) for v in part_labels("Torso", "Left_Hand", "Left_
 def _maps(predictions, camera):
     rays = camera.rays()
     normal = camera_from_normal_head(predictions.normal.astype(np.float32))
-    return predictions.pointmap[..., 2].astype(np.float32), normal, rays, edges.slant(normal, rays, camera)
+    return predictions.pointmap[..., 2].astype(np.float32), normal, rays, depth_edges.slant(normal, rays, camera)
 
 
 def _cuts(z, slants, labels, camera):
-    inverse = edges.inverse_depth(z)
-    return edges.cut_pairs(z, (edges.pair_gap(inverse, slants, 0), edges.pair_gap(inverse, slants, 1)), labels, camera)
+    inverse = depth_edges.inverse_depth(z)
+    return depth_edges.cut_pairs(
+        z, (depth_edges.pair_gap(inverse, slants, 0), depth_edges.pair_gap(inverse, slants, 1)), labels, camera
+    )
 
 
 def test_plane_is_explained_exactly_whatever_its_slope(scan_subjects):
@@ -32,10 +34,10 @@ def test_plane_is_explained_exactly_whatever_its_slope(scan_subjects):
     normal = np.array([0.5, -0.3, -0.8]) / np.linalg.norm([0.5, -0.3, -0.8])
     z = (2 * normal[2] / (rays @ normal)).astype(np.float32)
     field = np.broadcast_to(normal.astype(np.float32), rays.shape)
-    inverse, slants = edges.inverse_depth(z), edges.slant(field, rays, camera)
+    inverse, slants = depth_edges.inverse_depth(z), depth_edges.slant(field, rays, camera)
     for axis in (0, 1):
         for step in (1, 3):
-            assert edges.pair_gap(inverse, slants, axis, step).max() < 2e-5
+            assert depth_edges.pair_gap(inverse, slants, axis, step).max() < 2e-5
 
 
 def test_ball_in_front_of_wall_is_cut_along_its_outline_only(scan_subjects):
@@ -69,12 +71,12 @@ def test_small_gap_tears_only_parts_that_lie_apart(gap, label, torn):
     labels = np.full((64, 64), TORSO, np.uint8)
     labels[:, :32] = label
     normal = np.broadcast_to(np.array([0, 0, -1], np.float32), rays.shape)
-    down, right = _cuts(z, edges.slant(normal, rays, camera), labels, camera)
+    down, right = _cuts(z, depth_edges.slant(normal, rays, camera), labels, camera)
     assert right[:, 31].all() == torn and right.sum() == (64 if torn else 0) and not down.any()
 
 
 def test_parts_that_meet_on_a_body_are_not_apart():
-    apart = edges.parts_apart()
+    apart = depth_edges.parts_apart()
     assert (apart == apart.T).all() and not apart.diagonal().any() and not apart[0].any()
     assert apart[HAND, TORSO] and not apart[HAND, FOREARM]
     for a, b in (("Face_Neck", "Hair"), ("Torso", "Left_Upper_Arm"), ("Upper_Clothing", "Lower_Clothing"), ("Left_Foot", "Left_Lower_Leg"),
@@ -119,7 +121,7 @@ def test_what_is_seen_between_two_blended_fingers_goes_back_to_the_surface_behin
     blended = cv2.GaussianBlur(truth, (0, 0), 3.0)
     assert np.abs(blended - 2.3)[gap].min() > 0.06
     normal = np.broadcast_to(np.float32([0, 0, -1]), (*truth.shape, 3))
-    slants = edges.slant(normal, camera.rays(), camera)
+    slants = depth_edges.slant(normal, camera.rays(), camera)
     z, _ = snap(blended, np.ones(truth.shape, bool), normal, slants, np.where(hand, HAND, TORSO).astype(np.uint8), image, camera)
     assert np.mean(np.abs(z - 2.3)[gap] < 0.03) > 0.95, np.abs(z - 2.3)[gap].round(2)
     assert np.mean(np.abs(z - truth)[hand] < 0.03) > 0.95

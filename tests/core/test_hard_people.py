@@ -15,7 +15,7 @@ from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import unit
 from sapiens2_avatar.core.pose import lift_pose
 from sapiens2_avatar.core.rig import RigSettings, make_rig
-from sapiens2_avatar.core.scan import ScanSettings
+from sapiens2_avatar.core.surface.scan import ScanSettings
 
 
 def build(predictions: Predictions, rest: str = "photo") -> list[Avatar]:

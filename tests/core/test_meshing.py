@@ -3,32 +3,32 @@
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core import meshing
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.predictions import Predictions
-from sapiens2_avatar.core.decimate import decimate
-from sapiens2_avatar.core.scan import ScanSettings, make_mesh
+from sapiens2_avatar.core.surface import pixel_mesh
+from sapiens2_avatar.core.surface.decimate import decimate
+from sapiens2_avatar.core.surface.scan import ScanSettings, make_mesh
 
 
 def test_quads_share_corners_across_links_and_part_at_tears():
     mask = np.ones((2, 2), bool)
     cut = np.zeros((2, 2), bool)
-    quads, corners = meshing.corner_quads(mask, *meshing.links(mask, cut, cut))
+    quads, corners = pixel_mesh.corner_quads(mask, *pixel_mesh.links(mask, cut, cut))
     assert quads.shape == (4, 4) and len(corners) == 9
     torn = cut.copy()
     torn[:, 0] = True
-    quads, corners = meshing.corner_quads(mask, *meshing.links(mask, torn, cut))
+    quads, corners = pixel_mesh.corner_quads(mask, *pixel_mesh.links(mask, torn, cut))
     assert len(corners) == 12 and not np.intersect1d(quads[[0, 2]], quads[[1, 3]]).size
     # A tear that ends inside the surface leaves the corner at its tip whole.
     torn[1, 0] = False
-    quads, corners = meshing.corner_quads(mask, *meshing.links(mask, torn, cut))
+    quads, corners = pixel_mesh.corner_quads(mask, *pixel_mesh.links(mask, torn, cut))
     assert len(corners) == 10
 
 
 def test_pixels_that_touch_in_a_corner_only_do_not_hang_together():
     mask = np.eye(2, dtype=bool)
     cut = np.zeros((2, 2), bool)
-    quads, corners = meshing.corner_quads(mask, *meshing.links(mask, cut, cut))
+    quads, corners = pixel_mesh.corner_quads(mask, *pixel_mesh.links(mask, cut, cut))
     assert len(corners) == 8 and len(np.unique(quads)) == 8
 
 
@@ -36,20 +36,20 @@ def test_random_tears_keep_every_edge_between_two_faces():
     rng = np.random.default_rng(1)
     for _ in range(20):
         mask, right, down = (rng.random((13, 17)) < p for p in (0.8, 0.3, 0.3))
-        quads, corners = meshing.corner_quads(mask, *meshing.links(mask, right, down))
+        quads, corners = pixel_mesh.corner_quads(mask, *pixel_mesh.links(mask, right, down))
         edges = np.stack([quads, np.roll(quads, -1, axis=1)], 2).reshape(-1, 2)
         assert (edges[:, 0] != edges[:, 1]).all()
         keys = edges[:, 0].astype(np.int64) * len(corners) + edges[:, 1]
         assert len(np.unique(keys)) == len(keys), "an edge is used twice in one direction"
         back = np.isin(keys, edges[:, 1].astype(np.int64) * len(corners) + edges[:, 0])
-        outline = meshing.outline_edges(quads, mask, *meshing.links(mask, right, down))
+        outline = pixel_mesh.outline_edges(quads, mask, *pixel_mesh.links(mask, right, down))
         np.testing.assert_array_equal(
             np.sort(outline[:, 0].astype(np.int64) * len(corners) + outline[:, 1]), np.sort(keys[~back])
         )
         # Every quad lies on the corners of its own pixel.
         y, x = np.nonzero(mask)
         at = corners[quads]
-        for k, (dy, dx) in enumerate(meshing.CORNERS):
+        for k, (dy, dx) in enumerate(pixel_mesh.CORNERS):
             np.testing.assert_array_equal(at[:, k], (y + dy) * 18 + x + dx)
 
 
@@ -58,19 +58,19 @@ def test_components_follow_links_not_neighbourhood():
     cut = np.zeros((4, 6), bool)
     right = cut.copy()
     right[:, 2] = True
-    label, size = meshing.components(mask, *meshing.links(mask, right, cut))
+    label, size = pixel_mesh.components(mask, *pixel_mesh.links(mask, right, cut))
     assert size.tolist() == [0, 12, 12] and label[0, 0] != label[0, 5]
 
 
 def test_outline_is_smoothed_without_turning_a_face(scan_subjects):
     predictions, _ = scan_subjects.sphere()
     mask = predictions.seg > 0
-    linked = meshing.links(mask, ~mask, ~mask)
-    quads, corners = meshing.corner_quads(mask, *linked)
-    edges = meshing.outline_edges(quads, mask, *linked)
+    linked = pixel_mesh.links(mask, ~mask, ~mask)
+    quads, corners = pixel_mesh.corner_quads(mask, *linked)
+    edges = pixel_mesh.outline_edges(quads, mask, *linked)
     row, column = np.divmod(corners, mask.shape[1] + 1)
     before = np.stack([column, row], 1) - 0.5
-    after = meshing.smooth_outline(before, edges)
+    after = pixel_mesh.smooth_outline(before, edges)
     moved = np.linalg.norm(after - before, axis=1)
     outline = np.unique(edges)
     assert moved.max() <= 0.3 + 1e-9 and (moved > 0).sum() > 100

@@ -14,7 +14,7 @@ from sapiens2_avatar.core.common.landmarks import keypoint_index
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.pose import lift_pose
 from sapiens2_avatar.core.pose_file import load_pose, save_pose
-from sapiens2_avatar.core.scan import ScanSettings
+from sapiens2_avatar.core.surface.scan import ScanSettings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pose_people import cut_below

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core import edges, refine
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.landmarks import part_labels
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.spaces import camera_from_normal_head
-from sapiens2_avatar.core.multigrid import solve
-from sapiens2_avatar.core.scan import ScanSettings, make_mesh
+from sapiens2_avatar.core.surface import depth_edges, depth_fusion
+from sapiens2_avatar.core.surface.multigrid import solve
+from sapiens2_avatar.core.surface.scan import ScanSettings, make_mesh
 
 
 def _dense(right, down, prior):
@@ -57,7 +57,7 @@ def test_solver_needs_few_iterations_and_linear_work():
         residual = b - prior * x
         for axis in (0, 1):
             flow = np.diff(x, axis=axis)
-            first, second = edges.pair(axis)
+            first, second = depth_edges.pair(axis)
             residual[first] += flow
             residual[second] -= flow
         assert np.linalg.norm(residual) < 2e-3 * np.linalg.norm(b)
@@ -70,7 +70,7 @@ def test_slopes_are_exact_on_a_plane(scan_subjects):
     normal /= np.linalg.norm(normal)
     z = 2 * normal[2] / (rays.astype(np.float64) @ normal)
     field = np.ascontiguousarray(np.broadcast_to(normal.astype(np.float32), rays.shape))
-    slopes, weights = refine.slopes(field, rays, camera)
+    slopes, weights = depth_fusion.slopes(field, rays, camera)
     for axis in (0, 1):
         np.testing.assert_allclose(slopes[axis], np.diff(np.log(z), axis=axis), atol=1e-6)
         assert (weights[axis] > 0.1).all() and (weights[axis] <= 1).all()
@@ -87,7 +87,7 @@ def test_fusion_halves_the_error_of_depth_and_quarters_that_of_slopes(scan_subje
     for strength in (0.0, 0.5):
         depth = make_mesh(noisy, camera, settings=ScanSettings(refine=strength)).depth
         errors.append(np.sqrt(np.mean((depth - truth)[inner] ** 2)))
-        normal = edges.tangent_normals(depth, camera.rays())
+        normal = depth_edges.tangent_normals(depth, camera.rays())
         angles.append(np.degrees(np.arccos(np.clip((normal * want).sum(-1)[inner], -1, 1))).mean())
     assert errors[1] < 0.5 * errors[0] and angles[1] < 0.25 * angles[0], (errors, angles)
 
@@ -110,12 +110,12 @@ def test_steps_that_refining_brings_out_are_torn():
     photo, torso = np.full((height, width, 3), 128, np.uint8), np.full((height, width), part_labels("Torso")[0], np.uint8)
     surface = make_mesh(Predictions(image=photo, pointmap=camera.rays() * z[..., None], normal=normal, seg=torso), camera)
     assert surface.right_cut.any(axis=1).mean() > 0.9
-    inverse, slants = edges.inverse_depth(surface.depth), edges.slant(surface.normal, camera.rays(), camera)
-    limit = edges.gap_limit(surface.depth, camera)
+    inverse, slants = depth_edges.inverse_depth(surface.depth), depth_edges.slant(surface.normal, camera.rays(), camera)
+    limit = depth_edges.gap_limit(surface.depth, camera)
     for axis, cut in enumerate((surface.down_cut, surface.right_cut)):
-        first, second = edges.pair(axis)
+        first, second = depth_edges.pair(axis)
         linked = surface.mask[first] & surface.mask[second] & ~cut[first]
-        assert (edges.pair_gap(inverse, slants, axis)[linked] <= np.minimum(limit[first], limit[second])[linked]).all()
+        assert (depth_edges.pair_gap(inverse, slants, axis)[linked] <= np.minimum(limit[first], limit[second])[linked]).all()
 
 
 def test_slider_goes_from_pointmap_to_normals(scan_subjects):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.predictions import Predictions
-from sapiens2_avatar.core.scan import ScanSettings, make_mesh
+from sapiens2_avatar.core.surface.scan import ScanSettings, make_mesh
 
 BAD = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e-30, 1e30)
 
@@ -137,7 +137,7 @@ def test_large_photo_fits_in_memory(run_and_measure):
     script = """
 import numpy as np
 from sapiens2_avatar.core.common.arrays import Camera, Predictions
-from sapiens2_avatar.core.scan import ScanSettings, make_mesh
+from sapiens2_avatar.core.surface.scan import ScanSettings, make_mesh
 camera = Camera(3072, 4096, 4000, 4000, 1535.5, 2047.5)
 y, x = np.mgrid[:4096, :3072].astype(np.float32)
 z = 2.5 + 0.2 * np.sin(x / 300) * np.cos(y / 200)

@@ -82,7 +82,7 @@ def test_the_body_joints_lie_near_the_body(seen):
 def test_the_scan_stays_at_its_distance_where_the_normals_lead():
     """A small network's normals disagree with its depth: the shape may follow them, the person may not walk away."""
     from sapiens2_avatar.core.avatar import AvatarSettings, make_scan
-    from sapiens2_avatar.core.scan import ScanSettings
+    from sapiens2_avatar.core.surface.scan import ScanSettings
 
     predictions = predict(ROOT / "data" / "sample_photo.jpg", device="cpu")
     seen_at = np.median(predictions.pointmap[..., 2][predictions.seg > 0])

@@ -11,8 +11,8 @@ from functools import cache
 
 import numpy as np
 
-from .common.arrays import Camera
-from .common.landmarks import part_names
+from ..common.arrays import Camera
+from ..common.landmarks import part_names
 
 CLAMP = 0.15
 """Cosine of the view angle below which a normal is not believed: a grazing normal would excuse any gap."""

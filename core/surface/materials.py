@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from .common.landmarks import part_labels, part_names
+from ..common.landmarks import part_labels, part_names
 
 
 @dataclass(frozen=True)

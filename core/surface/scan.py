@@ -16,17 +16,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import edges, meshing, refine
-from .common.arrays import Camera, MeshData
-from .common.errors import SapiensError
-from .common.landmarks import part_labels
-from .common.predictions import Predictions
-from .common.spaces import uv_from_pixel
-from .domain import person_domain
-from .grid import Grid
-from .noise import measure as measure_noise
-from .normals import usable_normals
-from .snap import snap
+from ..common.arrays import Camera, MeshData
+from ..common.errors import SapiensError
+from ..common.landmarks import part_labels
+from ..common.predictions import Predictions
+from ..common.spaces import uv_from_pixel
+from . import depth_edges, depth_fusion, pixel_mesh
+from .depth_noise import measure as measure_noise
+from .depth_snap import snap
+from .normal_map import usable_normals
+from .person_mask import person_domain
+from .sampling_grid import Grid
 
 NEAREST, FARTHEST = 0.01, 1000.0
 """Metres between which a predicted depth is believed at all."""
@@ -49,7 +49,7 @@ class ScanSettings:
     quads              the mesh has quads instead of triangles, unless it was decimated
     """
 
-    refine: float = 0.5
+    depth_fusion: float = 0.5
     resolution: str | int = "full"
     min_component: int = 200
     alpha_threshold: float = 0.5
@@ -200,13 +200,13 @@ def _surface_maps(
     normal, informed, notes = usable_normals(part(predictions.normal), z, domain, rays)
     if predictions.seg is None:
         notes = (*notes, "Without body parts the scan has one material, and its skin follows the nearest bones.")
-    slants = edges.slant(normal, rays, camera)
+    slants = depth_edges.slant(normal, rays, camera)
     image = np.ascontiguousarray(predictions.image[grid.index])
     z, measured = snap(z, domain, normal, slants, labels, image, camera, grid.scale)
     domain &= z > 0
-    inverse = edges.inverse_depth(z)
-    gaps = edges.pair_gap(inverse, slants, 0), edges.pair_gap(inverse, slants, 1)
-    cuts = edges.cut_pairs(z, gaps, labels, camera)
+    inverse = depth_edges.inverse_depth(z)
+    gaps = depth_edges.pair_gap(inverse, slants, 0), depth_edges.pair_gap(inverse, slants, 1)
+    cuts = depth_edges.cut_pairs(z, gaps, labels, camera)
     if settings.refine > 0 and informed:
         z = _refined(z, measured, domain, normal, slants, labels, gaps, cuts, rays, camera, settings.refine)
         cuts = _cut_again(z, slants, labels, cuts, camera)
@@ -231,21 +231,21 @@ def _refined(
     strength: float,
 ) -> np.ndarray:
     """Depth fused with the normals across all pairs that are not cut."""
-    slope, weight = refine.slopes(normal, rays, camera)
+    slope, weight = depth_fusion.slopes(normal, rays, camera)
     hair = labels == part_labels("Hair")[0]
-    linked = meshing.links(domain, cuts[1], cuts[0])[::-1]
+    linked = pixel_mesh.links(domain, cuts[1], cuts[0])[::-1]
     noise = measure_noise(z, measured & domain, slope[1], weight[1], camera)
     grain = 0.0 if noise is None else noise.grain
-    inverse, weights = edges.inverse_depth(z), []
+    inverse, weights = depth_edges.inverse_depth(z), []
     for axis in (0, 1):
-        first, second = edges.pair(axis)
-        around = refine.wide_gap(inverse, slants, linked[axis], axis)
-        believed = refine.step_weight(gaps[axis], z[first], camera, grain)
-        believed *= refine.step_weight(around, z[first], camera, grain, refine.WIDE_STEP)
-        believed *= np.where(hair[first] & hair[second], np.float32(refine.HAIR), np.float32(1))
+        first, second = depth_edges.pair(axis)
+        around = depth_fusion.wide_gap(inverse, slants, linked[axis], axis)
+        believed = depth_fusion.step_weight(gaps[axis], z[first], camera, grain)
+        believed *= depth_fusion.step_weight(around, z[first], camera, grain, depth_fusion.WIDE_STEP)
+        believed *= np.where(hair[first] & hair[second], np.float32(depth_fusion.HAIR), np.float32(1))
         weights.append(weight[axis] * linked[axis] * believed)
-    prior = refine.data_weight(z, camera, strength, noise) * np.where(measured, np.float32(1), np.float32(GUESSED))
-    return refine.fuse(z, prior, slope, (weights[0], weights[1]))
+    prior = depth_fusion.data_weight(z, camera, strength, noise) * np.where(measured, np.float32(1), np.float32(GUESSED))
+    return depth_fusion.fuse(z, prior, slope, (weights[0], weights[1]))
 
 
 def _cut_again(
@@ -257,9 +257,9 @@ def _cut_again(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The cuts, and those of the refined depth: a step that was blended over several pixels, none of which was off by enough to be torn, is
     gathered by the normals in the pair that they explain least."""
-    inverse = edges.inverse_depth(z)
-    gaps = edges.pair_gap(inverse, slants, 0), edges.pair_gap(inverse, slants, 1)
-    down, right = edges.cut_pairs(z, gaps, labels, camera)
+    inverse = depth_edges.inverse_depth(z)
+    gaps = depth_edges.pair_gap(inverse, slants, 0), depth_edges.pair_gap(inverse, slants, 1)
+    down, right = depth_edges.cut_pairs(z, gaps, labels, camera)
     return cuts[0] | down, cuts[1] | right
 
 
@@ -267,7 +267,7 @@ def _without_specks(
     domain: np.ndarray, labels: np.ndarray, cuts: tuple[np.ndarray, np.ndarray], grid: Grid, min_component: int
 ) -> np.ndarray:
     """The domain without pieces that are too small; hair is fine, so an eighth is enough for it."""
-    piece, size = meshing.components(domain, *meshing.links(domain, cuts[1], cuts[0]))
+    piece, size = pixel_mesh.components(domain, *pixel_mesh.links(domain, cuts[1], cuts[0]))
     size[0] = 0
     smallest = min(min_component / 2 * min(1.0, grid.detail) ** 2, size.max() / 50)
     hair = np.bincount(piece.ravel(), (labels == part_labels("Hair")[0]).ravel(), len(size)) > 0.5 * size
@@ -279,20 +279,20 @@ def _without_specks(
 def _mesh(maps: _Maps, grid: Grid, camera: Camera, settings: ScanSettings) -> tuple[MeshData, np.ndarray, np.ndarray]:
     """The mesh, the photo's pixel of every vertex (V, 2) float32, and the quads."""
     mask = maps.mask
-    linked = meshing.links(mask, maps.cuts[1], maps.cuts[0])
-    quads, corner = meshing.corner_quads(mask, *linked)
+    linked = pixel_mesh.links(mask, maps.cuts[1], maps.cuts[0])
+    quads, corner = pixel_mesh.corner_quads(mask, *linked)
     count = len(corner)
     row, column = np.divmod(corner, mask.shape[1] + 1)
     pixel = np.stack([column, row], 1) - 0.5
     if settings.smooth_outline:
-        pixel = meshing.smooth_outline(pixel, meshing.outline_edges(quads, mask, *linked))
+        pixel = pixel_mesh.smooth_outline(pixel, pixel_mesh.outline_edges(quads, mask, *linked))
     # On its tangent plane a pixel says where its corners are; a vertex is where its pixels say, in the mean.
-    inverse = edges.inverse_depth(maps.depth)[mask]
-    down, right = (slanted[mask] for slanted in edges.slant(maps.normal, maps.rays, maps.camera))
+    inverse = depth_edges.inverse_depth(maps.depth)[mask]
+    down, right = (slanted[mask] for slanted in depth_edges.slant(maps.normal, maps.rays, maps.camera))
     y, x = np.nonzero(mask)
     guess = 1 + right[:, None] * (pixel[quads, 0] - x[:, None]) + down[:, None] * (pixel[quads, 1] - y[:, None])
-    depth = 1 / meshing.gather(quads, inverse[:, None] * np.clip(guess, 0.5, 2), count)
-    normal = np.stack([meshing.gather(quads, maps.normal[mask][:, k], count) for k in range(3)], 1)
+    depth = 1 / pixel_mesh.gather(quads, inverse[:, None] * np.clip(guess, 0.5, 2), count)
+    normal = np.stack([pixel_mesh.gather(quads, maps.normal[mask][:, k], count) for k in range(3)], 1)
     length = np.linalg.norm(normal, axis=1, keepdims=True)
     normal = np.where(length > 1e-3, normal / np.maximum(length, 1e-3), [0, 0, -1])
     labels = np.zeros(count, np.uint8)
@@ -301,7 +301,7 @@ def _mesh(maps: _Maps, grid: Grid, camera: Camera, settings: ScanSettings) -> tu
     pixel = np.clip(grid.photo_pixels(pixel), -0.5, [camera.width - 0.5, camera.height - 0.5]).astype(np.float32)
     vertices = camera.rays(pixel) * depth[:, None].astype(np.float32)
     uvs = uv_from_pixel(pixel, camera.width, camera.height).astype(np.float32)
-    faces = meshing.triangles(quads, vertices)
+    faces = pixel_mesh.triangles(quads, vertices)
     return MeshData(vertices, faces, uvs, normal.astype(np.float32), labels), pixel, quads
 
 
@@ -310,9 +310,9 @@ def _spread_depth(maps: _Maps, grid: Grid, camera: Camera) -> np.ndarray:
     if grid.step == 1:
         return grid.spread(maps.depth)
     facing = np.einsum("ijk,ijk->ij", maps.normal, maps.rays)
-    plane = maps.depth * np.minimum(facing, np.float32(-edges.CLAMP))
+    plane = maps.depth * np.minimum(facing, np.float32(-depth_edges.CLAMP))
     normal, plane = grid.spread(maps.normal), grid.spread(plane)
-    facing = np.minimum(np.einsum("ijk,ijk->ij", normal, camera.rays()), np.float32(-edges.CLAMP))
+    facing = np.minimum(np.einsum("ijk,ijk->ij", normal, camera.rays()), np.float32(-depth_edges.CLAMP))
     return np.where(plane < 0, plane / facing, np.float32(0))
 
 

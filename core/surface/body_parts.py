@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .common.arrays import MeshData, PartData
+from ..common.arrays import MeshData, PartData
 from .materials import material_of_label
 
 
@@ -39,7 +39,7 @@ def _one_per_polygon(mesh: MeshData, of_face: np.ndarray) -> np.ndarray:
 
 
 def face_materials(mesh: MeshData) -> np.ndarray:
-    """(F,) uint8 index into `core.materials.MATERIALS` of every face, by the majority of its corners after smoothing.
+    """(F,) uint8 index into `core.surface.materials.MATERIALS` of every face, by the majority of its corners after smoothing.
 
     Smoothing gives every vertex the material that most of the corners of the faces around it have, twice: single faces and teeth
     along the border of two materials go. Both halves of a quad have one.

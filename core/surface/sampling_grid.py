@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .capture.camera import NETWORK_SIZE
-from .common.arrays import Camera
+from ..capture.camera import NETWORK_SIZE
+from ..common.arrays import Camera
 
 MARGIN = 8
 """Grid pixels around the person, for what the matte adds to the segmentation."""

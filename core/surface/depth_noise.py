@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .common.arrays import Camera
-from .edges import gap_limit, pair
+from ..common.arrays import Camera
+from .depth_edges import gap_limit, pair
 
 REACH = 0.05
 """Metres over which the relief is compared: wider than blur and grain, narrower than a limb."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .common.arrays import Camera
-from .edges import gap_limit, inverse_depth, pair, pair_gap, parts_apart
+from ..common.arrays import Camera
+from .depth_edges import gap_limit, inverse_depth, pair, pair_gap, parts_apart
 
 STRIDE = 3
 """Network pixels across which the edge test is made: a blended edge is wider than one pixel."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .common.spaces import camera_from_normal_head
-from .domain import nearest
-from .edges import tangent_normals
+from ..common.spaces import camera_from_normal_head
+from .depth_edges import tangent_normals
+from .person_mask import nearest
 
 STRIDE = 4
 """Pixels between the samples of the check: depth noise drowns the slope from one pixel to the next."""

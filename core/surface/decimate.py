@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .common.arrays import Camera, MeshData
-from .common.spaces import uv_from_pixel
-from .meshing import vertex_normals
+from ..common.arrays import Camera, MeshData
+from ..common.spaces import uv_from_pixel
+from .pixel_mesh import vertex_normals
 
 OUTLINE_SHARE = 0.5
 """Share of the vertices aimed for that the outline may take whole; a longer one is thinned as well."""

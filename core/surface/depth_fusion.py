@@ -12,10 +12,10 @@ import math
 
 import numpy as np
 
-from .common.arrays import Camera
-from .edges import pair, pair_gap
+from ..common.arrays import Camera
+from .depth_edges import pair, pair_gap
+from .depth_noise import REACH, Noise
 from .multigrid import solve
-from .noise import REACH, Noise
 
 LENGTH = 0.6
 """Metres over which the normal map outweighs the pointmap at refine 0.5, at most: the error of the depth (1 to 2 cm, in waves) over what is
