@@ -19,9 +19,9 @@ from studio import STUDIO, read_maps, sample_names
 from sapiens2_avatar.core.capture.camera import estimate_camera
 from sapiens2_avatar.core.common.colour import byte_image, linear_from_srgb, srgb_from_linear
 from sapiens2_avatar.core.common.predictions import Predictions
-from sapiens2_avatar.core.delight import delight
-from sapiens2_avatar.core.foreground import foreground
 from sapiens2_avatar.core.surface.scan import make_mesh
+from sapiens2_avatar.core.texture.delight import delight
+from sapiens2_avatar.core.texture.foreground import foreground
 
 
 def predictions_of(maps: dict[str, np.ndarray]) -> Predictions:

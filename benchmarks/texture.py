@@ -19,13 +19,13 @@ import cv2
 import numpy as np
 from studio import STUDIO, read_maps, sample_names
 
-from sapiens2_avatar.core.atlas import make_atlas
 from sapiens2_avatar.core.capture.camera import estimate_camera
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.surface.body_parts import part_weights
 from sapiens2_avatar.core.surface.scan import ScanSettings, make_mesh
-from sapiens2_avatar.core.tangent import displacement
-from sapiens2_avatar.core.texture import TextureSettings, make_textures
+from sapiens2_avatar.core.texture.tangent_maps import displacement
+from sapiens2_avatar.core.texture.textures import TextureSettings, make_textures
+from sapiens2_avatar.core.texture.uv_atlas import make_atlas
 
 KEYS = ("image", "pointmap", "normal", "albedo", "seg", "alpha", "intrinsics")
 

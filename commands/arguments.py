@@ -85,7 +85,7 @@ def number(low: float, high: float = float("inf"), kind: type = float) -> Callab
 
 def texels(text: str) -> int:
     """The side of an atlas texture; 0 = none."""
-    from ..core.texture import LARGEST_BAKE, SMALLEST_BAKE  # `--help` need not load numpy
+    from ..core.texture.textures import LARGEST_BAKE, SMALLEST_BAKE  # `--help` need not load numpy
 
     if not text.isdigit() or (int(text) and not SMALLEST_BAKE <= int(text) <= LARGEST_BAKE):
         raise argparse.ArgumentTypeError(f"{text!r} is not a side from {SMALLEST_BAKE} to {LARGEST_BAKE} texels, nor 0")

@@ -13,7 +13,7 @@ from .common.errors import SapiensError
 from .common.predictions import Predictions
 from .common.progress import Progress
 from .surface.scan import ScanSettings
-from .texture import TextureSettings
+from .texture.textures import TextureSettings
 
 if TYPE_CHECKING:
     from .common.memo import Kept
@@ -76,14 +76,14 @@ def make_avatars(
     `progress(stage, fraction)` is called before each stage with the share of the work that is done. `kept` holds what former
     calls made, so that a slider repeats only what depends on it; the result is the same without it.
     """
-    from .atlas import make_atlas
     from .capture.camera import estimate_camera, scale_to_distance, scale_to_stature, scaled
     from .capture.ground import place
     from .capture.matte import follow_photo
     from .capture.people import find_people
     from .surface.body_parts import make_parts
     from .surface.scan import make_mesh
-    from .texture import bake_textures, make_textures
+    from .texture.textures import bake_textures, make_textures
+    from .texture.uv_atlas import make_atlas
 
     settings = settings or AvatarSettings()
     report = progress or (lambda stage, fraction: None)

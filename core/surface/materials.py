@@ -1,6 +1,6 @@
 """Kinds of surface: which body parts they cover, and how they answer light beside what the textures say.
 
-Starting values for an artist, and the same values for taking the light out of a photo (`core.delight`).
+Starting values for an artist, and the same values for taking the light out of a photo (`core.texture.delight`).
 """
 
 from __future__ import annotations

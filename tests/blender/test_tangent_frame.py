@@ -9,10 +9,10 @@ bpy = pytest.importorskip("bpy")
 pytest.importorskip("scipy", reason="the atlas needs SciPy, which Blender's own Python does not have")
 pytest.importorskip("sapiens2_avatar", reason="compares the package of the checkout, which is not installed in this Python")
 
-from sapiens2_avatar.core.atlas import make_atlas, unwelded  # noqa: E402
 from sapiens2_avatar.core.common.arrays import Camera, MeshData  # noqa: E402
 from sapiens2_avatar.core.common.spaces import uv_from_pixel  # noqa: E402
-from sapiens2_avatar.core.tangent import vertex_tangents  # noqa: E402
+from sapiens2_avatar.core.texture.tangent_maps import vertex_tangents  # noqa: E402
+from sapiens2_avatar.core.texture.uv_atlas import make_atlas, unwelded  # noqa: E402
 from sapiens2_avatar.scene.mesh import write_mesh  # noqa: E402
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.atlas import FINE_DENSITY, atlas_sampler, make_atlas
 from sapiens2_avatar.core.common.arrays import MeshData
 from sapiens2_avatar.core.common.landmarks import part_labels
 from sapiens2_avatar.core.common.spaces import pixel_from_uv
-from sapiens2_avatar.core.raster import rasterise
 from sapiens2_avatar.core.surface.body_parts import face_labels, face_materials, part_weights
 from sapiens2_avatar.core.surface.materials import MATERIALS, material_of_label, roughness_of_label
+from sapiens2_avatar.core.texture.rasterise import rasterise
+from sapiens2_avatar.core.texture.uv_atlas import FINE_DENSITY, atlas_sampler, make_atlas
 
 FACE, HAND, SHIRT, PANTS = part_labels("Face_Neck", "Left_Hand", "Upper_Clothing", "Lower_Clothing").tolist()
 SIZE = 64

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapiens2_avatar.core.clusters import split_colours
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.colour import linear_from_srgb, srgb_from_linear
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.spaces import camera_from_normal_head
-from sapiens2_avatar.core.delight import delight
-from sapiens2_avatar.core.foreground import foreground
-from sapiens2_avatar.core.lighting import diffuse_transfer, directions, glossy_transfer, make_cells, visibility
+from sapiens2_avatar.core.texture.colour_clusters import split_colours
+from sapiens2_avatar.core.texture.delight import delight
+from sapiens2_avatar.core.texture.foreground import foreground
+from sapiens2_avatar.core.texture.lighting import diffuse_transfer, directions, glossy_transfer, make_cells, visibility
 
 SKIN, SHIRT = 3, 23
 

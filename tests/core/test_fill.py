@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapiens2_avatar.core.fill import fill_texture, nearest_index, push_pull
+from sapiens2_avatar.core.texture.inpaint import fill_texture, nearest_index, push_pull
 
 
 def test_push_pull_keeps_the_known_and_stays_within_their_range():

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from sapiens2_avatar.core import texture
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.avatar_file import save_avatars
 from sapiens2_avatar.core.common.memo import Kept, digest
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.surface.scan import ScanSettings
+from sapiens2_avatar.core.texture.textures import textures
 
 
 def test_digests_tell_contents_types_and_shapes_apart():
@@ -42,7 +42,7 @@ def test_another_scale_or_lens_is_another_pose(studio):
     """The first pose that was kept must not come back for other settings."""
     predictions = Predictions.load(studio("body_sit.degraded"))
     kept = Kept()
-    quick = replace(AvatarSettings(), scan=ScanSettings(resolution="half"), texture=texture.TextureSettings(colour="photo"))
+    quick = replace(AvatarSettings(), scan=ScanSettings(resolution="half"), texture=textures.TextureSettings(colour="photo"))
     for change in ({}, {"stature": 1.5}, {"stature": 1.9}, {"distance": 2.0}, {"typed_35mm": 60.0}, {}):
         settings = replace(quick, **change)
         one, two = (make_avatars(predictions, settings=settings, kept=k)[0] for k in (kept, None))
@@ -68,8 +68,8 @@ def test_a_file_is_the_same_with_images_that_were_encoded_before(scan_subjects, 
 def test_a_slider_repeats_only_what_depends_on_it(scan_subjects, monkeypatch):
     predictions, _ = scan_subjects.sphere(120)
     calls = []
-    original = texture.delight
-    monkeypatch.setattr(texture, "delight", lambda *arguments: calls.append(1) or original(*arguments))
+    original = textures.delight
+    monkeypatch.setattr(textures, "delight", lambda *arguments: calls.append(1) or original(*arguments))
     kept, base = Kept(), AvatarSettings(with_rig=False)
     for refine in (0.2, 0.9):
         settings = replace(base, scan=ScanSettings(refine=refine))
@@ -80,5 +80,5 @@ def test_a_slider_repeats_only_what_depends_on_it(scan_subjects, monkeypatch):
     brighter = replace(predictions, image=predictions.image + np.uint8(9))
     make_avatars(brighter, settings=base, kept=kept)
     make_avatars(predictions, settings=replace(base, stature=None, scan=ScanSettings(resolution="half")), kept=kept)
-    make_avatars(predictions, settings=replace(base, texture=texture.TextureSettings(gutter=9)), kept=kept)
+    make_avatars(predictions, settings=replace(base, texture=textures.TextureSettings(gutter=9)), kept=kept)
     assert len(calls) >= 5

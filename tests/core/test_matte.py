@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sapiens2_avatar.core.capture.matte import follow_photo
-from sapiens2_avatar.core.foreground import foreground
+from sapiens2_avatar.core.texture.foreground import foreground
 
 PERSON, BACKGROUND = np.array([0.6, 0.25, 0.1], np.float32), np.array([0.05, 0.3, 0.8], np.float32)
 

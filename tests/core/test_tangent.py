@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from sapiens2_avatar.core.common.arrays import Camera, MeshData
 from sapiens2_avatar.core.common.spaces import pixel_from_uv, uv_from_pixel
-from sapiens2_avatar.core.raster import rasterise
-from sapiens2_avatar.core.tangent import decode, displacement, tangent_normal_map, vertex_tangents
+from sapiens2_avatar.core.texture.rasterise import rasterise
+from sapiens2_avatar.core.texture.tangent_maps import decode, displacement, tangent_normal_map, vertex_tangents
 
 SIZE = 192
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .common.arrays import MeshData
-from .common.rotations import cross
-from .common.spaces import pixel_from_uv
-from .fill import nearest_index
-from .raster import interpolate, rasterise
+from ..common.arrays import MeshData
+from ..common.rotations import cross
+from ..common.spaces import pixel_from_uv
+from .inpaint import nearest_index
+from .rasterise import interpolate, rasterise
 
 if TYPE_CHECKING:
-    from .surface.scan import Surface
+    from ..surface.scan import Surface
 
 FLAT = 32768
 """The 16-bit value that stands for 0; -1 is 1 and 1 is 65535."""

@@ -1,7 +1,7 @@
 """Take the light out of a photo: what is left is the colour of the surface.
 
 The photo is modelled as  I = albedo · S + G  with S the light that reaches a matt surface and G what the surface mirrors. Both
-are linear in the radiance of a sphere of directions (`core.lighting`), with the shadows that the person casts on themself. The
+are linear in the radiance of a sphere of directions (`core.texture.lighting`), with the shadows that the person casts on themself. The
 radiance is fitted per colour channel under the assumption that each material of the person has a few colours only; then what is
 left of smooth differences inside of a material counts as light as well. Fine detail always counts as albedo.
 
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .clusters import split_colours
-from .common.arrays import Camera
-from .common.colour import LUMINANCE
-from .common.landmarks import part_labels
-from .fill import push_pull
+from ..common.arrays import Camera
+from ..common.colour import LUMINANCE
+from ..common.landmarks import part_labels
+from ..surface.materials import MATERIALS, material_of_label
+from .colour_clusters import split_colours
+from .inpaint import push_pull
 from .lighting import Cells, diffuse_transfer, directions, fit_radiance, glossy_transfer, make_cells, visibility
-from .surface.materials import MATERIALS, material_of_label
 
 FEWEST_CELLS = 60
 """Below this nothing can be told about the light."""

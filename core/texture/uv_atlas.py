@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .common.arrays import MeshData
-from .common.landmarks import part_labels
-from .surface.body_parts import face_labels
+from ..common.arrays import MeshData
+from ..common.landmarks import part_labels
+from ..surface.body_parts import face_labels
 
 FINE_PARTS = (
     "Face_Neck",
@@ -86,9 +86,9 @@ def atlas_sampler(mesh: MeshData, uvs: np.ndarray, size: int) -> Callable[[np.nd
     """
     import cv2
 
-    from .common.spaces import pixel_from_uv
-    from .fill import nearest_index
-    from .raster import rasterise
+    from ..common.spaces import pixel_from_uv
+    from .inpaint import nearest_index
+    from .rasterise import rasterise
 
     corners = pixel_from_uv(uvs.astype(np.float64), size, size).astype(np.float32)
     triangle, weights = rasterise(corners, size, size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .fill import fill_texture, push_pull
+from .inpaint import fill_texture, push_pull
 
 BORDER = 3.0
 """Pixels from the border of the mask within which colours may be mixed: lens, resampling and networks blur over about two."""
@@ -18,7 +18,7 @@ def foreground(colour: np.ndarray, alpha: np.ndarray | None, labels: np.ndarray,
     colour  (H, W, 3) float32, in the space in which foreground and background were mixed (light mixes in linear values)
     alpha   (H, W) uint8 opacity; None = opaque inside of the person
     labels  (H, W) uint8 body parts, 0 = not the person
-    gutter  see `core.fill.fill_texture`
+    gutter  see `core.texture.inpaint.fill_texture`
 
     Returns (H, W, 3) float32. Inside, pixels with opacity a become F + a (I - a F - (1 - a) B), where F and B continue the
     colours of the part and of the background (Forte, "Approximate Fast Foreground Colour Estimation", 2021); opaque pixels stay

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .common.arrays import Camera
+from ..common.arrays import Camera
 
 SHADOW_STEPS = 16
 """Samples along a shadow ray, in geometric progression: near shadows are sharp, far ones soft."""

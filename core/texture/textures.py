@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .atlas import atlas_sampler, unwelded
-from .common.arrays import MeshData, Textures
-from .common.colour import byte_image, linear_from_srgb, srgb_bytes_from_linear
-from .common.errors import SapiensError
-from .common.memo import Kept, digest
-from .common.predictions import Predictions
+from ..common.arrays import MeshData, Textures
+from ..common.colour import byte_image, linear_from_srgb, srgb_bytes_from_linear
+from ..common.errors import SapiensError
+from ..common.memo import Kept, digest
+from ..common.predictions import Predictions
+from ..surface.materials import roughness_of_label
 from .delight import DelightSettings, delight
-from .detail import add_detail
-from .fill import fill_texture, nearest_index
+from .detail_transfer import add_detail
 from .foreground import foreground
-from .surface.materials import roughness_of_label
-from .tangent import displacement, tangent_normal_map
+from .inpaint import fill_texture, nearest_index
+from .tangent_maps import displacement, tangent_normal_map
+from .uv_atlas import atlas_sampler, unwelded
 
 if TYPE_CHECKING:
-    from .surface.scan import Surface
+    from ..surface.scan import Surface
 
 CLEAR_HIGHLIGHT = 0.15
 """White light beyond the surroundings, as a share of a white surface, that counts as a full highlight."""
@@ -171,7 +171,7 @@ def bake_textures(textures: Textures, normal: np.ndarray, mesh: MeshData, settin
     normal  (H, W, 3) float32 camera space, 0 = unknown: what the normal map is made of anew, since its frame turns with the charts
     """
     if mesh.atlas is None:
-        raise SapiensError("The mesh has no atlas to bake into.", "Make one with core.atlas.make_atlas.")
+        raise SapiensError("The mesh has no atlas to bake into.", "Make one with core.texture.uv_atlas.make_atlas.")
     sample = atlas_sampler(mesh, mesh.atlas, settings.bake)
 
     def baked(image: np.ndarray | None) -> np.ndarray | None:
@@ -211,7 +211,7 @@ def roughness_map(labels: np.ndarray, highlight: np.ndarray) -> np.ndarray:
     """(H, W) uint8, 255 = fully rough: the roughness of each part's material, less where a highlight was seen.
 
     labels (H, W) uint8, continued around the person so that borders do not shine; highlight (H, W) float32 as from
-    `core.delight`. It is a hint: one photo shows gloss only where it happens to mirror a light.
+    `core.texture.delight`. It is a hint: one photo shows gloss only where it happens to mirror a light.
     """
     import cv2
 

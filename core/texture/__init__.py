@@ -1,0 +1,9 @@
+"""Maps to images on the mesh.
+
+textures          the stages below in their order
+delight           the light taken out of the photo; lighting: how much reaches each point; colour_clusters: of a garment
+detail_transfer   what a network's blur has lost
+foreground        borders without the background; inpaint: what is not seen
+uv_atlas          texture coordinates without overlap; rasterise: triangles on texels
+tangent_maps      normal map and displacement of what the mesh cannot carry
+"""
