@@ -16,7 +16,7 @@ _PUBLIC = {
     "SapiensError": "core.common.errors",
     "make_scan": "core.avatar",
     "make_avatars": "core.avatar",
-    "lift_pose": "core.pose",
+    "lift_pose": "core.pose.lift",
     "predict": "infer.predict",
     "core": None,
     "infer": None,

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from studio import STUDIO, read_predictions, sample_names
 
-from sapiens2_avatar.core.bone_frames import template_head, template_joints
 from sapiens2_avatar.core.common.arrays import Pose, RigData
 from sapiens2_avatar.core.common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import angle_between, swing_twist, two_axis_frame, unit
-from sapiens2_avatar.core.pose import lift_pose
+from sapiens2_avatar.core.pose.anatomy import template_head, template_joints
+from sapiens2_avatar.core.pose.lift import lift_pose
 from sapiens2_avatar.core.rig import make_rig
 
 SAMPLES = ("body_apose", "body_crossed", "body_walk", "body_sit", "face_a", "face_b")

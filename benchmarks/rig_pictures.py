@@ -59,7 +59,7 @@ def over_photo(folder: Path, name: str, face: bool) -> np.ndarray:
     """The photo, or its face, with the bones of the rig as the matched camera sees them."""
     predictions = read_predictions(folder, name)
     from sapiens2_avatar.core.capture.camera import estimate_camera
-    from sapiens2_avatar.core.pose import lift_pose
+    from sapiens2_avatar.core.pose.lift import lift_pose
 
     camera = estimate_camera(predictions).camera
     rig = make_rig(lift_pose(predictions, camera=camera))

@@ -54,6 +54,6 @@ def pose_of(path: Path, options: Namespace, console: Console) -> Pose:
         for note in notes:
             console.note(note)
         return pose
-    from ..core.pose import lift_pose
+    from ..core.pose.lift import lift_pose
 
     return lift_pose(predictions_of(path, options, console), person=options.person)

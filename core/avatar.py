@@ -17,14 +17,14 @@ from .texture.textures import TextureSettings
 
 if TYPE_CHECKING:
     from .common.memo import Kept
-    from .pose import PoseSettings
+    from .pose.lift import PoseSettings
     from .rig import RigSettings
 
 T = TypeVar("T")
 
 
 def _default_pose_settings() -> PoseSettings:
-    from .pose import PoseSettings
+    from .pose.lift import PoseSettings
 
     return PoseSettings()
 
@@ -209,7 +209,7 @@ def _labels(predictions: Predictions) -> np.ndarray:
 
 def _pose(predictions: Predictions, person: int, camera: Camera, settings: AvatarSettings) -> tuple[Pose | None, tuple[str, ...]]:
     """The pose, with what is doubtful about it, or None and the reason why there is none: a scan without a rig is still worth having."""
-    from .pose import lift_pose
+    from .pose.lift import lift_pose
 
     if predictions.keypoints is None:
         return None, ("No rig: the predictions hold no keypoints.",)

@@ -19,10 +19,10 @@ from functools import cache
 
 import numpy as np
 
-from .bone_frames import smoothstep, template_joints
 from .bone_map import FINGER_JOINTS, PHALANGES
 from .common.landmarks import SIDES, finger_joints, joint_index
 from .common.rotations import dot, perpendicular, shortest_arc, two_axis_frame, unit
+from .pose.anatomy import smoothstep, template_joints
 
 STRAIGHT, BENT = np.radians(10.0), np.radians(30.0)  # a limb's plane means nothing below, everything above
 THUMB_AT_REST = np.array([0.3, 0.6, 0.74])  # left hand: towards the palm, along the hand, to the index side

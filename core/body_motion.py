@@ -9,13 +9,13 @@ from itertools import pairwise
 import numpy as np
 
 from .body import Frames, anatomical_frames
-from .bone_frames import fit_head, flexion_sides
 from .bone_map import FINGER_JOINTS, PHALANGES, BoneMap
 from .common.errors import SapiensError
 from .common.landmarks import JOINT_NAMES, SIDES, finger_joints, joint_index, keypoint_index
 from .common.quaternions import slerp
 from .common.rotations import quaternion_from_rotation, rotation_from_quaternion, two_axis_frame, unit
 from .head_motion import face_frames, head_motion
+from .pose.anatomy import fit_head, flexion_sides
 from .rest import RestRig
 from .rest_frames import ground_height, rest_frames, rest_points, trunk_heights
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bone_frames import smoothstep
 from .common.arrays import MeshData, RigData, SkinWeights
 from .common.landmarks import part_labels
 from .common.rotations import two_axis_frame
+from .pose.anatomy import smoothstep
 from .seams import cut
 
 LOWER_MOUTH = ("Lower_Lip", "Lower_Teeth", "Tongue")

@@ -13,10 +13,10 @@ from functools import cache
 import numpy as np
 
 from .body_motion import ANKLE_SHARE, BodyMotion, has_leg, leg_length
-from .bone_frames import template_joints
 from .common.landmarks import JOINT_NAMES, SIDES, joint_index
 from .common.rotations import rotation_from_vector, shortest_arc, two_axis_frame, unit, vector_from_rotation
 from .contacts import faded, lock_feet, spans
+from .pose.anatomy import template_joints
 from .rest import RestRig
 
 LEG = ("UpperLeg", "LowerLeg", "Foot")

@@ -72,7 +72,7 @@ def foreign_pose(path: str | Path, person: int = 0, size: tuple[int, int] | None
 
     SapiensError if nobody, or not that many people, are in it.
     """
-    from .pose import lift_pose
+    from .pose.lift import lift_pose
 
     frames, notes = read_foreign(path, size)
     counts = [len(f) if isinstance(f, list) else 0 if f.keypoints is None else len(f.keypoints) for f in frames]

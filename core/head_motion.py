@@ -13,9 +13,9 @@ from functools import cache
 
 import numpy as np
 
-from .bone_frames import fit_head, template_head
 from .common.landmarks import SIDES, keypoint_index
 from .common.rotations import dot, rotation_from_vector
+from .pose.anatomy import fit_head, template_head
 
 JAW_DEGREES = 18.0  # rotation of a jaw that is wide open
 OPEN_SHARE = 0.42  # gap of the inner lips of a wide open mouth, share of the height of the face

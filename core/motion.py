@@ -227,7 +227,7 @@ def lift_frames(
 
     camera  None = the median of what the frames say. People whose keypoints cannot be a person's are left out. Needs scipy.
     """
-    from .pose import lift_pose, lift_poses
+    from .pose.lift import lift_pose, lift_poses
 
     out: list[list[Pose]] = [_given_poses(frame) for frame in frames]
     seen = [(n, f) for n, f in enumerate(frames) if isinstance(f, Predictions) and f.keypoints is not None and len(f.keypoints)]

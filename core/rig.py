@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bone_frames import chest_frame, flexion_sides, hips_frame
 from .common.arrays import Pose, RigData
 from .common.errors import SapiensError
 from .common.landmarks import FINGERS, finger_joints, joint_index
 from .common.rotations import perpendicular, two_axis_frame, unit
 from .face_bones import face_bones
+from .pose.anatomy import chest_frame, flexion_sides, hips_frame
 
 FINGER_BONES = {
     "thumb": "thumb", "forefinger": "f_index", "middle_finger": "f_middle", "ring_finger": "f_ring", "pinky_finger": "f_pinky",

@@ -76,7 +76,7 @@ def frame_files(folder: str | Path) -> list[Path]:
 
 
 def as_predictions(keypoints: np.ndarray, width: int, height: int, source: str = "") -> Predictions:
-    """Keypoints alone as predictions for `core.pose.lift_pose`, with a black image of the photo's size that takes no memory."""
+    """Keypoints alone as predictions for `core.pose.lift.lift_pose`, with a black image of the photo's size that takes no memory."""
     if not (0 < width <= 65536 and 0 < height <= 65536):
         raise SapiensError(
             f"A photo cannot be {width} x {height} pixels.", "Give the size of the photo that the keypoints belong to."
@@ -117,10 +117,10 @@ def pose_from_points(points: np.ndarray, source: str = "The points") -> Pose:
 
     SapiensError where they do not show hips, shoulders and neck.
     """
-    from .anthropometry import estimate_stature
-    from .bone_frames import fit_head, template_joints
     from .common.rotations import fit_rigid
-    from .pose import derive_joints
+    from .pose.anatomy import fit_head, template_joints
+    from .pose.anthropometry import estimate_stature
+    from .pose.lift import derive_joints
 
     index = joint_keypoints()
     known = np.full((len(JOINT_NAMES), 3), np.nan)

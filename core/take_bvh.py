@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .bone_frames import template_joints
 from .bone_lengths import joint_tree
 from .bone_map import FINGER_JOINTS, FINGERS, PHALANGES, BoneMap
 from .bvh import BvhClip, write_bvh
 from .common.landmarks import JOINT_NAMES, SIDES, finger_joints, joint_index
 from .common.rotations import rotation_from_quaternion, shortest_arc, unit
 from .motion import Take
+from .pose.anatomy import template_joints
 from .rest import RestRig
 from .retarget import RetargetSettings, retarget_motion
 

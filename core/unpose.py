@@ -12,11 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from .bone_frames import template_head, template_joints
 from .common.arrays import Avatar, MeshData, Pose, RigData, SkinWeights
 from .common.errors import SapiensError
 from .common.landmarks import JOINT_NAMES, joint_index
 from .common.rotations import cross, two_axis_frame, unit
+from .pose.anatomy import template_head, template_joints
 
 REST_POSES = {"A": 45.0, "T": 0.0}  # degrees of the arms below horizontal
 SOFTNESS = 0.05  # how far a map may be flattened before its inverse is no longer believed

@@ -70,7 +70,7 @@ def retarget(
 ) -> Retargeted:
     """Pose an armature like the person. Only mapped bones change; scale never does; unseen bones go to rest.
 
-    pose               joint centres in camera space (`core.pose.lift_pose`); of several only the first is used: give a whole
+    pose               joint centres in camera space (`core.pose.lift.lift_pose`); of several only the first is used: give a whole
                        motion to `scene.action.write_take`
     armature           object, its name, or None for the selected one
     bones              which bone plays which role: a map, or the file of a bone table, checked against the armature;

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sapiens2_avatar.core.bone_frames import SKIN_AZIMUTHS, SKIN_ELEVATIONS, joint_frames
 from sapiens2_avatar.core.common.landmarks import joint_index
+from sapiens2_avatar.core.pose.anatomy import SKIN_AZIMUTHS, SKIN_ELEVATIONS, joint_frames
 
 BONES = {
     "neck": "neck01", "left_shoulder": "upperarm01.L", "left_elbow": "lowerarm01.L", "left_wrist": "wrist.L",

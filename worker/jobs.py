@@ -158,7 +158,7 @@ def find(photo: str, progress: Progress, **options: Any) -> dict:
 def pose(predictions: str, person: int, output: str, progress: Progress) -> dict:
     """The 3D joints of one person of a predictions file, written to `output` for Blender to read."""
     from ..core.common.predictions import Predictions
-    from ..core.pose import lift_pose
+    from ..core.pose.lift import lift_pose
     from ..core.pose_file import save_pose
 
     progress("pose", 0.1)

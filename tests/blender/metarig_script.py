@@ -19,9 +19,9 @@ if importlib.util.find_spec("sapiens2_avatar") is None:
     spec = importlib.util.spec_from_file_location("sapiens2_avatar", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
     sys.modules["sapiens2_avatar"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules["sapiens2_avatar"])
-from sapiens2_avatar.core.bone_frames import template_head, template_joints  # noqa: E402
 from sapiens2_avatar.core.common.arrays import Pose  # noqa: E402
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index  # noqa: E402
+from sapiens2_avatar.core.pose.anatomy import template_head, template_joints  # noqa: E402
 from sapiens2_avatar.core.rig import RigSettings, make_rig  # noqa: E402
 from sapiens2_avatar.scene.armature import write_armature  # noqa: E402
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from sapiens2_avatar.core.bone_frames import template_head, template_joints
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.landmarks import (
     JOINT_NAMES,
@@ -18,6 +17,7 @@ from sapiens2_avatar.core.common.landmarks import (
 )
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import rotation_from_vector
+from sapiens2_avatar.core.pose.anatomy import template_head, template_joints
 
 CAMERA_FROM_BODY = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 """Body axes (x to the left, y to the back, z up) of a person who faces the camera: their left is at the right of the photo."""

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from pose_people import CAMERA_FROM_BODY, standing
 
-from sapiens2_avatar.core.bone_frames import template_head
 from sapiens2_avatar.core.common.arrays import Camera, MeshData, Pose, SkinWeights
 from sapiens2_avatar.core.common.landmarks import DATA, JOINT_NAMES, keypoint_index, keypoint_swap, part_labels
 from sapiens2_avatar.core.common.predictions import Predictions
@@ -17,7 +16,8 @@ from sapiens2_avatar.core.common.rotations import rotation_from_vector
 from sapiens2_avatar.core.common.spaces import uv_from_pixel
 from sapiens2_avatar.core.face_bones import face_bones
 from sapiens2_avatar.core.face_weights import add_face, eye_share, jaw_share
-from sapiens2_avatar.core.pose import lift_pose
+from sapiens2_avatar.core.pose.anatomy import template_head
+from sapiens2_avatar.core.pose.lift import lift_pose
 from sapiens2_avatar.core.rig import RigSettings, make_rig
 
 METARIG = json.loads((DATA / "rigify_face.json").read_text("utf-8"))["bones"]

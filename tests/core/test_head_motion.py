@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core.body_motion import motion_from_joints
-from sapiens2_avatar.core.bone_frames import fit_head, template_head, template_joints
 from sapiens2_avatar.core.bone_map import BoneMap
 from sapiens2_avatar.core.common.arrays import Pose
 from sapiens2_avatar.core.common.errors import SapiensError
@@ -17,7 +16,8 @@ from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import rotation_from_vector
 from sapiens2_avatar.core.head_motion import HeadMotion, calm_frame, head_motion
 from sapiens2_avatar.core.motion import make_take
-from sapiens2_avatar.core.pose import lift_pose
+from sapiens2_avatar.core.pose.anatomy import fit_head, template_head, template_joints
+from sapiens2_avatar.core.pose.lift import lift_pose
 from sapiens2_avatar.core.rest import RestRig
 from sapiens2_avatar.core.retarget import RetargetSettings, retarget_motion
 from sapiens2_avatar.core.rig import make_rig

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.anthropometry import DEFAULT_STATURE, estimate_stature, segments, small_radii
-from sapiens2_avatar.core.bone_frames import SKIN_JOINTS, joint_frames, skin_distances, template_joints
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.landmarks import (
     joint_index,
@@ -18,7 +16,9 @@ from sapiens2_avatar.core.common.landmarks import (
     part_swap,
 )
 from sapiens2_avatar.core.common.predictions import Predictions
-from sapiens2_avatar.core.joints import allowed_parts, check_keypoints, sample_surface
+from sapiens2_avatar.core.pose.anatomy import SKIN_JOINTS, joint_frames, skin_distances, template_joints
+from sapiens2_avatar.core.pose.anthropometry import DEFAULT_STATURE, estimate_stature, segments, small_radii
+from sapiens2_avatar.core.pose.surface_samples import allowed_parts, check_keypoints, sample_surface
 
 CAMERA = Camera(200, 300, 250.0, 250.0, 99.5, 149.5)
 

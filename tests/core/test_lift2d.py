@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from pose_people import mirrored, photograph, standing
 
-from sapiens2_avatar.core.bone_frames import chest_frame
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, SIDES, joint_index, joint_swap, keypoint_index
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import angle_between, unit
-from sapiens2_avatar.core.lift2d import LEANS, lean_forms
-from sapiens2_avatar.core.pose import lift_pose
-from sapiens2_avatar.core.pose_fill import on_ray
+from sapiens2_avatar.core.pose.anatomy import chest_frame
+from sapiens2_avatar.core.pose.initial_guess import on_ray
+from sapiens2_avatar.core.pose.lift import lift_pose
+from sapiens2_avatar.core.pose.monocular import LEANS, lean_forms
 
 LIMBS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
 CAMERA = Camera(800, 1000, 1400.0, 1400.0, 399.5, 499.5)

@@ -14,7 +14,7 @@ from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import DATA, JOINT_NAMES, joint_index, joint_swap
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import angle_between, perpendicular, rotation_from_vector, unit
-from sapiens2_avatar.core.pose import lift_pose
+from sapiens2_avatar.core.pose.lift import lift_pose
 from sapiens2_avatar.core.rig import RigSettings, make_rig
 from sapiens2_avatar.core.rigify_table import RIGIFY_BONES, RIGIFY_COLLECTIONS, collection_of
 from sapiens2_avatar.core.unpose import bone_frames, deform, pose_rig, rest_rotations, standing_rig, unpose

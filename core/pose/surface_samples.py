@@ -1,7 +1,7 @@
 """Keypoints on a metric pointmap: the surface under each keypoint, sampled where it belongs to the right body part.
 
 The pose head gives 308 points in the photo. Those of the face lie on the skin; those of body, hands and feet are the projections
-of joint centres *inside* the body, so the surface under them is one limb radius too near (`core.anthropometry`).
+of joint centres *inside* the body, so the surface under them is one limb radius too near (`core.pose.anthropometry`).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from functools import cache
 
 import numpy as np
 
-from .common.arrays import Camera
-from .common.errors import SapiensError
-from .common.landmarks import HEAD_PARTS, joint_keypoints, keypoint_index, keypoint_names, part_labels, part_names
-from .common.predictions import Predictions
+from ..common.arrays import Camera
+from ..common.errors import SapiensError
+from ..common.landmarks import HEAD_PARTS, joint_keypoints, keypoint_index, keypoint_names, part_labels, part_names
+from ..common.predictions import Predictions
 
 MIN_VALID = 0.3  # share of a window that must show the right part
 MAX_SPREAD = 0.15  # metres: median absolute deviation of a window that straddles a silhouette edge

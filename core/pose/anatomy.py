@@ -12,8 +12,8 @@ from functools import cache
 
 import numpy as np
 
-from .common.landmarks import DATA, JOINT_NAMES, SIDES, joint_index, keypoint_index, keypoint_names
-from .common.rotations import angle_between, any_perpendicular, dot, fit_rigid, perpendicular, swing, two_axis_frame, unit
+from ..common.landmarks import DATA, JOINT_NAMES, SIDES, joint_index, keypoint_index, keypoint_names
+from ..common.rotations import angle_between, any_perpendicular, dot, fit_rigid, perpendicular, swing, two_axis_frame, unit
 
 
 @cache

@@ -9,11 +9,11 @@ from functools import cache
 
 import numpy as np
 
+from ..common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
+from ..common.rotations import dot, swing, two_axis_frame, unit
+from .anatomy import chest_frame, template_joints
 from .anthropometry import small_radii
-from .bone_frames import chest_frame, template_joints
-from .common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
-from .common.rotations import dot, swing, two_axis_frame, unit
-from .lift2d import lean_pairs
+from .monocular import lean_pairs
 
 
 def _mean_radius(name: str) -> float:
@@ -44,9 +44,9 @@ def fill_joints(
     known      (68,) bool; all other joints are placed anew
     ray        (68, 3) depth-1 rays, NaN = no keypoint
     front      (68,) metres: depth of what covers the joint, NaN = nothing
-    head       from `core.bone_frames.fit_head`
+    head       from `core.pose.anatomy.fit_head`
     flat       nothing but keypoints: where a limb has two solutions, the one to which it bends is likelier
-    lean       (10, 3) directions of `core.lift2d.LEANS`, and lean_trust (10,) 0..1
+    lean       (10, 3) directions of `core.pose.monocular.LEANS`, and lean_trust (10,) 0..1
     """
     lean_of = np.full(len(positions), -1)  # row of the lean that says where a joint lies from its parent
     told = lean_trust > 0.3

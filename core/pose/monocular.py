@@ -3,20 +3,20 @@
 A limb's direction in the photo and its lean towards or away from the camera give its direction in space. The lean comes from
 the normal map: the visible normals of a limb are perpendicular to its axis, so their mean tells sign and size of the lean
 (reference values: sign right in over 99 % beyond 10 degrees, constant bias from the limb's taper subtracted, then 2 to 3 degrees
-of scatter). Without a normal map, lengths and rays leave two solutions per bone; `core.pose_fill` takes the likelier.
+of scatter). Without a normal map, lengths and rays leave two solutions per bone; `core.pose.initial_guess` takes the likelier.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .bone_frames import template_joints
-from .common.arrays import Camera
-from .common.landmarks import SIDES, joint_index, keypoint_index
-from .common.predictions import Predictions
-from .common.rotations import cross, dot, unit
-from .common.spaces import camera_from_normal_head
-from .joints import Samples, allowed_parts
+from ..common.arrays import Camera
+from ..common.landmarks import SIDES, joint_index, keypoint_index
+from ..common.predictions import Predictions
+from ..common.rotations import cross, dot, unit
+from ..common.spaces import camera_from_normal_head
+from .anatomy import template_joints
+from .surface_samples import Samples, allowed_parts
 
 LIMBS = {  # bone: (joint at its head, joint at its tail, lean that the taper of a bare limb adds, degrees)
     "upper_arm": ("shoulder", "elbow", 4.5),

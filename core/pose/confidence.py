@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .common.arrays import Camera
-from .common.landmarks import SIDES, joint_index, joint_keypoints
+from ..common.arrays import Camera
+from ..common.landmarks import SIDES, joint_index, joint_keypoints
 
 JOINTS = tuple(joint_index(f"{side}_{name}") for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in SIDES)
 """The joints that make the pose of a body."""

@@ -1,9 +1,9 @@
 """Keypoints and a metric pointmap to the 3D joint centres of one person.
 
-sample     the surface under each keypoint                                core.joints
+sample     the surface under each keypoint                                core.pose.surface_samples
 fill       joints without a surface: bone length and ray, or the mean person's shape
 refine     positions that agree best with rays, depths, limb radii and lengths
-derive     spine, chest, clavicles and head, which no keypoint shows      core.bone_frames
+derive     spine, chest, clavicles and head, which no keypoint shows      core.pose.anatomy
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..common.arrays import Camera, Pose
+from ..common.errors import SapiensError
+from ..common.landmarks import JOINT_NAMES, SIDES, joint_index, joint_keypoints, keypoint_index
+from ..common.predictions import Predictions
+from ..common.rotations import unit
+from .anatomy import chest_frame, fit_head, hips_frame, smoothstep, template_joints
 from .anthropometry import DEFAULT_STATURE, estimate_stature
-from .bone_frames import chest_frame, fit_head, hips_frame, smoothstep, template_joints
-from .common.arrays import Camera, Pose
-from .common.errors import SapiensError
-from .common.landmarks import JOINT_NAMES, SIDES, joint_index, joint_keypoints, keypoint_index
-from .common.predictions import Predictions
-from .common.rotations import unit
-from .joints import Samples, check_keypoints, sample_surface
-from .lift2d import flat_start, lean_directions, lean_pairs
-from .pose_doubt import doubt_of
-from .pose_evidence import BODY, HANDS, Observation, body_evidence, hand_evidence
-from .pose_fill import MEAN_RADIUS, ambiguous_joints, behind_trunk, fill_joints, on_ray
-from .refine_pose import ANNEALING, refine
+from .confidence import doubt_of
+from .initial_guess import MEAN_RADIUS, ambiguous_joints, behind_trunk, fill_joints, on_ray
+from .monocular import flat_start, lean_directions, lean_pairs
+from .residuals import BODY, HANDS, Observation, body_evidence, hand_evidence
+from .solver import ANNEALING, refine
+from .surface_samples import Samples, check_keypoints, sample_surface
 
 Head = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 HEAD_SUPPORT = 4.0  # face points that must agree before the head's fit is used
@@ -69,7 +69,7 @@ def lift_pose(
     person       index into the keypoints
     camera       None = from predictions.intrinsics, or estimated
 
-    Raises SapiensError when the keypoints cannot be a person (see `core.joints.check_keypoints`).
+    Raises SapiensError when the keypoints cannot be a person (see `core.pose.surface_samples.check_keypoints`).
     """
     return lift_poses([predictions], [person], camera, settings)[0]
 
@@ -126,7 +126,7 @@ class _Look:
 def _camera(predictions: Predictions) -> Camera:
     if predictions.intrinsics is not None:
         return Camera.from_matrix(predictions.intrinsics, predictions.width, predictions.height, "given")
-    from .capture.camera import estimate_camera
+    from ..capture.camera import estimate_camera
 
     return estimate_camera(predictions).camera
 
@@ -241,7 +241,7 @@ def _surface(look: _Look, positions: np.ndarray, stature: float) -> np.ndarray:
 def derive_joints(positions: np.ndarray, stature: float, head: Head | None) -> np.ndarray:
     """(68, 3) joints with those that no keypoint shows placed by the mean person in the frames of hips, chest and head.
 
-    head  from `core.bone_frames.fit_head`, None = the head looks where the chest does
+    head  from `core.pose.anatomy.fit_head`, None = the head looks where the chest does
     """
     out = positions.copy()
     template, at = template_joints(), joint_index

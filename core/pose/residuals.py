@@ -1,4 +1,4 @@
-"""What a photo says about the joints, written as the residuals that `core.refine_pose` minimises: one problem for the body, one
+"""What a photo says about the joints, written as the residuals that `core.pose.solver` minimises: one problem for the body, one
 for each hand. All arrays have a leading axis B: the frames of a video, or 1.
 """
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
+from ..common.rotations import cross, dot, perpendicular, unit
+from .anatomy import SKIN_JOINTS, joint_frames, skin_distances, template_joints
 from .anthropometry import segments, small_radii
-from .bone_frames import SKIN_JOINTS, joint_frames, skin_distances, template_joints
-from .common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
-from .common.rotations import cross, dot, perpendicular, unit
-from .lift2d import lean_forms, lean_pairs
-from .refine_pose import Evidence
+from .monocular import lean_forms, lean_pairs
+from .solver import Evidence
 
 LIMB_JOINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe", "small_toe", "heel")
 KNUCKLES = ("forefinger_third_joint", "middle_finger_third_joint", "pinky_finger_third_joint")
@@ -35,7 +35,7 @@ class Observation:
     depth   (B, 68) metres (z) of the skin, NaN = none
     front   (B, 68) metres (z) of what covers the joint, NaN = nothing
     sigma   (B,) standard deviation of a keypoint in units of ray (pixels / focal length)
-    lean        (B, 10, 3) directions of the lines `core.lift2d.LEANS` by the normal map
+    lean        (B, 10, 3) directions of the lines `core.pose.monocular.LEANS` by the normal map
     lean_trust  (B, 10) 0..1, 0 = unknown
     """
 

