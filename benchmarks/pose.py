@@ -24,7 +24,7 @@ from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import angle_between, swing_twist, two_axis_frame, unit
 from sapiens2_avatar.core.pose.anatomy import template_head, template_joints
 from sapiens2_avatar.core.pose.lift import lift_pose
-from sapiens2_avatar.core.rig import make_rig
+from sapiens2_avatar.core.rig.metarig import make_rig
 
 SAMPLES = ("body_apose", "body_crossed", "body_walk", "body_sit", "face_a", "face_b")
 TARGETS = {

@@ -23,8 +23,8 @@ from mathutils import Quaternion, Vector
 from studio import STUDIO, read_predictions, sample_names
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
-from sapiens2_avatar.core.rig import RigSettings, make_rig
-from sapiens2_avatar.core.rigify_table import collection_of
+from sapiens2_avatar.core.rig.metarig import RigSettings, make_rig
+from sapiens2_avatar.core.rig.rigify_types import collection_of
 from sapiens2_avatar.core.surface.scan import ScanSettings
 from sapiens2_avatar.scene.build import write_avatars
 

@@ -18,7 +18,7 @@ from .texture.textures import TextureSettings
 if TYPE_CHECKING:
     from .common.memo import Kept
     from .pose.lift import PoseSettings
-    from .rig import RigSettings
+    from .rig.metarig import RigSettings
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ def _default_pose_settings() -> PoseSettings:
 
 
 def _default_rig_settings() -> RigSettings:
-    from .rig import RigSettings
+    from .rig.metarig import RigSettings
 
     return RigSettings()
 
@@ -162,7 +162,7 @@ def make_avatars(
         for a in made.values()
     ]
     if settings.rig.rest != "photo":
-        from .unpose import rest_avatar
+        from .rig.rest_pose import rest_avatar
 
         report("rest pose", 0.95)
         placed = [rest_avatar(a, settings.rig.rest, not settings.keep_camera_frame) for a in placed]
@@ -224,8 +224,8 @@ def _pose(predictions: Predictions, person: int, camera: Camera, settings: Avata
 
 def _rigged(pose: Pose, mesh: MeshData, settings: AvatarSettings) -> tuple[MeshData, RigData, SkinWeights]:
     """The mesh, cut open where parts of the body only touch, its rig and its weights."""
-    from .rig import make_rig
-    from .skinning import skin
+    from .rig.metarig import make_rig
+    from .rig.skin_weights import skin
 
     rig = replace(make_rig(pose, settings.rig), doubt=pose.doubt)
     mesh, weights = skin(mesh, rig)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..core.rigify_table import RIGIFY_BONES, RIGIFY_COLLECTIONS, collection_of
+from ..core.rig.rigify_types import RIGIFY_BONES, RIGIFY_COLLECTIONS, collection_of
 
 ENUMS = {"rotation_axis": ("automatic", "x", "z"), "limb_type": ("arm", "leg", "paw")}
 """Choices of Rigify's enum parameters in their order: what is stored is the index."""

@@ -22,7 +22,7 @@ if importlib.util.find_spec("sapiens2_avatar") is None:
 from sapiens2_avatar.core.common.arrays import Pose  # noqa: E402
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index  # noqa: E402
 from sapiens2_avatar.core.pose.anatomy import template_head, template_joints  # noqa: E402
-from sapiens2_avatar.core.rig import RigSettings, make_rig  # noqa: E402
+from sapiens2_avatar.core.rig.metarig import RigSettings, make_rig  # noqa: E402
 from sapiens2_avatar.scene.armature import write_armature  # noqa: E402
 
 

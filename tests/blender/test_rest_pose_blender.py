@@ -24,7 +24,7 @@ def posed(scan) -> tuple[np.ndarray, np.ndarray]:
 def turned(part, make_avatar):
     """(avatar as in the photo, the same avatar with every bone of its rest turned by some 40 degrees)."""
     photo = make_avatar()
-    unpose, rotations = part("core.unpose"), part("core.common.rotations")
+    unpose, rotations = part("core.rig.rest_pose"), part("core.common.rotations")
     turns = rotations.rotation_from_vector(np.random.default_rng(3).normal(0, 0.4, (3, 3)))
     rig, maps = unpose.pose_rig(photo.rig, turns)
     back = np.linalg.inv(maps)
@@ -152,7 +152,7 @@ def test_a_rebuilt_rig_takes_the_scan_along_and_leaves_no_old_action(part, turne
 
 def test_the_sidebars_choice_reaches_the_settings_of_the_build(part):
     settings = bpy.context.scene.sapiens2
-    rig, wanted = part("core.rig").RigSettings, part("properties").avatar_settings
+    rig, wanted = part("core.rig.metarig").RigSettings, part("properties").avatar_settings
     assert rig(**wanted(settings)["rig"]).rest == "photo"
     for rest in ("A", "T"):
         settings.rest = rest

@@ -14,11 +14,11 @@ from sapiens2_avatar.core.common.landmarks import DATA, JOINT_NAMES, keypoint_in
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import rotation_from_vector
 from sapiens2_avatar.core.common.spaces import uv_from_pixel
-from sapiens2_avatar.core.face_bones import face_bones
-from sapiens2_avatar.core.face_weights import add_face, eye_share, jaw_share
 from sapiens2_avatar.core.pose.anatomy import template_head
 from sapiens2_avatar.core.pose.lift import lift_pose
-from sapiens2_avatar.core.rig import RigSettings, make_rig
+from sapiens2_avatar.core.rig.face_bones import face_bones
+from sapiens2_avatar.core.rig.face_weights import add_face, eye_share, jaw_share
+from sapiens2_avatar.core.rig.metarig import RigSettings, make_rig
 
 METARIG = json.loads((DATA / "rigify_face.json").read_text("utf-8"))["bones"]
 

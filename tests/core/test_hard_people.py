@@ -14,7 +14,7 @@ from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, keyp
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import unit
 from sapiens2_avatar.core.pose.lift import lift_pose
-from sapiens2_avatar.core.rig import RigSettings, make_rig
+from sapiens2_avatar.core.rig.metarig import RigSettings, make_rig
 from sapiens2_avatar.core.surface.scan import ScanSettings
 
 

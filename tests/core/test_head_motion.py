@@ -20,8 +20,8 @@ from sapiens2_avatar.core.pose.anatomy import fit_head, template_head, template_
 from sapiens2_avatar.core.pose.lift import lift_pose
 from sapiens2_avatar.core.rest import RestRig
 from sapiens2_avatar.core.retarget import RetargetSettings, retarget_motion
-from sapiens2_avatar.core.rig import make_rig
-from sapiens2_avatar.core.unpose import bone_frames
+from sapiens2_avatar.core.rig.metarig import make_rig
+from sapiens2_avatar.core.rig.rest_pose import bone_frames
 
 
 def heads(turns: np.ndarray, scale: float = 1.72) -> np.ndarray:

@@ -12,9 +12,9 @@ from sapiens2_avatar.core.avatar_file import load_avatars, save_avatars
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import unit
-from sapiens2_avatar.core.rig import RigSettings
+from sapiens2_avatar.core.rig.metarig import RigSettings
+from sapiens2_avatar.core.rig.rest_pose import deform, rest_avatar
 from sapiens2_avatar.core.surface.scan import ScanSettings
-from sapiens2_avatar.core.unpose import deform, rest_avatar
 
 ARMS = {"A": 45.0, "T": 0.0}
 

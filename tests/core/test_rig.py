@@ -15,9 +15,9 @@ from sapiens2_avatar.core.common.landmarks import DATA, JOINT_NAMES, joint_index
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import angle_between, perpendicular, rotation_from_vector, unit
 from sapiens2_avatar.core.pose.lift import lift_pose
-from sapiens2_avatar.core.rig import RigSettings, make_rig
-from sapiens2_avatar.core.rigify_table import RIGIFY_BONES, RIGIFY_COLLECTIONS, collection_of
-from sapiens2_avatar.core.unpose import bone_frames, deform, pose_rig, rest_rotations, standing_rig, unpose
+from sapiens2_avatar.core.rig.metarig import RigSettings, make_rig
+from sapiens2_avatar.core.rig.rest_pose import bone_frames, deform, pose_rig, rest_rotations, standing_rig, unpose
+from sapiens2_avatar.core.rig.rigify_types import RIGIFY_BONES, RIGIFY_COLLECTIONS, collection_of
 
 CAMERA = Camera(800, 1000, 1400.0, 1400.0, 399.5, 499.5)
 

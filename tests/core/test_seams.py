@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from sapiens2_avatar.core.common.arrays import MeshData, SkinWeights
-from sapiens2_avatar.core.seams import bridging_faces, cut
+from sapiens2_avatar.core.rig.contact_seams import bridging_faces, cut
 
 
 def grid(rows: int = 9, columns: int = 12, quads: bool = False) -> tuple[MeshData, SkinWeights, np.ndarray]:

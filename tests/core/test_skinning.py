@@ -14,9 +14,16 @@ from sapiens2_avatar.core.avatar import make_avatars
 from sapiens2_avatar.core.common.arrays import MeshData, Pose
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, part_labels
 from sapiens2_avatar.core.common.predictions import Predictions
-from sapiens2_avatar.core.rig import make_rig
-from sapiens2_avatar.core.skinning import REGIONS, SkinSettings, allowed_regions, region_of_bone, segment_distance, skin_weights
-from sapiens2_avatar.core.surface_graph import make_patches
+from sapiens2_avatar.core.rig.metarig import make_rig
+from sapiens2_avatar.core.rig.patch_graph import make_patches
+from sapiens2_avatar.core.rig.skin_weights import (
+    REGIONS,
+    SkinSettings,
+    allowed_regions,
+    region_of_bone,
+    segment_distance,
+    skin_weights,
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """A pose to an armature: the bones of Rigify's human metarig through the joints of the person, rolled to their hinges.
 
-Rest pose = the pose in the photo (`core.unpose` gives an A-pose or T-pose instead). Local +z of a limb bone points to the side to
+Rest pose = the pose in the photo (`core.rig.rest_pose` gives an A-pose or T-pose instead). Local +z of a limb bone points to the side to
 which its joint bends, as in the metarig, so that bending is a turn about local x; the spine's z points to the front.
 """
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .common.arrays import Pose, RigData
-from .common.errors import SapiensError
-from .common.landmarks import FINGERS, finger_joints, joint_index
-from .common.rotations import perpendicular, two_axis_frame, unit
+from ..common.arrays import Pose, RigData
+from ..common.errors import SapiensError
+from ..common.landmarks import FINGERS, finger_joints, joint_index
+from ..common.rotations import perpendicular, two_axis_frame, unit
+from ..pose.anatomy import chest_frame, flexion_sides, hips_frame
 from .face_bones import face_bones
-from .pose.anatomy import chest_frame, flexion_sides, hips_frame
 
 FINGER_BONES = {
     "thumb": "thumb", "forefinger": "f_index", "middle_finger": "f_middle", "ring_finger": "f_ring", "pinky_finger": "f_pinky",
@@ -32,7 +32,7 @@ class RigSettings:
     fingers   bones of the fingers
     breasts   the metarig's breast bones
     face      bones of the face, where the photo shows one
-    rest      pose of the armature and of the scan at rest: "photo", "A" or "T" (see `core.unpose.rest_avatar`)
+    rest      pose of the armature and of the scan at rest: "photo", "A" or "T" (see `core.rig.rest_pose.rest_avatar`)
     """
 
     fingers: bool = True

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .common.arrays import MeshData, RigData, SkinWeights
-from .common.landmarks import part_labels
-from .common.rotations import two_axis_frame
-from .pose.anatomy import smoothstep
-from .seams import cut
+from ..common.arrays import MeshData, RigData, SkinWeights
+from ..common.landmarks import part_labels
+from ..common.rotations import two_axis_frame
+from ..pose.anatomy import smoothstep
+from .contact_seams import cut
 
 LOWER_MOUTH = ("Lower_Lip", "Lower_Teeth", "Tongue")
 UPPER_MOUTH = ("Upper_Lip", "Upper_Teeth")

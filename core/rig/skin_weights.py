@@ -14,11 +14,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .common.arrays import MeshData, RigData, SkinWeights
-from .common.landmarks import HEAD_PARTS, part_labels, part_names
+from ..common.arrays import MeshData, RigData, SkinWeights
+from ..common.landmarks import HEAD_PARTS, part_labels, part_names
+from .contact_seams import bridging_faces, cut
 from .face_weights import add_face
-from .seams import bridging_faces, cut
-from .surface_graph import Patches, make_patches
+from .patch_graph import Patches, make_patches
 
 REGIONS = ("head", "trunk", "arm.L", "arm.R", "leg.L", "leg.R")
 _REGION_OF_STEM = {
@@ -87,9 +87,9 @@ def skin_weights(mesh: MeshData, rig: RigData, settings: SkinSettings | None = N
 
 
 def skin(mesh: MeshData, rig: RigData, settings: SkinSettings | None = None) -> tuple[MeshData, SkinWeights]:
-    """The scan, cut open where parts of the body only touch (`core.seams`), and the weights of its vertices. Needs scipy.
+    """The scan, cut open where parts of the body only touch (`core.rig.contact_seams`), and the weights of its vertices. Needs scipy.
 
-    Jaw and eyes have their skin too (`core.face_weights`), and the lips part.
+    Jaw and eyes have their skin too (`core.rig.face_weights`), and the lips part.
     """
     weights, patches, region, severed = _skin(mesh, rig, settings)
     mesh, weights = cut(mesh, weights, region[patches.patch], bridging_faces(mesh.faces, patches.patch, severed))

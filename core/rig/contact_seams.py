@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .common.arrays import MeshData, SkinWeights
+from ..common.arrays import MeshData, SkinWeights
 
 
 def bridging_faces(faces: np.ndarray, patch: np.ndarray, severed: np.ndarray) -> np.ndarray:

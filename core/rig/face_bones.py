@@ -13,8 +13,8 @@ from functools import cache
 
 import numpy as np
 
-from .common.landmarks import DATA, joint_index, keypoint_index, keypoint_swap
-from .pose.anatomy import fit_head, template_head, template_joints
+from ..common.landmarks import DATA, joint_index, keypoint_index, keypoint_swap
+from ..pose.anatomy import fit_head, template_head, template_joints
 
 SUPPORT = 8.0  # face points that must agree before bones are made
 TRUST = 0.012  # metres: a point this far from the mean face fitted to all points counts half

@@ -12,11 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from .common.arrays import Avatar, MeshData, Pose, RigData, SkinWeights
-from .common.errors import SapiensError
-from .common.landmarks import JOINT_NAMES, joint_index
-from .common.rotations import cross, two_axis_frame, unit
-from .pose.anatomy import template_head, template_joints
+from ..common.arrays import Avatar, MeshData, Pose, RigData, SkinWeights
+from ..common.errors import SapiensError
+from ..common.landmarks import JOINT_NAMES, joint_index
+from ..common.rotations import cross, two_axis_frame, unit
+from ..pose.anatomy import template_head, template_joints
 
 REST_POSES = {"A": 45.0, "T": 0.0}  # degrees of the arms below horizontal
 SOFTNESS = 0.05  # how far a map may be flattened before its inverse is no longer believed
@@ -25,7 +25,7 @@ SHOE = 0.08  # metres: from the bones of the foot down to the ground, at most
 
 def standing_rig(arms_below_degrees: float, stature: float = 1.7) -> RigData:
     """The rig of the mean standing person in body axes (x to their left, y to their back, z up), arms straight at an angle."""
-    from .rig import RigSettings, make_rig
+    from .metarig import RigSettings, make_rig
 
     joints = stature * template_joints()
     for side, sign in (("left", 1.0), ("right", -1.0)):
