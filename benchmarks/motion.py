@@ -18,16 +18,16 @@ from retarget import forward_kinematics
 from rig_factory import make_rig, with_legs
 from studio import STUDIO, read_predictions, sample_names
 
-from sapiens2_avatar.core.body_motion import leg_length
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, SIDES, joint_index
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import fit_rigid
-from sapiens2_avatar.core.contacts import foot_points, spans
-from sapiens2_avatar.core.foot_lock import sole_offsets
 from sapiens2_avatar.core.motion import MotionSettings, Take, make_take
-from sapiens2_avatar.core.recognise import recognise
-from sapiens2_avatar.core.rest_frames import rest_frames, rest_points
-from sapiens2_avatar.core.retarget import retarget_motion
+from sapiens2_avatar.core.retarget.armature_frames import rest_frames, rest_points
+from sapiens2_avatar.core.retarget.body_motion import leg_length
+from sapiens2_avatar.core.retarget.foot_lock import sole_offsets
+from sapiens2_avatar.core.retarget.ground_contacts import foot_points, spans
+from sapiens2_avatar.core.retarget.recognise import recognise
+from sapiens2_avatar.core.retarget.solve import retarget_motion
 
 BODY = [joint_index(f"{s}_{n}") for s in ("left", "right") for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")]
 

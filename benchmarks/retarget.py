@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 from rig_factory import BUILDABLE, REST_POSES, make_rig
 
-from sapiens2_avatar.core.body_motion import BodyMotion, motion_from_rig
-from sapiens2_avatar.core.bone_map import BoneMap
 from sapiens2_avatar.core.bvh import BvhClip, read_bvh
 from sapiens2_avatar.core.common.rotations import angle_between, rotation_from_quaternion
-from sapiens2_avatar.core.recognise import recognise
-from sapiens2_avatar.core.rest import RestRig
-from sapiens2_avatar.core.retarget import RigMotion, retarget_motion
+from sapiens2_avatar.core.retarget.armature import RestRig
+from sapiens2_avatar.core.retarget.body_motion import BodyMotion, motion_from_rig
+from sapiens2_avatar.core.retarget.bone_map import BoneMap
+from sapiens2_avatar.core.retarget.recognise import recognise
+from sapiens2_avatar.core.retarget.solve import RigMotion, retarget_motion
 
 LIMBS = tuple(
     (f"{side}{a}", f"{side}{b}")

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from sapiens2_avatar.core.bone_map import FINGER_JOINTS, FINGERS, PHALANGES, BoneMap
 from sapiens2_avatar.core.common.landmarks import DATA, JOINT_NAMES, SIDES
 from sapiens2_avatar.core.common.rotations import rotation_from_vector, unit
-from sapiens2_avatar.core.families import families
 from sapiens2_avatar.core.pose.anatomy import template_joints
-from sapiens2_avatar.core.rest import RestRig
-from sapiens2_avatar.core.rest_frames import LIMB_JOINTS
+from sapiens2_avatar.core.retarget.armature import RestRig
+from sapiens2_avatar.core.retarget.armature_frames import LIMB_JOINTS
+from sapiens2_avatar.core.retarget.bone_map import FINGER_JOINTS, FINGERS, PHALANGES, BoneMap
+from sapiens2_avatar.core.retarget.families import families
 
 STATURE = 1.7
 REST_POSES = ("A", "T", "odd")

@@ -22,8 +22,8 @@ from .inputs import check_blend, check_writable
 if TYPE_CHECKING:
     import bpy
 
-    from ..core.body_motion import BodyMotion
     from ..core.motion import MotionSettings, Take
+    from ..core.retarget.body_motion import BodyMotion
 
 EXPORTS = (".glb", ".gltf", ".fbx", ".usd", ".usda", ".usdc")  # formats that hold motion
 

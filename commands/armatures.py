@@ -11,8 +11,8 @@ from ..core.common.errors import SapiensError
 if TYPE_CHECKING:
     import bpy
 
-    from ..core.bone_map import BoneMap
-    from ..core.retarget import RetargetSettings
+    from ..core.retarget.bone_map import BoneMap
+    from ..core.retarget.solve import RetargetSettings
     from .console import Console
 
 
@@ -48,7 +48,7 @@ def open_armature(text: str) -> bpy.types.Object:
 
 def bone_map_of(armature: bpy.types.Object, options: Namespace, console: Console) -> BoneMap:
     """The bone table that --bones names, else the recognised one; written to the file of --save-bones. Raises SapiensError."""
-    from ..core.bone_map_file import save_preset
+    from ..core.retarget.bone_map_file import save_preset
     from ..scene.bone_table import resolve
     from ..scene.rig_state import read_rest
 
@@ -61,7 +61,7 @@ def bone_map_of(armature: bpy.types.Object, options: Namespace, console: Console
 
 def retarget_settings(options: Namespace) -> RetargetSettings:
     """How a pose or a motion is put on the rig. The feet of a single pose are where the pose has them, locked or not."""
-    from ..core.retarget import RetargetSettings
+    from ..core.retarget.solve import RetargetSettings
 
     lock_feet = not getattr(options, "no_foot_lock", False)
     return RetargetSettings(location=options.hips, lock_feet=lock_feet, face=options.face_gain)

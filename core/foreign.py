@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .body_motion import BodyMotion, motion_from_rig
 from .bvh import read_bvh
 from .capture.video import IMAGES
 from .common.arrays import Pose
 from .common.errors import SapiensError
 from .common.predictions import Predictions
-from .recognise import recognise
+from .retarget.body_motion import BodyMotion, motion_from_rig
+from .retarget.recognise import recognise
 from .sources import SUFFIXES, as_predictions, frame_files, load_json, read_keypoints, read_sam3d
 
 

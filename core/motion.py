@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .body_motion import FACE_POINTS, BodyMotion, head_frames, motion_from_joints
 from .bone_lengths import steady_lengths
 from .common.arrays import Avatar, Camera, Pose
 from .common.errors import SapiensError
@@ -15,9 +14,10 @@ from .common.landmarks import JOINT_NAMES, joint_index
 from .common.predictions import Predictions
 from .common.rotations import unit
 from .common.spaces import transform_points
-from .contacts import find_contacts, ground_level, lock_feet, spans
 from .filters import cutoff, low_pass, low_pass_rotations, outliers
-from .head_motion import calm_frame, head_motion
+from .retarget.body_motion import FACE_POINTS, BodyMotion, head_frames, motion_from_joints
+from .retarget.ground_contacts import find_contacts, ground_level, lock_feet, spans
+from .retarget.head_motion import calm_frame, head_motion
 from .tracking import track, undo_swaps
 
 GAP_SECONDS = 0.35  # unseen for no longer than this: bridged in time; longer: the guess of the single frame counts
@@ -66,7 +66,7 @@ class Take:
     world_from_camera (4, 4) of the clip
     notes             sentences for the artist
     locked            feet are held where they stand, and are to be on every rig
-    face, raw_face    jaw (F,) and gaze (F, 2, 2) of `core.body_motion.BodyMotion`, smoothed and not, from the calmest face of the
+    face, raw_face    jaw (F,) and gaze (F, 2, 2) of `core.retarget.body_motion.BodyMotion`, smoothed and not, from the calmest face of the
                       clip; None = no face was seen
     fullest           the frame that shows most of somebody, which avatars of the clip are built from
     person, people    which one the person is in that frame, counted from 0 from the left, and how many there are; where the person

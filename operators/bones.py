@@ -127,7 +127,7 @@ class SAPIENS2_OT_bones_load(BoneTableOperator, ImportHelper, Operator):
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
     def execute(self, context: Context) -> set[str]:
-        from ..core.bone_map_file import load_preset
+        from ..core.retarget.bone_map_file import load_preset
         from ..scene import bone_table
 
         settings = context.scene.sapiens2
@@ -146,7 +146,7 @@ class SAPIENS2_OT_bones_save(BoneTableOperator, ExportHelper, Operator):
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
     def execute(self, context: Context) -> set[str]:
-        from ..core.bone_map_file import save_preset
+        from ..core.retarget.bone_map_file import save_preset
         from ..scene import bone_table
 
         settings = context.scene.sapiens2

@@ -46,7 +46,7 @@ class SAPIENS2_OT_retarget(JobOperator, Operator):
 
     def finish(self, context: Context, job: Job) -> None:
         from ..core.pose_file import load_pose
-        from ..core.retarget import RetargetSettings
+        from ..core.retarget.solve import RetargetSettings
         from ..scene import bone_table
         from ..scene.photo_pose import show_photo_pose
         from ..scene.retarget import retarget

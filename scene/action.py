@@ -13,10 +13,10 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..core.body_motion import BodyMotion
-from ..core.bone_map import BoneMap
 from ..core.motion import Take
-from ..core.retarget import RetargetSettings
+from ..core.retarget.body_motion import BodyMotion
+from ..core.retarget.bone_map import BoneMap
+from ..core.retarget.solve import RetargetSettings
 from .retarget import Channels, channels_of, snap, solve, write_pose
 from .rig_state import find_armature
 
@@ -52,7 +52,7 @@ def write_take(
 ) -> WrittenTake:
     """A whole take onto an armature as a new action; the action that the armature had stays in the file.
 
-    take         from `core.motion.make_take`, or the motion of another rig (`core.body_motion.motion_from_rig`)
+    take         from `core.motion.make_take`, or the motion of another rig (`core.retarget.body_motion.motion_from_rig`)
     start_frame  of the first key
     scene_fps    frames per second of the scene: keys keep the take's time; None = that of the current scene
     bones        a bone map, or the file of a bone table; None = recognised

@@ -13,11 +13,11 @@ from typing import Any
 
 import bpy
 
-from ..core.bone_map import ROLES, BoneMap
-from ..core.bone_map_file import check_map, load_preset, parse_preset, preset_text
 from ..core.common.errors import SapiensError
-from ..core.recognise import opposite_name, recognise
-from ..core.rest import RestRig
+from ..core.retarget.armature import RestRig
+from ..core.retarget.bone_map import ROLES, BoneMap
+from ..core.retarget.bone_map_file import check_map, load_preset, parse_preset, preset_text
+from ..core.retarget.recognise import opposite_name, recognise
 from .rig_state import read_rest
 
 Settings = Any  # properties.SapiensSettings, which this package may not import

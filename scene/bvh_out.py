@@ -10,10 +10,10 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..core.bone_map import BoneMap
 from ..core.bvh import BvhClip, write_bvh
 from ..core.common.rotations import unit
-from ..core.rest import RestRig
+from ..core.retarget.armature import RestRig
+from ..core.retarget.bone_map import BoneMap
 from .rig_state import parents_first, read_rest
 
 

@@ -10,16 +10,16 @@ import bpy
 import numpy as np
 from mathutils import Euler, Quaternion, Vector
 
-from ..core.body_motion import BodyMotion, motion_from_joints
-from ..core.bone_map import BoneMap
 from ..core.capture.ground import place
 from ..core.common.arrays import Pose
 from ..core.common.errors import SapiensError
 from ..core.common.quaternions import continuous, euler_from_rotation, rotation_from_euler, unwrapped
 from ..core.common.rotations import quaternion_from_rotation, rotation_from_quaternion, vector_from_rotation
 from ..core.common.spaces import transform_points
-from ..core.rest import RestRig
-from ..core.retarget import RetargetSettings, RigMotion, retarget_motion
+from ..core.retarget.armature import RestRig
+from ..core.retarget.body_motion import BodyMotion, motion_from_joints
+from ..core.retarget.bone_map import BoneMap
+from ..core.retarget.solve import RetargetSettings, RigMotion, retarget_motion
 from .bone_table import resolve
 from .rig_state import check_controllable, find_armature, find_followed, is_held, read_rest, set_switches
 from .rigify_snap import snap_rigify

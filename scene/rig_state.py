@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.common.errors import SapiensError
 from ..core.common.rotations import angle_between
-from ..core.rest import RestRig
+from ..core.retarget.armature import RestRig
 
 PROBE_ANGLE = 0.35  # radians: large enough that a bone that follows another by half is told from one that follows fully
 RIGID = 2e-3  # radians: how exactly a bone that follows another rigidly does so in Blender's float32

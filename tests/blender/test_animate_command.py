@@ -80,11 +80,11 @@ def test_bvh_is_put_on_an_armature_and_out_again(factory, command, rig_file, tmp
     """Onto another family, out as BVH, FBX and glTF: the limbs point the same way, and only one motion is in the files."""
     from retarget import forward_kinematics
 
-    from sapiens2_avatar.core.body_motion import motion_from_joints
     from sapiens2_avatar.core.bvh import BvhClip, read_bvh, write_bvh
     from sapiens2_avatar.core.foreign import read_bvh_motion
-    from sapiens2_avatar.core.recognise import recognise
-    from sapiens2_avatar.core.retarget import retarget_motion
+    from sapiens2_avatar.core.retarget.body_motion import motion_from_joints
+    from sapiens2_avatar.core.retarget.recognise import recognise
+    from sapiens2_avatar.core.retarget.solve import retarget_motion
 
     rest = factory.make_rig("cmu_bvh_cgspeed", "T")
     solved = retarget_motion(motion_from_joints(walking(factory, 10)), rest, recognise(rest))

@@ -43,7 +43,7 @@ def test_choosing_an_armature_fills_the_table(character, settings, part) -> None
     settings.armature = character()
     assert settings.bone_family == "Mixamo" and settings.bone_confidence == pytest.approx(1.0) and not settings.bone_problem
     table = rows(settings)
-    assert set(table) == set(part("core.bone_map").ROLES)
+    assert set(table) == set(part("core.retarget.bone_map").ROLES)
     assert table["leftUpperArm"] == ["mixamorig:LeftArm"] and len(table["spine"]) == 3 and table["jaw"] == [""]
     settings.armature = character("vrm1", rename=lambda name: f"hero:{name}")
     assert "VRM" in settings.bone_family and 0.85 < settings.bone_confidence < 0.95
@@ -124,9 +124,11 @@ def test_a_table_from_a_file_is_used_by_the_function(character, part, pose, tmp_
     """Names that nobody knows, limbs that a table names: what the table says wins over recognition by structure."""
     obj = character(rename=lambda name: f"b{sum(map(ord, name)) * 7919 % 99991}")
     twin = character()
-    of = {part("core.recognise").simplified(t.name): o.name for o, t in zip(obj.data.bones, twin.data.bones, strict=True)}
-    table = {role: [of[part("core.recognise").simplified(n)] for n in names]
-             for role, names in part("core.recognise").recognise(part("scene.rig_state").read_rest(twin)).bones.items()}  # fmt: skip
+    of = {
+        part("core.retarget.recognise").simplified(t.name): o.name for o, t in zip(obj.data.bones, twin.data.bones, strict=True)
+    }
+    table = {role: [of[part("core.retarget.recognise").simplified(n)] for n in names]
+             for role, names in part("core.retarget.recognise").recognise(part("scene.rig_state").read_rest(twin)).bones.items()}  # fmt: skip
     path = tmp_path / "t.json"
     path.write_text(json.dumps({"format": "sapiens2-bone-map", "version": 1, "bones": table}))
     retarget = part("scene.retarget").retarget

@@ -82,9 +82,9 @@ def evaluated(obj) -> dict[str, np.ndarray]:
 
 def expected(factory, kinematics, rest, pose, level) -> dict[str, np.ndarray]:
     """The pose of every bone from the arrays alone, in double precision: the same numbers for every version of Blender."""
-    from sapiens2_avatar.core.body_motion import motion_from_joints
-    from sapiens2_avatar.core.recognise import recognise
-    from sapiens2_avatar.core.retarget import retarget_motion
+    from sapiens2_avatar.core.retarget.body_motion import motion_from_joints
+    from sapiens2_avatar.core.retarget.recognise import recognise
+    from sapiens2_avatar.core.retarget.solve import retarget_motion
 
     world = pose.positions.astype(np.float64) @ level[:3, :3].T
     solved = retarget_motion(motion_from_joints(world[None]), rest, recognise(rest))
@@ -94,7 +94,7 @@ def expected(factory, kinematics, rest, pose, level) -> dict[str, np.ndarray]:
 
 def as_checkout(rest):
     """The same rest pose as the checkout's own class: the extension under test may be another copy of the package."""
-    from sapiens2_avatar.core.rest import RestRig
+    from sapiens2_avatar.core.retarget.armature import RestRig
 
     return RestRig(**{name: getattr(rest, name) for name in RestRig.__dataclass_fields__})
 
@@ -290,17 +290,17 @@ def test_a_motion_becomes_an_action(rate, armature, part, factory, kinematics) -
     old = bpy.data.actions.new("mine")
     obj.animation_data_create().action = old
     bpy.context.scene.render.fps = rate
-    motion = part("core.body_motion").motion_from_joints(joints(factory, frames=31), fps=30.0)
+    motion = part("core.retarget.body_motion").motion_from_joints(joints(factory, frames=31), fps=30.0)
     written = part("scene.action").write_take(motion, obj, name="clip", start_frame=5)
     assert obj.animation_data.action == written.action and old.name in bpy.data.actions and old.use_fake_user
     found = curves(written.action)
     assert {c.data_path.rsplit(".", 1)[1] for c in found} == {"rotation_quaternion", "location"}
     assert written.keys == sum(len(c.keyframe_points) for c in found) == 31 * len(found)
     assert {k.interpolation for k in found[0].keyframe_points} == {"LINEAR"}
-    bone_map = part("core.recognise").recognise(rest)
+    bone_map = part("core.retarget.recognise").recognise(rest)
     keyed = {c.data_path.split('"')[1] for c in found}
     assert keyed <= {name for names in bone_map.bones.values() for name in names} and "root" not in keyed
-    rotations, heads = kinematics(rest, part("core.retarget").retarget_motion(motion, rest, bone_map))
+    rotations, heads = kinematics(rest, part("core.retarget.solve").retarget_motion(motion, rest, bone_map))
     for n in (0, 10, 30):
         frame = 5 + n * rate / 30
         bpy.context.scene.frame_set(int(frame), subframe=frame - int(frame))

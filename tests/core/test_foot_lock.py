@@ -8,13 +8,13 @@ from retarget import forward_kinematics
 from rig_factory import make_rig, with_legs
 from test_motion import FPS, as_poses, walker
 
-from sapiens2_avatar.core.bone_map import BoneMap
 from sapiens2_avatar.core.common.landmarks import SIDES, joint_swap
 from sapiens2_avatar.core.common.rotations import angle_between
-from sapiens2_avatar.core.contacts import spans
 from sapiens2_avatar.core.motion import MotionSettings, make_take
-from sapiens2_avatar.core.recognise import recognise
-from sapiens2_avatar.core.retarget import RetargetSettings, retarget_motion
+from sapiens2_avatar.core.retarget.bone_map import BoneMap
+from sapiens2_avatar.core.retarget.ground_contacts import spans
+from sapiens2_avatar.core.retarget.recognise import recognise
+from sapiens2_avatar.core.retarget.solve import RetargetSettings, retarget_motion
 
 pytest.importorskip("scipy", reason="motion is filtered with scipy")
 PROPORTIONS = [("mixamo", 1.25, 0.8), ("mixamo", 0.7, 1.2), ("ue4_mannequin", 0.5, 0.5), ("smplx", 1.6, 1.6), ("vrm1", 1.0, 1.0)]

@@ -7,19 +7,19 @@ import json
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.body_motion import motion_from_joints
-from sapiens2_avatar.core.bone_map import BoneMap
 from sapiens2_avatar.core.common.arrays import Pose
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, keypoint_index, keypoint_swap
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import rotation_from_vector
-from sapiens2_avatar.core.head_motion import HeadMotion, calm_frame, head_motion
 from sapiens2_avatar.core.motion import make_take
 from sapiens2_avatar.core.pose.anatomy import fit_head, template_head, template_joints
 from sapiens2_avatar.core.pose.lift import lift_pose
-from sapiens2_avatar.core.rest import RestRig
-from sapiens2_avatar.core.retarget import RetargetSettings, retarget_motion
+from sapiens2_avatar.core.retarget.armature import RestRig
+from sapiens2_avatar.core.retarget.body_motion import motion_from_joints
+from sapiens2_avatar.core.retarget.bone_map import BoneMap
+from sapiens2_avatar.core.retarget.head_motion import HeadMotion, calm_frame, head_motion
+from sapiens2_avatar.core.retarget.solve import RetargetSettings, retarget_motion
 from sapiens2_avatar.core.rig.metarig import make_rig
 from sapiens2_avatar.core.rig.rest_pose import bone_frames
 

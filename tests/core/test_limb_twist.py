@@ -7,12 +7,12 @@ import pytest
 from retarget import forward_kinematics
 from rig_factory import BUILDABLE, CHAINED, make_rig, person, with_twists
 
-from sapiens2_avatar.core.body_motion import motion_from_joints
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
 from sapiens2_avatar.core.common.rotations import rotation_from_vector, swing_twist, unit
-from sapiens2_avatar.core.families import families
-from sapiens2_avatar.core.recognise import recognise
-from sapiens2_avatar.core.retarget import RetargetSettings, retarget_motion
+from sapiens2_avatar.core.retarget.body_motion import motion_from_joints
+from sapiens2_avatar.core.retarget.families import families
+from sapiens2_avatar.core.retarget.recognise import recognise
+from sapiens2_avatar.core.retarget.solve import RetargetSettings, retarget_motion
 
 TWISTED = [family for family in BUILDABLE if families()[family].twist]
 ENDS = {

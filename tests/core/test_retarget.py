@@ -9,14 +9,14 @@ import pytest
 from retarget import LIMBS, directions, forward_kinematics
 from rig_factory import BUILDABLE, REST_POSES, STATURE, make_rig, person
 
-from sapiens2_avatar.core.body_motion import motion_from_joints, motion_from_rig
-from sapiens2_avatar.core.bone_map import BoneMap
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, joint_swap
 from sapiens2_avatar.core.common.rotations import angle_between, rotation_from_vector
-from sapiens2_avatar.core.recognise import recognise
-from sapiens2_avatar.core.rest import RestRig
-from sapiens2_avatar.core.retarget import RetargetSettings, retarget_motion
+from sapiens2_avatar.core.retarget.armature import RestRig
+from sapiens2_avatar.core.retarget.body_motion import motion_from_joints, motion_from_rig
+from sapiens2_avatar.core.retarget.bone_map import BoneMap
+from sapiens2_avatar.core.retarget.recognise import recognise
+from sapiens2_avatar.core.retarget.solve import RetargetSettings, retarget_motion
 
 JOINT_OF = {"UpperArm": "shoulder", "LowerArm": "elbow", "Hand": "wrist", "UpperLeg": "hip", "LowerLeg": "knee", "Foot": "ankle"}
 

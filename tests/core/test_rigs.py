@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from rig_factory import BUILDABLE, REST_POSES, make_rig
 
-from sapiens2_avatar.core.bone_map import REQUIRED
-from sapiens2_avatar.core.bone_map_file import check_map, load_preset, save_preset
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import SIDES
-from sapiens2_avatar.core.families import families
-from sapiens2_avatar.core.recognise import opposite_name, recognise
-from sapiens2_avatar.core.rest import RestRig
-from sapiens2_avatar.core.structure import recognise_structure
+from sapiens2_avatar.core.retarget.armature import RestRig
+from sapiens2_avatar.core.retarget.bone_map import REQUIRED
+from sapiens2_avatar.core.retarget.bone_map_file import check_map, load_preset, save_preset
+from sapiens2_avatar.core.retarget.families import families
+from sapiens2_avatar.core.retarget.recognise import opposite_name, recognise
+from sapiens2_avatar.core.retarget.structure import recognise_structure
 
 
 def without(rest: RestRig, name: str) -> RestRig:

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field, replace
 from functools import cache
 
+from ..common.landmarks import DATA, SIDES
 from .bone_map import FINGERS, LIMBS, PHALANGES
-from .common.landmarks import DATA, SIDES
 
 
 @dataclass(frozen=True)

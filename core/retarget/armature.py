@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .common.arrays import check_arrays
-from .common.errors import SapiensError
-from .common.rotations import shortest_arc
+from ..common.arrays import check_arrays
+from ..common.errors import SapiensError
+from ..common.rotations import shortest_arc
 
 
 @dataclass(frozen=True, eq=False)

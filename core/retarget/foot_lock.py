@@ -1,6 +1,6 @@
 """Standing feet stand on the rig too: its legs have other proportions than the person's, so that equal directions let feet slide.
 
-The rig's own heels and toes are held where they stand (`core.contacts.lock_feet`) by moving its hips a little and bending its
+The rig's own heels and toes are held where they stand (`core.retarget.ground_contacts.lock_feet`) by moving its hips a little and bending its
 legs (two-bone IK in closed form). A foot whose heel and toes both stand lies flat and does not turn, else feet keep their
 orientation. Everything stays rotations of FK bones.
 """
@@ -12,12 +12,12 @@ from functools import cache
 
 import numpy as np
 
+from ..common.landmarks import JOINT_NAMES, SIDES, joint_index
+from ..common.rotations import rotation_from_vector, shortest_arc, two_axis_frame, unit, vector_from_rotation
+from ..pose.anatomy import template_joints
+from .armature import RestRig
 from .body_motion import ANKLE_SHARE, BodyMotion, has_leg, leg_length
-from .common.landmarks import JOINT_NAMES, SIDES, joint_index
-from .common.rotations import rotation_from_vector, shortest_arc, two_axis_frame, unit, vector_from_rotation
-from .contacts import faded, lock_feet, spans
-from .pose.anatomy import template_joints
-from .rest import RestRig
+from .ground_contacts import faded, lock_feet, spans
 
 LEG = ("UpperLeg", "LowerLeg", "Foot")
 STEEP = np.radians(25.0)
@@ -34,7 +34,7 @@ def lock_rig_feet(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Where the hips go, and how thighs, shanks and feet turn, so that standing feet do not slide.
 
-    points  joints of the rig at rest (`core.rest_frames.rest_points`);  own  its anatomical frames at rest (`rest_frames`)
+    points  joints of the rig at rest (`core.retarget.armature_frames.rest_points`);  own  its anatomical frames at rest (`rest_frames`)
     turns   role -> (F, 3, 3) turn from rest in armature space, None = at rest; of hips, thighs, shanks and feet
     path    (F, 3) middle of the hip joints in the world
     ground  height z of the ground that the rig stands on, world

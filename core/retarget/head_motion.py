@@ -13,9 +13,9 @@ from functools import cache
 
 import numpy as np
 
-from .common.landmarks import SIDES, keypoint_index
-from .common.rotations import dot, rotation_from_vector
-from .pose.anatomy import fit_head, template_head
+from ..common.landmarks import SIDES, keypoint_index
+from ..common.rotations import dot, rotation_from_vector
+from ..pose.anatomy import fit_head, template_head
 
 JAW_DEGREES = 18.0  # rotation of a jaw that is wide open
 OPEN_SHARE = 0.42  # gap of the inner lips of a wide open mouth, share of the height of the face
@@ -85,7 +85,7 @@ def _straight_ahead(side: str) -> np.ndarray:
 def face_frames(head: np.ndarray, jaw: np.ndarray, gaze: np.ndarray, gain: float = 1.0) -> dict[str, np.ndarray]:
     """Frames of "jaw", "leftEye" and "rightEye", each (F, 3, 3), in the space of the head's.
 
-    head  (F, 3, 3) anatomical frame of the head (`core.body`): x to the person's left, y up, z ahead
+    head  (F, 3, 3) anatomical frame of the head (`core.retarget.body_frames`): x to the person's left, y up, z ahead
     jaw   (F,) degrees open;  gaze  (F, 2, 2) degrees to the person's left and up, left eye first
     gain  factor on both
 

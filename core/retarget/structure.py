@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..common.errors import SapiensError
+from ..common.rotations import unit
+from .armature import RestRig
 from .bone_map import FINGERS, PHALANGES, REQUIRED, BoneMap
-from .common.errors import SapiensError
-from .common.rotations import unit
-from .rest import RestRig
 
 MIRRORED = 0.12  # how far a mirrored joint may lie from its twin, as a share of the rig's size
 

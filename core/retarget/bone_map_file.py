@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ..common.atomic_files import atomic_write
+from ..common.errors import SapiensError
+from .armature import RestRig
 from .bone_map import ROLES, BoneMap
-from .common.atomic_files import atomic_write
-from .common.errors import SapiensError
-from .rest import RestRig
 
 FORMAT = "sapiens2-bone-map"
 VERSION = 1

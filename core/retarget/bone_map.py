@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from .common.landmarks import FINGERS as KEYPOINT_FINGERS
-from .common.landmarks import SIDES
+from ..common.landmarks import FINGERS as KEYPOINT_FINGERS
+from ..common.landmarks import SIDES
 
 FINGERS = ("Thumb", "Index", "Middle", "Ring", "Little")
 FINGER_JOINTS: dict[str, str] = dict(zip(FINGERS, KEYPOINT_FINGERS, strict=True))

@@ -1,6 +1,6 @@
-"""The roles of an armature's bones: by the names of a known family (`core.families`), with the order of parents checked.
+"""The roles of an armature's bones: by the names of a known family (`core.retarget.families`), with the order of parents checked.
 
-`core.structure` finds the roles of armatures whose names say nothing.
+`core.retarget.structure` finds the roles of armatures whose names say nothing.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import cache
 
+from .armature import RestRig
 from .bone_map import REQUIRED, ROLES, BoneMap
 from .families import families
-from .rest import RestRig
 from .structure import recognise_structure
 
 ENOUGH = 9  # required roles that must be found before names count as recognised: a rig with a few bones deleted still is one

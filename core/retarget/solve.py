@@ -1,7 +1,7 @@
 """A person's motion onto a rig: bone rotations for any rest pose, as arrays.
 
 For every bone the pose rotation in armature space is ``D @ rest`` with ``D = body_frame @ rest_frame.T``: the turn that takes the
-rig's anatomical frame at rest to that of the person (`core.body`). The basis that Blender stores is what remains after the
+rig's anatomical frame at rest to that of the person (`core.retarget.body_frames`). The basis that Blender stores is what remains after the
 parent's turn: ``basis = rest.T @ D_parent.T @ D @ rest``. Nothing is stretched: no scale is ever written, and only the hips move.
 """
 
@@ -13,16 +13,16 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..common.errors import SapiensError
+from ..common.landmarks import SIDES
+from ..common.quaternions import continuous
+from ..common.rotations import quaternion_from_rotation, unit
+from .armature import RestRig
+from .armature_frames import rest_frames, rest_points, trunk_heights
 from .body_motion import NECK_SHARE, BodyMotion, has_leg, leg_length
 from .bone_map import BoneMap
-from .common.errors import SapiensError
-from .common.landmarks import SIDES
-from .common.quaternions import continuous
-from .common.rotations import quaternion_from_rotation, unit
 from .foot_lock import ground_of, lock_rig_feet
-from .limb_twist import spread_twist
-from .rest import RestRig
-from .rest_frames import rest_frames, rest_points, trunk_heights
+from .twist_bones import spread_twist
 
 
 @dataclass(frozen=True)

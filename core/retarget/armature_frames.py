@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .body import Frames, anatomical_frames
+from ..common.errors import SapiensError
+from ..common.landmarks import SIDES, finger_joints
+from ..common.rotations import angle_between, two_axis_frame, unit
+from .armature import RestRig
+from .body_frames import Frames, anatomical_frames
 from .bone_map import FINGER_JOINTS, PHALANGES, BoneMap
-from .common.errors import SapiensError
-from .common.landmarks import SIDES, finger_joints
-from .common.rotations import angle_between, two_axis_frame, unit
-from .rest import RestRig
 
 LIMB_JOINTS = {  # limb of a rig -> the joint at the head of its bone
     "Shoulder": "clavicle", "UpperArm": "shoulder", "LowerArm": "elbow", "Hand": "wrist",
@@ -31,7 +31,7 @@ def tails_are_honest(rest: RestRig, bone_map: BoneMap) -> bool:
 
 
 def rest_points(rest: RestRig, bone_map: BoneMap) -> dict[str, np.ndarray]:
-    """Joints of the rig at rest by the names that `core.body.anatomical_frames` takes: (1, 3), armature space.
+    """Joints of the rig at rest by the names that `core.retarget.body_frames.anatomical_frames` takes: (1, 3), armature space.
 
     SapiensError if legs or head are missing: without them nothing says where up and left are.
     """

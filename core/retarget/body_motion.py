@@ -8,16 +8,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from .body import Frames, anatomical_frames
+from ..common.errors import SapiensError
+from ..common.landmarks import JOINT_NAMES, SIDES, finger_joints, joint_index, keypoint_index
+from ..common.quaternions import slerp
+from ..common.rotations import quaternion_from_rotation, rotation_from_quaternion, two_axis_frame, unit
+from ..pose.anatomy import fit_head, flexion_sides
+from .armature import RestRig
+from .armature_frames import ground_height, rest_frames, rest_points, trunk_heights
+from .body_frames import Frames, anatomical_frames
 from .bone_map import FINGER_JOINTS, PHALANGES, BoneMap
-from .common.errors import SapiensError
-from .common.landmarks import JOINT_NAMES, SIDES, finger_joints, joint_index, keypoint_index
-from .common.quaternions import slerp
-from .common.rotations import quaternion_from_rotation, rotation_from_quaternion, two_axis_frame, unit
 from .head_motion import face_frames, head_motion
-from .pose.anatomy import fit_head, flexion_sides
-from .rest import RestRig
-from .rest_frames import ground_height, rest_frames, rest_points, trunk_heights
 
 SPINE_BEND = 1.5  # the upper spine bends more than the lower: share of the turn at height u is u ** SPINE_BEND
 FACE_POINTS = tuple(keypoint_index(n) for n in ("center_of_upper_inner_lip", "center_of_lower_inner_lip", "l_center_of_iris"))
@@ -29,7 +29,7 @@ NECK_SHARE = 0.8  # the last of n neck bones makes NECK_SHARE * n / (n + 1) of t
 class BodyMotion:
     """F frames of one person in a world with z up, metres.
 
-    frames         role -> (F, 3, 3) anatomical frames (`core.body`)
+    frames         role -> (F, 3, 3) anatomical frames (`core.retarget.body_frames`)
     spine_heights  (S,) 0 = hips .. 1 = chest, ascending;  spine  (F, S, 3, 3) frames there
     neck_heights   (N,) 0 = chest .. 1 = head, ascending;  neck   (F, N, 3, 3)
     position       (F, 3) middle between the hip joints

@@ -19,10 +19,10 @@ from functools import cache
 
 import numpy as np
 
+from ..common.landmarks import SIDES, finger_joints, joint_index
+from ..common.rotations import dot, perpendicular, shortest_arc, two_axis_frame, unit
+from ..pose.anatomy import smoothstep, template_joints
 from .bone_map import FINGER_JOINTS, PHALANGES
-from .common.landmarks import SIDES, finger_joints, joint_index
-from .common.rotations import dot, perpendicular, shortest_arc, two_axis_frame, unit
-from .pose.anatomy import smoothstep, template_joints
 
 STRAIGHT, BENT = np.radians(10.0), np.radians(30.0)  # a limb's plane means nothing below, everything above
 THUMB_AT_REST = np.array([0.3, 0.6, 0.74])  # left hand: towards the palm, along the hand, to the index side
@@ -36,7 +36,7 @@ def anatomical_frames(points: Mapping[str, np.ndarray], head: np.ndarray | None 
     points  joint name -> (F, 3), one space and unit. Names of `core.common.landmarks.JOINT_NAMES`, and `left_toe`, `right_toe`: the ball
             of the foot. left_hip, right_hip and neck are needed, everything else may be absent.
     head    (F, 3, 3) frame of the head if something better than the trunk is known
-    Returns role -> (F, 3, 3): hips, chest, head, and the limbs of `core.recognise`.
+    Returns role -> (F, 3, 3): hips, chest, head, and the limbs of `core.retarget.recognise`.
     """
     hips_middle = (points["left_hip"] + points["right_hip"]) / 2
     up = points["neck"] - hips_middle

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .common.landmarks import SIDES, joint_index
-from .common.rotations import perpendicular, shortest_arc, unit
-from .pose.anatomy import smoothstep
+from ..common.landmarks import SIDES, joint_index
+from ..common.rotations import perpendicular, shortest_arc, unit
+from ..pose.anatomy import smoothstep
 
 SPEED = 0.15  # m/s of a standing foot point at 30 frames per second, after smoothing; slower sampling blurs more
 HIPS_SHARE = 0.5  # of the speed of the hips: a foot point that is slower than this stands, however fast it is

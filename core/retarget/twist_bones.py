@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..common.rotations import rotation_from_vector, swing_twist
+from .armature import RestRig
 from .bone_map import BoneMap
-from .common.rotations import rotation_from_vector, swing_twist
-from .rest import RestRig
 
 Turns = Mapping[str, np.ndarray | None]
 # A limb's twist comes from what it hangs on (upper arm, thigh) or from what hangs on it (forearm, shank).
