@@ -23,7 +23,7 @@ from ..core.clip_poses import load_clip_poses, save_clip_poses, save_take
 from ..core.common.atomic_files import atomic_write
 from ..core.common.errors import SapiensError
 from ..core.common.predictions import Predictions
-from ..core.motion import make_take, who_moves
+from ..core.motion.take import make_take, who_moves
 from .blender import Blender, BlenderProcess
 from .items import PREDICTIONS, Item
 from .plan import PREDICT, PREVIEW, SCENE, Plan

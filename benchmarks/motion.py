@@ -21,7 +21,7 @@ from studio import STUDIO, read_predictions, sample_names
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, SIDES, joint_index
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import fit_rigid
-from sapiens2_avatar.core.motion import MotionSettings, Take, make_take
+from sapiens2_avatar.core.motion.take import MotionSettings, Take, make_take
 from sapiens2_avatar.core.retarget.armature_frames import rest_frames, rest_points
 from sapiens2_avatar.core.retarget.body_motion import leg_length
 from sapiens2_avatar.core.retarget.foot_lock import sole_offsets

@@ -22,7 +22,7 @@ from .inputs import check_blend, check_writable
 if TYPE_CHECKING:
     import bpy
 
-    from ..core.motion import MotionSettings, Take
+    from ..core.motion.take import MotionSettings, Take
     from ..core.retarget.body_motion import BodyMotion
 
 EXPORTS = (".glb", ".gltf", ".fbx", ".usd", ".usda", ".usdc")  # formats that hold motion
@@ -61,7 +61,7 @@ def _motion(source: Path, best: Path, options: Namespace, console: Console) -> T
         from ..core.foreign import read_bvh_motion
 
         return read_bvh_motion(source, options.start, options.end, options.fps)
-    from ..core.motion import MotionSettings
+    from ..core.motion.take import MotionSettings
 
     settings = MotionSettings(smoothness=options.smoothness, person=options.person, lock_feet=not options.no_foot_lock)
     if options.keep:
@@ -77,7 +77,7 @@ def _motion(source: Path, best: Path, options: Namespace, console: Console) -> T
 
 
 def _take(source: Path, chosen: dict, settings: MotionSettings, keep: str | None, best: Path | None, console: Console) -> Take:
-    from ..core.motion import make_take
+    from ..core.motion.take import make_take
     from ..infer.clip import clip_poses
 
     folder = Path(keep) if keep else None
@@ -131,7 +131,7 @@ def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: C
 
 def _avatar(best: Path, motion: Take | BodyMotion, options: Namespace, console: Console, name: str) -> bpy.types.Object:
     """The person who moves, and nobody else, built from the frame that shows most of somebody; the rig."""
-    from ..core.motion import Take, who_moves
+    from ..core.motion.take import Take, who_moves
     from ..scene.build import objects_of, write_avatars
 
     assert isinstance(motion, Take)  # of BVH there are no pictures

@@ -17,7 +17,7 @@ from .console import Console
 if TYPE_CHECKING:
     from ..core.avatar import AvatarSettings
     from ..core.common.arrays import Avatar, Pose
-    from ..core.motion import Take
+    from ..core.motion.take import Take
     from ..worker.client import Job
 
 WITHOUT_BLENDER = ("predict", "models", "doctor", "batch")

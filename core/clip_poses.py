@@ -15,7 +15,7 @@ import numpy as np
 
 from .common.arrays import Pose
 from .common.errors import SapiensError
-from .motion import Take
+from .motion.take import Take
 
 POSES, TAKE = "sapiens2-clip-poses", "sapiens2-take"
 _ARRAYS = ("positions", "confidence", "seen", "surface")

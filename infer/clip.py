@@ -18,7 +18,7 @@ from ..core.common.errors import SapiensError
 from ..core.common.predictions import Predictions
 from ..core.common.progress import Progress
 from ..core.foreign import is_foreign, read_foreign
-from ..core.motion import clip_camera, lift_frames
+from ..core.motion.take import clip_camera, lift_frames
 
 if TYPE_CHECKING:
     from .network import Network

@@ -20,7 +20,7 @@ from .build import network_options
 from .job import Idle, JobOperator, fail
 
 if TYPE_CHECKING:
-    from ..core.motion import Take
+    from ..core.motion.take import Take
     from ..core.retarget.body_motion import BodyMotion
 
 
@@ -44,7 +44,7 @@ def target(context: Context) -> bpy.types.Object:
 
 def write_motion(context: Context, motion: Take | BodyMotion, name: str) -> str:
     """Put a motion on the target as the panel says; a single frame as its pose. Returns what was done, for the status line."""
-    from ..core.motion import Take
+    from ..core.motion.take import Take
     from ..core.retarget.solve import RetargetSettings
     from ..scene import bone_table
     from ..scene.action import write_take

@@ -13,7 +13,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..core.motion import Take
+from ..core.motion.take import Take
 from ..core.retarget.body_motion import BodyMotion
 from ..core.retarget.bone_map import BoneMap
 from ..core.retarget.solve import RetargetSettings
@@ -52,7 +52,7 @@ def write_take(
 ) -> WrittenTake:
     """A whole take onto an armature as a new action; the action that the armature had stays in the file.
 
-    take         from `core.motion.make_take`, or the motion of another rig (`core.retarget.body_motion.motion_from_rig`)
+    take         from `core.motion.take.make_take`, or the motion of another rig (`core.retarget.body_motion.motion_from_rig`)
     start_frame  of the first key
     scene_fps    frames per second of the scene: keys keep the take's time; None = that of the current scene
     bones        a bone map, or the file of a bone table; None = recognised

@@ -181,10 +181,10 @@ def animate(
     poses     file that the poses of all frames are kept in: if it is there, neither the clip nor the network is needed again
     keep      folder for the predictions of the frames
     best      file for the predictions of the frame that shows most of a person
-    settings  of `core.motion.MotionSettings`;  options  of `infer.clip.clip_poses`
+    settings  of `core.motion.take.MotionSettings`;  options  of `infer.clip.clip_poses`
     """
     from ..core.clip_poses import load_clip_poses, save_clip_poses, save_take
-    from ..core.motion import MotionSettings, make_take
+    from ..core.motion.take import MotionSettings, make_take
     from ..infer.clip import clip_poses
 
     if poses and Path(poses).is_file():

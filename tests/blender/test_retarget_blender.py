@@ -318,7 +318,7 @@ def test_the_raw_take_lies_on_a_muted_track(armature, part, factory) -> None:
     poses = [data.Pose(JOINT_NAMES, p.astype(np.float32), np.ones(68, np.float32), np.ones(68, bool), np.full((308, 3), np.nan, np.float32), 1.7)
              for p in (joints(factory, frames=12) - [0, -5, 1]) @ frames.LEVEL_WORLD_FROM_CAMERA]  # fmt: skip
     poses[4] = poses[5] = None
-    take = part("core.motion").make_take(poses, 30.0)
+    take = part("core.motion.take").make_take(poses, 30.0)
     obj, _ = armature("mixamo")
     written = part("scene.action").write_take(take, obj)
     for action in (written.action, written.raw_action):  # frames in which nobody was found are marked

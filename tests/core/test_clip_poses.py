@@ -12,7 +12,7 @@ from sapiens2_avatar.core.clip_poses import ClipPoses, load_clip_poses, load_tak
 from sapiens2_avatar.core.common.arrays import Pose
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
-from sapiens2_avatar.core.motion import Take
+from sapiens2_avatar.core.motion.take import Take
 
 
 def same(a: object, b: object) -> bool:

@@ -10,7 +10,7 @@ from test_motion import FPS, as_poses, walker
 
 from sapiens2_avatar.core.common.landmarks import SIDES, joint_swap
 from sapiens2_avatar.core.common.rotations import angle_between
-from sapiens2_avatar.core.motion import MotionSettings, make_take
+from sapiens2_avatar.core.motion.take import MotionSettings, make_take
 from sapiens2_avatar.core.retarget.bone_map import BoneMap
 from sapiens2_avatar.core.retarget.ground_contacts import spans
 from sapiens2_avatar.core.retarget.recognise import recognise

@@ -12,7 +12,7 @@ from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, keypoint_index, keypoint_swap
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import rotation_from_vector
-from sapiens2_avatar.core.motion import make_take
+from sapiens2_avatar.core.motion.take import make_take
 from sapiens2_avatar.core.pose.anatomy import fit_head, template_head, template_joints
 from sapiens2_avatar.core.pose.lift import lift_pose
 from sapiens2_avatar.core.retarget.armature import RestRig

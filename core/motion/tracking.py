@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .common.arrays import Pose
-from .common.errors import SapiensError
-from .common.landmarks import JOINT_NAMES, SIDES, joint_index, joint_swap
+from ..common.arrays import Pose
+from ..common.errors import SapiensError
+from ..common.landmarks import JOINT_NAMES, SIDES, joint_index, joint_swap
 
 GATE = 0.5  # metres that hips may be off from where they were expected, plus SPEED per second of absence
 SPEED = 3.0

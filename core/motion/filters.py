@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .common.quaternions import continuous
-from .common.rotations import quaternion_from_rotation, rotation_from_quaternion
+from ..common.quaternions import continuous
+from ..common.rotations import quaternion_from_rotation, rotation_from_quaternion
 
 ORDER = 3  # of the derivative that the low pass keeps small
 HAMPEL_WINDOW, HAMPEL_LIMIT = 7, 3.0  # frames that a sample is compared with; times the usual distance that is too far

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..common.arrays import Avatar, Camera, Pose
+from ..common.errors import SapiensError
+from ..common.landmarks import JOINT_NAMES, joint_index
+from ..common.predictions import Predictions
+from ..common.rotations import unit
+from ..common.spaces import transform_points
+from ..retarget.body_motion import FACE_POINTS, BodyMotion, head_frames, motion_from_joints
+from ..retarget.ground_contacts import find_contacts, ground_level, lock_feet, spans
+from ..retarget.head_motion import calm_frame, head_motion
 from .bone_lengths import steady_lengths
-from .common.arrays import Avatar, Camera, Pose
-from .common.errors import SapiensError
-from .common.landmarks import JOINT_NAMES, joint_index
-from .common.predictions import Predictions
-from .common.rotations import unit
-from .common.spaces import transform_points
 from .filters import cutoff, low_pass, low_pass_rotations, outliers
-from .retarget.body_motion import FACE_POINTS, BodyMotion, head_frames, motion_from_joints
-from .retarget.ground_contacts import find_contacts, ground_level, lock_feet, spans
-from .retarget.head_motion import calm_frame, head_motion
 from .tracking import track, undo_swaps
 
 GAP_SECONDS = 0.35  # unseen for no longer than this: bridged in time; longer: the guess of the single frame counts
@@ -227,7 +227,7 @@ def lift_frames(
 
     camera  None = the median of what the frames say. People whose keypoints cannot be a person's are left out. Needs scipy.
     """
-    from .pose.lift import lift_pose, lift_poses
+    from ..pose.lift import lift_pose, lift_poses
 
     out: list[list[Pose]] = [_given_poses(frame) for frame in frames]
     seen = [(n, f) for n, f in enumerate(frames) if isinstance(f, Predictions) and f.keypoints is not None and len(f.keypoints)]
@@ -263,7 +263,7 @@ def _lifted(lift_pose: Callable[..., Pose], frame: Predictions, person: int, cam
 
 def clip_camera(frames: Sequence[Predictions]) -> Camera:
     """The camera of a clip: the median of what up to nine of its frames say."""
-    from .capture.camera import estimate_camera
+    from ..capture.camera import estimate_camera
 
     picked = frames[:: max(1, len(frames) // 9)][:9]
     cameras = sorted((estimate_camera(f).camera for f in picked), key=lambda c: c.fx)
@@ -272,7 +272,7 @@ def clip_camera(frames: Sequence[Predictions]) -> Camera:
 
 def _stand(poses: Sequence[Pose]) -> np.ndarray:
     """(4, 4) one placement for the clip: up is the mean of single frames, the floor comes from all feet later."""
-    from .capture.ground import place
+    from ..capture.ground import place
 
     matrices = [place(p, p.positions).world_from_camera for p in poses[:: max(1, len(poses) // 50)]]
     up = unit(np.mean([m[2, :3] for m in matrices], axis=0))

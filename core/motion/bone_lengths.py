@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
+from ..common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
 
 SYMMETRY = 0.08  # sides that differ by less than this are the same length
 
