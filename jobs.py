@@ -18,7 +18,7 @@ import bpy
 
 from . import folders, preference_values
 from .core.common.errors import SapiensError
-from .core.prediction_cache import stored_predictions, sweep_logs
+from .core.formats.prediction_cache import stored_predictions, sweep_logs
 from .runtime import environment
 from .runtime.memory import total_memory
 from .weights import catalogue

@@ -12,7 +12,7 @@ from bpy.utils import register_class, register_cli_command, unregister_class, un
 
 from . import jobs, panels, preferences, properties, thumbnails
 from .core.common.errors import SapiensError
-from .core.importing import DEMO, OURS
+from .core.formats.import_groups import DEMO, OURS
 from .operators import avatar, batch, bones, build, imports, maps, models, motion, photo, retarget, setup, show
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import folders
 from .core.capture.exif_orientation import quarter_turns
-from .core.previews import MAPS, paint_boxes
+from .core.formats.previews import MAPS, paint_boxes
 
 _pictures: bpy.utils.previews.ImagePreviewCollection | None = None
 _maps: dict[str, dict[str, Path]] = {}

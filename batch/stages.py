@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.avatar import make_avatars
-from ..core.avatar_file import save_avatars
-from ..core.clip_poses import load_clip_poses, save_clip_poses, save_take
 from ..core.common.atomic_files import atomic_write
 from ..core.common.errors import SapiensError
 from ..core.common.predictions import Predictions
+from ..core.formats.avatar_file import save_avatars
+from ..core.formats.clip_files import load_clip_poses, save_clip_poses, save_take
 from ..core.motion.take import make_take, who_moves
 from .blender import Blender, BlenderProcess
 from .items import PREDICTIONS, Item

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..core.common.errors import SapiensError
 from ..core.common.predictions import Predictions
-from ..core.importing import DEMO, OURS, Group, group_files
+from ..core.formats.import_groups import DEMO, OURS, Group, group_files
 
 
 def is_demo(path: Path) -> bool:
@@ -38,7 +38,7 @@ def load_stored(path: Path) -> Predictions:
     """Predictions of a file of ours or of a demo output. Raises SapiensError."""
     if not is_demo(path):
         return Predictions.load(path)
-    from ..core.demo_outputs import predictions_from_demo
+    from ..core.formats.meta_demo import predictions_from_demo
 
     group = demo_group(path)
     assert group.photo is not None  # of every group of demo outputs

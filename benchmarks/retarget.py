@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from rig_factory import BUILDABLE, REST_POSES, make_rig
 
-from sapiens2_avatar.core.bvh import BvhClip, read_bvh
 from sapiens2_avatar.core.common.rotations import angle_between, rotation_from_quaternion
+from sapiens2_avatar.core.formats.bvh import BvhClip, read_bvh
 from sapiens2_avatar.core.retarget.armature import RestRig
 from sapiens2_avatar.core.retarget.body_motion import BodyMotion, motion_from_rig
 from sapiens2_avatar.core.retarget.bone_map import BoneMap

@@ -9,8 +9,8 @@ import bpy
 import numpy as np
 from retarget import LIMBS, source_motion, worst_jump
 
-from sapiens2_avatar.core.bvh import BvhClip
 from sapiens2_avatar.core.common.rotations import angle_between
+from sapiens2_avatar.core.formats.bvh import BvhClip
 from sapiens2_avatar.core.retarget.body_motion import BodyMotion
 from sapiens2_avatar.core.retarget.bone_map import BoneMap
 from sapiens2_avatar.scene.action import write_take

@@ -58,7 +58,7 @@ def run(options: Namespace, console: Console) -> None:
 def _motion(source: Path, best: Path, options: Namespace, console: Console) -> Take | BodyMotion:
     """The motion of the clip: of a BVH file as it is, else of the person who was asked for."""
     if source.suffix.lower() == ".bvh":
-        from ..core.foreign import read_bvh_motion
+        from ..core.formats.other_programs import read_bvh_motion
 
         return read_bvh_motion(source, options.start, options.end, options.fps)
     from ..core.motion.take import MotionSettings

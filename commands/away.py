@@ -44,7 +44,7 @@ def whole(arguments: list[str]) -> int:
 
 def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console: Console) -> list[Avatar]:
     """The avatars of a photo, of a predictions file or of a demo output. Raises SapiensError as the stages do."""
-    from ..core.avatar_file import load_avatars
+    from ..core.formats.avatar_file import load_avatars
 
     with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:
         common = {"name": path.stem, "output": str(Path(folder) / "avatars"), "settings": asdict(settings)}
@@ -60,7 +60,7 @@ def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console
 
 def take_of(source: Path, chosen: dict, settings: dict, keep: str | None, best: Path | None, console: Console) -> Take:
     """The motion of one person of a clip. Raises SapiensError as the stages do."""
-    from ..core.clip_poses import load_take
+    from ..core.formats.clip_files import load_take
 
     with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:
         finite = {name: value for name, value in chosen.items() if value is not None and value != float("inf")}
@@ -77,8 +77,8 @@ def take_of(source: Path, chosen: dict, settings: dict, keep: str | None, best: 
 
 def pose_of(path: Path, person: int, options: Namespace, console: Console) -> Pose:
     """The pose of one person of a photo or of a predictions file. Raises SapiensError as the stages do."""
-    from ..core.foreign import is_foreign
-    from ..core.pose_file import load_pose
+    from ..core.formats.other_programs import is_foreign
+    from ..core.formats.pose_file import load_pose
 
     with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:
         predictions = path.absolute()

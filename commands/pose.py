@@ -47,7 +47,7 @@ def pose_of(path: Path, options: Namespace, console: Console) -> Pose:
     """The pose in a photo, a predictions file or another program's keypoints; inside Blender the worker lifts it."""
     if away.needed():
         return away.pose_of(path, options.person, options, console)
-    from ..core.foreign import foreign_pose, is_foreign
+    from ..core.formats.other_programs import foreign_pose, is_foreign
 
     if is_foreign(path):
         pose, notes = foreign_pose(path, options.person, options.size)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.capture.video import DEFAULT_FPS, IMAGES, Clip, open_clip, read_frames
-from ..core.clip_poses import ClipPoses
 from ..core.common.arrays import Camera, Pose
 from ..core.common.errors import SapiensError
 from ..core.common.predictions import Predictions
 from ..core.common.progress import Progress
-from ..core.foreign import is_foreign, read_foreign
+from ..core.formats.clip_files import ClipPoses
+from ..core.formats.other_programs import is_foreign, read_foreign
 from ..core.motion.take import clip_camera, lift_frames
 
 if TYPE_CHECKING:

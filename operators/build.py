@@ -49,7 +49,7 @@ def write_result(context: Context, result: dict, name: str, part: Callable | Non
 
     `part`: update only this part (`scene.update`) of the last result, if it is there and its mesh is the same.
     """
-    from ..core.avatar_file import load_avatars
+    from ..core.formats.avatar_file import load_avatars
     from ..scene.build import find_collection, write_avatars
     from ..scene.update import fits
 

@@ -13,7 +13,7 @@ from bpy_extras.io_utils import ImportHelper
 from .. import folders, jobs, thumbnails
 from ..core.capture.photo import SUFFIXES as PHOTOS
 from ..core.common.errors import SapiensError
-from ..core.importing import DEMO, OURS
+from ..core.formats.import_groups import DEMO, OURS
 from ..properties import avatar_settings
 from ..worker.client import Job
 from .build import write_result

@@ -12,7 +12,7 @@ from .. import jobs
 from ..core.capture.exif_orientation import quarter_turns, upright_point
 from ..core.common.errors import SapiensError
 from ..core.common.predictions import Predictions
-from ..core.previews import picture
+from ..core.formats.previews import picture
 from ..properties import photo_path
 from .job import BUSY, fail
 

@@ -78,7 +78,7 @@ class MotionOperator(JobOperator):
 
     def _bvh(self: Operator, context: Context) -> set[str] | None:
         """A BVH file needs no worker: write it at once. None for every other clip."""
-        from ..core.foreign import read_bvh_motion
+        from ..core.formats.other_programs import read_bvh_motion
 
         try:
             path = self._clip(context)
@@ -114,7 +114,7 @@ class MotionOperator(JobOperator):
         return Job("animate", path.name, arguments)
 
     def finish(self: Operator, context: Context, job: Job) -> None:
-        from ..core.clip_poses import load_take
+        from ..core.formats.clip_files import load_take
 
         said = write_motion(context, load_take(job.result["take"]), Path(job.arguments["clip"]).stem)
         jobs.status.notes = tuple(dict.fromkeys((*job.result["notes"], *jobs.status.notes)))

@@ -29,7 +29,7 @@ def file_of_image(image: Image) -> Path:
     Raises SapiensError for an image without pixels.
     """
     from ..core.common.colour import srgb_bytes_from_linear
-    from ..core.png import png_bytes
+    from ..core.formats.png import png_bytes
 
     path = Path(bpy.path.abspath(image.filepath, library=image.library))
     own = image.source == "FILE" and image.filepath and not image.is_dirty and image.packed_file is None

@@ -45,7 +45,7 @@ class SAPIENS2_OT_retarget(JobOperator, Operator):
         return Job("pose", context.scene.sapiens2.armature.name, arguments)
 
     def finish(self, context: Context, job: Job) -> None:
-        from ..core.pose_file import load_pose
+        from ..core.formats.pose_file import load_pose
         from ..core.retarget.solve import RetargetSettings
         from ..scene import bone_table
         from ..scene.photo_pose import show_photo_pose

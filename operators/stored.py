@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 
 from .. import folders, jobs, preference_values, thumbnails
-from ..core.prediction_cache import mark_used, prune, stored_predictions
+from ..core.formats.prediction_cache import mark_used, prune, stored_predictions
 
 
 def predictions_in_use() -> set[Path]:

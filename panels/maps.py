@@ -5,7 +5,7 @@ from __future__ import annotations
 from bpy.types import Context, Panel
 
 from .. import thumbnails
-from ..core.previews import MAPS
+from ..core.formats.previews import MAPS
 from .parts import paragraph
 from .tab import AfterSetup
 

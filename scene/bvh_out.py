@@ -10,8 +10,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..core.bvh import BvhClip, write_bvh
 from ..core.common.rotations import unit
+from ..core.formats.bvh import BvhClip, write_bvh
 from ..core.retarget.armature import RestRig
 from ..core.retarget.bone_map import BoneMap
 from .rig_state import parents_first, read_rest

@@ -1,4 +1,4 @@
-"""Exports: glb, fbx, usd and obj through Blender's own exporters, ply and the camera by `core.exports`. Nothing is re-centred."""
+"""Exports: glb, fbx, usd and obj through Blender's own exporters, ply and the camera by `core.formats.ply_and_camera`. Nothing is re-centred."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..core.common.arrays import Camera
 from ..core.common.atomic_files import atomic_write
 from ..core.common.errors import SapiensError
 from ..core.common.spaces import transform_points, world_from_blender_camera
-from ..core.exports import image_at, write_camera_json, write_ply_arrays
+from ..core.formats.ply_and_camera import image_at, write_camera_json, write_ply_arrays
 from .build import CAMERA, objects_of
 from .files import write_whole
 from .mesh import UV_PHOTO
@@ -138,7 +138,7 @@ def _base_colour(obj: bpy.types.Object) -> tuple[np.ndarray, str]:
 
 
 def export_camera(path: str | Path, collections: Sequence[bpy.types.Collection]) -> Path:
-    """Write the matched camera of the first collection, where it stands now, as JSON (`core.exports.camera_document`).
+    """Write the matched camera of the first collection, where it stands now, as JSON (`core.formats.ply_and_camera.camera_document`).
 
     Raises SapiensError where there is none, or the file cannot be written.
     """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ..core.exr import exr_bytes
-from ..core.png import png_bytes
+from ..core.formats.exr import exr_bytes
+from ..core.formats.png import png_bytes
 
 
 def write_image(name: str, pixels: np.ndarray, *, colour: bool, encoded: np.ndarray | None = None) -> bpy.types.Image:

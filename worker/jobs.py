@@ -47,9 +47,9 @@ def build(
     photo     where the predictions come from; its EXIF may state the lens, unless the settings do
     """
     from ..core.avatar import AvatarSettings, make_avatars
-    from ..core.avatar_file import save_avatars
     from ..core.common.predictions import Predictions
-    from ..core.previews import write_previews
+    from ..core.formats.avatar_file import save_avatars
+    from ..core.formats.previews import write_previews
 
     loaded = Predictions.load(predictions)
     chosen = apply_settings(AvatarSettings(), settings or {})
@@ -110,12 +110,12 @@ def import_files(
 
     store    folder for the predictions that are made of demo outputs
     output   folder for the avatars and previews
-    photo    the photo of the demo outputs, beside: see `core.importing.group_files`
+    photo    the photo of the demo outputs, beside: see `core.formats.import_groups.group_files`
     The result has "made", a list of results of `build` with "name" and the folder of "previews", and "failed", sentences.
     SapiensError if nothing could be made.
     """
-    from ..core.demo_outputs import predictions_from_demo
-    from ..core.importing import group_files, stored_name
+    from ..core.formats.import_groups import group_files, stored_name
+    from ..core.formats.meta_demo import predictions_from_demo
 
     groups, problems = group_files([Path(file) for file in files], Path(photo) if photo else None, beside)
     made = []
@@ -158,8 +158,8 @@ def find(photo: str, progress: Progress, **options: Any) -> dict:
 def pose(predictions: str, person: int, output: str, progress: Progress) -> dict:
     """The 3D joints of one person of a predictions file, written to `output` for Blender to read."""
     from ..core.common.predictions import Predictions
+    from ..core.formats.pose_file import save_pose
     from ..core.pose.lift import lift_pose
-    from ..core.pose_file import save_pose
 
     progress("pose", 0.1)
     return {"pose": str(save_pose(lift_pose(Predictions.load(predictions), person=person), output))}
@@ -183,7 +183,7 @@ def animate(
     best      file for the predictions of the frame that shows most of a person
     settings  of `core.motion.take.MotionSettings`;  options  of `infer.clip.clip_poses`
     """
-    from ..core.clip_poses import load_clip_poses, save_clip_poses, save_take
+    from ..core.formats.clip_files import load_clip_poses, save_clip_poses, save_take
     from ..core.motion.take import MotionSettings, make_take
     from ..infer.clip import clip_poses
 
@@ -203,8 +203,8 @@ def animate(
 
 def keypoints(file: str, person: int, output: str, progress: Progress, size: list[int] | None = None) -> dict:
     """The 3D joints of one person in another program's keypoint file, written to `output` for Blender to read."""
-    from ..core.foreign import foreign_pose
-    from ..core.pose_file import save_pose
+    from ..core.formats.other_programs import foreign_pose
+    from ..core.formats.pose_file import save_pose
 
     progress("pose", 0.1)
     pose, notes = foreign_pose(file, person, (size[0], size[1]) if size else None)

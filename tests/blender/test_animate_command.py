@@ -80,8 +80,8 @@ def test_bvh_is_put_on_an_armature_and_out_again(factory, command, rig_file, tmp
     """Onto another family, out as BVH, FBX and glTF: the limbs point the same way, and only one motion is in the files."""
     from retarget import forward_kinematics
 
-    from sapiens2_avatar.core.bvh import BvhClip, read_bvh, write_bvh
-    from sapiens2_avatar.core.foreign import read_bvh_motion
+    from sapiens2_avatar.core.formats.bvh import BvhClip, read_bvh, write_bvh
+    from sapiens2_avatar.core.formats.other_programs import read_bvh_motion
     from sapiens2_avatar.core.retarget.body_motion import motion_from_joints
     from sapiens2_avatar.core.retarget.recognise import recognise
     from sapiens2_avatar.core.retarget.solve import retarget_motion
@@ -191,7 +191,7 @@ def test_a_batch_moves_who_is_seen_longest(two_people, part, tmp_path) -> None:
     from sapiens2_avatar.batch.items import Item
     from sapiens2_avatar.batch.plan import Plan
     from sapiens2_avatar.batch.stages import POSES, Job, finish
-    from sapiens2_avatar.core.clip_poses import save_clip_poses
+    from sapiens2_avatar.core.formats.clip_files import save_clip_poses
     from sapiens2_avatar.infer.clip import clip_poses
 
     item = Item(two_people, "clip", "ab" * 32, clip=True)

@@ -17,7 +17,7 @@ spec = importlib.util.spec_from_file_location("sapiens2_avatar", package + "/__i
 module = importlib.util.module_from_spec(spec)
 sys.modules["sapiens2_avatar"] = module
 spec.loader.exec_module(module)
-from sapiens2_avatar.core.avatar_file import load_avatars
+from sapiens2_avatar.core.formats.avatar_file import load_avatars
 from sapiens2_avatar.scene.build import write_avatars
 from sapiens2_avatar.scene.files import new_file, open_blend, save_blend
 held = [bytearray(1000 + i) for i in range(int(noise))]  # another process has other memory, and made other scenes before
@@ -40,7 +40,7 @@ os._exit(0)
 def test_two_processes_write_the_same_bytes_whatever_they_had_open(part, make_avatar, tmp_path):
     package = Path(part("core.blend_file").__file__).parents[1]
     avatars = tmp_path / "avatars"
-    part("core.avatar_file").save_avatars([make_avatar(name="A"), make_avatar(name="B")], avatars)
+    part("core.formats.avatar_file").save_avatars([make_avatar(name="A"), make_avatar(name="B")], avatars)
     made, opened = [], []
     for i in (1, 2):
         path = tmp_path / f"{i}" / "scene.blend"

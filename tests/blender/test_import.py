@@ -68,7 +68,7 @@ def test_demo_outputs_make_an_avatar_that_can_be_rebuilt(settled, demo, part):
     ) == {"FINISHED"}
     assert roles() == ["camera", "rig", "scan"]
     stored = Path(settled.predictions)
-    assert stored.parent == part("folders").cache_folder() and part("core.prediction_cache").NAME.fullmatch(stored.name)
+    assert stored.parent == part("folders").cache_folder() and part("core.formats.prediction_cache").NAME.fullmatch(stored.name)
     assert set(part("thumbnails").maps(settled.predictions)) >= {"photo", "normal", "depth", "parts", "pose"}
     settled.resolution, settled.faces = "FACES", 1500
     assert bpy.ops.sapiens2.build_scan() == {"FINISHED"} and roles() == ["camera", "rig", "scan"]
@@ -124,7 +124,7 @@ def test_bad_demo_outputs_are_one_sentence(settled, worker, demo, tmp_path, name
 
 
 def test_what_can_be_dropped_is_what_can_be_imported(part):
-    registration, importing = part("registration"), part("core.importing")
+    registration, importing = part("registration"), part("core.formats.import_groups")
     handler = registration.SAPIENS2_FH_predictions
     assert set(handler.bl_file_extensions.split(";")) == {importing.OURS, *importing.DEMO}
     assert handler.bl_import_operator == "sapiens2.import_predictions"

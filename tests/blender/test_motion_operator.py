@@ -93,7 +93,7 @@ def test_a_folder_of_keypoint_files_and_a_bvh(settled, factory, tmp_path) -> Non
     assert bpy.ops.sapiens2.import_motion(filepath=str(folder / "f1.json"), sequence=True) == {"FINISHED"}
     assert values(bpy.data.objects["mixamo"].animation_data.action).shape[1] == 3
 
-    from sapiens2_avatar.core.bvh import BvhClip, write_bvh
+    from sapiens2_avatar.core.formats.bvh import BvhClip, write_bvh
     from sapiens2_avatar.core.retarget.body_motion import motion_from_joints
     from sapiens2_avatar.core.retarget.recognise import recognise
     from sapiens2_avatar.core.retarget.solve import retarget_motion

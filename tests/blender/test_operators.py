@@ -66,7 +66,7 @@ def test_import_equals_the_function(settled, worker, part, sample, tmp_path):
         },
     )
     worker.wait(worker.submit(job), 60)
-    avatar = part("core.avatar_file").load_avatars(job.result["avatars"])[0]
+    avatar = part("core.formats.avatar_file").load_avatars(job.result["avatars"])[0]
     expected = part("core.common.spaces").transform_points(avatar.world_from_camera, avatar.mesh.vertices)
     np.testing.assert_array_equal(made.reshape(-1, 3), expected)
 

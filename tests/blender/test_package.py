@@ -84,7 +84,7 @@ def test_blenders_python_needs_nothing_but_numpy_and_safetensors(extension):
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import bpy, conftest; m = conftest._checkout(); m.register();"
         "import importlib; [importlib.import_module(f'sapiens2_avatar.{n}') for n in"
-        "('scene.build', 'scene.export', 'jobs', 'core.avatar_file', 'runtime.environment')];"
+        "('scene.build', 'scene.export', 'jobs', 'core.formats.avatar_file', 'runtime.environment')];"
         "m.unregister(); print('loaded', sorted({'torch', 'scipy', 'cv2', 'PIL', 'timm', 'huggingface_hub'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -56,7 +56,9 @@ def test_parts_that_came_with_the_avatar_are_written_as_they_are(write, make_ava
 
 def test_images_that_were_encoded_before_are_packed_as_they_are(write, make_avatar, part, tmp_path):
     avatar = make_avatar()
-    (loaded,) = part("core.avatar_file").load_avatars(part("core.avatar_file").save_avatars([avatar], tmp_path / "avatars"))
+    (loaded,) = part("core.formats.avatar_file").load_avatars(
+        part("core.formats.avatar_file").save_avatars([avatar], tmp_path / "avatars")
+    )
     write(loaded)
     for title, name in (("Base Color", "base_colour_srgb"), ("Photo", "image"), ("Mask", "mask"), ("Normal", "normal_tangent")):
         image = bpy.data.images[f"Photo {title}"]

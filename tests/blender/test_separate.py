@@ -222,7 +222,7 @@ def test_the_camera_file_is_the_camera(part, build, make_avatar, tmp_path):
     collection = part("scene.build").write_avatars([avatar], "Photo")
     path = part("scene.export").export(tmp_path / "camera.json", [collection])
     said = json.loads(path.read_text("utf-8"))
-    wanted = part("core.exports").camera_document(avatar.camera, avatar.world_from_camera, avatar.focal_lengths)
+    wanted = part("core.formats.ply_and_camera").camera_document(avatar.camera, avatar.world_from_camera, avatar.focal_lengths)
     np.testing.assert_allclose(said.pop("world_from_camera"), wanted.pop("world_from_camera"), atol=1e-6)
     np.testing.assert_allclose(said["blender"].pop("matrix_world"), wanted["blender"].pop("matrix_world"), atol=1e-6)
     assert said == wanted and said["focal_lengths"]["pointmap"] == 80.0
@@ -235,7 +235,7 @@ def test_displacement_leaves_as_it_is_packed(part, make_avatar, tmp_path):
         [replace(avatar, textures=replace(avatar.textures, displacement=metres))], "Photo"
     )
     path = part("scene.export").export(tmp_path / "d.exr", [collection])
-    assert path.read_bytes() == part("core.exr").exr_bytes(metres)
+    assert path.read_bytes() == part("core.formats.exr").exr_bytes(metres)
     with pytest.raises(part("core.common.errors").SapiensError, match="no displacement"):
         part("scene.export").export(tmp_path / "e.exr", [part("scene.build").write_avatars([avatar], "Other")])
 
@@ -290,7 +290,7 @@ def test_motion_leaves_as_bvh(part, make_avatar, character, tmp_path):
     assert not list(tmp_path.iterdir())
     walk(rig, "mixamorig:Hips")
     assert bpy.ops.sapiens2.export(filepath=str(tmp_path / "walk"), format=".bvh") == {"FINISHED"}
-    clip = part("core.bvh").read_bvh(tmp_path / "walk.bvh")
+    clip = part("core.formats.bvh").read_bvh(tmp_path / "walk.bvh")
     assert len(clip.rotations) == 10 and "LeftArm" in " ".join(clip.rest.names)
     way = np.linalg.norm(clip.positions()[-1, 0] - clip.positions()[0, 0])
     assert way == pytest.approx(0.5, rel=1e-3) or way == pytest.approx(50, rel=1e-3)

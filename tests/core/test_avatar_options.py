@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
-from sapiens2_avatar.core.avatar_file import load_avatars, save_avatars
 from sapiens2_avatar.core.common.arrays import Avatar, MeshData
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.spaces import pixel_from_uv
-from sapiens2_avatar.core.exr import exr_bytes
+from sapiens2_avatar.core.formats.avatar_file import load_avatars, save_avatars
+from sapiens2_avatar.core.formats.exr import exr_bytes
 from sapiens2_avatar.core.surface.scan import ScanSettings, make_mesh
 from sapiens2_avatar.core.texture.rasterise import interpolate, rasterise
 from sapiens2_avatar.core.texture.tangent_maps import decode, vertex_tangents

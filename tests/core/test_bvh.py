@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from rig_factory import make_rig
 
-from sapiens2_avatar.core.bvh import BvhClip, read_bvh, write_bvh
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.rotations import rotation_from_vector
+from sapiens2_avatar.core.formats.bvh import BvhClip, read_bvh, write_bvh
 
 ARM = """HIERARCHY
 ROOT Hips

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.clip_poses import ClipPoses, load_clip_poses, load_take, save_clip_poses, save_take
 from sapiens2_avatar.core.common.arrays import Pose
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
+from sapiens2_avatar.core.formats.clip_files import ClipPoses, load_clip_poses, load_take, save_clip_poses, save_take
 from sapiens2_avatar.core.motion.take import Take
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.predictions import Predictions
-from sapiens2_avatar.core.demo_outputs import predictions_from_demo, read_ply
+from sapiens2_avatar.core.formats.meta_demo import predictions_from_demo, read_ply
 
 
 def write_ply(path, points, colours, ascii_text=False):

@@ -8,7 +8,7 @@ import pytest
 from sapiens2_avatar.core.common.arrays import Avatar, Camera, MeshData, Textures
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.spaces import uv_from_pixel
-from sapiens2_avatar.core.exports import camera_document, image_at, write_camera_json, write_ply
+from sapiens2_avatar.core.formats.ply_and_camera import camera_document, image_at, write_camera_json, write_ply
 
 LEVEL = np.array([[1.0, 0, 0, 0.5], [0, 0, 1, -2], [0, -1, 0, 1.5], [0, 0, 0, 1]])
 

@@ -7,7 +7,7 @@ import pytest
 
 os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # read once, when OpenCV is first asked for an EXR
 
-from sapiens2_avatar.core.exr import exr_bytes
+from sapiens2_avatar.core.formats.exr import exr_bytes
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (16, 3), (37, 53), (5, 4, 3), (40, 33, 4)])

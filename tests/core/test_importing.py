@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sapiens2_avatar.core.importing import group_files, stored_name
+from sapiens2_avatar.core.formats.import_groups import group_files, stored_name
 
 
 @pytest.fixture

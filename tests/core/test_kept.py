@@ -7,9 +7,9 @@ import pytest
 from safetensors import safe_open
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
-from sapiens2_avatar.core.avatar_file import save_avatars
 from sapiens2_avatar.core.common.memo import Kept, digest
 from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.formats.avatar_file import save_avatars
 from sapiens2_avatar.core.surface.scan import ScanSettings
 from sapiens2_avatar.core.texture.textures import textures
 

@@ -11,19 +11,19 @@ import pytest
 from motion import jitter, load_walk, measure, slide
 from rig_factory import person
 
-from sapiens2_avatar.core.bvh import read_bvh
 from sapiens2_avatar.core.common.arrays import Pose
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, joint_swap
 from sapiens2_avatar.core.common.rotations import angle_between, rotation_from_vector
 from sapiens2_avatar.core.common.spaces import LEVEL_WORLD_FROM_CAMERA
+from sapiens2_avatar.core.formats.bvh import read_bvh
+from sapiens2_avatar.core.formats.take_bvh import write_take_bvh
 from sapiens2_avatar.core.motion.bone_lengths import joint_tree, steady_lengths
 from sapiens2_avatar.core.motion.filters import cutoff, low_pass, low_pass_rotations, outliers
 from sapiens2_avatar.core.motion.take import MotionSettings, make_take, who_moves
 from sapiens2_avatar.core.motion.tracking import track, undo_swaps
 from sapiens2_avatar.core.retarget.ground_contacts import find_contacts, ground_level, lock_feet, spans, two_bone
 from sapiens2_avatar.core.retarget.recognise import recognise
-from sapiens2_avatar.core.take_bvh import write_take_bvh
 
 pytest.importorskip("scipy", reason="motion is filtered with scipy")
 FPS = 30.0

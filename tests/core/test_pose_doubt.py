@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
-from sapiens2_avatar.core.avatar_file import load_avatars, save_avatars
 from sapiens2_avatar.core.common.landmarks import keypoint_index
 from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.formats.avatar_file import load_avatars, save_avatars
+from sapiens2_avatar.core.formats.pose_file import load_pose, save_pose
 from sapiens2_avatar.core.pose.lift import lift_pose
-from sapiens2_avatar.core.pose_file import load_pose, save_pose
 from sapiens2_avatar.core.surface.scan import ScanSettings
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapiens2_avatar.core.prediction_cache import LOG_DAYS, mark_used, prune, stored_predictions, sweep_logs
+from sapiens2_avatar.core.formats.prediction_cache import LOG_DAYS, mark_used, prune, stored_predictions, sweep_logs
 
 
 def store(folder: Path, number: int, size: int, used: float) -> Path:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sapiens2_avatar.core.common.predictions import Predictions
-from sapiens2_avatar.core.previews import MAPS, SIZE, paint_boxes, picture, write_previews
+from sapiens2_avatar.core.formats.previews import MAPS, SIZE, paint_boxes, picture, write_previews
 
 
 @pytest.fixture

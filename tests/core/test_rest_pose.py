@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
-from sapiens2_avatar.core.avatar_file import load_avatars, save_avatars
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import unit
+from sapiens2_avatar.core.formats.avatar_file import load_avatars, save_avatars
 from sapiens2_avatar.core.rig.metarig import RigSettings
 from sapiens2_avatar.core.rig.rest_pose import deform, rest_avatar
 from sapiens2_avatar.core.surface.scan import ScanSettings

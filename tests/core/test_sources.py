@@ -10,7 +10,7 @@ import pytest
 
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, joint_keypoints, keypoint_index
-from sapiens2_avatar.core.sources import as_predictions, frame_files, pose_from_points, read_keypoints, read_sam3d
+from sapiens2_avatar.core.formats.keypoint_files import as_predictions, frame_files, pose_from_points, read_keypoints, read_sam3d
 
 
 def save(tmp_path: Path, content, name: str = "k.json") -> Path:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ..capture.video import IMAGES
+from ..common.arrays import Pose
+from ..common.errors import SapiensError
+from ..common.predictions import Predictions
+from ..retarget.body_motion import BodyMotion, motion_from_rig
+from ..retarget.recognise import recognise
 from .bvh import read_bvh
-from .capture.video import IMAGES
-from .common.arrays import Pose
-from .common.errors import SapiensError
-from .common.predictions import Predictions
-from .retarget.body_motion import BodyMotion, motion_from_rig
-from .retarget.recognise import recognise
-from .sources import SUFFIXES, as_predictions, frame_files, load_json, read_keypoints, read_sam3d
+from .keypoint_files import SUFFIXES, as_predictions, frame_files, load_json, read_keypoints, read_sam3d
 
 
 def read_bvh_motion(path: str | Path, start: float = 0.0, end: float = float("inf"), fps: float | None = None) -> BodyMotion:
@@ -72,7 +72,7 @@ def foreign_pose(path: str | Path, person: int = 0, size: tuple[int, int] | None
 
     SapiensError if nobody, or not that many people, are in it.
     """
-    from .pose.lift import lift_pose
+    from ..pose.lift import lift_pose
 
     frames, notes = read_foreign(path, size)
     counts = [len(f) if isinstance(f, list) else 0 if f.keypoints is None else len(f.keypoints) for f in frames]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .common.atomic_files import atomic_write
-from .common.landmarks import part_colours
+from ..common.atomic_files import atomic_write
+from ..common.landmarks import part_colours
 
 if TYPE_CHECKING:
-    from .common.predictions import Predictions
+    from ..common.predictions import Predictions
 
 MAPS = ("photo", "normal", "depth", "parts", "albedo", "pose")
 SIZE = 256

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .common.arrays import Pose
-from .common.errors import SapiensError
-from .motion.take import Take
+from ..common.arrays import Pose
+from ..common.errors import SapiensError
+from ..motion.take import Take
 
 POSES, TAKE = "sapiens2-clip-poses", "sapiens2-take"
 _ARRAYS = ("positions", "confidence", "seen", "surface")

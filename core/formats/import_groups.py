@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .capture.photo import SUFFIXES as PHOTOS
-from .common.errors import SapiensError
+from ..capture.photo import SUFFIXES as PHOTOS
+from ..common.errors import SapiensError
 
 OURS = ".safetensors"
 DEMO = (".npy", ".ply", ".json")

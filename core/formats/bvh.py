@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .common.atomic_files import atomic_write
-from .common.errors import SapiensError
-from .common.quaternions import euler_from_rotation, rotation_from_euler, unwrapped
-from .common.spaces import WORLD_FROM_Y_UP
-from .retarget.armature import RestRig
+from ..common.atomic_files import atomic_write
+from ..common.errors import SapiensError
+from ..common.quaternions import euler_from_rotation, rotation_from_euler, unwrapped
+from ..common.spaces import WORLD_FROM_Y_UP
+from ..retarget.armature import RestRig
 
 MAX_JOINTS, MAX_VALUES = 10_000, 200_000_000
 

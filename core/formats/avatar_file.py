@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .common.arrays import Avatar, Camera, MeshData, PartData, RigData, SkinWeights, Textures
-from .common.errors import SapiensError
-from .common.memo import Kept, digest
+from ..common.arrays import Avatar, Camera, MeshData, PartData, RigData, SkinWeights, Textures
+from ..common.errors import SapiensError
+from ..common.memo import Kept, digest
 from .exr import exr_bytes
 from .png import png_bytes
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .capture.camera import ASSUMED_FOCAL, fit_rays, focal_in_pixels
-from .capture.photo import read_photo
-from .common.arrays import Camera
-from .common.errors import SapiensError
-from .common.predictions import FORMAT, VERSION, Predictions
+from ..capture.camera import ASSUMED_FOCAL, fit_rays, focal_in_pixels
+from ..capture.photo import read_photo
+from ..common.arrays import Camera
+from ..common.errors import SapiensError
+from ..common.predictions import FORMAT, VERSION, Predictions
 
 SPHERE_POINTS = 500
 PLY_TYPES = {

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ..common.landmarks import JOINT_NAMES, SIDES, finger_joints, joint_index
+from ..common.rotations import rotation_from_quaternion, shortest_arc, unit
+from ..motion.bone_lengths import joint_tree
+from ..motion.take import Take
+from ..pose.anatomy import template_joints
+from ..retarget.armature import RestRig
+from ..retarget.bone_map import FINGER_JOINTS, FINGERS, PHALANGES, BoneMap
+from ..retarget.solve import RetargetSettings, retarget_motion
 from .bvh import BvhClip, write_bvh
-from .common.landmarks import JOINT_NAMES, SIDES, finger_joints, joint_index
-from .common.rotations import rotation_from_quaternion, shortest_arc, unit
-from .motion.bone_lengths import joint_tree
-from .motion.take import Take
-from .pose.anatomy import template_joints
-from .retarget.armature import RestRig
-from .retarget.bone_map import FINGER_JOINTS, FINGERS, PHALANGES, BoneMap
-from .retarget.solve import RetargetSettings, retarget_motion
 
 
 def write_take_bvh(take: Take, path: str | Path) -> Path:

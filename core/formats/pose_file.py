@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .common.arrays import Pose
-from .common.errors import SapiensError
+from ..common.arrays import Pose
+from ..common.errors import SapiensError
 
 FORMAT = "sapiens2-pose"
 ARRAYS = ("positions", "confidence", "seen", "surface")
