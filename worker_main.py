@@ -28,7 +28,7 @@ if NAME not in sys.modules:  # also in the children of the command line, which i
 if __name__ == "__main__":
     if sys.argv[-3:-1] == ["--", "scene"]:
         sys.path.append(sys.argv[-1])
-        from sapiens2_avatar.scene.steps import serve
+        from sapiens2_avatar.scene.batch_steps import serve
 
         serve()
         sys.exit()

@@ -15,14 +15,14 @@ from ..core.common.errors import SapiensError
 from ..core.common.processes import clean_environment
 
 Blender = Callable[..., dict]
-"""call(step, **arguments) -> result: see `scene.steps`."""
+"""call(step, **arguments) -> result: see `scene.batch_steps`."""
 STARTER = Path(__file__).resolve().parents[1] / "worker_main.py"
 START_LINES = 200
 """What Blender and its drivers may print before our first line."""
 
 
 class BlenderProcess:
-    """Takes the steps of `scene.steps` in a Blender that starts with the first of them and ends with this process.
+    """Takes the steps of `scene.batch_steps` in a Blender that starts with the first of them and ends with this process.
 
     command  path of the program, or a command line
     """

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..core.capture.photo import SUFFIXES
 from ..core.capture.video import IMAGES, VIDEOS
 from ..core.common.errors import SapiensError, UsageError
-from .stored import demo_group, is_demo
+from ..core.formats.stored_inputs import demo_group, is_demo
 
 PHOTOS = {*SUFFIXES, ".gif", ".jp2"}
 """What is worth a try: a photo that cannot be read ends with its reason."""

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ..core.avatar import AvatarSettings
+from ..core.formats.stored_inputs import is_stored
 from .items import Item
 from .record import Record, key_of
-from .stored import is_stored
 
 VERSION = 1  # raise it when a stage makes something else from the same settings
 BVH = ".bvh"

@@ -23,15 +23,15 @@ from ..core.common.errors import SapiensError
 from ..core.common.predictions import Predictions
 from ..core.formats.avatar_file import save_avatars
 from ..core.formats.clip_files import load_clip_poses, save_clip_poses, save_take
+from ..core.formats.stored_inputs import focal_of, is_demo, is_stored, load_stored
 from ..core.motion.take import make_take, who_moves
 from .blender import Blender, BlenderProcess
 from .items import PREDICTIONS, Item
 from .plan import PREDICT, PREVIEW, SCENE, Plan
 from .record import Record, load, save
-from .stored import focal_of, is_demo, is_stored, load_stored
 
 if TYPE_CHECKING:
-    from ..infer.network import Network
+    from ..infer.session import Network
 
 PICTURE_HEIGHT = 384
 POSES = ".poses.safetensors"
@@ -127,7 +127,7 @@ def _predict_clip(job: Job, plan: Plan) -> list[Path]:
 @lru_cache(maxsize=1)
 def _network(device: str, precision: str) -> Network:
     """The network of this process, which keeps the checkpoints that it has loaded."""
-    from ..infer.network import Network
+    from ..infer.session import Network
 
     return Network(device, precision, keep=True)
 
@@ -170,7 +170,7 @@ def write_library(files: list[Path], path: Path, plan: Plan) -> Path:
 
 
 def blender(plan: Plan) -> Blender:
-    """What takes the steps of `scene.steps` in this process or in a Blender of its own. Raises SapiensError when there is none."""
+    """What takes the steps of `scene.batch_steps` in this process or in a Blender of its own. Raises SapiensError when there is none."""
     return _started(plan.blender)
 
 
@@ -183,7 +183,7 @@ def _started(command: str) -> Blender:
             "Writing a .blend file needs Blender.",
             "Give one with --blender, install sapiens2-avatar[blender], or leave it out with --no-blend --no-picture.",
         )
-    from ..scene.steps import call
+    from ..scene.batch_steps import call
 
     return call
 
@@ -256,7 +256,7 @@ def _output(job: Job, stage: str, plan: Plan) -> list[Path]:
     if stage != PREVIEW:
         blender(plan)("write", path=str(job.file(stage).absolute()))
         return [job.file(stage)]
-    from .picture import compose_picture, view_size
+    from ..scene.picture import compose_picture, view_size
 
     width, height = view_size(PICTURE_HEIGHT)
     with tempfile.TemporaryDirectory(prefix=".sapiens2-", dir=job.folder) as folder:

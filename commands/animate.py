@@ -91,7 +91,7 @@ def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: C
     import bpy
 
     from ..scene.action import set_frame_rate, whole_frames, write_take
-    from ..scene.bvh_out import export_bvh
+    from ..scene.bvh_export import export_bvh
     from ..scene.export import export
     from ..scene.files import new_file, save_blend
 

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..batch.stored import demo_group, is_demo
 from ..core.common.errors import SapiensError
+from ..core.formats.stored_inputs import demo_group, is_demo
 from .console import Console
 
 if TYPE_CHECKING:

@@ -46,10 +46,10 @@ def build(
     """
     require_blender()
     console.claim_stdout()
-    from ..batch.picture import write_picture
     from ..scene.build import write_avatars
     from ..scene.export import export, export_ply
     from ..scene.files import new_file, save_blend
+    from ..scene.picture import write_picture
     from ..scene.separate import scans, separate
 
     new_file()
@@ -84,8 +84,8 @@ def avatars_of(path: Path, options: Namespace, console: Console) -> list[Avatar]
     """The avatars of a photo or of a predictions file, made in this process or, inside Blender, by the worker."""
     if away.needed():
         return away.avatars_of(path, options, avatar_settings(options), console)
-    from ..batch.stored import focal_of
     from ..core.avatar import make_avatars
+    from ..core.formats.stored_inputs import focal_of
 
     predictions = predictions_of(path, options, console)
     settings = avatar_settings(options, focal_of(path))

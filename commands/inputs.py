@@ -7,9 +7,9 @@ from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..batch.stored import demo_group, is_demo, is_stored, load_stored
 from ..core.common.errors import SapiensError, UsageError
 from ..core.common.predictions import Predictions
+from ..core.formats.stored_inputs import demo_group, is_demo, is_stored, load_stored
 from .console import Console
 
 

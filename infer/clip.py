@@ -21,7 +21,7 @@ from ..core.formats.other_programs import is_foreign, read_foreign
 from ..core.motion.take import clip_camera, lift_frames
 
 if TYPE_CHECKING:
-    from .network import Network
+    from .session import Network
 
 GROUP = 8  # frames whose maps are in memory at a time
 Found = tuple[int, Predictions]
@@ -115,7 +115,7 @@ def _predicted(
     clip: Clip, source: Path, keep: Path | None, notes: list[str], report: Progress, network: dict[str, Any]
 ) -> Frames:
     """(index, predictions) of each frame, in groups that share a checkpoint; None without a picture or a person."""
-    from .network import Network
+    from .session import Network
 
     seconds = min(clip.seconds, clip.end) - clip.start
     count = max(1, round(clip.fps * seconds)) if math.isfinite(seconds) else 1

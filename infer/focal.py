@@ -10,8 +10,8 @@ import torch
 
 from ..core.capture.camera import ASSUMED_FOCAL, CANONICAL_FOCAL, PLAUSIBLE, fit_rays, focal_in_pixels
 from ..core.common.predictions import Predictions
-from .processing import Letterbox
-from .regions import Region
+from .preprocess import Letterbox
+from .windows import Region
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from ..core.capture.photo import Photo, read_photo
 from ..core.common.errors import SapiensError
 from ..core.common.landmarks import keypoint_swap
 from ..core.common.predictions import FORMAT, VERSION, Predictions
-from .decode import decode_heatmaps, mirrored_heatmaps
 from .focal import Focal
-from .looks import Layout, Looks, look_closer, look_for_parts, merged_albedo, merged_matting, merged_normal, merged_pointmap
-from .network import Checkpoint, Network, find_checkpoints
-from .processing import PoseWindow, pose_crop
-from .regions import Region, owners, plan_regions
+from .postprocess import decode_heatmaps, mirrored_heatmaps
+from .preprocess import PoseWindow, pose_crop
+from .region_maps import Layout, Looks, look_closer, look_for_parts, merged_albedo, merged_matting, merged_normal, merged_pointmap
+from .session import Checkpoint, Network, find_checkpoints
+from .windows import Region, owners, plan_regions
 
 DENSE = ("normal", "pointmap", "albedo", "matting")
 MERGE = {"normal": merged_normal, "albedo": merged_albedo}

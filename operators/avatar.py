@@ -41,7 +41,7 @@ def write_bvh(context: Context, path: Path) -> Path:
     """The motion of the active rig, else of the first that has an action. Raises SapiensError where none has."""
     from ..scene.action import whole_frames
     from ..scene.bone_table import resolve
-    from ..scene.bvh_out import export_bvh
+    from ..scene.bvh_export import export_bvh
     from ..scene.rig_state import read_rest
 
     rigs = [rig for rig in avatar_rigs(context) if has_action(rig)]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import bpy
 
-from ..core.blend_file import compressed, normalised
 from ..core.common.errors import SapiensError
+from .reproducible import compressed, normalised
 
 
 def new_file() -> None:
@@ -41,7 +41,7 @@ def open_blend(path: str | Path) -> None:
 def save_blend(path: str | Path, *, reproducible: bool = False) -> Path:
     """Save the open file at `path`, compressed, whole or not at all. Raises SapiensError when it cannot be written.
 
-    reproducible  the same scene gives the same bytes; see `core.blend_file`
+    reproducible  the same scene gives the same bytes; see `scene.reproducible`
     """
 
     def write(temporary: Path) -> None:

@@ -38,7 +38,7 @@ os._exit(0)
     bpy.app.version[:2] in ((4, 2), (5, 0)), reason="Blender 4.2 and 5.0 write memory from behind the end of some arrays"
 )
 def test_two_processes_write_the_same_bytes_whatever_they_had_open(part, make_avatar, tmp_path):
-    package = Path(part("core.blend_file").__file__).parents[1]
+    package = Path(part("scene.reproducible").__file__).parents[1]
     avatars = tmp_path / "avatars"
     part("core.formats.avatar_file").save_avatars([make_avatar(name="A"), make_avatar(name="B")], avatars)
     made, opened = [], []
@@ -101,4 +101,4 @@ def contents() -> dict:
 
 def test_what_is_no_blend_file_is_refused(part):
     with pytest.raises(part("core.common.errors").SapiensError, match="unknown form"):
-        part("core.blend_file").normalised(b"BLENDER-v405REND" + bytes(40))
+        part("scene.reproducible").normalised(b"BLENDER-v405REND" + bytes(40))

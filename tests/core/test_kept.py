@@ -11,7 +11,7 @@ from sapiens2_avatar.core.common.memo import Kept, digest
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.formats.avatar_file import save_avatars
 from sapiens2_avatar.core.surface.scan import ScanSettings
-from sapiens2_avatar.core.texture.textures import textures
+from sapiens2_avatar.core.texture import textures
 
 
 def test_digests_tell_contents_types_and_shapes_apart():

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sapiens2_avatar.infer.guided import guided_colour, guided_depth, guided_seg
+from sapiens2_avatar.infer.guided_upsampling import guided_colour, guided_depth, guided_seg
 
 SIZE, CELLS = (480, 360), (120, 90)
 

@@ -16,11 +16,11 @@ from sapiens2_avatar.core.capture.photo import read_photo
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.errors import Cancelled, SapiensError
 from sapiens2_avatar.core.common.predictions import Predictions
-from sapiens2_avatar.infer import Sapiens2, looks, save_model
+from sapiens2_avatar.infer import Sapiens2, region_maps, save_model
 from sapiens2_avatar.infer import predict as predict_module
 from sapiens2_avatar.infer.model.config import BackboneConfig, HeadConfig, Sapiens2Config
-from sapiens2_avatar.infer.network import TASKS, Checkpoint, Network
 from sapiens2_avatar.infer.predict import predict
+from sapiens2_avatar.infer.session import TASKS, Checkpoint, Network
 
 SIZE = (512, 384)
 MAPS = ("image", "pointmap", "normal", "albedo", "seg", "alpha")
@@ -35,8 +35,8 @@ class Oracle:
 
     def install(self, monkeypatch, letterboxed=False):
         self.passes, self._region, self._window, self._mirrored = [], None, None, False
-        monkeypatch.setattr(looks, "letterbox", self._see("letterbox"))
-        monkeypatch.setattr(looks, "stretch", self._see("stretch"))
+        monkeypatch.setattr(region_maps, "letterbox", self._see("letterbox"))
+        monkeypatch.setattr(region_maps, "stretch", self._see("stretch"))
         monkeypatch.setattr(predict_module, "pose_crop", self._see_pose)
         tasks = tuple(t for t in TASKS if t != "matting")
         checkpoints = {t: Checkpoint(f"{t}.safetensors", "oracle", "", (t,), letterboxed) for t in tasks}
@@ -50,7 +50,7 @@ class Oracle:
         return self
 
     def _see(self, how):
-        make = getattr(looks, how)
+        make = getattr(region_maps, how)
 
         def see(image, height, width):
             base = self.truth.image

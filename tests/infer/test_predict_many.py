@@ -12,8 +12,8 @@ Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
 from sapiens2_avatar.core.common.errors import SapiensError  # noqa: E402
 from sapiens2_avatar.infer import network as networks  # noqa: E402
 from sapiens2_avatar.infer import predict as predicts  # noqa: E402
-from sapiens2_avatar.infer.network import Network, find_checkpoints  # noqa: E402
 from sapiens2_avatar.infer.predict import predict, predict_many  # noqa: E402
+from sapiens2_avatar.infer.session import Network, find_checkpoints  # noqa: E402
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from sapiens2_avatar.infer import decode, processing
-from sapiens2_avatar.infer.processing import Letterbox, PoseWindow
+from sapiens2_avatar.infer import postprocess, preprocess
+from sapiens2_avatar.infer.preprocess import Letterbox, PoseWindow
 
 
 @pytest.fixture(scope="module", params=["300x400", "640x1138", "900x700"])
@@ -39,10 +39,10 @@ def tensor(array):
 
 def test_network_inputs(case):
     inputs = {
-        "letterbox_full_s8": sampled(processing.letterbox(case.image, 1024, 768)[0][0], 8, case.offset),
-        "stretch_full_s8": sampled(processing.stretch(case.image, 1024, 768)[0], 8, case.offset),
-        "letterbox_small": processing.letterbox(case.image, 256, 192)[0][0].numpy(),
-        "stretch_small": processing.stretch(case.image, 256, 192)[0].numpy(),
+        "letterbox_full_s8": sampled(preprocess.letterbox(case.image, 1024, 768)[0][0], 8, case.offset),
+        "stretch_full_s8": sampled(preprocess.stretch(case.image, 1024, 768)[0], 8, case.offset),
+        "letterbox_small": preprocess.letterbox(case.image, 256, 192)[0][0].numpy(),
+        "stretch_small": preprocess.stretch(case.image, 256, 192)[0].numpy(),
     }
     for key, mine in inputs.items():
         error = np.abs(mine - case.pre[key])
@@ -54,7 +54,7 @@ def test_pose_crops(case):
     for i, box in enumerate(case.boxes):
         for key, (height, width), step in (("crops_full_s8", (1024, 768), 8), ("crops_small_s2", (256, 192), 2)):
             window = PoseWindow.around(box, height, width)
-            mine = sampled(processing.pose_crop(case.image, window, height, width)[0], step, case.offset)
+            mine = sampled(preprocess.pose_crop(case.image, window, height, width)[0], step, case.offset)
             error = np.abs(mine - case.pre[key][i])
             if min((width - 1) / window.width, (height - 1) / window.height) >= 0.5:
                 assert error.max() <= case.tolerance["pre_same_filter"], (key, i, error.max())
@@ -64,18 +64,18 @@ def test_pose_crops(case):
 
 def test_normal(case):
     frame = Letterbox(*case.size, 256, 192)
-    mine = sampled(decode.decode_normal(tensor(case.post["normal_raw"]), frame), 5, case.offset)
+    mine = sampled(postprocess.decode_normal(tensor(case.post["normal_raw"]), frame), 5, case.offset)
     np.testing.assert_allclose(mine, case.post["normal_s5"], atol=case.tolerance["normal"])
 
 
 def test_pointmap(case):
     frame = Letterbox(*case.size, 256, 192)
-    mine = decode.decode_pointmap(tensor(case.post["pointmap_raw"]), case.post["scale"].item(), frame)
+    mine = postprocess.decode_pointmap(tensor(case.post["pointmap_raw"]), case.post["scale"].item(), frame)
     np.testing.assert_allclose(sampled(mine, 5, case.offset), case.post["pointmap_s5"], atol=case.tolerance["pointmap"])
 
 
 def test_seg(case):
-    labels, foreground = decode.decode_seg(tensor(case.post["seg_logits"]), *case.size)
+    labels, foreground = postprocess.decode_seg(tensor(case.post["seg_logits"]), *case.size)
     tie = np.unpackbits(case.post["seg_tie"])[: labels.size].reshape(labels.shape).astype(bool)
     assert (labels == case.post["seg_labels"])[~tie].all()
     # 29 classes: where the foreground is less likely than 1/2 the background must win, not the other way round.
@@ -84,7 +84,7 @@ def test_seg(case):
 
 def test_matting(case):
     raw = tensor(case.post["matting_raw"])
-    foreground, alpha = decode.decode_matting(raw[:, :3], raw[:, 3:], *case.size)
+    foreground, alpha = postprocess.decode_matting(raw[:, :3], raw[:, 3:], *case.size)
     np.testing.assert_allclose(
         sampled(foreground, 5, case.offset), case.post["matting_foreground_s5"], atol=case.tolerance["matting"]
     )
@@ -96,7 +96,7 @@ def test_keypoints(case):
         window = PoseWindow.around(box, 1024, 768)
         plain, mirror = (torch.from_numpy(case.post[k][i].astype(np.float32)) for k in ("pose_heatmaps", "pose_heatmaps_mirror"))
         for heatmaps, key in ((plain, "pose"), ((plain + mirror) / 2, "pose_mirror_averaged")):
-            mine = decode.decode_heatmaps(heatmaps, window)
+            mine = postprocess.decode_heatmaps(heatmaps, window)
             np.testing.assert_allclose(mine[:, :2], case.post[f"{key}_keypoints"][i], atol=case.tolerance["pose_keypoints_px"])
             np.testing.assert_allclose(mine[:, 2], case.post[f"{key}_scores"][i], atol=case.tolerance["pose_scores"])
 

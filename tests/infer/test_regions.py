@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sapiens2_avatar.core.capture.people import Person
-from sapiens2_avatar.infer.decode import decode_heatmaps, decode_seg, mirrored_heatmaps
-from sapiens2_avatar.infer.processing import (
+from sapiens2_avatar.infer.postprocess import decode_heatmaps, decode_seg, mirrored_heatmaps
+from sapiens2_avatar.infer.preprocess import (
     Letterbox,
     PoseWindow,
     letterbox,
@@ -16,7 +16,7 @@ from sapiens2_avatar.infer.processing import (
     upsample_inside,
     upsampled_strips,
 )
-from sapiens2_avatar.infer.regions import MIN_GAIN, Region, owners, plan_regions
+from sapiens2_avatar.infer.windows import MIN_GAIN, Region, owners, plan_regions
 
 sides = st.integers(32, 5000)
 inputs = st.sampled_from([(1024, 768), (512, 384), (256, 192), (768, 1024), (512, 512)])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..core.common.errors import SapiensError
-from ..core.common.predictions import Predictions
-from ..core.formats.import_groups import DEMO, OURS, Group, group_files
+from ..common.errors import SapiensError
+from ..common.predictions import Predictions
+from .import_groups import DEMO, OURS, Group, group_files
 
 
 def is_demo(path: Path) -> bool:
@@ -38,7 +38,7 @@ def load_stored(path: Path) -> Predictions:
     """Predictions of a file of ours or of a demo output. Raises SapiensError."""
     if not is_demo(path):
         return Predictions.load(path)
-    from ..core.formats.meta_demo import predictions_from_demo
+    from .meta_demo import predictions_from_demo
 
     group = demo_group(path)
     assert group.photo is not None  # of every group of demo outputs
@@ -50,6 +50,6 @@ def focal_of(path: Path) -> float | None:
     photo = demo_group(path).photo if is_demo(path) else None if is_stored(path) else path
     if photo is None:
         return None
-    from ..core.capture.photo import read_photo
+    from ..capture.photo import read_photo
 
     return read_photo(photo).focal_35mm

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from .processing import Letterbox, PoseWindow, upsample, upsample_inside, upsampled_strips
+from .preprocess import Letterbox, PoseWindow, upsample, upsample_inside, upsampled_strips
 
 BLUR_KERNEL = 11
 BLUR_SIGMA = 2.0

@@ -10,12 +10,12 @@ from torch.nn import functional
 
 from ..core.capture.camera import CANONICAL_FOCAL
 from ..core.capture.people import Person
-from . import decode
+from . import postprocess
 from .focal import Focal, choose_focal, region_focal
-from .guided import guided_colour, guided_depth, guided_seg
-from .network import Checkpoint, Network
-from .processing import Letterbox, letterbox, stretch
-from .regions import Region
+from .guided_upsampling import guided_colour, guided_depth, guided_seg
+from .preprocess import Letterbox, letterbox, stretch
+from .session import Checkpoint, Network
+from .windows import Region
 
 FEW = 0.3
 """A close look that finds less of a person than this share of the first look's mask has failed; the first one stays."""
@@ -145,7 +145,7 @@ def look_for_parts(looks: Looks, region: Region) -> tuple[np.ndarray, np.ndarray
     logits = looks.raw("seg", region).between_bars("logits")
     if looks.guided("seg", region, logits):
         return guided_seg(logits[0].numpy(), region.of(looks.image))
-    return decode.decode_seg(logits, *region.size, together=True)
+    return postprocess.decode_seg(logits, *region.size, together=True)
 
 
 def look_closer(looks: Looks, layout: Layout) -> None:
@@ -170,7 +170,7 @@ def merged_normal(looks: Looks, layout: Layout) -> np.ndarray:
     for region in layout.distinct:
         raw = looks.raw("normal", region)
         normals = raw.outputs["normals"]
-        normal = decode.decode_normal(normals, raw.frame, layout.inside(region, raw.frame, normals))
+        normal = postprocess.decode_normal(normals, raw.frame, layout.inside(region, raw.frame, normals))
         # Written out: norm() over three planes is ten times slower.
         length = (normal[0] * normal[0]).addcmul_(normal[1], normal[1]).addcmul_(normal[2], normal[2]).sqrt_()
         normal = normal.div_(length.clamp_min_(1e-6))
@@ -188,7 +188,7 @@ def merged_albedo(looks: Looks, layout: Layout) -> np.ndarray:
         if inside is not None and looks.guided("albedo", region, cells):
             albedo = torch.from_numpy(guided_colour(cells[0].numpy(), inside[0, 0].numpy(), region.of(looks.image)))
         else:
-            albedo = decode.decode_albedo(raw.outputs["albedo"], raw.frame, inside)
+            albedo = postprocess.decode_albedo(raw.outputs["albedo"], raw.frame, inside)
         _paste(canvas, albedo.mul_(255).add_(0.5).clamp_(0, 255).to(torch.uint8).permute(1, 2, 0), region, layout)
     return canvas
 
@@ -198,7 +198,7 @@ def merged_matting(looks: Looks, layout: Layout) -> np.ndarray:
     canvas = np.zeros((*layout.shape, 1), np.uint8)
     for region in layout.distinct:
         raw = looks.raw("matting", region)
-        _, alpha = decode.decode_matting(raw.between_bars("foreground"), raw.between_bars("alpha"), *region.size)
+        _, alpha = postprocess.decode_matting(raw.between_bars("foreground"), raw.between_bars("alpha"), *region.size)
         _paste(canvas, alpha.mul_(255).add_(0.5).to(torch.uint8)[..., None], region, layout)
     return canvas[..., 0]
 
@@ -221,7 +221,7 @@ def merged_pointmap(looks: Looks, layout: Layout, focal_35mm: float | None) -> t
     for region, raw in raws.items():
         pixels = estimates[region].pixels if region == whole else focal.pixels
         focal_scale = CANONICAL_FOCAL / (pixels * raw.frame.scale)
-        points = decode.decode_pointmap(raw.outputs["pointmap"], focal_scale, raw.frame, insides[region])
+        points = postprocess.decode_pointmap(raw.outputs["pointmap"], focal_scale, raw.frame, insides[region])
         inside, cells = insides[region], raw.between_bars("pointmap")
         if inside is not None and looks.guided("pointmap", region, cells):
             depth = guided_depth(cells[0, 2].numpy(), inside[0, 0].numpy(), region.of(looks.image))

@@ -16,7 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .common.errors import SapiensError
+from ..core.common.errors import SapiensError
 
 STEP = 16
 """Between the new addresses; Blender asks for no more than that they differ and are not 0."""

@@ -66,7 +66,7 @@ def write(path: str) -> None:
     """Export the result in the format of the suffix, with its motion if it has some."""
     if Path(path).suffix.lower() == ".bvh":
         from .bone_table import resolve
-        from .bvh_out import export_bvh
+        from .bvh_export import export_bvh
         from .rig_state import read_rest
 
         rig, scene = _rig(), bpy.context.scene
