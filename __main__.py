@@ -5,7 +5,7 @@ import sys
 
 
 def main() -> int:
-    from sapiens2_avatar.cli import main as run
+    from sapiens2_avatar.commands.cli import main as run
 
     code = run(sys.argv[1:])
     if "bpy" in sys.modules:

@@ -28,7 +28,8 @@ TICK_SECONDS = 0.1
 SETTLE_TICKS = 3
 """Drawings after the end of a job: a panel that changes its height needs one more than one."""
 MODELS_VARIABLE = "SAPIENS2_MODELS"
-WORKER = Path(__file__).with_name("worker_main.py")
+WORKER = Path(__file__).parent / "worker" / "start.py"
+COMMAND_LINE = Path(__file__).parent / "commands" / "start.py"
 
 
 @dataclass(frozen=True)

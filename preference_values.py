@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import bpy
 from bpy.types import PropertyGroup
-
-if TYPE_CHECKING:
-    from .preferences import SapiensPreferences
 
 DEVICES = (
     ("auto", "Automatic", "The fastest device that this computer has"),
@@ -34,7 +30,7 @@ class Defaults:
     cache_gigabytes: int = 5
 
 
-def current() -> SapiensPreferences | Defaults:
+def current() -> Defaults:
     """The preferences of the installed extension, else the defaults."""
     addon = bpy.context.preferences.addons.get(__package__)
     return addon.preferences if addon is not None and addon.preferences is not None else Defaults()

@@ -73,12 +73,12 @@ def _draw_export(menu: Menu, _context: Context) -> None:
 
 
 def _command(arguments: list[str]) -> int:
-    from .cli import main
-    from .commands import away
+    from .commands import through_worker
+    from .commands.cli import main
 
-    if arguments[:1] and arguments[0] in away.WITHOUT_BLENDER and away.needed():
+    if arguments[:1] and arguments[0] in through_worker.WITHOUT_BLENDER and through_worker.needed():
         try:
-            return away.whole(arguments)
+            return through_worker.whole(arguments)
         except SapiensError as error:
             # What is there and what is missing can be told without a runtime.
             if arguments[0] != "doctor" and arguments[:2] != ["models", "list"]:

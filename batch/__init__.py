@@ -1,7 +1,6 @@
 """Many photos, overnight: every input ends with a result or a reason.
 
 items    what is asked: a folder, a list or a pattern becomes inputs with content hashes and result folders
-stored   inputs that hold predictions already: ours, and outputs of Meta's demo scripts
 record   what is done: one report.json per input says which stage was made from what, so that a second start redoes nothing
 plan     the stages of one input, their keys, and which are still to do
 stages   the work itself: predict a group of photos or a clip, then scene, exports and picture of each

@@ -16,7 +16,7 @@ from ..core.common.processes import clean_environment
 
 Blender = Callable[..., dict]
 """call(step, **arguments) -> result: see `scene.batch_steps`."""
-STARTER = Path(__file__).resolve().parents[1] / "worker_main.py"
+STARTER = Path(__file__).resolve().parents[1] / "scene" / "start.py"
 START_LINES = 200
 """What Blender and its drivers may print before our first line."""
 
@@ -51,7 +51,7 @@ class BlenderProcess:
         spec = find_spec("safetensors")
         assert spec is not None and spec.origin is not None
         site = str(Path(spec.origin).parents[1])
-        command = [*self.command, "--background", "--factory-startup", "--python", str(STARTER), "--", "scene", site]
+        command = [*self.command, "--background", "--factory-startup", "--python", str(STARTER), "--", site]
         said = tempfile.TemporaryFile()  # noqa: SIM115 - Blender's own for as long as it runs
         try:
             process = subprocess.Popen(

@@ -256,7 +256,7 @@ def _output(job: Job, stage: str, plan: Plan) -> list[Path]:
     if stage != PREVIEW:
         blender(plan)("write", path=str(job.file(stage).absolute()))
         return [job.file(stage)]
-    from ..scene.picture import compose_picture, view_size
+    from .picture import compose_picture, view_size
 
     width, height = view_size(PICTURE_HEIGHT)
     with tempfile.TemporaryDirectory(prefix=".sapiens2-", dir=job.folder) as folder:

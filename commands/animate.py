@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.common.errors import SapiensError, UsageError
-from . import away
+from . import through_worker
 from .armatures import bone_map_of, check_armature, open_armature, retarget_settings
 from .build import avatars_of, require_blender
 from .console import Console
@@ -69,10 +69,10 @@ def _motion(source: Path, best: Path, options: Namespace, console: Console) -> T
     chosen = {"fps": options.fps, "start": options.start, "end": options.end, "size": options.size}
     chosen |= {name: getattr(options, name) for name in ("model", "tasks", "device", "precision")} | {"flip_test": options.flip}
     if options.armature:
-        chosen["tasks"] = options.tasks or away.POSE_TASKS
+        chosen["tasks"] = options.tasks or through_worker.POSE_TASKS
     best_path = None if options.armature else best
-    if away.needed():
-        return away.take_of(source, chosen, asdict(settings), options.keep, best_path, console)
+    if through_worker.needed():
+        return through_worker.take_of(source, chosen, asdict(settings), options.keep, best_path, console)
     return _take(source, chosen, settings, options.keep, best_path, console)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.common.errors import SapiensError, UsageError
-from . import away
+from . import through_worker
 from .console import Console
 from .inputs import check_blend, check_writable, distinct, name_of, predictions_of
 
@@ -46,10 +46,10 @@ def build(
     """
     require_blender()
     console.claim_stdout()
+    from ..batch.picture import write_picture
     from ..scene.build import write_avatars
     from ..scene.export import export, export_ply
     from ..scene.files import new_file, save_blend
-    from ..scene.picture import write_picture
     from ..scene.separate import scans, separate
 
     new_file()
@@ -82,8 +82,8 @@ def build(
 
 def avatars_of(path: Path, options: Namespace, console: Console) -> list[Avatar]:
     """The avatars of a photo or of a predictions file, made in this process or, inside Blender, by the worker."""
-    if away.needed():
-        return away.avatars_of(path, options, avatar_settings(options), console)
+    if through_worker.needed():
+        return through_worker.avatars_of(path, options, avatar_settings(options), console)
     from ..core.avatar import make_avatars
     from ..core.formats.stored_inputs import focal_of
 

@@ -8,7 +8,7 @@ import sys
 from argparse import Namespace
 from importlib.metadata import PackageNotFoundError, version
 
-from .._version import VERSION
+from ..core.common.version import VERSION
 from ..runtime.memory import total_memory
 from .console import Console
 

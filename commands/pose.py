@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import away
+from . import through_worker
 from .armatures import bone_map_of, check_armature, open_armature, retarget_settings
 from .build import require_blender
 from .console import Console
@@ -45,8 +45,8 @@ def run(options: Namespace, console: Console) -> None:
 
 def pose_of(path: Path, options: Namespace, console: Console) -> Pose:
     """The pose in a photo, a predictions file or another program's keypoints; inside Blender the worker lifts it."""
-    if away.needed():
-        return away.pose_of(path, options.person, options, console)
+    if through_worker.needed():
+        return through_worker.pose_of(path, options.person, options, console)
     from ..core.formats.other_programs import foreign_pose, is_foreign
 
     if is_foreign(path):

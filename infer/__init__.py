@@ -1,11 +1,16 @@
 """The network: torch is imported here and nowhere else.
 
-    predict        a photo, or a group of them, to `core.common.predictions.Predictions`; clip: a video to everybody's poses
-    windows        through which parts of the photo to look; region_maps: the heads' maps of each, put together
-    focal          the lens that they agree on
-    preprocess     photo to input; postprocess: raw outputs to maps; guided_upsampling: coarse maps along the photo's edges
-    session        checkpoints, device, precision, memory; devices: what there is
-    model          Sapiens2 itself
+    predict            a photo, or a group of them, to `core.common.predictions.Predictions`
+    clip               a video to everybody's poses
+    windows            through which parts of the photo to look
+    region_maps        the heads' maps of each, put together
+    focal              the lens that they agree on
+    preprocess         photo to input
+    postprocess        raw outputs to maps
+    guided_upsampling  coarse maps along the photo's edges
+    session            checkpoints, device, precision, memory
+    devices            what the network can run on here
+    model              Sapiens2 itself
 
 `load_model(path)` and the other names of `model` are here too. Nothing is imported until it is asked for, so that reading the
 package's tables costs no torch.

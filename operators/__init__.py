@@ -1,1 +1,17 @@
+"""What an artist can do: read settings, call a function, write the scene, report. One module per kind of task.
 
+photo     where the photo comes from, and who in it is meant
+build     photo to scene, and stored predictions to scene
+job       waiting for the worker: modal in a window, blocking in background
+imports   predictions of ours, and the outputs of Meta's demo scripts
+stored    stored predictions and the open file
+maps      maps in the image editor, and boxes drawn there
+avatar    what is done with a finished avatar: pose, parts, files
+show      where the result is
+retarget  a pose onto an armature of the artist
+bones     the bone table of an armature
+motion    a clip, or a file of another program, onto an armature
+batch     a folder of photos and videos
+models    weights: download, import, licence
+setup     the runtime, the cache, the log and the report
+"""

@@ -130,7 +130,7 @@ class SAPIENS2_OT_batch(Idle, Operator):
         def ended(_job: Job) -> None:
             jobs.status.notes = summary(output)
 
-        run = partial(run_command, [str(python), "-I", "-u", str(jobs.WORKER), "command", *batch_arguments(settings)])
+        run = partial(run_command, [str(python), "-I", "-u", str(jobs.COMMAND_LINE), *batch_arguments(settings)])
         return submit(self, Task("batch", Path(settings.batch_folder).name or "Batch", {}, run=run, on_end=ended))
 
 

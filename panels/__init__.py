@@ -1,4 +1,17 @@
-"""The tab in the 3D viewport's sidebar: one module per step of the work. A panel draws what is and does nothing."""
+"""The tab in the 3D viewport's sidebar: one module per step of the work. A panel draws what is and does nothing.
+
+tab        where all our panels are, and when
+parts      what several panels draw: text that wraps, the running job, the last error
+setup      the face before there is a Python for the network
+reference  the photo, and who in it is meant
+model      the network: which one, on what, and what of it is installed
+run        the one button, its progress and its outcome
+maps       small pictures of what the network saw
+avatar     scan, texture and rig
+retarget   the pose onto an armature
+motion     a clip onto an armature
+batch      a folder of photos at once
+"""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def main() -> None:
     python = install()
     clock.say(f"went on to the end: torch {environment.installed_torch(home)}, {size(home):.2f} GB on the disk")
 
-    worker = Worker([str(python), "-I", "-u", str(extension / "worker_main.py"), "60"], options.folder / "worker.log")
+    worker = Worker([str(python), "-I", "-u", str(extension / "worker" / "start.py"), "60"], options.folder / "worker.log")
     photo = extension / "data" / "sample_photo.jpg"
     for turn in ("first", "second"):
         job = Job(

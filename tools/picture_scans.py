@@ -72,9 +72,9 @@ def picture(predictions: Predictions, path: Path, name: str) -> None:
     """Write the strip of one sample as a PNG with a palette."""
     from PIL import Image
 
+    from sapiens2_avatar.batch.picture import BACKDROP
     from sapiens2_avatar.scene import write_avatars
     from sapiens2_avatar.scene.files import new_file
-    from sapiens2_avatar.scene.picture import BACKDROP
     from sapiens2_avatar.scene.render import render_view
 
     scan = make_avatars(predictions, name, replace(AvatarSettings(), with_rig=False))[0]

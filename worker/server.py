@@ -1,6 +1,6 @@
 """The worker process: takes jobs on stdin, answers on stdout (`worker.protocol`), and keeps libraries away from both.
 
-Started as ``python -I -u worker_main.py``. One job at a time; the process leaves when it has been idle for long, when it is told
+Started as ``python -I -u worker/start.py``. One job at a time; the process leaves when it has been idle for long, when it is told
 to, and at once when the program that started it is gone.
 """
 

@@ -1,6 +1,7 @@
 """The photo, its camera, and who is in it.
 
-photo             any image file as upright sRGB; exif_orientation: how the camera was held, without an image library
+photo             any image file as upright sRGB
+exif_orientation  how the camera was held, without an image library
 video             clips and folders of images as frames
 people            who is in the photo
 matte             their border, moved to where the photo has it

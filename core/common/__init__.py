@@ -5,10 +5,12 @@ predictions   what a network saw in one photo, and its file
 spaces        the coordinate spaces, and the only sign flips
 landmarks     names: 308 keypoints, 29 body parts, 68 joints
 errors        the one error that reaches people: a sentence and the next step
-rotations     frames from directions, swing and twist, rigid fits; quaternions: rotations over time
+rotations     frames from directions, swing and twist, rigid fits
+quaternions   rotations over time
 colour        sRGB and linear light
 atomic_files  files that are whole or not there
 memo          results that a slider does not touch
 progress      how a long step tells how far it is
 processes     their environment and their streams
+version       of the product
 """

@@ -1,7 +1,7 @@
-"""Frames to the take of one person.
+"""Frames to the take of one person. `take` calls the others in their order.
 
-take            the stages below in their order
-tracking        who is who
-bone_lengths    one for a clip
-filters         outliers and smoothing
+take          poses of frames in, motion out
+tracking      who is who
+filters       outliers and smoothing
+bone_lengths  one length for a clip
 """

@@ -1,11 +1,16 @@
-"""Maps to mesh: the surface as the camera saw it.
+"""Maps to mesh: the surface as the camera saw it. `scan` calls the others in their order.
 
-scan            the stages below in their order
-person_mask     which pixels count; sampling_grid: which of them make geometry
-normal_map      the normal map made fit for use
-depth_noise     how far the depth is off
-depth_edges     where the surface is torn; depth_snap: pixels that hang between two surfaces
-depth_fusion    depth and normals fused, solved by multigrid
-pixel_mesh      pixels to triangles or quads; decimate: fewer of them
-body_parts      body parts on the mesh; materials: what they are made of
+scan           predictions in, surface out
+person_mask    which pixels count
+sampling_grid  which of them make geometry
+normal_map     the normal map made fit for use
+depth_noise    how far the depth is off
+depth_edges    where the surface is torn
+depth_snap     pixels that hang between two surfaces
+depth_fusion   depth and normals fused
+multigrid      the solver of that
+pixel_mesh     pixels to triangles or quads
+decimate       fewer triangles for the same surface
+body_parts     body parts on the mesh
+materials      what they are made of
 """

@@ -1,9 +1,13 @@
-"""Maps to images on the mesh.
+"""Maps to images on the mesh. `textures` calls the others in their order.
 
-textures          the stages below in their order
-delight           the light taken out of the photo; lighting: how much reaches each point; colour_clusters: of a garment
-detail_transfer   what a network's blur has lost
-foreground        borders without the background; inpaint: what is not seen
-uv_atlas          texture coordinates without overlap; rasterise: triangles on texels
-tangent_maps      normal map and displacement of what the mesh cannot carry
+textures         maps in, textures out
+delight          the light taken out of the photo
+lighting         how much light reaches each point
+colour_clusters  the few colours of a garment
+detail_transfer  what a network's blur has lost
+foreground       borders without the background
+inpaint          what is not seen
+uv_atlas         texture coordinates without overlap
+rasterise        triangles on texels
+tangent_maps     normal map and displacement of what the mesh cannot carry
 """

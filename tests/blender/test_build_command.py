@@ -12,7 +12,7 @@ bpy = pytest.importorskip("bpy")
 pytest.importorskip("scipy", reason="building needs SciPy and OpenCV, which Blender's own Python does not have")
 pytest.importorskip("cv2", reason="building needs SciPy and OpenCV, which Blender's own Python does not have")
 
-from sapiens2_avatar.cli import main  # noqa: E402
+from sapiens2_avatar.commands.cli import main  # noqa: E402
 from sapiens2_avatar.core.common.spaces import pixel_from_uv  # noqa: E402
 
 SAMPLES = ["body_apose", "body_crossed", "body_walk", "body_sit", "face_a", "face_b"]
@@ -252,7 +252,7 @@ def demo_outputs(studio, part, tmp_path) -> Path:
 def test_outputs_of_meta_s_scripts_are_built_and_posed_from(
     away, demo_outputs, rig_file, worker, part, monkeypatch, capsys, tmp_path
 ):
-    monkeypatch.setattr(part("commands.away"), "needed", lambda: away)
+    monkeypatch.setattr(part("commands.through_worker"), "needed", lambda: away)
     out = str(tmp_path / "o.blend")
     files = [
         str(demo_outputs / name) for name in ("seg/sitting_seg.npy", "pointmap/sitting_depth.npy", "pose/pose_predictions.json")

@@ -143,7 +143,7 @@ def test_the_command_is_there_and_tells_its_usage(extension, part):
 
 
 def test_what_is_missing_is_told_without_a_runtime(extension, part, monkeypatch, capsys):
-    registration, away = part("registration"), part("commands.away")
+    registration, away = part("registration"), part("commands.through_worker")
     monkeypatch.setattr(away, "needed", lambda: True)
     monkeypatch.setenv("SAPIENS2_PYTHON", "")
     assert registration._command(["doctor", "--json"]) == 0

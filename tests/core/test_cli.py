@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sapiens2_avatar.cli import main, parser
+from sapiens2_avatar.commands.cli import main, parser
 from sapiens2_avatar.commands.console import Console
 from sapiens2_avatar.core.common.errors import SapiensError
 

@@ -71,7 +71,7 @@ def test_download_tells_how_far_it_is(small):
 def test_killed_in_the_middle_it_leaves_no_process_and_goes_on(small, real_uv):
     small.pause = 0.2
     code = (
-        f"from pathlib import Path\nfrom sapiens2_avatar.core import runtime as r\n"
+        f"from pathlib import Path\nfrom sapiens2_avatar.runtime import environment as r\n"
         f"r.LOCK, r.TORCH, r.DISK_GIGABYTES = Path({str(environment.LOCK)!r}), Path({str(environment.TORCH)!r}), (0, 0)\n"
         f"r.uv_program = lambda folder: Path({str(real_uv)!r})\n"
         f"r.install(Path({str(small.home)!r}), Path({str(small.log)!r}), lambda *_: None, lambda: False, r.Source(backend='pypi'))\n"

@@ -19,8 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = f"""
 import sys, time, os
 sys.path.insert(0, {str(ROOT)!r})
-from worker_main import load_package
-load_package()
+import load_package
 from sapiens2_avatar.worker.server import serve
 from sapiens2_avatar.core.common.errors import SapiensError
 

@@ -26,7 +26,7 @@ def descendants(pid: int) -> list:
 def main(source: Path, output: Path) -> int:
     from ray.cluster_utils import Cluster
 
-    from sapiens2_avatar.cli import main as command
+    from sapiens2_avatar.commands.cli import main as command
 
     store = 80 * 2**20
     head = {"num_cpus": 0, "object_store_memory": store, "include_dashboard": False}

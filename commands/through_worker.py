@@ -36,7 +36,7 @@ def whole(arguments: list[str]) -> int:
     from .. import jobs
     from ..core.common.processes import clean_environment
 
-    command = [str(_python()), "-I", "-u", str(jobs.WORKER), "command", *arguments]
+    command = [str(_python()), "-I", "-u", str(jobs.COMMAND_LINE), *arguments]
     if arguments[0] == "batch":
         command += jobs.this_blender()
     return subprocess.run(command, env=clean_environment()).returncode

@@ -3,4 +3,4 @@
 import tomllib
 from pathlib import Path
 
-VERSION: str = tomllib.loads((Path(__file__).parent / "blender_manifest.toml").read_text("utf-8"))["version"]
+VERSION: str = tomllib.loads((Path(__file__).parents[2] / "blender_manifest.toml").read_text("utf-8"))["version"]

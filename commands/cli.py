@@ -10,8 +10,8 @@ import argparse
 import os
 from importlib import import_module
 
-from .commands import arguments
-from .weights.catalogue import TASKS
+from ..weights.catalogue import TASKS
+from . import arguments
 
 
 def _add_model_options(parser: argparse.ArgumentParser, box: bool = True) -> None:
@@ -313,17 +313,17 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status. Never raises for an expected failure."""
-    from .core.common.errors import SapiensError, UsageError
+    from ..core.common.errors import SapiensError, UsageError
 
     grammar = parser()
     try:
         options = grammar.parse_args(argv)
     except SystemExit as leave:
         return int(leave.code or 0)
-    from .commands.console import Console
+    from .console import Console
 
     if options.version:
-        from ._version import VERSION
+        from ..core.common.version import VERSION
 
         Console().result(VERSION)
         return 0
@@ -332,7 +332,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     console = Console(as_json=options.json, quiet=options.quiet)
     try:
-        import_module(f".commands.{options.command}", __package__).run(options, console)
+        import_module(f".{options.command}", __package__).run(options, console)
     except UsageError as error:
         console.failed(None, error)
         console.close()

@@ -18,7 +18,7 @@ def write_picture(path: Path, photo: np.ndarray, collection, height: int = 768, 
 
     photo is (H, W, 3) uint8 sRGB; the picture is `height` pixels high.
     """
-    from .render import render_view
+    from ..scene.render import render_view
 
     with tempfile.TemporaryDirectory() as folder:
         view = render_view(collection, Path(folder) / "view.png", view_size(height), samples=samples)

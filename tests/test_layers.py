@@ -1,0 +1,175 @@
+"""Who may import whom, read from the source: room by room, with every module of the product in one of them."""
+
+import ast
+import re
+import subprocess
+import sys
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMON = "core.common"
+ARRAYS_ONLY = {"bpy", "mathutils", "torch", "timm"}
+
+# room or module -> (rooms that it may import, foreign packages that it may never import); a room imports itself freely
+ROOMS = {
+    # the product: arrays in, arrays out
+    "core.common": (set(), ARRAYS_ONLY | {"scipy", "cv2"}),
+    "core.capture": ({COMMON}, ARRAYS_ONLY),
+    "core.surface": ({COMMON, "core.capture"}, ARRAYS_ONLY),
+    "core.texture": ({COMMON, "core.surface"}, ARRAYS_ONLY),
+    "core.pose": ({COMMON, "core.capture"}, ARRAYS_ONLY),
+    "core.rig": ({COMMON, "core.pose"}, ARRAYS_ONLY),
+    "core.retarget": ({COMMON, "core.pose"}, ARRAYS_ONLY),
+    "core.motion": ({COMMON, "core.capture", "core.pose", "core.retarget"}, ARRAYS_ONLY),
+    "core.formats": ({COMMON, "core.capture", "core.pose", "core.retarget", "core.motion"}, ARRAYS_ONLY),
+    "core.avatar": ({COMMON, "core.capture", "core.surface", "core.texture", "core.pose", "core.rig"}, ARRAYS_ONLY),
+    # the network, its weights, its Python, and the process that runs it
+    "weights": ({COMMON}, ARRAYS_ONLY | {"scipy", "cv2"}),
+    "runtime": ({COMMON}, ARRAYS_ONLY | {"scipy", "cv2"}),
+    "infer": ({"core", "weights"}, {"bpy", "mathutils"}),
+    "worker": ({"core", "infer", "weights"}, {"bpy", "mathutils", "torch", "timm"}),
+    # Blender
+    "scene": ({"core"}, {"torch", "timm", "scipy", "cv2"}),
+    "preference_values": (set(), {"torch", "timm", "scipy", "cv2"}),
+    "folders": ({COMMON, "preference_values"}, {"torch", "timm", "scipy", "cv2"}),
+    "jobs": ({COMMON, "core.formats", "weights", "runtime", "worker", "preference_values", "folders"}, {"torch", "timm", "scipy", "cv2"}),
+    "preferences": ({"weights", "preference_values", "jobs"}, {"torch", "timm", "scipy", "cv2"}),
+    "properties": ({"core", "scene", "preference_values"}, {"torch", "timm", "scipy", "cv2"}),
+    "thumbnails": ({"core", "folders"}, {"torch", "timm", "scipy", "cv2"}),
+    "operators": (
+        {"core", "scene", "weights", "runtime", "worker", "jobs", "folders", "preference_values", "properties", "thumbnails"},
+        {"torch", "timm"},
+    ),
+    "panels": ({"core", "weights", "jobs", "preference_values", "properties", "thumbnails"}, {"torch", "timm", "scipy", "cv2"}),
+    "registration": (
+        {"core", "jobs", "panels", "preferences", "properties", "thumbnails", "operators", "commands"},
+        {"torch", "timm", "scipy", "cv2"},
+    ),
+    # without a window
+    "batch": ({"core", "infer", "weights", "scene"}, {"torch", "timm"}),
+    "commands": ({"core", "batch", "infer", "weights", "runtime", "worker", "scene", "jobs"}, {"torch", "timm"}),
+    # the doors
+    "load_package": (set(), {"bpy", "torch", "timm", "scipy", "cv2"}),
+    "__init__": ({"registration"}, {"bpy", "torch", "timm", "scipy", "cv2"}),
+    "__main__": ({"commands"}, {"bpy", "torch", "timm", "scipy", "cv2"}),
+    "data": (set(), ARRAYS_ONLY),
+}  # fmt: skip
+HEAVY_AT_MODULE_LEVEL = {"scipy", "cv2", "PIL", "torch", "timm", "huggingface_hub", "av", "fast_simplification"}
+NOT_THE_PRODUCT = {"tests", "benchmarks", "tools"}
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the product: dotted name -> file. A package goes by its own name."""
+    known = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if known.returncode == 0 and known.stdout:
+        paths = [ROOT / line for line in known.stdout.splitlines()]
+    else:  # an unpacked source archive
+        paths = [p for p in ROOT.rglob("*.py") if not any(part.startswith(".") for part in p.relative_to(ROOT).parts)]
+    found = {}
+    for path in paths:
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[0] not in NOT_THE_PRODUCT and path.exists():
+            found[".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)] = path
+    return found
+
+
+def room_of(module: str) -> str | None:
+    """The row of `ROOMS` that a module belongs to: its own, else that of the nearest package around it."""
+    while module:
+        if module in ROOMS:
+            return module
+        module = module.rpartition(".")[0]
+    return None
+
+
+@cache
+def imports(module: str) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """(modules of the project, foreign packages, foreign packages at module level) that the source of a module imports."""
+    path = modules()[module]
+    package = module.split(".") if path.name == "__init__.py" and module != "__init__" else module.split(".")[:-1]
+    inside, foreign, top = set(), set(), set()
+    tree = ast.parse(path.read_text("utf-8"))
+    # Functions, and `if TYPE_CHECKING:`, which is false when the program runs.
+    guarded = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    functions = [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    lazy = {id(n) for part in guarded + functions for n in ast.walk(part)}
+    for node in ast.walk(tree):
+        own = isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").split(".")[0] == "sapiens2_avatar")
+        if own:
+            base = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join([*base, *([node.module.removeprefix("sapiens2_avatar").strip(".")] if node.module else [])])
+            for alias in node.names:
+                name = f"{source}.{alias.name}".strip(".")
+                inside.add(name if name in modules() else source)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = {a.name.split(".")[0] for a in node.names} if isinstance(node, ast.Import) else {node.module.split(".")[0]}
+            foreign |= names
+            if id(node) not in lazy:
+                top |= names
+    return frozenset(inside - {""}), frozenset(foreign), frozenset(top)
+
+
+def test_every_module_has_a_room():
+    assert [m for m in modules() if room_of(m) is None and m != "core"] == []
+    assert set(ROOMS) <= {room_of(m) for m in modules()}, "a row without a module"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_follow_the_arrows(room):
+    allowed, forbidden = ROOMS[room]
+    wrong = []
+    for module in (m for m in modules() if room_of(m) == room):
+        inside, foreign, _ = imports(module)
+        for name in sorted(inside):
+            target = room_of(name) or name
+            if target != room and not any(target == a or target.startswith(f"{a}.") for a in allowed):
+                wrong.append(f"{module} imports {name}")
+        wrong += [f"{module} imports {name}" for name in sorted(foreign & forbidden)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_two_modules_import_each_other():
+    graph = {m: {name for name in imports(m)[0] if name in modules() and name != m} for m in modules()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "infer"])
+def test_heavy_libraries_are_imported_by_the_functions_that_use_them(room):
+    """Blender's own Python has numpy only, and must draw the panels and write scenes with it."""
+    wrong = [f"{m}: {x}" for m in modules() if room_of(m) == room for x in sorted(imports(m)[2] & HEAVY_AT_MODULE_LEVEL)]
+    assert not wrong, "\n".join(wrong)
+
+
+def _packages() -> list[str]:
+    return sorted(m for m, path in modules().items() if path.name == "__init__.py" and m not in ("__init__", "data"))
+
+
+@pytest.mark.parametrize("package", _packages())
+def test_the_map_of_a_package_has_a_row_for_every_module(package):
+    rows = re.findall(r"^ *(\w+)  +\S", ast.get_docstring(ast.parse(modules()[package].read_text("utf-8"))) or "", re.MULTILINE)
+    assert sorted(rows) == sorted(m.rpartition(".")[2] for m in modules() if m.rpartition(".")[0] == package)
+
+
+def test_only_spaces_flips_signs():
+    """diag(1, -1, -1) and its spellings live in core/common/spaces.py alone."""
+    spellings = ("[1, -1, -1]", "(1, -1, -1)", "[1.0, -1.0, -1.0]", "(1.0, -1.0, -1.0)")
+    wrong = [
+        m for m, path in modules().items() if m != "core.common.spaces" and any(s in path.read_text("utf-8") for s in spellings)
+    ]
+    assert not wrong
+
+
+def test_import_loads_nothing_heavy():
+    code = (
+        "import sys, sapiens2_avatar as s2; s2.Predictions; "
+        "print(*sorted({m.split('.')[0] for m in sys.modules} & {'torch','timm','scipy','cv2','PIL','bpy','huggingface_hub'}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
