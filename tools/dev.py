@@ -169,7 +169,7 @@ def test(arguments: list[str]) -> None:
     lint()
     env = {**os.environ, "EXT_ZIP": str(build())}
     # Blender's module and torch's tests in processes of their own, as they are in use.
-    run(python_of("main"), "-m", "pytest", "tests/core", "tests/infer", *arguments, env=env)
+    run(python_of("main"), "-m", "pytest", "--ignore=tests/blender", "--ignore=tests/gui", *arguments, env=env)
     run(python_of("main"), "-m", "pytest", "tests/blender", *arguments, env=env)
     run(python_of("main"), "-m", "pytest", "-rs", "tests/gui", *arguments, env=env | window())
     for name in ("blender-4.2", "blender-5.0", "blender-5.2"):

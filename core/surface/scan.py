@@ -49,7 +49,7 @@ class ScanSettings:
     quads              the mesh has quads instead of triangles, unless it was decimated
     """
 
-    depth_fusion: float = 0.5
+    refine: float = 0.5
     resolution: str | int = "full"
     min_component: int = 200
     alpha_threshold: float = 0.5

@@ -21,7 +21,7 @@ def command(part, capsys, worker):
     """Function: run the command line; its exit status, the JSON that it prints, and what it says."""
 
     def run(*arguments: object) -> tuple[int, dict, str]:
-        status = part("cli").main([*map(str, arguments), "--json"])
+        status = part("commands.cli").main([*map(str, arguments), "--json"])
         said = capsys.readouterr()
         return status, json.loads(said.out[said.out.index("{\n") :]), said.err  # Blender prints before it
 

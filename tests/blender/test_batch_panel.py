@@ -16,7 +16,7 @@ def test_the_settings_of_the_sidebar_are_arguments_that_the_command_line_takes(p
     settings.resolution, settings.faces, settings.refine, settings.with_rig = "FACES", 5000, 0.25, False
     settings.scale, settings.stature, settings.batch_export, settings.batch_retry = "STATURE", 1.7, "glb", True
     settings.batch_picture, settings.flip, settings.colour = False, False, "photo"
-    options = part("cli").parser().parse_args(part("operators.batch").batch_arguments(settings))
+    options = part("commands.cli").parser().parse_args(part("operators.batch").batch_arguments(settings))
     assert (options.source, options.output) == (str(tmp_path / "in"), str(tmp_path / "out"))
     assert (options.resolution, options.detail, options.no_rig, options.colour) == (5000, 0.25, True, "photo")
     assert (options.stature, options.distance, options.export) == (pytest.approx(1.7), None, ["glb"])

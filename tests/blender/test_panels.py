@@ -113,7 +113,7 @@ def test_the_model_panel_looks_at_the_memory_of_the_chosen_device(part, monkeypa
 
 def test_the_panel_has_the_precisions_of_the_command_line(part):
     items = part("properties").SapiensSettings.bl_rna.properties["precision"].enum_items
-    commands = next(action for action in part("cli").parser()._actions if isinstance(action.choices, dict)).choices
+    commands = next(action for action in part("commands.cli").parser()._actions if isinstance(action.choices, dict)).choices
     known = next(action for action in commands["predict"]._actions if action.dest == "precision").choices
     assert [item.identifier for item in items] == list(known) and all(item.description for item in items)
 

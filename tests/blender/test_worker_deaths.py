@@ -47,7 +47,7 @@ def seen(studio) -> Path:
 def test_killed_in_each_stage(worker, part, seen, tmp_path, monkeypatch, how):
     job_class, state = part("worker.client").Job, part("worker.client").State
     build = {"predictions": str(seen), "name": "Anna", "output": str(tmp_path / "avatars.safetensors")}
-    run = {**build, "predictions": str(tmp_path / "made.safetensors"), "photo": str(Path(part("cli").__file__).parent / "data" / "sample_photo.jpg"), "model": "preview"}  # fmt: skip
+    run = {**build, "predictions": str(tmp_path / "made.safetensors"), "photo": str(Path(part("jobs").__file__).parent / "data" / "sample_photo.jpg"), "model": "preview"}  # fmt: skip
     if how == "memory":
         # Freed arrays go back to the system at once, so that a limit meets the next array, not what an earlier one left.
         monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", str(1 << 16))

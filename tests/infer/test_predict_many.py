@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
 
 from sapiens2_avatar.core.common.errors import SapiensError  # noqa: E402
-from sapiens2_avatar.infer import network as networks  # noqa: E402
+from sapiens2_avatar.infer import session as sessions  # noqa: E402
 from sapiens2_avatar.infer import predict as predicts  # noqa: E402
 from sapiens2_avatar.infer.predict import predict, predict_many  # noqa: E402
 from sapiens2_avatar.infer.session import Network, find_checkpoints  # noqa: E402
@@ -44,8 +44,8 @@ def loads(monkeypatch, tmp_path):
         found.append(path.stem)
         return original(path, *arguments)
 
-    original = networks.load_model
-    monkeypatch.setattr(networks, "load_model", load)
+    original = sessions.load_model
+    monkeypatch.setattr(sessions, "load_model", load)
     monkeypatch.setattr(predicts, "find_checkpoints", split)
     return found
 

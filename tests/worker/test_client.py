@@ -48,9 +48,9 @@ def die(progress, number):
     time.sleep(5)
 
 def garbage(progress):
-    from sapiens2_avatar.infer import worker
+    from sapiens2_avatar.worker import server
     import gc
-    channel = next(o for o in gc.get_objects() if isinstance(o, worker.Channel))
+    channel = next(o for o in gc.get_objects() if isinstance(o, server.Channel))
     channel._output.write(b"this is no message\\n")
     time.sleep(5)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from pose_people import cut_below
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.common.landmarks import keypoint_index
@@ -15,9 +14,6 @@ from sapiens2_avatar.core.formats.avatar_file import load_avatars, save_avatars
 from sapiens2_avatar.core.formats.pose_file import load_pose, save_pose
 from sapiens2_avatar.core.pose.lift import lift_pose
 from sapiens2_avatar.core.surface.scan import ScanSettings
-
-sys.path.insert(0, str(Path(__file__).parent))
-from pose_people import cut_below
 
 LEG = ("left_hip", "left_knee", "left_ankle")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from retarget import forward_kinematics
 from rig_factory import make_rig, with_legs
-from test_motion import FPS, as_poses, walker
+from test_take import FPS, as_poses, walker
 
 from sapiens2_avatar.core.common.landmarks import SIDES, joint_swap
 from sapiens2_avatar.core.common.rotations import angle_between

@@ -16,7 +16,7 @@ pytest.importorskip("ray", reason="the Ray engine is an optional extra")
 psutil = pytest.importorskip("psutil", reason="needs psutil to end what hangs")
 Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 170
 # One thread per process: how a sum is split among threads shows in its last bits, and a node has one core here.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}

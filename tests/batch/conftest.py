@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SAMPLE = Path(__file__).resolve().parents[3] / "data" / "sample_photo.jpg"
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample_photo.jpg"
 # One thread per process: how a sum is split among threads shows in its last bits.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 LONG = "é" * 50 + "x" * 146 + ".jpg"  # 200 characters; a name of more than 255 bytes cannot exist on most disks
