@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from studio import STUDIO, read_maps, sample_names
 
+from measures.studio import STUDIO, read_maps, sample_names
 from sapiens2_avatar.core.capture.camera import estimate_camera
 from sapiens2_avatar.core.common.colour import byte_image, linear_from_srgb, srgb_from_linear
 from sapiens2_avatar.core.common.predictions import Predictions

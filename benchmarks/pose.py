@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from studio import STUDIO, read_predictions, sample_names
 
+from measures.studio import STUDIO, read_predictions, sample_names
 from sapiens2_avatar.core.common.arrays import Pose, RigData
 from sapiens2_avatar.core.common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints
 from sapiens2_avatar.core.common.predictions import Predictions

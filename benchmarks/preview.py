@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from studio import PACKED, STUDIO, read_maps
 
+from measures.studio import PACKED, STUDIO, read_maps
 from sapiens2_avatar.infer import load_model
 from sapiens2_avatar.infer.predict import predict
 

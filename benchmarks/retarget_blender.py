@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import bpy
 import numpy as np
-from retarget import LIMBS, source_motion, worst_jump
 
+from measures.round_trip import LIMBS, source_motion, worst_jump
 from sapiens2_avatar.core.common.rotations import angle_between
 from sapiens2_avatar.core.formats.bvh import BvhClip
 from sapiens2_avatar.core.retarget.body_motion import BodyMotion

@@ -20,8 +20,8 @@ import bpy
 import cv2
 import numpy as np
 from mathutils import Quaternion, Vector
-from studio import STUDIO, read_predictions, sample_names
 
+from measures.studio import STUDIO, read_predictions, sample_names
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.rig.metarig import RigSettings, make_rig
 from sapiens2_avatar.core.rig.rigify_types import collection_of

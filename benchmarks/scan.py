@@ -20,8 +20,8 @@ from collections.abc import Callable
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from studio import SHARED, STUDIO, read_predictions
 
+from measures.studio import SHARED, STUDIO, read_predictions
 from sapiens2_avatar.core import avatar
 from sapiens2_avatar.core.capture.camera import estimate_camera
 from sapiens2_avatar.core.common.predictions import Predictions

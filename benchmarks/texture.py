@@ -17,8 +17,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from studio import STUDIO, read_maps, sample_names
 
+from measures.studio import STUDIO, read_maps, sample_names
 from sapiens2_avatar.core.capture.camera import estimate_camera
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.surface.body_parts import part_weights

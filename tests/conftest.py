@@ -10,9 +10,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SAPIENS2_SHARED", ROOT.parent / "shared"))
 
-# What tests share as plain modules: rigs and walks of the benchmarks, people, and reading Blender's data.
-sys.path[:0] = [str(ROOT / room) for room in ("benchmarks", "tests/core", "tests/core/motion", "tests/blender")]
-
 STATUS = pytest.StashKey[int]()
 
 

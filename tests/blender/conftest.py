@@ -136,9 +136,9 @@ def make_avatar(part):
 
 @pytest.fixture(scope="session")
 def factory(extension) -> ModuleType:
-    """benchmarks/rig_factory.py: rigs of every family. It uses the checkout under its own name."""
+    """benchmarks/measures/rig_factory.py: rigs of every family. It uses the checkout under its own name."""
     _checkout()
-    import rig_factory
+    from measures import rig_factory
 
     return rig_factory
 

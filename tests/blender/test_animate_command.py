@@ -11,7 +11,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from characters import keypoint_file, walking
+
+from support.characters import keypoint_file, walking
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,8 +79,7 @@ def test_keypoints_of_a_photo_pose_an_armature(kind, factory, command, rig_file,
 
 def test_bvh_is_put_on_an_armature_and_out_again(factory, command, rig_file, tmp_path, part) -> None:
     """Onto another family, out as BVH, FBX and glTF: the limbs point the same way, and only one motion is in the files."""
-    from retarget import forward_kinematics
-
+    from measures.round_trip import forward_kinematics
     from sapiens2_avatar.core.formats.bvh import BvhClip, read_bvh, write_bvh
     from sapiens2_avatar.core.formats.other_programs import read_bvh_motion
     from sapiens2_avatar.core.retarget.body_motion import motion_from_joints

@@ -19,8 +19,7 @@ def settings():
 @pytest.fixture
 def pose(character, part):
     """The mean person with bent arms, in the space of a level camera, and where that camera stands."""
-    from rig_factory import person
-
+    from measures.rig_factory import person
     from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
 
     data, frames = part("core.common.arrays"), part("core.common.spaces")

@@ -9,7 +9,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from characters import keypoint_file, walking
+
+from support.characters import keypoint_file, walking
 
 
 @pytest.fixture
@@ -93,6 +94,7 @@ def test_a_folder_of_keypoint_files_and_a_bvh(settled, factory, tmp_path) -> Non
     assert bpy.ops.sapiens2.import_motion(filepath=str(folder / "f1.json"), sequence=True) == {"FINISHED"}
     assert values(bpy.data.objects["mixamo"].animation_data.action).shape[1] == 3
 
+    from measures.round_trip import forward_kinematics
     from sapiens2_avatar.core.formats.bvh import BvhClip, write_bvh
     from sapiens2_avatar.core.retarget.body_motion import motion_from_joints
     from sapiens2_avatar.core.retarget.recognise import recognise
@@ -100,9 +102,7 @@ def test_a_folder_of_keypoint_files_and_a_bvh(settled, factory, tmp_path) -> Non
 
     rest = factory.make_rig("cmu_bvh_cgspeed", "T")
     solved = retarget_motion(motion_from_joints(walking(factory, 6)), rest, recognise(rest))
-    import retarget
-
-    rotations, heads = retarget.forward_kinematics(rest, solved)
+    rotations, heads = forward_kinematics(rest, solved)
     path = write_bvh(BvhClip(rest, rotations, heads[:, 0], 24.0), tmp_path / "clip.bvh")
     assert bpy.ops.sapiens2.import_motion(filepath=str(path)) == {"FINISHED"}
     assert values(bpy.data.objects["mixamo"].animation_data.action).shape[1] == 6

@@ -7,7 +7,8 @@ from dataclasses import replace
 import bpy
 import numpy as np
 import pytest
-from reading import roles
+
+from support.reading import roles
 
 
 def posed(scan) -> tuple[np.ndarray, np.ndarray]:

@@ -19,9 +19,9 @@ FAMILIES = ("mixamo", "ue5_manny_quinn_metahuman_body", "vrm1", "smplx", "mpfb_d
 
 @pytest.fixture(scope="session")
 def kinematics(factory):
-    import retarget
+    from measures.round_trip import forward_kinematics
 
-    return retarget.forward_kinematics
+    return forward_kinematics
 
 
 @pytest.fixture

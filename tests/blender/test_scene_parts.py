@@ -7,7 +7,8 @@ from dataclasses import replace
 import bpy
 import numpy as np
 import pytest
-from reading import read, roles
+
+from support.reading import read, roles
 
 
 @pytest.fixture

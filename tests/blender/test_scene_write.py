@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
-from reading import read, roles
+
+from support.reading import read, roles
 
 
 @pytest.fixture

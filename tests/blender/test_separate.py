@@ -8,7 +8,8 @@ from dataclasses import replace
 import bpy
 import numpy as np
 import pytest
-from reading import read
+
+from support.reading import read
 
 
 def with_role(collection, role):

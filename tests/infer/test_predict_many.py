@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch")
 Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
 
 from sapiens2_avatar.core.common.errors import SapiensError  # noqa: E402
-from sapiens2_avatar.infer import session as sessions  # noqa: E402
 from sapiens2_avatar.infer import predict as predicts  # noqa: E402
+from sapiens2_avatar.infer import session as sessions  # noqa: E402
 from sapiens2_avatar.infer.predict import predict, predict_many  # noqa: E402
 from sapiens2_avatar.infer.session import Network, find_checkpoints  # noqa: E402
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rig_factory import make_rig
 
+from measures.rig_factory import make_rig
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.rotations import rotation_from_vector
 from sapiens2_avatar.core.formats.bvh import BvhClip, read_bvh, write_bvh

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from pose_people import cut_below
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.common.landmarks import keypoint_index
@@ -14,6 +13,7 @@ from sapiens2_avatar.core.formats.avatar_file import load_avatars, save_avatars
 from sapiens2_avatar.core.formats.pose_file import load_pose, save_pose
 from sapiens2_avatar.core.pose.lift import lift_pose
 from sapiens2_avatar.core.surface.scan import ScanSettings
+from support.people import cut_below
 
 LEG = ("left_hip", "left_knee", "left_ankle")
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pose_people import BODY, cut_below, photograph, quarter_turned, standing
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.common.arrays import Avatar, Camera
@@ -16,6 +15,7 @@ from sapiens2_avatar.core.common.rotations import unit
 from sapiens2_avatar.core.pose.lift import lift_pose
 from sapiens2_avatar.core.rig.metarig import RigSettings, make_rig
 from sapiens2_avatar.core.surface.scan import ScanSettings
+from support.people import BODY, cut_below, photograph, quarter_turned, standing
 
 
 def build(predictions: Predictions, rest: str = "photo") -> list[Avatar]:

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pose_people import BODY, QUARTER_TURN, cut_below, mirrored, quarter_turned
 
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, joint_swap
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.pose.lift import PoseSettings, lift_pose, lift_poses
+from support.people import BODY, QUARTER_TURN, cut_below, mirrored, quarter_turned
 
 SAMPLES = ("body_apose", "body_crossed", "body_walk", "body_sit")
 

@@ -6,7 +6,6 @@ import itertools
 
 import numpy as np
 import pytest
-from pose_people import mirrored, photograph, standing
 
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, SIDES, joint_index, joint_swap, keypoint_index
@@ -16,6 +15,7 @@ from sapiens2_avatar.core.pose.anatomy import chest_frame
 from sapiens2_avatar.core.pose.initial_guess import on_ray
 from sapiens2_avatar.core.pose.lift import lift_pose
 from sapiens2_avatar.core.pose.monocular import LEANS, lean_forms
+from support.people import mirrored, photograph, standing
 
 LIMBS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
 CAMERA = Camera(800, 1000, 1400.0, 1400.0, 399.5, 499.5)

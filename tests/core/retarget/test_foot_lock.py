@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from retarget import forward_kinematics
-from rig_factory import make_rig, with_legs
-from test_take import FPS, as_poses, walker
 
+from measures.rig_factory import make_rig, with_legs
+from measures.round_trip import forward_kinematics
 from sapiens2_avatar.core.common.landmarks import SIDES, joint_swap
 from sapiens2_avatar.core.common.rotations import angle_between
 from sapiens2_avatar.core.motion.take import MotionSettings, make_take
@@ -15,6 +14,7 @@ from sapiens2_avatar.core.retarget.bone_map import BoneMap
 from sapiens2_avatar.core.retarget.ground_contacts import spans
 from sapiens2_avatar.core.retarget.recognise import recognise
 from sapiens2_avatar.core.retarget.solve import RetargetSettings, retarget_motion
+from support.walks import FPS, as_poses, walker
 
 pytest.importorskip("scipy", reason="motion is filtered with scipy")
 PROPORTIONS = [("mixamo", 1.25, 0.8), ("mixamo", 0.7, 1.2), ("ue4_mannequin", 0.5, 0.5), ("smplx", 1.6, 1.6), ("vrm1", 1.0, 1.0)]

@@ -134,7 +134,7 @@ def test_gain_zero_and_an_unseen_face_leave_the_bones_alone():
 
 def talking(frames: int = 60) -> list[Pose]:
     """A standing person whose lips part by 19 mm in the middle of the clip, and who looks to their left then."""
-    from pose_people import standing
+    from support.people import standing
 
     joints, points = standing(0)
     whole = np.ones(68, np.float32)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rig_factory import BUILDABLE, REST_POSES, make_rig
 
+from measures.rig_factory import BUILDABLE, REST_POSES, make_rig
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import SIDES
 from sapiens2_avatar.core.retarget.armature import RestRig

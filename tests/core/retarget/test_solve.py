@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from retarget import LIMBS, directions, forward_kinematics
-from rig_factory import BUILDABLE, REST_POSES, STATURE, make_rig, person
 
+from measures.rig_factory import BUILDABLE, REST_POSES, STATURE, make_rig, person
+from measures.round_trip import LIMBS, directions, forward_kinematics
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, joint_swap
 from sapiens2_avatar.core.common.rotations import angle_between, rotation_from_vector

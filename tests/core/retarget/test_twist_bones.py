@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from retarget import forward_kinematics
-from rig_factory import BUILDABLE, CHAINED, make_rig, person, with_twists
 
+from measures.rig_factory import BUILDABLE, CHAINED, make_rig, person, with_twists
+from measures.round_trip import forward_kinematics
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
 from sapiens2_avatar.core.common.rotations import rotation_from_vector, swing_twist, unit
 from sapiens2_avatar.core.retarget.body_motion import motion_from_joints

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pose_people import CAMERA_FROM_BODY, standing
 
 from sapiens2_avatar.core.common.arrays import Camera, MeshData, Pose, SkinWeights
 from sapiens2_avatar.core.common.landmarks import DATA, JOINT_NAMES, keypoint_index, keypoint_swap, part_labels
@@ -19,6 +18,7 @@ from sapiens2_avatar.core.pose.lift import lift_pose
 from sapiens2_avatar.core.rig.face_bones import face_bones
 from sapiens2_avatar.core.rig.face_weights import add_face, eye_share, jaw_share
 from sapiens2_avatar.core.rig.metarig import RigSettings, make_rig
+from support.people import CAMERA_FROM_BODY, standing
 
 METARIG = json.loads((DATA / "rigify_face.json").read_text("utf-8"))["bones"]
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pose_people import photograph, standing
 
 from sapiens2_avatar.core.common.arrays import Camera, MeshData, Pose, SkinWeights
 from sapiens2_avatar.core.common.errors import SapiensError
@@ -18,6 +17,7 @@ from sapiens2_avatar.core.pose.lift import lift_pose
 from sapiens2_avatar.core.rig.metarig import RigSettings, make_rig
 from sapiens2_avatar.core.rig.rest_pose import bone_frames, deform, pose_rig, rest_rotations, standing_rig, unpose
 from sapiens2_avatar.core.rig.rigify_types import RIGIFY_BONES, RIGIFY_COLLECTIONS, collection_of
+from support.people import photograph, standing
 
 CAMERA = Camera(800, 1000, 1400.0, 1400.0, 399.5, 499.5)
 

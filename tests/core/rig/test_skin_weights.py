@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pose_people import standing
 from scipy.spatial import cKDTree
 
 from sapiens2_avatar.core.avatar import make_avatars
@@ -24,6 +23,7 @@ from sapiens2_avatar.core.rig.skin_weights import (
     segment_distance,
     skin_weights,
 )
+from support.people import standing
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import safetensors.numpy
 
 from sapiens2_avatar.core.common.predictions import Predictions
 
-SHARED = Path(os.environ.get("SAPIENS2_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+SHARED = Path(os.environ.get("SAPIENS2_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 STUDIO = SHARED / "studio"
 PACKED = ".safetensors.gz"
 
