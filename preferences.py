@@ -7,6 +7,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 from bpy.types import AddonPreferences, Context
 
 from . import jobs
+from .panels.parts import runtime_button
 from .preference_values import DEVICES
 from .weights.licence import SAPIENS2_LICENCE
 
@@ -83,12 +84,10 @@ class SapiensPreferences(AddonPreferences):
         layout.use_property_decorate = False
         layout.label(text="Runtime")
         column = layout.column()
-        own = jobs.chosen_python() is None
         row = column.row(align=True)
-        row.enabled = own
-        ready = own and status.python is not None
-        text = "Repair Runtime" if ready else "Update Runtime" if status.outdated else "Install Runtime"
-        row.operator("sapiens2.runtime_install", text=text, icon="CHECKMARK" if ready else "IMPORT")
+        row.enabled = jobs.chosen_python() is None
+        icon = "CHECKMARK" if row.enabled and status.python is not None else "IMPORT"
+        row.operator("sapiens2.runtime_install", text=runtime_button(), icon=icon)
         row.operator("sapiens2.runtime_remove", text="", icon="TRASH")
         column.prop(self, "python_path", placeholder="The extension's own")
         problem = status.python_problem or (status.error if status.error and status.error.remedy == "preferences" else None)

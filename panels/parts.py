@@ -63,9 +63,9 @@ def paragraph(layout: UILayout, text: str, icon: str = "NONE", *, box: bool = Fa
 
 
 def runtime_button() -> str:
-    """What the button of the runtime would do now."""
+    """What the button of the runtime would do now; it is for the extension's own, whatever Python was chosen."""
     status = jobs.status
-    if status.python is not None:
+    if status.python is not None and jobs.chosen_python() is None:
         return "Repair Runtime"
     return "Update Runtime" if status.outdated else "Go On Installing" if status.unfinished else "Install Runtime"
 

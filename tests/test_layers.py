@@ -37,7 +37,7 @@ ROOMS = {
     "preference_values": (set(), {"torch", "timm", "scipy", "cv2"}),
     "folders": ({COMMON, "preference_values"}, {"torch", "timm", "scipy", "cv2"}),
     "jobs": ({COMMON, "core.formats", "weights", "runtime", "worker", "preference_values", "folders"}, {"torch", "timm", "scipy", "cv2"}),
-    "preferences": ({"weights", "preference_values", "jobs"}, {"torch", "timm", "scipy", "cv2"}),
+    "preferences": ({"weights", "preference_values", "jobs", "panels"}, {"torch", "timm", "scipy", "cv2"}),
     "properties": ({"core", "scene", "preference_values"}, {"torch", "timm", "scipy", "cv2"}),
     "thumbnails": ({"core", "folders"}, {"torch", "timm", "scipy", "cv2"}),
     "operators": (

@@ -12,8 +12,8 @@ import pytest
 class Layout:
     """Stands in for a UILayout: remembers what it was asked to draw and checks that it is there."""
 
-    def __init__(self, seen):
-        self.__dict__["seen"] = seen
+    def __init__(self, seen, texts=None):
+        self.__dict__.update(seen=seen, texts={} if texts is None else texts)  # of buttons: operator -> what it says
 
     def __getattr__(self, name):
         def draw(*arguments, **options):
@@ -25,10 +25,11 @@ class Layout:
                 category, verb = arguments[0].split(".")
                 assert verb in dir(getattr(bpy.ops, category)), arguments[0]
                 self.seen.append(arguments[0])
+                self.texts[arguments[0]] = options.get("text", "")
                 return SimpleNamespace()
             if name == "label":
                 self.seen.append(options.get("text", ""))
-            return Layout(self.seen)
+            return Layout(self.seen, self.texts)
 
         return draw
 
@@ -130,3 +131,14 @@ def test_the_redo_panel_is_drawn_like_the_sidebar(part, operator, mixed_in):
     cls.draw(type("Redo", (), {"layout": Layout(seen), "bl_rna": rna, "draw_shown": cls.draw_shown, **values})(), bpy.context)
     assert set(seen) == set(values) - {"distance"}
     assert seen == draw(part, operator.capitalize())[: len(seen)]
+
+
+@pytest.mark.parametrize(("outdated", "unfinished"), [(False, False), (True, False), (False, True)])
+def test_the_preferences_offer_what_the_panel_offers(part, monkeypatch, outdated, unfinished):
+    status, cls, texts = part("jobs").status, part("preferences").SapiensPreferences, {}
+    for name, value in {"python": None, "outdated": outdated, "unfinished": unfinished}.items():
+        monkeypatch.setattr(status, name, value)
+    cls.draw(SimpleNamespace(layout=Layout([], texts), bl_rna=cls.bl_rna), bpy.context)
+    offered = texts["sapiens2.runtime_install"]
+    assert offered == part("panels.parts").runtime_button()
+    assert offered == ("Update Runtime" if outdated else "Go On Installing" if unfinished else "Install Runtime")
