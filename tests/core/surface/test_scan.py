@@ -136,7 +136,8 @@ def test_large_photo_fits_in_memory(run_and_measure):
     """4096 x 3072, all of it person: under 6 GB, in a process of its own so that the peak is this call's."""
     script = """
 import numpy as np
-from sapiens2_avatar.core.common.arrays import Camera, Predictions
+from sapiens2_avatar.core.common.arrays import Camera
+from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.surface.scan import ScanSettings, make_mesh
 camera = Camera(3072, 4096, 4000, 4000, 1535.5, 2047.5)
 y, x = np.mgrid[:4096, :3072].astype(np.float32)
