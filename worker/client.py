@@ -252,7 +252,9 @@ class Worker:
             job.stage, job.fraction = message["stage"], max(job.fraction, message["fraction"])
         elif kind in ENDS:
             self.current = None
-            if kind == "done":
+            if job.cancel_at is not None:  # it ended while it was asked to stop: who has cancelled wants nothing of it
+                self._end(job, State.CANCELLED)
+            elif kind == "done":
                 job.result, job.fraction = message["result"], 1.0
                 self._end(job, State.DONE)
             elif kind == "error":
