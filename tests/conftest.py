@@ -86,10 +86,10 @@ def make_wheel():
 
     def make(folder: Path, name: str, version: str, files: dict[str, bytes]) -> Path:
         info = f"{name}-{version}.dist-info"
-        files = {
-            **files,
+        files = {  # what a resolver reads comes first, so that it need not wait for the rest
             f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
             f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            **files,
         }
         rows = [
             f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()},{len(data)}"

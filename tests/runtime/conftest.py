@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -15,7 +14,8 @@ PIECE = 1 << 16
 
 
 class Index(BaseHTTPRequestHandler):
-    """Package pages and files. `state`: folder, pause (seconds per piece of 64 kB), status (of every answer), fetched names."""
+    """Package pages and files. `state`: folder, status (of every answer), names `fetched`, and `go`, an event: while it is cleared,
+    a file of several pieces comes byte by byte after the first one, so slowly that nobody sees its end."""
 
     state: SimpleNamespace
     protocol_version = "HTTP/1.1"
@@ -48,12 +48,14 @@ class Index(BaseHTTPRequestHandler):
         self.send_header("Cache-Control", "max-age=0" if parts[0] == "simple" else "max-age=600, immutable")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        for start in range(0, len(data) if body else 0, PIECE):
+        start = 0
+        while body and start < len(data):
+            size = PIECE if start == 0 or self.state.go.wait(0.02) else 1
             try:
-                self.wfile.write(data[start : start + PIECE])
+                self.wfile.write(data[start : start + size])
             except OSError:
                 return None
-            time.sleep(self.state.pause if len(data) > PIECE else 0)
+            start += size
         return None
 
 
@@ -69,7 +71,8 @@ def small(tmp_path, monkeypatch, real_uv, make_wheel):
         b"__version__ = '1.0+small'\nclass zeros:\n def __init__(s, n): pass\n def sum(s): return s\n def item(s): return 0.0\n"
     )
     make_wheel(shelf, "torch", "1.0", {"torch/__init__.py": code, "torch/lib/weights.bin": noise})
-    state = SimpleNamespace(folder=shelf, pause=0.0, status=200, fetched=[])
+    state = SimpleNamespace(folder=shelf, go=threading.Event(), status=200, fetched=[])
+    state.go.set()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Index,), {"state": state}))
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     state.url = f"http://127.0.0.1:{server.server_port}"
@@ -101,5 +104,6 @@ def small(tmp_path, monkeypatch, real_uv, make_wheel):
 
     state.run = run
     yield state
+    state.go.set()
     server.shutdown()
     server.server_close()
