@@ -13,7 +13,8 @@ from pathlib import Path
 
 import bpy
 import pytest
-from held_worker import wait_until
+
+from support.held_worker import wait_until
 
 ID = "sapiens2_avatar"
 

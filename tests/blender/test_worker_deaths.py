@@ -8,8 +8,9 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import held_worker
 import pytest
+
+from support import held_worker
 
 resource = pytest.importorskip("resource", reason="limits of processes are set in a Unix way")
 
@@ -129,7 +130,7 @@ def test_a_run_killed_at(how, point, written, die, worker, part, out):
     client = part("worker.client")
     made, avatars = out / "made.safetensors", out / "avatars.safetensors"
     build = {"predictions": str(made), "name": "Anna", "output": str(avatars), "settings": QUICK}
-    photo = Path(part("cli").__file__).parent / "data" / "sample_photo.jpg"
+    photo = Path(part("jobs").__file__).parent / "data" / "sample_photo.jpg"
     run = {**build, "photo": str(photo), "model": "preview", "flip_test": False}
     die("run", run, point)
     assert visible(out) == ({made.name} if written else set())
@@ -140,7 +141,7 @@ def test_a_run_killed_at(how, point, written, die, worker, part, out):
     again = worker.wait(worker.submit(client.Job(*(("build", "Anna", build) if written else ("run", "Anna", run)))), SECONDS)
     assert again.state is client.State.DONE, (again.error, again.detail)
     assert visible(out) == {made.name, avatars.name} and made.read_bytes().startswith(before)
-    assert part("core.avatar_file").load_avatars(avatars)[0].rig is not None
+    assert part("core.formats.avatar_file").load_avatars(avatars)[0].rig is not None
     assert worker.status.error is None
 
 
@@ -154,4 +155,4 @@ def test_a_build_killed_at(how, point, die, worker, part, studio, out):
     assert not list(out.iterdir()) and seen.read_bytes() == before
     again = worker.wait(worker.submit(client.Job("build", "Anna", build)), SECONDS)
     assert again.state is client.State.DONE, (again.error, again.detail)
-    assert part("core.avatar_file").load_avatars(again.result["avatars"])[0].rig is not None
+    assert part("core.formats.avatar_file").load_avatars(again.result["avatars"])[0].rig is not None

@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from held_worker import wait_until
 
 from sapiens2_avatar.core.common.atomic_files import long_path
 from sapiens2_avatar.core.common.errors import Cancelled, SapiensError
 from sapiens2_avatar.runtime import environment, uv
 from sapiens2_avatar.runtime.environment import Source, install, installed_python, outdated, remove, unfinished
 from sapiens2_avatar.runtime.wheel_records import damaged_packages
+from support.held_worker import wait_until
 
 
 def says(python: Path, code: str) -> str:

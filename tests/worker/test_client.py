@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from support.held_worker import wait_until
 
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.worker import client, protocol
 from sapiens2_avatar.worker.client import Job, State, Task, Worker
+from support.held_worker import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 300.0

@@ -4,7 +4,6 @@ import errno
 import hashlib
 import os
 import struct
-import time
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -220,9 +219,7 @@ def test_too_large_is_refused_from_the_header(tmp_path, size):
     path = tmp_path / "huge.png"
     path.write_bytes(png_header(*size))
     tracemalloc.start()
-    start = time.process_time()
     refused(path, "huge.png .*megapixels")
-    assert time.process_time() - start < 1
     assert tracemalloc.get_traced_memory()[1] < 5e6
     tracemalloc.stop()
 

@@ -8,17 +8,17 @@ has been sent, and at "JOB/writing" with a file written but not yet in its place
 
     run/starting   predict/maps, people, pose, done, writing   build/camera, pose, scan, texture, rig, done
 
-This file is both ends: `Points` for tests, in any Python, and, run as a program in place of worker_main.py, the worker. They
+This file is both ends: `Points` for tests, in any Python, and, run as a program in place of worker/start.py, the worker. They
 talk through files of one folder, since the worker's pipe belongs to the product. Nothing of this is in the extension.
 """
 
 from __future__ import annotations
 
 import os
+import runpy
 import time
 from collections.abc import Callable
 from functools import wraps
-from importlib.util import module_from_spec, spec_from_file_location
 from inspect import signature
 from pathlib import Path
 
@@ -99,7 +99,7 @@ def before_replace(act: Callable[[Path], None]) -> None:
 
 
 def hold_jobs(jobs: object, points: Points) -> None:
-    """Put the points into the jobs of the module `infer.jobs`, in its table and where one job calls another."""
+    """Put the points into the jobs of the module `worker.jobs`, in its table and where one job calls another."""
     working: list[str] = []
     """Names of the jobs that are at work, the innermost last."""
 
@@ -130,13 +130,11 @@ def hold_jobs(jobs: object, points: Points) -> None:
 
 
 def main() -> None:
-    program = Path(os.environ[EXTENSION]) / "worker_main.py"
-    spec = spec_from_file_location("worker_main", program)
-    spec.loader.exec_module(module_from_spec(spec))
-    from sapiens2_avatar.infer import jobs, worker
+    runpy.run_path(str(Path(os.environ[EXTENSION]) / "load_package.py"))
+    from sapiens2_avatar.worker import jobs, server
 
     hold_jobs(jobs, Points(Path(os.environ[POINTS])))
-    worker.main()
+    server.main()
 
 
 if __name__ == "__main__":
