@@ -6,6 +6,7 @@ Every function writes whole files only and updates the report of its input; what
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -164,8 +165,10 @@ def finish(job: Job, plan: Plan) -> SapiensError | None:
 
 
 def write_library(files: list[Path], path: Path, plan: Plan) -> Path:
-    """One .blend with the collections of all results, on a grid and marked as assets. For a worker process."""
-    blender(plan)("library", files=[str(file.absolute()) for file in files], path=str(path.absolute()))
+    """One .blend with the collections of all results, on a grid and marked as assets. For a worker process; notes go to stderr."""
+    written = blender(plan)("library", files=[str(file.absolute()) for file in files], path=str(path.absolute()))
+    for note in written["notes"]:
+        sys.stderr.write(f"{note}\n")
     return path
 
 
@@ -217,7 +220,10 @@ def _scene(job: Job, plan: Plan) -> list[Path]:
     """The .blend file, and the notes about it in the report."""
     _open_scene(job, plan)
     path = job.file(".blend")
-    blender(plan)("save", path=str(path.absolute()))
+    saved = blender(plan)("save", path=str(path.absolute()))
+    if saved["notes"]:
+        record = job.record()
+        save(job.folder, replace(record, notes=list(dict.fromkeys([*record.notes, *saved["notes"]]))))
     return [path]
 
 

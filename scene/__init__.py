@@ -24,6 +24,7 @@ retarget(pose, armature)         a pose onto any armature
     bvh_export    the motion of an armature as BVH
     files         .blend files: an empty one, a safe save
     reproducible  a .blend with the same bytes for the same content
+    blend_contents  what Blender's own reader finds in a .blend
     export        other formats
     render        a picture of what was built
     batch_steps   all this as calls with plain arguments, for a batch

@@ -20,7 +20,7 @@ from ..core.common.errors import SapiensError
 from ..core.common.processes import silence_stdout
 from .build import objects_of, write_avatars
 from .export import export
-from .files import new_file, open_blend, save_blend
+from .files import new_file, open_blend, save_reproducible
 from .library import gather, has_scan
 from .render import render_view
 from .separate import scans, separate
@@ -57,9 +57,9 @@ def load(path: str) -> None:
     open_blend(path)
 
 
-def save(path: str) -> None:
-    """Write the open file; the same scene gives the same bytes."""
-    save_blend(path, reproducible=True)
+def save(path: str) -> dict:
+    """Write the open file; the same scene gives the same bytes, or the notes say why not."""
+    return {"notes": list(save_reproducible(path))}
 
 
 def write(path: str) -> None:
@@ -82,11 +82,11 @@ def view(path: str, width: int, height: int, samples: int) -> dict:
     return {"bones": made.bones.tolist()}
 
 
-def library(files: list[str], path: str) -> None:
-    """One file with the collections of many, on a grid and marked as assets."""
+def library(files: list[str], path: str) -> dict:
+    """One file with the collections of many, on a grid and marked as assets; notes as of `save`."""
     new_file()
     gather(files)
-    save_blend(path, reproducible=True)
+    return {"notes": list(save_reproducible(path))}
 
 
 STEPS: dict[str, Callable[..., dict | None]] = {

@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..core.common.errors import SapiensError
+from .blend_contents import read_contents
 from .reproducible import compressed, normalised
 
 
@@ -38,24 +39,42 @@ def open_blend(path: str | Path) -> None:
         ) from error
 
 
-def save_blend(path: str | Path, *, reproducible: bool = False) -> Path:
-    """Save the open file at `path`, compressed, whole or not at all. Raises SapiensError when it cannot be written.
-
-    reproducible  the same scene gives the same bytes; see `scene.reproducible`
-    """
+def save_blend(path: str | Path, *, compress: bool = True) -> Path:
+    """Save the open file at `path`, whole or not at all. Raises SapiensError when it cannot be written."""
 
     def write(temporary: Path) -> None:
         # In the folder where it will lie: Blender writes the paths of libraries and images relative to that.
         beside = temporary.parents[1] / f"{temporary.parent.name}.blend"
         try:
-            bpy.ops.wm.save_as_mainfile(filepath=str(beside), copy=True, compress=not reproducible)
+            bpy.ops.wm.save_as_mainfile(filepath=str(beside), copy=True, compress=compress)
             beside.replace(temporary)
         finally:
             beside.unlink(missing_ok=True)
-        if reproducible:
-            temporary.write_bytes(compressed(normalised(temporary.read_bytes())))
 
     return write_whole(Path(path), write)
+
+
+def save_reproducible(path: str | Path) -> tuple[str, ...]:
+    """Save the open file at `path`, compressed, so that the same scene gives the same bytes (`scene.reproducible`).
+
+    The file as Blender writes it, not compressed, is there first. A normalised copy takes its place only when Blender's own reader finds
+    the same in both; else the plain file stays, and a sentence says why. Returns these notes, none as a rule. Raises SapiensError when
+    not even the plain file can be written.
+    """
+    path = save_blend(path, compress=False)
+    try:
+        same = compressed(normalised(path.read_bytes()))
+
+        def write(temporary: Path) -> None:
+            temporary.write_bytes(same)
+            if read_contents(temporary) != read_contents(path):
+                raise SapiensError("Blender does not find the same in the normalised file.", "Please report it.")
+
+        write_whole(path, write)
+    except Exception as problem:  # noqa: BLE001 (whatever fails here is an extra: the scene itself is saved)
+        reason = problem.message if isinstance(problem, SapiensError) else f"{type(problem).__name__}: {problem}."
+        return (f"{path.name} is as Blender wrote it, and another run may give other bytes: {reason}",)
+    return ()
 
 
 def write_whole(path: Path, write) -> Path:

@@ -1,10 +1,13 @@
-"""A .blend file with the same bytes for the same content.
+"""Deterministic .blend files: normalises what depends on memory and chance, so that the same content gives the same bytes.
 
-Blender writes the memory addresses of its data as the keys by which blocks of a file refer to each other, leaves what stood in memory
-behind the end of each string, and numbers nodes, colours of face sets and data of the session at random. None of it means anything to a reader, but it
-makes two files of the same scene differ. Here the addresses become running numbers, and the rest zero or a running number. The format
-describes itself (block DNA1: every struct with its fields), so this holds for all versions; but 4.2 and 5.0 also write a few bytes
-of memory behind the end of some arrays, which stay.
+A .blend is a dump of Blender's structs, and three things in it mean nothing to a reader but differ from file to file:
+
+- blocks refer to each other by the memory address that each had; here the addresses become running numbers
+- behind the end of each string stands what was in that memory before; here zeros
+- nodes, colours of face sets and data of the session are numbered at random; here zeros or running numbers
+
+The file describes its own structs with all their fields (block DNA1), so one program serves every version of Blender. But 4.2 and
+5.0 also write a few bytes of memory behind the end of some arrays, which stay.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ RANDOM_VALUES = {
     ("wmWindowManager", "initialized"),
     ("wmWindowManager", "outliner_sync_select_dirty"),
 }
-"""Of a running Blender: chosen at random, counted since it was started, or still to be done, and made anew when a file is read."""
+"""State of a running Blender: chosen at random, counted since it was started, or still to be done. Reading a file makes it anew."""
 SORTED_BY_ADDRESS = {"ScrEdge": ("*v1", "*v2")}
 """Pairs without a direction, which Blender keeps in the order of their addresses."""
 
@@ -152,7 +155,10 @@ class Dna:
 
 
 class BlendFile:
-    """The bytes of an uncompressed .blend file, little-endian and 64 bits, and what they mean. Raises ValueError for anything else."""
+    """The bytes of an uncompressed .blend file, little-endian and 64 bits, and what they mean.
+
+    Raises ValueError for anything else.
+    """
 
     def __init__(self, data: bytes):
         self.data = np.frombuffer(data, np.uint8).copy()
@@ -216,8 +222,11 @@ def normalised(data: bytes) -> bytes:
 
 
 def compressed(data: bytes) -> bytes:
-    """The bytes as Blender compresses them: Zstandard frames of `FRAME` bytes and a table of where they are, so that a reader can jump
-    (format: zstd's contrib/seekable_format). Without the zstandard library, which Blender brings, as gzip, which Blender reads too."""
+    """The bytes as Blender compresses them: Zstandard frames of `FRAME` bytes and a table of where they are.
+
+    The table lets a reader jump (format: zstd's contrib/seekable_format). Without the zstandard library, which Blender brings, the
+    bytes are compressed as gzip, which Blender reads too.
+    """
     try:
         from zstandard import ZstdCompressor
     except ImportError:

@@ -1,10 +1,12 @@
 """Resume: a stage is done when its key and its files are as recorded, and a setting redoes only what it touches."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from sapiens2_avatar.batch import record as records
+from sapiens2_avatar.batch import stages
 from sapiens2_avatar.batch.items import Item
 from sapiens2_avatar.batch.plan import PREDICT, PREVIEW, SCENE, NetworkOptions, Plan
 from sapiens2_avatar.batch.stages import Job, fail
@@ -88,3 +90,19 @@ def test_a_range_is_of_clips_alone_and_bvh_too(item):
     assert list(plan.stages(item)) == [PREDICT] and list(plan.stages(clip)) == [PREDICT, ".bvh"]
     shorter = replace(plan, clip=replace(plan.clip, end=2.0))
     assert shorter.stages(item) == plan.stages(item) and shorter.stages(clip)[PREDICT] != plan.stages(clip)[PREDICT]
+
+
+def test_what_saving_the_scene_had_to_say_is_in_the_report(item, tmp_path, monkeypatch):
+    note = "photo.blend is as Blender wrote it."
+    monkeypatch.setattr(stages, "_open_scene", lambda job, plan: None)
+
+    def blender(step, path):
+        assert step == "save"
+        Path(path).write_bytes(b"scene")
+        return {"notes": [note]}
+
+    monkeypatch.setattr(stages, "blender", lambda plan: blender)
+    job = Job(item, tmp_path / "out", {SCENE: "key"})
+    assert stages.finish(job, PLAN) is None
+    record = records.load(job.folder)
+    assert record.notes == [note] and record.error == "" and record.is_done(SCENE, "key", job.folder)

@@ -19,7 +19,7 @@ sys.modules["sapiens2_avatar"] = module
 spec.loader.exec_module(module)
 from sapiens2_avatar.core.formats.avatar_file import load_avatars
 from sapiens2_avatar.scene.build import write_avatars
-from sapiens2_avatar.scene.files import new_file, open_blend, save_blend
+from sapiens2_avatar.scene.files import new_file, open_blend, save_reproducible
 held = [bytearray(1000 + i) for i in range(int(noise))]  # another process has other memory, and made other scenes before
 import bpy
 for i in range(int(noise) // 100):
@@ -28,7 +28,7 @@ for path in opened:
     open_blend(path)
 new_file()
 write_avatars(load_avatars(avatars), "two", match_render=True)
-save_blend(here, reproducible=True)
+assert save_reproducible(here) == ()
 sys.stdout.flush()
 os._exit(0)
 """
@@ -54,7 +54,8 @@ def test_two_processes_write_the_same_bytes_whatever_they_had_open(part, make_av
 def test_the_scene_is_the_same_when_it_is_opened(part, make_avatar, tmp_path):
     files, build = part("scene.files"), part("scene.build")
     build.write_avatars([make_avatar(name="A"), make_avatar(name="B")], "two", match_render=True)
-    plain, same = files.save_blend(tmp_path / "plain.blend"), files.save_blend(tmp_path / "same.blend", reproducible=True)
+    plain, same = files.save_blend(tmp_path / "plain.blend"), tmp_path / "same.blend"
+    assert files.save_reproducible(same) == ()
     assert same.stat().st_size < 1.1 * plain.stat().st_size
     files.open_blend(plain)
     expected = contents()
@@ -63,7 +64,8 @@ def test_the_scene_is_the_same_when_it_is_opened(part, make_avatar, tmp_path):
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, name)
-    again = files.save_blend(tmp_path / "again.blend", reproducible=True)
+    again = tmp_path / "again.blend"
+    assert files.save_reproducible(again) == ()
     files.open_blend(again)
     assert contents().keys() == expected.keys()
 
@@ -102,3 +104,69 @@ def contents() -> dict:
 def test_what_is_no_blend_file_is_refused(part):
     with pytest.raises(part("core.common.errors").SapiensError, match="unknown form"):
         part("scene.reproducible").normalised(b"BLENDER-v405REND" + bytes(40))
+
+
+def test_the_check_leaves_the_open_file_as_it_is(part, make_avatar, tmp_path):
+    files = part("scene.files")
+    part("scene.build").write_avatars([make_avatar()], "one", match_render=True)
+    plain = files.save_blend(tmp_path / "plain.blend")
+    before = counts()
+    found = part("scene.blend_contents").read_contents(plain)
+    assert counts() == before
+    assert {f"objects/{ob.name}" for ob in bpy.data.objects} <= set(found)
+    mesh = next(ob.data for ob in bpy.data.objects if ob["sapiens2_role"] == "scan")
+    assert found[f"meshes/{mesh.name}"][:3] == (len(mesh.vertices), len(mesh.edges), len(mesh.polygons))
+
+
+def counts() -> dict[str, int]:
+    """How many data-blocks of each kind the open file has."""
+    kinds = {name: getattr(bpy.data, name) for name in dir(bpy.data)}
+    return {name: len(found) for name, found in kinds.items() if isinstance(found, bpy.types.bpy_prop_collection)}
+
+
+# What a normaliser may do wrong: module, its result -> other bytes or an error; and a word of the note.
+WRONG = {
+    "an unknown form of structs": (lambda r, data: r.normalised(data.replace(b"STRC", b"STRX")), "unknown form"),
+    "an error nobody thought of": (lambda r, data: {}["ListBase"], "KeyError"),
+    "half of the file": (lambda r, data: r.normalised(data)[: len(data) // 2], "Blender"),
+    "no .blend file": (lambda r, data: b"nothing", "Blender"),
+    "another name": (lambda r, data: r.normalised(data).replace(b"OBPhoto Rig", b"OBPhoto Rog"), "the same"),
+    "parents lost": (lambda r, data: with_zeros(r, r.normalised(data), "Object", "*parent"), "the same"),
+    "vertices lost": (lambda r, data: with_zeros(r, r.normalised(data), "Mesh", "totvert", "verts_num"), "the same"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_normaliser_that_fails_never_costs_the_scene(part, make_avatar, tmp_path, monkeypatch, wrong):
+    files, reproducible = part("scene.files"), part("scene.reproducible")
+    part("scene.build").write_avatars([make_avatar(name="Photo")], "two", match_render=True)
+    plain, path = files.save_blend(tmp_path / "plain" / "scene.blend"), tmp_path / "made" / "scene.blend"
+    broken, word = WRONG[wrong]
+    monkeypatch.setattr(files, "normalised", lambda data: broken(reproducible, data))
+    (note,) = files.save_reproducible(path)
+    assert word in note and note.startswith("scene.blend is as Blender wrote it")
+    assert [found.name for found in path.parent.iterdir()] == ["scene.blend"]
+    files.open_blend(plain)
+    expected = contents()
+    files.open_blend(path)
+    found = contents()
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, name)
+
+
+def with_zeros(reproducible, data: bytes, struct: str, *names: str) -> bytes:
+    """A .blend in which a field (by any of its names) of the structs of a kind is 0."""
+    file = reproducible.BlendFile(data)
+    out, blocks, done = bytearray(data), file.blocks, 0
+    for block in range(len(blocks.code)):
+        kind = int(blocks.struct[block])
+        if file.dna.name(kind) != struct or blocks.length[block] != blocks.count[block] * file.dna.size(kind):
+            continue
+        for field in file.dna.fields(kind):
+            if field.owner == struct and field.name in names:
+                begin = int(blocks.start[block]) + field.offset
+                out[begin : begin + field.size] = bytes(field.size)
+                done += 1
+    assert done
+    return bytes(out)
