@@ -36,19 +36,12 @@ DOWNLOAD_GIGABYTES = (0.4, 3.0)
 DISK_GIGABYTES = (1.2, 6.0)
 OLDEST_PYTHON = (3, 11)
 MODULES = ("torch", "timm", "scipy", "cv2", "safetensors", "PIL", "huggingface_hub", "fast_simplification", "psutil")
+PROGRAMS = Path(__file__).parent / "programs"
+IMPORT_CHECK, INTERPRETER_CHECK = PROGRAMS / "import_check.py", PROGRAMS / "interpreter_check.py"
 DEVICES = Path(__file__).parents[1] / "infer" / "devices.py"
-IMPORT_TEST = (
-    f"import {', '.join(MODULES)}, json, runpy; torch.zeros(2).sum().item(); "
-    f"print(json.dumps({{'torch': torch.__version__, 'devices': runpy.run_path({str(DEVICES)!r})['available_devices']()}}))"
-)
-"""Prints, in a line of JSON, what is remembered of an environment in which every package can be imported."""
+"""Handed to `IMPORT_CHECK`: the file that finds the devices for the network and needs nothing but torch."""
 BACKENDS = ("auto", "cpu", "pypi")
 """Which torch: for the graphics card that uv finds; for the CPU; whatever the Python Package Index has, from there alone."""
-# Runs in any Python, however old.
-QUESTION = (
-    "import sys, json, pkgutil; known = set(m[1] for m in pkgutil.iter_modules());"
-    f"print(json.dumps([list(sys.version_info[:2]), [m for m in {list(MODULES)!r} if m not in known]]))"
-)
 ANSWER_SECONDS = 20.0
 
 
@@ -146,7 +139,8 @@ def install(
             if record or not _answers(python):
                 shutil.rmtree(long_path(folder / "env"), ignore_errors=True)
             _make_whole(folder, source, base_python, log, progress, stopped, repair)
-        test = Step("Testing", 0.05, (str(python), "-I", "-c", IMPORT_TEST), "Remove the runtime and install it again.")
+        check = (str(python), "-I", str(IMPORT_CHECK), str(DEVICES), *MODULES)
+        test = Step("Testing", 0.05, check, "Remove the runtime and install it again.")
         progress(test.title, 0.95)
         said = run_step(test, folder, log, lambda *_: None, stopped)
         if record and not repair:  # what only the former version needed would stay for ever
@@ -235,7 +229,7 @@ def check_interpreter(python: Path) -> None:
     elsewhere = "Choose another Python in the preferences, or none to use the extension's own runtime."
     try:
         answer = subprocess.run(
-            [str(python), "-c", QUESTION],
+            [str(python), str(INTERPRETER_CHECK), *MODULES],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=ANSWER_SECONDS,

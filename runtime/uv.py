@@ -22,18 +22,7 @@ UNPACKED = 2.0
 
 Only the bar between two packages depends on it.
 """
-# Waits for the command, and ends it as soon as our end of its input closes: by cancelling, or because Blender is gone.
-GUARD = """
-import os, subprocess, sys, threading
-process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
-def watch():
-    while os.read(0, 1):
-        pass
-    process.kill()
-threading.Thread(target=watch, daemon=True).start()
-status = process.wait()
-os._exit(status if 0 <= status < 256 else 1)
-"""
+GUARDED = SOURCE / "programs" / "guarded.py"
 
 
 @dataclass(frozen=True)
@@ -107,7 +96,7 @@ def _run(
         begin = output.tell()
         try:
             process = subprocess.Popen(
-                (sys.executable, "-I", "-c", GUARD, *step.command),
+                (sys.executable, "-I", str(GUARDED), *step.command),
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,

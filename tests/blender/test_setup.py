@@ -60,7 +60,9 @@ def shelf(part, monkeypatch, tmp_path, real_uv, make_wheel) -> Path:
     runtime = part("runtime.environment")
     shelf = tmp_path / "shelf"
     shelf.mkdir()
-    code = b"__version__ = '1.0+small'\n"
+    code = (
+        b"__version__ = '1.0+small'\nclass zeros:\n def __init__(s, n): pass\n def sum(s): return s\n def item(s): return 0.0\n"
+    )
     make_wheel(shelf, "torch", "1.0", {"torch/__init__.py": code})
     library = make_wheel(shelf, "library", "1.0", {"library.py": b""})
     digest = hashlib.sha256(library.read_bytes()).hexdigest()
@@ -69,8 +71,10 @@ def shelf(part, monkeypatch, tmp_path, real_uv, make_wheel) -> Path:
     monkeypatch.setattr(runtime, "LOCK", tmp_path / "requirements.lock")
     monkeypatch.setattr(runtime, "TORCH", tmp_path / "torch.txt")
     monkeypatch.setattr(runtime, "DISK_GIGABYTES", (0.0, 0.0))
-    found = "{'torch': torch.__version__, 'devices': [['cuda:0', 'Small Card', 8 << 30], ['cpu', '', 0]]}"
-    monkeypatch.setattr(runtime, "IMPORT_TEST", f"import json, torch, library; print(json.dumps({found}))")
+    devices = tmp_path / "devices.py"
+    devices.write_text("def available_devices(): return [('cuda:0', 'Small Card', 8 << 30), ('cpu', '', 0)]\n")
+    monkeypatch.setattr(runtime, "DEVICES", devices)
+    monkeypatch.setattr(runtime, "MODULES", ("torch", "library"))
     monkeypatch.setattr(runtime, "uv_program", lambda folder: real_uv)
     monkeypatch.delenv("SAPIENS2_PYTHON", raising=False)
     return shelf

@@ -92,8 +92,10 @@ def small(tmp_path, monkeypatch, real_uv, make_wheel):
     monkeypatch.setattr(environment, "LOCK", tmp_path / "requirements.lock")
     monkeypatch.setattr(environment, "TORCH", tmp_path / "torch.txt")
     monkeypatch.setattr(environment, "DISK_GIGABYTES", (0.0, 0.0))
-    found = "{'torch': torch.__version__, 'devices': [['cuda:0', 'Small Card', 8 << 30], ['cpu', '', 0]]}"
-    monkeypatch.setattr(environment, "IMPORT_TEST", f"import json, torch, library; print(json.dumps({found}))")
+    devices = tmp_path / "devices.py"
+    devices.write_text("def available_devices(): return [('cuda:0', 'Small Card', 8 << 30), ('cpu', '', 0)]\n")
+    monkeypatch.setattr(environment, "DEVICES", devices)
+    monkeypatch.setattr(environment, "MODULES", ("torch", "library"))
     monkeypatch.setattr(environment, "uv_program", lambda folder: real_uv)
     state.server, state.lock, state.home = server, lock, tmp_path / "user ü" / "runtime"
     state.log = tmp_path / "logs" / "install.log"

@@ -190,7 +190,7 @@ def test_folder_of_wheels_without_one_names_it(small):
 
 
 def test_import_that_fails_is_said(small, monkeypatch):
-    monkeypatch.setattr(environment, "IMPORT_TEST", "import no_such_thing")
+    monkeypatch.setattr(environment, "MODULES", ("torch", "no_such_thing"))
     with pytest.raises(SapiensError, match=r"Testing failed: ModuleNotFoundError: No module named 'no_such_thing'\."):
         small.run()
     assert installed_python(small.home) is None

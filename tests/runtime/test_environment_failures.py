@@ -147,11 +147,12 @@ def test_file_in_the_place_of_the_folder_is_said(small):
 
 class TestChosenPython:
     def test_one_with_everything_passes(self, monkeypatch):
-        monkeypatch.setattr(environment, "QUESTION", environment.QUESTION.replace(repr(list(environment.MODULES)), "['numpy']"))
+        monkeypatch.setattr(environment, "MODULES", ("numpy",))
         check_interpreter(Path(sys.executable))
 
-    def test_missing_packages_are_named(self, small):
+    def test_missing_packages_are_named(self, small, monkeypatch):
         small.run()
+        monkeypatch.setattr(environment, "MODULES", ("torch", "timm", "scipy", "cv2"))
         with pytest.raises(SapiensError, match="The chosen Python has no timm, scipy, cv2") as caught:
             check_interpreter(installed_python(small.home))
         assert caught.value.remedy == "preferences"
