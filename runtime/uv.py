@@ -17,11 +17,6 @@ from ..core.common.processes import clean_environment
 SOURCE = Path(__file__).parent
 GRACE_SECONDS = 5.0
 POLL_SECONDS = 0.1
-UNPACKED = 2.0
-"""Bytes on the disk for one that is downloaded: two to four for torch.
-
-Only the bar between two packages depends on it.
-"""
 GUARDED = SOURCE / "programs" / "guarded.py"
 
 
@@ -73,10 +68,10 @@ def run_step(step: Step, folder: Path, log: Path, progress: Callable[[str, float
         "PYTHONIOENCODING": "utf-8",
     }
     log.parent.mkdir(parents=True, exist_ok=True)
-    status, said = _run(step, folder, log, environment, progress, stopped)
+    status, said = _run(step, log, environment, progress, stopped)
     if status and re.search(CERTIFICATE, said):
         # A company's proxy has a certificate that the system may know, but not uv.
-        status, said = _run(step, folder, log, environment | {"UV_SYSTEM_CERTS": "1"}, progress, stopped)
+        status, said = _run(step, log, environment | {"UV_SYSTEM_CERTS": "1"}, progress, stopped)
     if status:
         raise explain(step, said)
     return said
@@ -84,14 +79,12 @@ def run_step(step: Step, folder: Path, log: Path, progress: Callable[[str, float
 
 def _run(
     step: Step,
-    folder: Path,
     log: Path,
     environment: dict[str, str],
     progress: Callable[[str, float], None],
     stopped: Callable[[], bool],
 ) -> tuple[int, str]:
     """Exit status and output of one attempt at a step."""
-    free = shutil.disk_usage(folder).free
     with log.open("ab") as output:
         begin = output.tell()
         try:
@@ -113,7 +106,7 @@ def _run(
                 except subprocess.TimeoutExpired:
                     if stopped():
                         raise Cancelled from None
-                    text, share = downloaded(_from(log, begin), free - shutil.disk_usage(folder).free)
+                    text, share = downloaded(_from(log, begin))
                     # Short: it is drawn into a bar, and the time that is left comes after it.
                     progress(step.title.removeprefix("Downloading ") + text if text else step.title, share)
         finally:
@@ -121,11 +114,10 @@ def _run(
     return status, _from(log, begin)
 
 
-def downloaded(said: str, grown: int) -> tuple[str, float]:
+def downloaded(said: str) -> tuple[str, float]:
     """How far uv is: text like " 1.2 of 2.9 GB" (empty while it has not said), and the share in [0, 1).
 
-    said   its output so far: it announces each large package with its size, and says when one is there
-    grown  bytes that the disk has lost since: tells how far the packages are that are on their way
+    said  its output so far: it announces each large package with its size, and says when one is there
     """
     sizes = {
         name: float(number) * {"K": 1 / 1024, "M": 1.0, "G": 1024.0}[unit]
@@ -135,10 +127,8 @@ def downloaded(said: str, grown: int) -> tuple[str, float]:
     if total <= 0:
         return "", 0.0
     done = sum(sizes.get(name, 0.0) for name in re.findall(r"^ Downloaded (\S+)", said, re.MULTILINE))
-    on_disk = grown / 2**20 / UNPACKED
-    megabytes = max(done, min(on_disk, done + 0.95 * (total - done)))
     gigabytes = 2**20 / 1e9
-    return f" {megabytes * gigabytes:.1f} of {total * gigabytes:.1f} GB", min(megabytes / total, 0.99)
+    return f" {done * gigabytes:.1f} of {total * gigabytes:.1f} GB", min(done / total, 0.99)
 
 
 def explain(step: Step, said: str) -> SapiensError:
@@ -149,7 +139,8 @@ def explain(step: Step, said: str) -> SapiensError:
     return SapiensError(f"{step.title} failed: {last_words(said)}.", step.hint, "runtime")
 
 
-# What is found in the output -> message, hint, remedy. The first that fits counts.
+# What is found in the output -> message, hint, remedy. The first that fits counts. These are words of uv for people, which no version
+# promises to keep: they hold for the uv that the extension brings (UV_VERSION in tools/dev.py), and tests make it fail in each way.
 CERTIFICATE = r"UnknownIssuer|invalid peer certificate|certificate verify failed"
 AGAIN = "then install again: it goes on where it stopped."
 FAILURES: Sequence[tuple[str, str, str, str]] = (

@@ -23,6 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "requirements"
+# The extension brings this one. runtime/uv.py reads what it says (twelve patterns): run tests/runtime after a change.
 UV_VERSION = "0.13.9"
 WINDOWS = os.name == "nt"
 BIN = "Scripts" if WINDOWS else "bin"
