@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..batch import record as records
@@ -15,6 +15,7 @@ from ..batch.plan import BVH, ClipOptions, NetworkOptions, Plan
 from ..batch.report import Journal, line_of, write_contact_sheet, write_reports
 from ..batch.stages import Job, write_library
 from ..core.common.errors import SapiensError, UsageError
+from ..core.common.file_lock import Held, file_lock
 from .build import EXPORTS, avatar_settings
 from .console import Console
 
@@ -144,18 +145,11 @@ def _remove_leftovers(folder: Path, *patterns: str) -> None:
 
 @contextmanager
 def _alone(output: Path, suffix: str) -> Iterator[None]:
-    """One batch at a time in a folder; the lock goes with the process, however it ends."""
-    with (output / f".batch{suffix}.lock").open("w") as file:
+    """One batch at a time in a folder."""
+    with ExitStack() as stack:
         try:
-            try:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except ImportError:
-                import msvcrt
-
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError as error:
+            stack.enter_context(file_lock(output / f".batch{suffix}.lock"))
+        except Held as error:
             raise SapiensError(f"Another batch is writing to {output}.", "Wait for it, or choose another folder.") from error
         yield
 

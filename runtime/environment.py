@@ -18,12 +18,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.common.atomic_files import atomic_write, long_path
 from ..core.common.errors import SapiensError
+from ..core.common.file_lock import Held, file_lock
 from ..core.common.processes import clean_environment
 from ..core.common.progress import Progress
 from .uv import SOURCE, Step, run_step, uv_program
@@ -277,29 +278,19 @@ def _answers(python: Path) -> bool:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of a runtime folder, which is made if need be; the system lets go of it however this process ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("ab")
-    except OSError as error:
-        raise SapiensError(
-            f"The folder of the runtime, {folder}, cannot be written: {error.strerror}.",
-            "Choose another folder for it in the preferences.",
-            "preferences",
-        ) from error
-    with file:
+    """Hold the lock of a runtime folder, which is made if need be."""
+    with ExitStack() as stack:
         try:
-            if os.name == "nt":
-                import msvcrt
-
-                file.seek(0)
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(file_lock(folder / "lock"))
+        except Held as error:
             raise SapiensError("Another Blender is installing or removing the runtime.", "Wait until it has ended.") from error
+        except OSError as error:
+            raise SapiensError(
+                f"The folder of the runtime, {folder}, cannot be written: {error.strerror}.",
+                "Choose another folder for it in the preferences.",
+                "preferences",
+            ) from error
         yield
 
 

@@ -11,10 +11,10 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 from ..core.common.errors import Cancelled, SapiensError
+from ..core.common.file_lock import Held, file_lock
 from ..core.common.progress import Progress
 from .catalogue import ModelRow, ReleasedCheckpoint, choose, find_checkpoint, models_folder, row_of
 from .header import read_header
@@ -24,6 +24,8 @@ from .store import Record, hash_file, make_models_folder, require_space, write_r
 PAUSES = (1, 2, 4, 8, 16)
 """Seconds before each new attempt after the connection broke without bringing anything."""
 REPORT_BYTES = 1 << 20
+BROKEN = (ConnectionError, TimeoutError)
+"""What the system itself says of a connection that broke."""
 TIMEOUT = 30.0
 """Seconds without a byte after which a connection counts as broken."""
 
@@ -82,11 +84,9 @@ def _offline(missing: list[ReleasedCheckpoint]) -> SapiensError:
 def _fetch(
     checkpoint: ReleasedCheckpoint, endpoint: str | None, progress: Callable[[float], None], cancel: Callable[[], bool] | None
 ) -> None:
-    from filelock import FileLock, Timeout
-
     target = models_folder() / checkpoint.files[0]
     try:
-        with FileLock(target.with_name(f".{target.name}.lock"), timeout=0):
+        with file_lock(target.with_name(f".{target.name}.lock")):
             remote = _find_remote(checkpoint, endpoint or os.environ.get("HF_ENDPOINT") or None)
             # The name of the part holds the hash: a new version on the Hub does not continue an old one.
             part = target.with_name(f".{target.name}.{remote.sha256[:16]}.part")
@@ -94,7 +94,7 @@ def _fetch(
             _check(checkpoint, remote, part)
             part.replace(target)
             write_record(target, Record(remote.sha256, remote.size, remote.commit, remote.url.split("?")[0]))
-    except Timeout as error:
+    except Held as error:
         raise SapiensError(f"{target.name} is being downloaded by another program.", "Wait for it to finish.") from error
     except OSError as error:
         raise SapiensError(
@@ -105,7 +105,8 @@ def _fetch(
 def _find_remote(checkpoint: ReleasedCheckpoint, endpoint: str | None) -> RemoteFile:
     """Ask the Hub for the file's commit, hash and size, under the names that it may have there."""
     import huggingface_hub as hub
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, OfflineModeIsEnabled
+    # HTTPError is that of the HTTP library which this huggingface_hub is built on: httpx in 1.x, httpx2 in 2.x.
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
     repository = checkpoint.repository
     assert repository is not None  # `choose` gives published ones only
@@ -122,7 +123,7 @@ def _find_remote(checkpoint: ReleasedCheckpoint, endpoint: str | None) -> Remote
                 f"The Hub refuses {repository}: {_first_line(error)}",
                 "Open its page in a browser; if it asks for a login, run: hf auth login.",
             ) from error
-        except _network_errors() as error:
+        except (HTTPError, *BROKEN) as error:
             raise SapiensError(
                 f"The Hugging Face Hub cannot be reached ({_first_line(error)}).", "Check the connection, then run it again."
             ) from error
@@ -143,7 +144,7 @@ def _find_remote(checkpoint: ReleasedCheckpoint, endpoint: str | None) -> Remote
 
 def _resume(remote: RemoteFile, part: Path, progress: Callable[[float], None], cancel: Callable[[], bool] | None) -> None:
     """Bring the part to its full size. New attempts go on as long as each one brings something."""
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError
 
     failures = 0
     while True:
@@ -162,7 +163,7 @@ def _resume(remote: RemoteFile, part: Path, progress: Callable[[float], None], c
             if error.response.status_code < 500 and error.response.status_code != 429:
                 raise SapiensError(f"The Hub refuses the file: {_first_line(error)}", "Run it again later.") from error
             problem = _first_line(error)
-        except _network_errors() as error:
+        except (HTTPError, *BROKEN) as error:
             problem = _first_line(error)
         now = part.stat().st_size if part.exists() else 0
         if now >= remote.size:
@@ -218,15 +219,6 @@ def _check(checkpoint: ReleasedCheckpoint, remote: RemoteFile, part: Path) -> No
             f"The Hub's {checkpoint.files[0]} is not the {checkpoint.task} network of {checkpoint.model} as this version knows it.",
             "Look for a newer version of Sapiens2 Avatar.",
         )
-
-
-def _network_errors() -> tuple[type[Exception], ...]:
-    """What a broken connection raises: errors of the HTTP library that this version of huggingface_hub is built on."""
-    import huggingface_hub as hub
-
-    library = import_module(type(hub.get_session()).__module__.partition(".")[0])
-    known = [getattr(library, name, None) for name in ("HTTPError", "StreamError")]
-    return (*(error for error in known if error is not None), ConnectionError, TimeoutError)
 
 
 def _wait(seconds: float, cancel: Callable[[], bool] | None) -> None:

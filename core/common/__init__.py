@@ -9,6 +9,7 @@ rotations     frames from directions, swing and twist, rigid fits
 quaternions   rotations over time
 colour        sRGB and linear light
 atomic_files  files that are whole or not there
+file_lock     a lock that goes with its process
 memo          results that a slider does not touch
 progress      how a long step tells how far it is
 processes     their environment and their streams

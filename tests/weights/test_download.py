@@ -16,6 +16,7 @@ from safetensors.numpy import save
 pytest.importorskip("huggingface_hub", reason="downloads need huggingface_hub")
 
 from sapiens2_avatar.core.common.errors import Cancelled, SapiensError
+from sapiens2_avatar.core.common.file_lock import file_lock
 from sapiens2_avatar.weights import catalogue, download, licence, store
 from sapiens2_avatar.weights.catalogue import CHECKPOINTS, find_checkpoint
 from sapiens2_avatar.weights.download import download_model
@@ -327,11 +328,9 @@ def test_server_that_is_not_there_is_said(hub, monkeypatch):
 
 
 def test_second_download_of_the_same_file_waits_its_turn(hub):
-    from filelock import FileLock
-
     store.make_models_folder()
     with (
-        FileLock(catalogue.models_folder() / ".sapiens2_0.4b_pose.safetensors.lock"),
+        file_lock(catalogue.models_folder() / ".sapiens2_0.4b_pose.safetensors.lock"),
         pytest.raises(SapiensError, match="another program"),
     ):
         fetch()
