@@ -1,4 +1,8 @@
-"""Whether the files of an environment are those that were installed: each wheel leaves a RECORD of sizes and hashes."""
+"""Whether the files of an environment are those that were installed: each wheel leaves a RECORD of sizes and hashes.
+
+RECORD is read here: `importlib.metadata.Distribution.files` leaves out the files that are missing from Python 3.12 on, and those are
+what has to be found.
+"""
 
 from __future__ import annotations
 
