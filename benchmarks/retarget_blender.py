@@ -61,7 +61,8 @@ def measure_rigify(clip: BvhClip, check_every: int = 10) -> list[dict]:
 
 def key_speed(obj: bpy.types.Object, motion: BodyMotion) -> dict[str, float]:
     """Microseconds per key of the bulk write alone, the best of five: other processes make it slower, nothing makes it faster."""
-    from sapiens2_avatar.scene.action import key_frames, write_action
+    from sapiens2_avatar.scene.action import key_frames
+    from sapiens2_avatar.scene.keys import write_action
     from sapiens2_avatar.scene.retarget import channels_of
 
     rest, _, solved, _ = solve(obj, motion, None, None, False)

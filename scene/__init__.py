@@ -19,7 +19,8 @@ retarget(pose, armature)         a pose onto any armature
     rig_state     what Blender knows of an armature, as arrays
     bone_table    the artist's table of bones
     retarget      a person's pose onto any armature
-    action        motion as keys
+    keys          channels of bones into actions
+    action        a take onto an armature
     rigify_snap   IK controls brought to the FK pose
     bvh_export    the motion of an armature as BVH
     files         .blend files: an empty one, a safe save

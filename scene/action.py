@@ -1,7 +1,4 @@
-"""Motion onto an armature as keys: one action for the smoothed take, the raw take on a muted strip of its own.
-
-Keys are written in bulk: whole F-curves at once, never frame by frame.
-"""
+"""A take onto an armature: one action for the smoothed motion, the raw one on a muted track of its own."""
 
 from __future__ import annotations
 
@@ -17,12 +14,11 @@ from ..core.motion.take import Take
 from ..core.retarget.body_motion import BodyMotion
 from ..core.retarget.bone_map import BoneMap
 from ..core.retarget.solve import RetargetSettings
-from .retarget import Channels, channels_of, snap, solve, write_pose
+from .keys import Channels, add_muted_track, assign, write_action, write_pose
+from .retarget import channels_of, snap, solve
 from .rig_state import find_armature
 
-LINEAR = 1  # Blender's number for linear interpolation in bulk writes
 RAW_TRACK = "Raw take"
-BRIDGED = "BREAKDOWN"  # the kind of the keys where nobody was found: the dope sheet shows them smaller and in another colour
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ def write_take(
     if keep_raw and isinstance(take, Take):
         _, _, raw, _ = solve(obj, take.motion(raw=True), bone_map, settings, mute_constraints)
         raw_action, _ = write_action(obj, f"{name} raw", channels_of(obj, rest, raw), frames, bridged)
-        _mute_on_track(obj, raw_action, round(start_frame))
+        add_muted_track(obj, RAW_TRACK, raw_action, round(start_frame))
     assign(obj, action)
     _first_frame(obj, channels)
     report(1.0)
@@ -108,75 +104,6 @@ def key_frames(count: int, fps: float, start_frame: float, scene_fps: float | No
         render = bpy.context.scene.render
         scene_fps = render.fps / render.fps_base
     return start_frame + np.arange(count) * (scene_fps / fps)
-
-
-def write_action(
-    obj: bpy.types.Object, name: str, channels: list[Channels], frames: np.ndarray, bridged: np.ndarray | None = None
-) -> tuple[bpy.types.Action, int]:
-    """A new action with one F-curve per free channel, linear between keys. Returns it and the number of keys.
-
-    frames   (F,) scene frames of the keys
-    bridged  (F,) bool: keys of frames in which the person was not found, which become breakdown keys; None = there are none
-    """
-    action = bpy.data.actions.new(name)
-    curves, new_curve = _curves(action, obj)
-    points = np.empty((len(frames), 2), np.float32)
-    points[:, 0] = frames
-    linear = np.full(len(frames), LINEAR, np.int32)
-    kinds = None
-    if bridged is not None and bridged.any():
-        known = bpy.types.Keyframe.bl_rna.properties["type"].enum_items
-        kinds = np.where(bridged, known[BRIDGED].value, known["KEYFRAME"].value).astype(np.int32)
-    for channel in channels:
-        path = f'pose.bones["{bpy.utils.escape_identifier(channel.bone)}"].{channel.path}'
-        for index in channel.free:
-            curve = new_curve(curves, path, index, channel.bone)
-            curve.keyframe_points.add(len(frames))
-            points[:, 1] = channel.values[:, index]
-            curve.keyframe_points.foreach_set("co", points.ravel())
-            curve.keyframe_points.foreach_set("interpolation", linear)
-            if kinds is not None:
-                curve.keyframe_points.foreach_set("type", kinds)
-            curve.update()
-    return action, sum(len(c.free) for c in channels) * len(frames)
-
-
-def _curves(action: bpy.types.Action, obj: bpy.types.Object) -> tuple:
-    """Where F-curves of this action for this object go, and how one is made: layers and slots since 4.4, a flat list before."""
-    if hasattr(action, "layers"):
-        slot = action.slots.new(id_type="OBJECT", name=obj.name)
-        bag = action.layers.new("Layer").strips.new(type="KEYFRAME").channelbag(slot, ensure=True)
-
-        def make(curves: bpy.types.bpy_prop_collection, path: str, index: int, group: str) -> bpy.types.FCurve:
-            curve = curves.new(path, index=index)
-            curve.group = bag.groups.get(group) or bag.groups.new(group)
-            return curve
-
-        return bag.fcurves, make
-    return action.fcurves, lambda curves, path, index, group: curves.new(path, index=index, action_group=group)
-
-
-def posed_bones(action: bpy.types.Action) -> set[str]:
-    """Names of the bones that an action of `write_action` has keys for."""
-    curves = action.layers[0].strips[0].channelbags[0].fcurves if hasattr(action, "layers") else action.fcurves
-    return {curve.group.name for curve in curves if curve.group is not None}
-
-
-def assign(obj: bpy.types.Object, action: bpy.types.Action) -> None:
-    """Make the action the object's own, with its slot where actions have slots."""
-    data = obj.animation_data or obj.animation_data_create()
-    data.action = action
-    if hasattr(action, "slots") and action.slots:
-        data.action_slot = action.slots[0]
-
-
-def _mute_on_track(obj: bpy.types.Object, action: bpy.types.Action, start: int) -> None:
-    track = obj.animation_data.nla_tracks.new()
-    track.name = RAW_TRACK
-    strip = track.strips.new(action.name, start, action)
-    if hasattr(strip, "action_slot") and action.slots:
-        strip.action_slot = action.slots[0]
-    track.mute = True
 
 
 def _first_frame(obj: bpy.types.Object, channels: list[Channels]) -> None:

@@ -8,14 +8,13 @@ from mathutils import Matrix
 
 from ..core.common.arrays import RigData
 from ..core.common.rotations import quaternion_from_rotation
-from .action import posed_bones, write_action
-from .retarget import Channels
+from .keys import Channels, add_muted_track, posed_bones, write_action
 
 TRACK = "Photo Pose"
 """Shown with `show_photo_pose`, or its action assigned, the scan lies on its pixels again.
 
-At rest the whole track is muted, not its strip: a muted strip on a live track still sets the bones back to their rest at every change
-of frame, and the artist could not pose them.
+At rest the whole track is muted, not its strip: a muted strip on a live track still sets the bones back to their rest at every
+change of frame, and the artist could not pose them.
 """
 
 
@@ -24,13 +23,7 @@ def write_photo_pose(obj: bpy.types.Object, rig: RigData, world_from_camera: np.
     if rig.photo_from_rest is None:
         return None
     action, _ = write_action(obj, f"{obj.name} {TRACK}", _channels(obj, rig, world_from_camera), np.array([1.0]))
-    data = obj.animation_data or obj.animation_data_create()
-    track = data.nla_tracks.new()
-    track.name = TRACK
-    strip = track.strips.new(action.name, 1, action)
-    if hasattr(strip, "action_slot") and action.slots:
-        strip.action_slot = action.slots[0]
-    track.mute = True
+    add_muted_track(obj, TRACK, action, 1)
     return action
 
 
@@ -53,8 +46,8 @@ def show_photo_pose(obj: bpy.types.Object, shown: bool) -> None:
         return
     track.mute = not shown
     for strip in track.strips:
-        # Since 4.4 Blender orders a track's evaluation before the bones' only if it was live when the order was made; muting does not
-        # make it anew, so that the scan could be deformed by bones of the moment before. A change of the strip's action does.
+        # Since 4.4 Blender orders a track's evaluation before the bones' only if it was live when the order was made; muting does
+        # not make it anew, so that the scan could be deformed by bones of the moment before. A change of the strip's action does.
         strip.action = strip.action
     if not shown:  # bones keep the last values of an animation that is gone
         for name in posed_bones(track.strips[0].action) & set(obj.pose.bones.keys()):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from mathutils import Euler, Quaternion, Vector
 
 from ..core.capture.ground import place
 from ..core.common.arrays import Pose
@@ -21,6 +20,7 @@ from ..core.retarget.body_motion import BodyMotion, motion_from_joints
 from ..core.retarget.bone_map import BoneMap
 from ..core.retarget.solve import RetargetSettings, RigMotion, retarget_motion
 from .bone_table import resolve
+from .keys import Channels, write_pose
 from .rig_state import check_controllable, find_armature, find_followed, is_held, read_rest, set_switches
 from .rigify_snap import snap_rigify
 
@@ -41,21 +41,6 @@ class Retargeted:
     bones: tuple[str, ...]
     unseen: tuple[str, ...]
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Channels:
-    """What to write on one bone, in its own rotation mode and with its locks kept.
-
-    path    "rotation_quaternion", "rotation_euler", "rotation_axis_angle" or "location"
-    values  (F, 4) or (F, 3) float64
-    free    indices of the components that may be written; locked ones keep their value
-    """
-
-    bone: str
-    path: str
-    values: np.ndarray
-    free: tuple[int, ...]
 
 
 def retarget(
@@ -218,19 +203,6 @@ def _rotation_channels(pose_bone: bpy.types.PoseBone, quaternions: np.ndarray) -
         return [Channels(pose_bone.name, "rotation_axis_angle", np.concatenate([angle, axis], axis=1), tuple(free))]
     angles = unwrapped(euler_from_rotation(rotation_from_quaternion(quaternions), mode), mode)
     return [Channels(pose_bone.name, "rotation_euler", angles, tuple(i for i in range(3) if not locks[i]))]
-
-
-def write_pose(obj: bpy.types.Object, channels: Channels) -> None:
-    """The first frame of a channel as the bone's present value."""
-    pose_bone = obj.pose.bones[channels.bone]
-    values = list(getattr(pose_bone, channels.path))
-    for i in channels.free:
-        values[i] = float(channels.values[0, i])
-    kind = {"rotation_quaternion": Quaternion, "location": Vector}.get(channels.path, tuple)
-    if channels.path == "rotation_euler":
-        setattr(pose_bone, channels.path, Euler(values, pose_bone.rotation_mode))
-    else:
-        setattr(pose_bone, channels.path, kind(values))
 
 
 def snap(obj: bpy.types.Object) -> None:

@@ -148,6 +148,24 @@ def test_heavy_libraries_are_imported_by_the_functions_that_use_them(room):
     assert not wrong, "\n".join(wrong)
 
 
+def reached(module: str) -> set[str]:
+    """Every module of the project that one needs, directly or not."""
+    found, left = set(), [module]
+    while left:
+        new = {name for name in imports(left.pop())[0] if name in modules()} - found
+        found |= new
+        left += new
+    return found
+
+
+def test_writing_a_rig_needs_no_retargeting():
+    """The rig of a photo, with its pose as an action, is arrays into data-blocks; only what moves other rigs solves for them."""
+    assert {room_of(module) for module in reached("scene.keys")} <= {COMMON}
+    assert "scene.keys" in reached("scene.armature")
+    assert {room_of(module) for module in reached("scene.armature")} <= {COMMON, "core.surface", "core.rig", "scene"}
+    assert not {"scene.retarget", "scene.action", "scene.rig_state"} & reached("scene.armature")
+
+
 def _packages() -> list[str]:
     return sorted(m for m, path in modules().items() if path.name == "__init__.py" and m not in ("__init__", "data"))
 
