@@ -4,32 +4,33 @@ build(predictions, name)         the whole of one photo into a new collection
 write_avatars(avatars, name)     the same for avatars that are made already
 retarget(pose, armature)         a pose onto any armature
 
-    build         avatars into the scene: one collection per photo
-    mesh          the scan's geometry
-    groups        vertex groups by the array
-    material      Principled materials, one per kind of surface
-    image         arrays into packed images
-    camera        the matched camera, with the photo behind it
-    armature      the rig as Rigify names it
-    rigify        what Rigify needs to generate from it
-    photo_pose    the pose of the photo on a rig that rests in another
-    update        parts of a build made again
-    separate      a scan taken apart by what it shows
-    library       many results in one scene
-    rig_state     what Blender knows of an armature, as arrays
-    bone_table    the artist's table of bones
-    retarget      a person's pose onto any armature
-    keys          channels of bones into actions
-    action        a take onto an armature
-    rigify_snap   IK controls brought to the FK pose
-    bvh_export    the motion of an armature as BVH
-    files         .blend files: an empty one, a safe save
-    reproducible  a .blend with the same bytes for the same content
+    build           avatars into the scene: one collection per photo
+    mesh            the scan's geometry
+    alone           a scene with one object, which leaves the artist's alone
+    groups          vertex groups by the array
+    material        Principled materials, one per kind of surface
+    image           arrays into packed images
+    camera          the matched camera, with the photo behind it
+    armature        the rig as Rigify names it
+    rigify          what Rigify needs to generate from it
+    photo_pose      the pose of the photo on a rig that rests in another
+    update          parts of a build made again
+    separate        a scan taken apart by what it shows
+    library         many results in one scene
+    rig_state       what Blender knows of an armature, as arrays
+    bone_table      the artist's table of bones
+    retarget        a person's pose onto any armature
+    keys            channels of bones into actions
+    action          a take onto an armature
+    rigify_snap     IK controls brought to the FK pose
+    bvh_export      the motion of an armature as BVH
+    files           .blend files: an empty one, a safe save
+    reproducible    a .blend with the same bytes for the same content
     blend_contents  what Blender's own reader finds in a .blend
-    export        other formats
-    render        a picture of what was built
-    batch_steps   all this as calls with plain arguments, for a batch
-    start         a Blender that takes them from a pipe
+    export          other formats
+    render          a picture of what was built
+    batch_steps     all this as calls with plain arguments, for a batch
+    start           a Blender that takes them from a pipe
 """
 
 # Imported at once: the functions are named like their modules, and a module that is imported later would hide the function.

@@ -11,6 +11,7 @@ from mathutils import Vector
 
 from ..core.common.arrays import RigData
 from ..core.common.spaces import transform_points, transform_vectors
+from .alone import alone, operators_see
 from .mesh import write_normals
 from .photo_pose import write_photo_pose
 from .rigify import write_rigify
@@ -26,19 +27,13 @@ def edit_bones(obj: bpy.types.Object) -> Iterator[bpy.types.ArmatureEditBones]:
     Blender gives edit bones only to the active object of a view layer in edit mode. A scene of our own with this one object
     lends us that; the artist may even be in the edit mode of another object meanwhile.
     """
-    scene = bpy.data.scenes.new(".sapiens2")
-    try:
-        scene.collection.objects.link(obj)
-        layer = scene.view_layers[0]
+    with alone(obj) as layer:
         layer.objects.active = obj
-        override = {"scene": scene, "view_layer": layer, "active_object": obj, "object": obj, "edit_object": None}
-        with bpy.context.temp_override(**override):
+        with operators_see(obj, layer):
             bpy.ops.object.mode_set(mode="EDIT")
         yield obj.data.edit_bones
-        with bpy.context.temp_override(**override):
+        with operators_see(obj, layer):
             bpy.ops.object.mode_set(mode="OBJECT")
-    finally:
-        bpy.data.scenes.remove(scene)
 
 
 def write_armature(rig: RigData, world_from_camera: np.ndarray, name: str, collection: bpy.types.Collection) -> bpy.types.Object:

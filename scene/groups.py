@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 import bpy
 import numpy as np
 
 from ..core.common.arrays import PartData, RigData, SkinWeights
 from ..core.common.landmarks import part_names
+from .alone import alone, operators_see
 
 SMALLEST = 0.0005
 """Skin weights below this move nothing that the eye sees; they are left out and the others scaled up."""
@@ -47,11 +47,12 @@ def write_skin_weights(obj: bpy.types.Object, weights: SkinWeights, rig: RigData
 def _write(obj: bpy.types.Object, groups: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> None:
     """New groups of (name, vertices (n,), weights (n,) float32 > 0); no vertex twice in one.
 
-    Blender fills a group in one go when it converts a float attribute into it.
+    Blender fills a group in one go when it converts a float attribute into it. The scene that the operator sees is empty, since
+    every operator that ends brings the whole of its scene up to date.
     """
     mesh = obj.data
     dense = np.zeros(len(mesh.vertices), np.float32)
-    with _alone(obj):
+    with alone() as layer, operators_see(obj, layer):
         for name, vertex, weight in groups:
             dense[vertex] = weight
             attribute = mesh.attributes.new(name, "FLOAT", "POINT")
@@ -59,16 +60,3 @@ def _write(obj: bpy.types.Object, groups: Iterable[tuple[str, np.ndarray, np.nda
             mesh.attributes.active = attribute
             bpy.ops.geometry.attribute_convert(mode="VERTEX_GROUP")
             dense[vertex] = 0
-
-
-@contextmanager
-def _alone(obj: bpy.types.Object) -> Iterator[None]:
-    """Operators see this object, active in a scene of its own: the artist's scene, mode and selection stay out of it, and every
-    operator that ends would bring the whole of the open scene up to date."""
-    scene = bpy.data.scenes.new(".sapiens2")
-    try:
-        override = {"scene": scene, "view_layer": scene.view_layers[0], "object": obj, "active_object": obj, "edit_object": None}
-        with bpy.context.temp_override(**override):
-            yield
-    finally:
-        bpy.data.scenes.remove(scene)

@@ -11,6 +11,7 @@ import numpy as np
 from ..core.common.errors import SapiensError
 from ..core.common.rotations import angle_between
 from ..core.retarget.armature import RestRig
+from .alone import alone
 
 PROBE_ANGLE = 0.35  # radians: large enough that a bone that follows another by half is told from one that follows fully
 RIGID = 2e-3  # radians: how exactly a bone that follows another rigidly does so in Blender's float32
@@ -156,7 +157,6 @@ def evaluated_alone(obj: bpy.types.Object) -> Iterator[bpy.types.ViewLayer]:
 
     The object's action is taken off meanwhile, since it would overwrite the pose.
     """
-    scene = bpy.data.scenes.new(".sapiens2")
     data = obj.animation_data
     action = data.action if data else None
     slot = data.action_slot if data and action and hasattr(data, "action_slot") else None
@@ -164,14 +164,13 @@ def evaluated_alone(obj: bpy.types.Object) -> Iterator[bpy.types.ViewLayer]:
     try:
         if data:
             data.action, data.use_nla = None, False
-        scene.collection.objects.link(obj)
-        yield scene.view_layers[0]
+        with alone(obj) as layer:
+            yield layer
     finally:
         if data:
             data.action, data.use_nla = action, nla
             if slot is not None:
                 data.action_slot = slot
-        bpy.data.scenes.remove(scene)
 
 
 def pose_matrices(obj: bpy.types.Object, layer: bpy.types.ViewLayer, names: tuple[str, ...]) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.common.errors import SapiensError
 from ..core.surface.materials import MATERIALS, material_named
+from .alone import alone
 from .build import PERSON, ROLE
 from .material import KIND
 from .mesh import write_normals
@@ -92,7 +93,7 @@ def _vertex_normals(mesh: bpy.types.Mesh) -> np.ndarray:
 def _cutter(mesh: bpy.types.Mesh) -> Iterator[Callable[[int], bpy.types.Mesh]]:
     """A function: index of a piece -> a new mesh of its faces alone. Geometry nodes do it in one go with all layers of data."""
     tree = bpy.data.node_groups.new("sapiens2 separate", "GeometryNodeTree")
-    scene, obj = bpy.data.scenes.new(".sapiens2"), bpy.data.objects.new(".sapiens2", mesh)
+    obj = bpy.data.objects.new(".sapiens2", mesh)
     try:
         for direction in ("INPUT", "OUTPUT"):
             tree.interface.new_socket("Geometry", in_out=direction, socket_type="NodeSocketGeometry")
@@ -106,20 +107,19 @@ def _cutter(mesh: bpy.types.Mesh) -> Iterator[Callable[[int], bpy.types.Mesh]]:
         tree.links.new(compare.outputs["Result"], split.inputs["Selection"])
         tree.links.new(source.outputs[0], split.inputs["Geometry"])
         tree.links.new(split.outputs["Selection"], target.inputs[0])
-        scene.collection.objects.link(obj)
         obj.modifiers.new("Separate", "NODES").node_group = tree
+        with alone(obj) as layer:
 
-        def cut(index: int) -> bpy.types.Mesh:
-            integers[1].default_value = index
-            layer = scene.view_layers[0]
-            layer.update()
-            graph = layer.depsgraph
-            return bpy.data.meshes.new_from_object(obj.evaluated_get(graph), preserve_all_data_layers=True, depsgraph=graph)
+            def cut(index: int) -> bpy.types.Mesh:
+                integers[1].default_value = index
+                layer.update()
+                graph = layer.depsgraph
+                evaluated = obj.evaluated_get(graph)
+                return bpy.data.meshes.new_from_object(evaluated, preserve_all_data_layers=True, depsgraph=graph)
 
-        yield cut
+            yield cut
     finally:
         bpy.data.objects.remove(obj)
-        bpy.data.scenes.remove(scene)
         bpy.data.node_groups.remove(tree)
 
 
