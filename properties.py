@@ -89,7 +89,7 @@ class SapiensBone(PropertyGroup):
 
 
 def _armature_chosen(settings: PropertyGroup, _context: bpy.types.Context) -> None:
-    from .scene.bone_table import refresh
+    from .bone_table_rows import refresh
 
     refresh(settings)
 

@@ -42,12 +42,12 @@ class SAPIENS2_OT_bones_auto(BoneTableOperator, Operator):
     bl_label = "Recognize Bones"
 
     def execute(self, context: Context) -> set[str]:
-        from ..scene import bone_table
+        from .. import bone_table_rows
 
         settings = context.scene.sapiens2
 
         def change() -> None:
-            bone_table.refresh(settings)
+            bone_table_rows.refresh(settings)
             if settings.bone_problem:
                 raise SapiensError(settings.bone_problem)
 
@@ -67,9 +67,9 @@ class SAPIENS2_OT_bones_mirror(BoneTableOperator, Operator):
     )
 
     def execute(self, context: Context) -> set[str]:
-        from ..scene import bone_table
+        from .. import bone_table_rows
 
-        changed = bone_table.mirror(context.scene.sapiens2, self.source)
+        changed = bone_table_rows.mirror(context.scene.sapiens2, self.source)
         self.report({"INFO"}, f"{changed} bones changed")
         return {"FINISHED"}
 
@@ -95,10 +95,10 @@ class SAPIENS2_OT_bones_add(BoneRowOperator, Operator):
     bl_label = "Add Bone"
 
     def execute(self, context: Context) -> set[str]:
-        from ..scene import bone_table
+        from .. import bone_table_rows
 
         settings = context.scene.sapiens2
-        settings.active_bone = bone_table.add_row(settings, settings.active_bone)
+        settings.active_bone = bone_table_rows.add_row(settings, settings.active_bone)
         return {"FINISHED"}
 
 
@@ -109,10 +109,10 @@ class SAPIENS2_OT_bones_clear(BoneRowOperator, Operator):
     bl_label = "Clear Bone"
 
     def execute(self, context: Context) -> set[str]:
-        from ..scene import bone_table
+        from .. import bone_table_rows
 
         settings = context.scene.sapiens2
-        bone_table.clear_row(settings, settings.active_bone)
+        bone_table_rows.clear_row(settings, settings.active_bone)
         settings.active_bone = min(settings.active_bone, len(settings.bones) - 1)
         return {"FINISHED"}
 
@@ -127,12 +127,14 @@ class SAPIENS2_OT_bones_load(BoneTableOperator, ImportHelper, Operator):
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
     def execute(self, context: Context) -> set[str]:
+        from .. import bone_table_rows
         from ..core.retarget.bone_map_file import load_preset
-        from ..scene import bone_table
 
         settings = context.scene.sapiens2
         path = Path(bpy.path.abspath(self.filepath))
-        return self.attempt(lambda: bone_table.fill(settings, load_preset(path, bone_table.armature_rest(settings.armature))))
+        return self.attempt(
+            lambda: bone_table_rows.fill(settings, load_preset(path, bone_table_rows.armature_rest(settings.armature)))
+        )
 
 
 class SAPIENS2_OT_bones_save(BoneTableOperator, ExportHelper, Operator):
@@ -146,13 +148,13 @@ class SAPIENS2_OT_bones_save(BoneTableOperator, ExportHelper, Operator):
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
     def execute(self, context: Context) -> set[str]:
+        from .. import bone_table_rows
         from ..core.retarget.bone_map_file import save_preset
-        from ..scene import bone_table
 
         settings = context.scene.sapiens2
 
         def change() -> None:
-            bone_map = bone_table.read(settings, bone_table.armature_rest(settings.armature))
+            bone_map = bone_table_rows.read(settings, bone_table_rows.armature_rest(settings.armature))
             if bone_map is None:
                 raise SapiensError("The bone table is empty.", "Recognize the bones first.")
             save_preset(bone_map, bpy.path.abspath(self.filepath))

@@ -44,15 +44,15 @@ def target(context: Context) -> bpy.types.Object:
 
 def write_motion(context: Context, motion: Take | BodyMotion, name: str) -> str:
     """Put a motion on the target as the panel says; a single frame as its pose. Returns what was done, for the status line."""
+    from .. import bone_table_rows
     from ..core.motion.take import Take
     from ..core.retarget.solve import RetargetSettings
-    from ..scene import bone_table
     from ..scene.action import write_take
     from ..scene.photo_pose import show_photo_pose
     from ..scene.retarget import pose_armature
 
     settings, armature = context.scene.sapiens2, target(context)
-    bones = bone_table.read(settings, bone_table.armature_rest(armature)) if armature == settings.armature else None
+    bones = bone_table_rows.read(settings, bone_table_rows.armature_rest(armature)) if armature == settings.armature else None
     how = RetargetSettings(location=settings.hips_travel, lock_feet=settings.lock_feet, face=settings.face_gain)
     show_photo_pose(armature, False)  # it would go over the new motion
     if len(motion) == 1:
@@ -98,10 +98,10 @@ class MotionOperator(JobOperator):
         return self._bvh(context) or JobOperator.invoke(self, context, event)
 
     def make_job(self, context: Context, scratch: Path) -> Job:
-        from ..scene import bone_table
+        from .. import bone_table_rows
 
         settings, path = context.scene.sapiens2, self._clip(context)
-        bone_table.armature_rest(target(context))  # what cannot be posed is said before the work, not after it
+        bone_table_rows.armature_rest(target(context))  # what cannot be posed is said before the work, not after it
         options = network_options(context, boxes=False) | {"tasks": TASKS}
         options["start"] = settings.motion_start
         if settings.motion_end > 0:

@@ -45,14 +45,14 @@ class SAPIENS2_OT_retarget(JobOperator, Operator):
         return Job("pose", context.scene.sapiens2.armature.name, arguments)
 
     def finish(self, context: Context, job: Job) -> None:
+        from .. import bone_table_rows
         from ..core.formats.pose_file import load_pose
         from ..core.retarget.solve import RetargetSettings
-        from ..scene import bone_table
         from ..scene.photo_pose import show_photo_pose
         from ..scene.retarget import retarget
 
         settings = context.scene.sapiens2
-        bones = bone_table.read(settings, bone_table.armature_rest(settings.armature))
+        bones = bone_table_rows.read(settings, bone_table_rows.armature_rest(settings.armature))
         show_photo_pose(settings.armature, False)  # it would go over the new pose
         pose = load_pose(job.result["pose"])
         done = retarget(

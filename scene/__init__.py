@@ -18,7 +18,7 @@ retarget(pose, armature)         a pose onto any armature
     separate        a scan taken apart by what it shows
     library         many results in one scene
     rig_state       what Blender knows of an armature, as arrays
-    bone_table      the artist's table of bones
+    bone_table      which bone plays which role
     retarget        a person's pose onto any armature
     keys            channels of bones into actions
     action          a take onto an armature

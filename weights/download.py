@@ -105,6 +105,7 @@ def _fetch(
 def _find_remote(checkpoint: ReleasedCheckpoint, endpoint: str | None) -> RemoteFile:
     """Ask the Hub for the file's commit, hash and size, under the names that it may have there."""
     import huggingface_hub as hub
+
     # HTTPError is that of the HTTP library which this huggingface_hub is built on: httpx in 1.x, httpx2 in 2.x.
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 

@@ -68,7 +68,7 @@ def test_what_is_cleared_is_not_posed_and_what_is_chosen_is(character, settings,
     settings.armature = obj
     settings.active_bone = next(n for n, row in enumerate(settings.bones) if row.role == "leftHand")
     assert bpy.ops.sapiens2.bones_clear() == {"FINISHED"}
-    bone_map = part("scene.bone_table").read(settings, part("scene.rig_state").read_rest(obj))
+    bone_map = part("bone_table_rows").read(settings, part("scene.rig_state").read_rest(obj))
     assert "leftHand" not in bone_map.bones and bone_map.bones["rightHand"]
     done = part("scene.retarget").retarget(pose[0], obj, bones=bone_map, world_from_camera=pose[1])
     assert "mixamorig:LeftHand" not in done.bones and "mixamorig:RightHand" in done.bones
@@ -116,7 +116,7 @@ def test_a_bone_that_was_renamed_since_is_named(character, settings, part, pose)
     settings.armature = obj
     obj.data.bones["mixamorig:LeftArm"].name = "Arm"
     with pytest.raises(part("core.common.errors").SapiensError, match="does not have: 'mixamorig:LeftArm'"):
-        part("scene.bone_table").read(settings, part("scene.rig_state").read_rest(obj))
+        part("bone_table_rows").read(settings, part("scene.rig_state").read_rest(obj))
 
 
 def test_a_table_from_a_file_is_used_by_the_function(character, part, pose, tmp_path) -> None:

@@ -65,7 +65,7 @@ def test_every_panel_draws(part, label, model):
 
 def test_the_bone_table_shows_every_role_in_few_letters(part, character):
     in_row, roles = part("panels.retarget").in_row, part("core.retarget.bone_map").ROLES
-    short = [in_row(part("scene.bone_table").role_label(role)) for role in roles]
+    short = [in_row(part("bone_table_rows").role_label(role)) for role in roles]
     assert len(set(short)) == len(roles) and max(map(len, short)) <= len("R Upper Arm") + 1, short
     assert {"L Thumb 1", "R Little 3", "L Upper Arm", "Hips"} <= set(short)
     settings = bpy.context.scene.sapiens2
