@@ -1,6 +1,6 @@
 """Pictures of scans for docs/scan.md: photo, plain grid, scan, and scan with its materials, all lit from the side.
 
-usage: python tools/picture_scans.py [STUDIO] [-o DIR] [--samples NAME…] [--exact]
+usage: python tools/pictures/scans.py [STUDIO] [-o DIR] [--samples NAME…] [--exact]
 
 STUDIO: folder of samples (default: $SAPIENS2_SHARED/studio, or ../shared/studio); the maps are those that were degraded the way a
 network degrades them, or with --exact the exact ones. The plain grid is what the pointmap alone gives: a vertex for every pixel,
@@ -31,7 +31,7 @@ from sapiens2_avatar.core.surface.pixel_mesh import vertex_normals
 if TYPE_CHECKING:
     from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("SAPIENS2_SHARED", ROOT.parent / "shared"))
 TEAR = 0.02
 """Metres between neighbours in depth at which the plain grid is torn."""

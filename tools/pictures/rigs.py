@@ -1,6 +1,6 @@
 """Pictures of rigs to look at, as in docs/rig.md: bones over the photo, and scan and bones from four sides, at rest and posed.
 
-usage: python benchmarks/rig_pictures.py [--data FOLDER] [-o FOLDER]
+usage: python tools/pictures/rigs.py [--data FOLDER] [-o FOLDER]
 
 FOLDER of the data holds X.safetensors.gz; default: the environment variable SAPIENS2_SHARED, or the folder `shared` beside the
 repository, and in it `studio`. Needs Blender's Python module (Workbench renders the scan) and OpenCV (draws the bones).
@@ -21,14 +21,16 @@ import cv2
 import numpy as np
 from mathutils import Quaternion, Vector
 
-from measures.studio import STUDIO, read_predictions, sample_names
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.rig.metarig import RigSettings, make_rig
 from sapiens2_avatar.core.rig.rigify_types import collection_of
 from sapiens2_avatar.core.surface.scan import ScanSettings
 from sapiens2_avatar.scene.build import write_avatars
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from measures.studio import STUDIO, read_predictions, sample_names  # noqa: E402 (benchmarks/ is on no path of its own)
+
 SIDES = (0, 60, 150, -70)  # degrees about the vertical; 0 = from the front
 SIZE = 300
 COLOURS = {
