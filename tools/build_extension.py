@@ -95,9 +95,6 @@ def stage(name: str) -> Path:
             shutil.copy2(path, target / folder / path.name)
     for path in ("LICENSE", "README.md"):
         shutil.copy2(ROOT / path, target / path)
-    (target / "runtime").mkdir()
-    for path in ("requirements.lock", "torch.txt"):
-        shutil.copy2(ROOT / "runtime" / path, target / "runtime" / path)
     _add_uv(target / "runtime", name)
     wheel = fetch("safetensors.txt", name)
     (target / "wheels").mkdir()
