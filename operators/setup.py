@@ -11,6 +11,7 @@ from bpy.types import Context, Event, Operator
 
 from .. import jobs, preference_values
 from ..core.common.errors import SapiensError
+from ..core.common.version import VERSION
 from ..runtime import bug_report, environment
 from ..worker.client import Task
 from .job import Idle, fail, submit
@@ -156,7 +157,7 @@ class SAPIENS2_OT_report_copy(Operator):
     def execute(self, context: Context) -> set[str]:
         text = bug_report.compose(
             {
-                "Sapiens2 Avatar": bug_report.extension_version(),
+                "Sapiens2 Avatar": VERSION,
                 "Blender": f"{bpy.app.version_string} ({bpy.app.build_platform.decode(errors='replace')})",
                 "Runtime": describe_runtime(),
                 "Weights": ", ".join(model for model, found in jobs.status.models.items() if found.tasks) or "none",

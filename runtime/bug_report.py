@@ -1,11 +1,10 @@
-"""Text for a bug report, without what is nobody else's business."""
+"""The text of a bug report: facts, traceback and ends of logs, with private paths and the name of the user masked."""
 
 from __future__ import annotations
 
 import getpass
 import platform
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,11 +14,6 @@ CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib")
 PATH = re.compile(
     r"(?:~|\b[A-Za-z]:|(?<![\w.…/\\~:]))[\\/]+((?:[^\\/\s\"':](?:[^\\/\n\"':]*[^\\/\s\"':])?[\\/]+)+)([^\\/\s\"':,]*)"
 )
-
-
-def extension_version() -> str:
-    manifest = Path(__file__).parent.parent / "blender_manifest.toml"
-    return tomllib.loads(manifest.read_text("utf-8"))["version"]
 
 
 def compose(facts: Mapping[str, str], detail: str, logs: Iterable[Path]) -> str:

@@ -83,22 +83,22 @@ def environment_python(folder: Path) -> Path:
 def installed_python(folder: Path) -> Path | None:
     """The Python of a finished environment in `folder`, None where there is none, or it was made from another lock."""
     python = environment_python(folder)
-    return python if _record(folder).get("lock") == lock_hash() and python.is_file() else None
+    return python if _installed(folder).get("lock") == lock_hash() and python.is_file() else None
 
 
 def installed_torch(folder: Path) -> str:
     """Version of torch in a finished environment of this lock, empty where there is none."""
-    return str(_record(folder).get("torch", "")) if installed_python(folder) is not None else ""
+    return str(_installed(folder).get("torch", "")) if installed_python(folder) is not None else ""
 
 
 def installed_devices(folder: Path) -> list[tuple[str, str, int]]:
     """Devices that a finished environment found, best first, as of `infer.devices`: name, hardware, bytes of its own memory."""
-    return [(name, hardware, memory) for name, hardware, memory in _record(folder).get("devices", ())]
+    return [(name, hardware, memory) for name, hardware, memory in _installed(folder).get("devices", ())]
 
 
 def outdated(folder: Path) -> bool:
     """Whether there is a finished environment, but of another lock."""
-    return _record(folder).get("lock", lock_hash()) != lock_hash()
+    return _installed(folder).get("lock", lock_hash()) != lock_hash()
 
 
 def unfinished(folder: Path) -> bool:
@@ -125,26 +125,26 @@ def install(
     """
     source = source or Source()
     with _alone(folder):
-        record = _record(folder)
-        _check_space(folder, needed=0.2 if record else DISK_GIGABYTES[0])
+        installed = _installed(folder)
+        _check_space(folder, needed=0.2 if installed else DISK_GIGABYTES[0])
         log.unlink(missing_ok=True)
         for left in (folder / "cache").glob(".tmp*"):  # packages that an installation that was cut off had half of
             shutil.rmtree(long_path(left), ignore_errors=True)
         python = environment_python(folder)
-        repair = record.get("lock") == lock_hash() and _answers(python)
+        repair = installed.get("lock") == lock_hash() and _answers(python)
         whole = repair and not damaged_packages(
             folder / "env", True, lambda share: progress("Checking files", 0.5 * share), stopped
         )
         (folder / "installed.json").unlink(missing_ok=True)
         if not whole:
-            if record or not _answers(python):
+            if installed or not _answers(python):
                 shutil.rmtree(long_path(folder / "env"), ignore_errors=True)
             _make_whole(folder, source, base_python, log, progress, stopped, repair)
         check = (str(python), "-I", str(IMPORT_CHECK), str(DEVICES), *MODULES)
         test = Step("Testing", 0.05, check, "Remove the runtime and install it again.")
         progress(test.title, 0.95)
         said = run_step(test, folder, log, lambda *_: None, stopped)
-        if record and not repair:  # what only the former version needed would stay for ever
+        if installed and not repair:  # what only the former version needed would stay for ever
             shutil.rmtree(long_path(folder / "cache"), ignore_errors=True)
         with atomic_write(folder / "installed.json") as file:
             found = next(line for line in said.splitlines() if line.startswith('{"torch"'))  # libraries may warn around it
@@ -172,7 +172,10 @@ def _make_whole(
             if last or not repair:
                 raise
         else:
-            report = lambda share, at=done: progress("Checking files", at + 0.05 * share)  # noqa: E731
+
+            def report(share: float, at: float = done) -> None:
+                progress("Checking files", at + 0.05 * share)
+
             damaged = damaged_packages(folder / "env", repair or last, report, stopped)
             if not damaged:
                 return
@@ -248,13 +251,13 @@ def check_interpreter(python: Path) -> None:
         raise SapiensError(f"The chosen Python has no {', '.join(missing)}.", f"Install them there. {elsewhere}", "preferences")
 
 
-def _record(folder: Path) -> dict:
+def _installed(folder: Path) -> dict:
     """What is known of the finished environment; empty where there is none."""
     try:
-        record = json.loads((folder / "installed.json").read_text("utf-8"))
+        installed = json.loads((folder / "installed.json").read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return record if isinstance(record, dict) else {}
+    return installed if isinstance(installed, dict) else {}
 
 
 def _answers(python: Path) -> bool:

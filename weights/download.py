@@ -19,7 +19,7 @@ from ..core.common.progress import Progress
 from .catalogue import ModelRow, ReleasedCheckpoint, choose, find_checkpoint, models_folder, row_of
 from .header import read_header
 from .licence import require_acceptance
-from .store import Record, hash_file, make_models_folder, require_space, write_record
+from .store import Provenance, hash_file, make_models_folder, require_space, write_provenance
 
 PAUSES = (1, 2, 4, 8, 16)
 """Seconds before each new attempt after the connection broke without bringing anything."""
@@ -93,7 +93,7 @@ def _fetch(
             _resume(remote, part, progress, cancel)
             _check(checkpoint, remote, part)
             part.replace(target)
-            write_record(target, Record(remote.sha256, remote.size, remote.commit, remote.url.split("?")[0]))
+            write_provenance(target, Provenance(remote.sha256, remote.size, remote.commit, remote.url.split("?")[0]))
     except Held as error:
         raise SapiensError(f"{target.name} is being downloaded by another program.", "Wait for it to finish.") from error
     except OSError as error:
@@ -217,7 +217,8 @@ def _check(checkpoint: ReleasedCheckpoint, remote: RemoteFile, part: Path) -> No
     if not checkpoint.describes(read_header(part)):
         part.unlink()
         raise SapiensError(
-            f"The Hub's {checkpoint.files[0]} is not the {checkpoint.task} network of {checkpoint.model} as this version knows it.",
+            f"The Hub's {checkpoint.files[0]} is not the {checkpoint.task} network of {checkpoint.model} "
+            "as this version knows it.",
             "Look for a newer version of Sapiens2 Avatar.",
         )
 

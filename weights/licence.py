@@ -64,7 +64,7 @@ def user_folder() -> Path:
 def is_accepted(licence: Licence = SAPIENS2_LICENCE) -> bool:
     """Whether this person accepted the licence on this computer."""
     try:
-        accepted = json.loads(_record().read_text("utf-8"))["accepted"]
+        accepted = json.loads(_acceptances().read_text("utf-8"))["accepted"]
         return licence.url in accepted
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -72,12 +72,12 @@ def is_accepted(licence: Licence = SAPIENS2_LICENCE) -> bool:
 
 def accept(licence: Licence = SAPIENS2_LICENCE) -> None:
     """Remember that this person accepted the licence. SapiensError if it cannot be written down."""
-    record = _record()
+    path = _acceptances()
     try:
-        record.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SapiensError(f"The folder {record.parent} cannot be made.", "Set SAPIENS2_HOME to a folder of yours.") from error
-    with atomic_write(record) as file:
+        raise SapiensError(f"The folder {path.parent} cannot be made.", "Set SAPIENS2_HOME to a folder of yours.") from error
+    with atomic_write(path) as file:
         file.write(json.dumps({"accepted": {licence.url: licence.name}}, indent=1).encode())
 
 
@@ -93,6 +93,6 @@ def require_acceptance(accepted_now: bool, licence: Licence = SAPIENS2_LICENCE) 
     accept(licence)
 
 
-def _record() -> Path:
-    """The date of acceptance is that of the file."""
+def _acceptances() -> Path:
+    """The file of what was accepted; the date of acceptance is that of the file."""
     return user_folder() / "licences.json"

@@ -1,6 +1,6 @@
 """Bringing weights into the models folder, and checking the ones that are there.
 
-Beside each file lies its record, ``<name>.json``: the SHA-256 that it had when it came, and where it came from.
+Beside each file lies its provenance, ``<name>.json``: the SHA-256 that it had when it came, and where it came from.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CHUNK = 1 << 22
 
 
 @dataclass(frozen=True)
-class Record:
+class Provenance:
     """What was known of a file when it came: SHA-256 in hex, bytes, the Hub's commit (may be empty), and its source."""
 
     sha256: str
@@ -55,8 +55,8 @@ class Verification:
 def verify_model(model: str | None = None, progress: Progress | None = None) -> list[Verification]:
     """Read every installed file (of one model, or of all) from end to end: header, names and sizes of the network, SHA-256.
 
-    The hash is compared with the record, or with the name that the Hugging Face cache gave the file. SapiensError if the
-    model does not exist or nothing of it is installed.
+    The hash is compared with the one that the file came with, or with the name that the Hugging Face cache gave it.
+    SapiensError if the model does not exist or nothing of it is installed.
     """
     installed = []
     for size, task in CHECKPOINTS:
@@ -103,12 +103,16 @@ def import_model(
     for checkpoint, source in found:
         target = models_folder() / checkpoint.files[0]
         label = f"{checkpoint.model} {checkpoint.task}"
-        report = lambda done, label=label: progress(label, done) if progress else None  # noqa: E731
+
+        def report(done: float, label: str = label) -> None:
+            if progress is not None:
+                progress(label, done)
+
         if target.exists() and target.samefile(source):
             rows.append(row_of(checkpoint, target))
             continue
         digest = _link(source, target, report) if link else _copy(source, target, report)
-        write_record(target, Record(digest, source.stat().st_size, source=str(source)))
+        write_provenance(target, Provenance(digest, source.stat().st_size, source=str(source)))
         rows.append(row_of(checkpoint, target))
     return rows
 
@@ -210,17 +214,17 @@ def hash_file(path: Path, progress: Callable[[float], None] = lambda _: None) ->
     return digest.hexdigest()
 
 
-def write_record(path: Path, record: Record) -> None:
+def write_provenance(path: Path, provenance: Provenance) -> None:
     """Write down the hash of an installed file."""
     with atomic_write(path.with_name(f"{path.name}.json")) as file:
-        file.write(json.dumps(asdict(record), indent=1).encode())
+        file.write(json.dumps(asdict(provenance), indent=1).encode())
 
 
-def read_record(path: Path) -> Record | None:
-    """The record beside a file, None if there is none or it is no record."""
+def read_provenance(path: Path) -> Provenance | None:
+    """What is written beside a file, None if there is nothing, or nothing that can be read."""
     try:
         values = json.loads(path.with_name(f"{path.name}.json").read_text("utf-8"))
-        return Record(str(values["sha256"]), int(values["size"]), str(values["revision"]), str(values["source"]))
+        return Provenance(str(values["sha256"]), int(values["size"]), str(values["revision"]), str(values["source"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -230,7 +234,7 @@ def known_hash(path: Path) -> str:
 
     The Hugging Face cache names each blob by its hash and links to it from the snapshot.
     """
-    if record := read_record(path):
-        return record.sha256
+    if provenance := read_provenance(path):
+        return provenance.sha256
     blob = path.resolve().name
     return blob if len(blob) == 64 and set(blob) <= set("0123456789abcdef") else ""

@@ -201,7 +201,7 @@ def test_weights_are_imported_once_the_licence_is_accepted(prefs, worker, part, 
     assert bpy.ops.sapiens2.model_import(filepath=str(folder), link=True, accept=True) == {"FINISHED"}
     made = models / "sapiens2_0.1b_pretrain.safetensors"
     assert made.resolve() == (folder / "anything.safetensors").resolve()
-    record = part("weights.store").read_record(made)
+    record = part("weights.store").read_provenance(made)
     assert record.sha256 == part("weights.store").hash_file(made)
     made.unlink()
     assert bpy.ops.sapiens2.model_import(filepath=str(folder / "anything.safetensors"), link=True) == {"FINISHED"}
@@ -400,7 +400,7 @@ def test_report_names_versions_and_masks_private_paths(worker, part, monkeypatch
         "/home/mia/weddings/bride.jpg is damaged.", "Choose another photo."
     )
     written = []
-    monkeypatch.setattr(part("operators.setup").report, "compose", _noted(part("runtime.bug_report").compose, written))
+    monkeypatch.setattr(part("operators.setup").bug_report, "compose", _noted(part("runtime.bug_report").compose, written))
     assert bpy.ops.sapiens2.report_copy() == {"FINISHED"}
     text = written[0]
     for secret in ("mia", "weddings", "client", "secret"):

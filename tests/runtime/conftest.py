@@ -101,7 +101,10 @@ def small(tmp_path, monkeypatch, real_uv, make_wheel):
     state.log = tmp_path / "logs" / "install.log"
 
     def run(stopped=lambda: False, seen=None, source=None):
-        progress = lambda text, share: seen.append((text, share)) if seen is not None else None  # noqa: E731
+        def progress(text: str, share: float) -> None:
+            if seen is not None:
+                seen.append((text, share))
+
         return environment.install(state.home, state.log, progress, stopped, source or environment.Source(backend="pypi"))
 
     state.run = run

@@ -12,7 +12,7 @@ from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.weights import catalogue, licence, store
 from sapiens2_avatar.weights.catalogue import CHECKPOINTS, find_checkpoint, fingerprint, identify, list_models
 from sapiens2_avatar.weights.header import read_header
-from sapiens2_avatar.weights.store import import_model, read_record, verify_model
+from sapiens2_avatar.weights.store import import_model, read_provenance, verify_model
 
 WIDTH = 8
 
@@ -192,7 +192,7 @@ def test_file_of_any_name_is_recognised(machine, accepted, name, link):
     assert row.path.read_bytes() == source.read_bytes()
     assert row.path.samefile(source) == link
     assert seen[-1] == ("0.4b pose", 1.0)
-    assert read_record(row.path).source == str(source)
+    assert read_provenance(row.path).source == str(source)
     assert [check.ok for check in verify_model()] == [True]
     assert sorted(p.name for p in row.path.parent.iterdir()) == [row.path.name, f"{row.path.name}.json"]
 
@@ -342,7 +342,7 @@ def test_nothing_to_verify_is_said():
 def test_damaged_record_counts_as_none(machine, accepted, content):
     (row,) = import_model(put(machine / "usb/model.safetensors"))
     row.path.with_name(f"{row.path.name}.json").write_text(content)
-    assert read_record(row.path) is None
+    assert read_provenance(row.path) is None
     assert verify_model()[0].ok
 
 

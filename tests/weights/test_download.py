@@ -20,7 +20,7 @@ from sapiens2_avatar.core.common.file_lock import file_lock
 from sapiens2_avatar.weights import catalogue, download, licence, store
 from sapiens2_avatar.weights.catalogue import CHECKPOINTS, find_checkpoint
 from sapiens2_avatar.weights.download import download_model
-from sapiens2_avatar.weights.store import read_record, verify_model
+from sapiens2_avatar.weights.store import read_provenance, verify_model
 
 WIDTH, ROWS = 8, 5000
 COMMIT = "c0ffee" + "0" * 34
@@ -166,7 +166,7 @@ def test_file_arrives_whole_and_is_written_down(hub):
     (row,) = fetch(progress=lambda *report: seen.append(report))
     assert row.path.read_bytes() == hub.files[POSE]
     assert row.path == find_checkpoint("0.4b", "pose")
-    record = read_record(row.path)
+    record = read_provenance(row.path)
     assert record.sha256 == hashlib.sha256(hub.files[POSE]).hexdigest()
     assert record.revision == COMMIT
     assert "signature" not in record.source
