@@ -42,11 +42,14 @@ class Item:
 
 
 def find_inputs(source: str) -> list[Path]:
-    """Photos, videos and predictions that `source` names: a folder (searched deeply), a text file with a path per line, a pattern, or
-    one file. A folder that a list or a pattern names is a clip if it holds frames.
+    """Photos, videos and predictions that `source` names.
+
+    source  a folder (searched deeply), a text file with a path per line, a pattern, or one file. A folder that a list or a
+            pattern names is a clip if it holds frames
 
     A folder gives every file and every folder that has the suffix of a photo, so that odd ones are reported instead of missed.
-    Outputs of Meta's demo scripts, which lie beside their photos, count where a list names them or a pattern ends in their suffix.
+    Outputs of Meta's demo scripts, which lie beside their photos, count where a list names them or a pattern ends in
+    their suffix.
     Raises SapiensError when nothing is found.
     """
     path = Path(source)
@@ -64,7 +67,8 @@ def find_inputs(source: str) -> list[Path]:
     if not found:
         raise SapiensError(
             f"No photo was found in {source}.",
-            f"Photos end in {', '.join(sorted(PHOTOS))}, videos in {', '.join(sorted(VIDEOS))}, stored predictions in {PREDICTIONS}.",
+            f"Photos end in {', '.join(sorted(PHOTOS))}, videos in {', '.join(sorted(VIDEOS))}, "
+            f"stored predictions in {PREDICTIONS}.",
         )
     return found
 

@@ -70,7 +70,10 @@ def write_reports(output: Path, suffix: str, lines: list[dict]) -> list[Path]:
 
 
 def write_contact_sheet(path: Path, lines: Iterable[dict], output: Path) -> Path:
-    """A picture of all results, in the order of the inputs; a failed one is a tile with its reason. At most 8192 pixels a side."""
+    """A picture of all results, in the order of the inputs: a failed one is a tile with its reason.
+
+    At most 8192 pixels a side.
+    """
     from PIL import Image
 
     lines = list(lines)

@@ -165,7 +165,10 @@ def finish(job: Job, plan: Plan) -> SapiensError | None:
 
 
 def write_library(files: list[Path], path: Path, plan: Plan) -> Path:
-    """One .blend with the collections of all results, on a grid and marked as assets. For a worker process; notes go to stderr."""
+    """One .blend with the collections of all results, on a grid and marked as assets. For a worker process.
+
+    What Blender has to say about it goes to stderr.
+    """
     written = blender(plan)("library", files=[str(file.absolute()) for file in files], path=str(path.absolute()))
     for note in written["notes"]:
         sys.stderr.write(f"{note}\n")
@@ -173,7 +176,10 @@ def write_library(files: list[Path], path: Path, plan: Plan) -> Path:
 
 
 def blender(plan: Plan) -> Blender:
-    """What takes the steps of `scene.batch_steps` in this process or in a Blender of its own. Raises SapiensError when there is none."""
+    """What takes the steps of `scene.batch_steps`, in this process or in a Blender of its own.
+
+    Raises SapiensError when there is none.
+    """
     return _started(plan.blender)
 
 

@@ -139,8 +139,8 @@ def explain(step: Step, said: str) -> SapiensError:
     return SapiensError(f"{step.title} failed: {last_words(said)}.", step.hint, "runtime")
 
 
-# What is found in the output -> message, hint, remedy. The first that fits counts. These are words of uv for people, which no version
-# promises to keep: they hold for the uv that the extension brings (UV_VERSION in tools/dev.py), and tests make it fail in each way.
+# What is found in the output -> message, hint, remedy. The first that fits counts. These are words of uv for people, which no
+# version promises to keep: they hold for the uv that the extension brings (UV_VERSION in tools/dev.py); tests make it fail so.
 CERTIFICATE = r"UnknownIssuer|invalid peer certificate|certificate verify failed"
 AGAIN = "then install again: it goes on where it stopped."
 FAILURES: Sequence[tuple[str, str, str, str]] = (

@@ -1,7 +1,7 @@
 """Whether the files of an environment are those that were installed: each wheel leaves a RECORD of sizes and hashes.
 
-RECORD is read here: `importlib.metadata.Distribution.files` leaves out the files that are missing from Python 3.12 on, and those are
-what has to be found.
+RECORD is read here: from Python 3.12 on, `importlib.metadata.Distribution.files` leaves out the files that are missing, and those
+are what has to be found.
 """
 
 from __future__ import annotations

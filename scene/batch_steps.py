@@ -27,7 +27,10 @@ from .separate import scans, separate
 
 
 def build(avatars: str | list[Avatar], name: str, pieces: bool = False) -> None:
-    """Start a new file with the avatars, or with those in a file of `core.formats.avatar_file`; pieces: an object per kind of surface."""
+    """Start a new file with the avatars, or with those in a file of `core.formats.avatar_file`.
+
+    pieces  an object per kind of surface
+    """
     if isinstance(avatars, str):
         from ..core.formats.avatar_file import load_avatars
 
@@ -40,7 +43,7 @@ def build(avatars: str | list[Avatar], name: str, pieces: bool = False) -> None:
 
 
 def animate(take: str, name: str) -> dict:
-    """The motion in a file of `core.formats.clip_files` on the rig that was built, at its own frame rate; notes for the artist."""
+    """The motion in a file of `core.formats.clip_files` on the rig that was built, at its own rate. Returns notes."""
     from ..core.formats.clip_files import load_take
     from .action import set_frame_rate, whole_frames, write_take
 

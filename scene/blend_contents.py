@@ -12,8 +12,8 @@ from ..core.common.errors import SapiensError
 def read_contents(path: Path) -> dict[str, tuple]:
     """Data-blocks like "objects/Photo scan" -> counts and names that tell whether the data-block came through whole.
 
-    Every data-block that can be linked is linked into the open file, looked at and taken out again, so that Blender follows all the
-    pointers of the file; the open file stays as it is. Raises SapiensError for what Blender cannot read.
+    Every data-block that can be linked is linked into the open file, looked at and taken out again, so that Blender follows all
+    the pointers of the file; the open file stays as it is. Raises SapiensError for what Blender cannot read.
     """
     before = set(bpy.data.libraries.keys())
     try:

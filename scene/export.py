@@ -1,4 +1,7 @@
-"""Exports: glb, fbx, usd and obj through Blender's own exporters, ply and the camera by `core.formats.ply_and_camera`. Nothing is re-centred."""
+"""Exports: glb, fbx, usd and obj through Blender's own exporters, ply and the camera by `core.formats.ply_and_camera`.
+
+Nothing is re-centred.
+"""
 
 from __future__ import annotations
 
@@ -138,7 +141,7 @@ def _base_colour(obj: bpy.types.Object) -> tuple[np.ndarray, str]:
 
 
 def export_camera(path: str | Path, collections: Sequence[bpy.types.Collection]) -> Path:
-    """Write the matched camera of the first collection, where it stands now, as JSON (`core.formats.ply_and_camera.camera_document`).
+    """Write the matched camera of the first collection, where it stands now, as JSON (`ply_and_camera.camera_document`).
 
     Raises SapiensError where there is none, or the file cannot be written.
     """

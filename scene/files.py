@@ -57,9 +57,9 @@ def save_blend(path: str | Path, *, compress: bool = True) -> Path:
 def save_reproducible(path: str | Path) -> tuple[str, ...]:
     """Save the open file at `path`, compressed, so that the same scene gives the same bytes (`scene.reproducible`).
 
-    The file as Blender writes it, not compressed, is there first. A normalised copy takes its place only when Blender's own reader finds
-    the same in both; else the plain file stays, and a sentence says why. Returns these notes, none as a rule. Raises SapiensError when
-    not even the plain file can be written.
+    The file as Blender writes it, not compressed, is there first. A normalised copy takes its place only if Blender's own reader
+    finds the same in both; else the plain file stays, and a sentence says why. Returns these notes, none as a rule. Raises
+    SapiensError when not even the plain file can be written.
     """
     path = save_blend(path, compress=False)
     try:
@@ -80,7 +80,8 @@ def save_reproducible(path: str | Path) -> tuple[str, ...]:
 def write_whole(path: Path, write) -> Path:
     """Call write(temporary path with the same suffix), then put what it wrote in the place of `path` in one step.
 
-    Files that the writer put beside it (textures, an .mtl) move along. Raises SapiensError for what the system or Blender refuses.
+    Files that the writer put beside it (textures, an .mtl) move along. Raises SapiensError for what the system or Blender
+    refuses.
     """
     path = path.absolute()
     try:

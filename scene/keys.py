@@ -1,6 +1,6 @@
-"""Keys of an armature: channels of pose bones into actions, muted tracks, or the present pose. Knows nothing of where they come from.
+"""Keys of an armature: channels of pose bones into actions, muted tracks, or the present pose.
 
-Keys are written in bulk: whole F-curves at once, never frame by frame.
+Keys are written in bulk: whole F-curves at once, never frame by frame. Where they come from is the caller's business.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ RANDOM_VALUES = {
     ("wmWindowManager", "initialized"),
     ("wmWindowManager", "outliner_sync_select_dirty"),
 }
-"""State of a running Blender: chosen at random, counted since it was started, or still to be done. Reading a file makes it anew."""
+"""State of a running Blender: chosen at random, counted since it was started, or still to be done. Reading a file renews it."""
 SORTED_BY_ADDRESS = {"ScrEdge": ("*v1", "*v2")}
 """Pairs without a direction, which Blender keeps in the order of their addresses."""
 
@@ -224,8 +224,8 @@ def normalised(data: bytes) -> bytes:
 def compressed(data: bytes) -> bytes:
     """The bytes as Blender compresses them: Zstandard frames of `FRAME` bytes and a table of where they are.
 
-    The table lets a reader jump (format: zstd's contrib/seekable_format). Without the zstandard library, which Blender brings, the
-    bytes are compressed as gzip, which Blender reads too.
+    The table lets a reader jump (format: zstd's contrib/seekable_format). Without the zstandard library, which Blender brings,
+    the bytes are compressed as gzip, which Blender reads too.
     """
     try:
         from zstandard import ZstdCompressor

@@ -1,4 +1,7 @@
-"""A Blender that writes scenes for a batch: ``blender --background --python scene/start.py -- FOLDER``; FOLDER has safetensors."""
+"""A Blender that writes scenes for a batch: ``blender --background --python scene/start.py -- FOLDER``.
+
+FOLDER is where safetensors lies.
+"""
 
 import runpy
 import sys

@@ -1,7 +1,7 @@
 """A lock file that one process at a time can hold; the system lets go of it however that process ends.
 
-The library filelock does the same and comes with huggingface_hub, but Blender's own Python, which installs the runtime, does not have
-it. One way for all: this one.
+The library filelock does the same and comes with huggingface_hub, but Blender's own Python, which installs the runtime, does not
+have it. One way for all: this one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A command that does not outlive its parent: ``python -I guarded.py COMMAND...`` with a pipe as standard input.
 
-The command ends as soon as the other end of the pipe closes: because the parent closes it, or because the parent is gone. The exit
-status is that of the command, 1 where a signal ended it.
+The command ends as soon as the other end of the pipe closes: because the parent closes it, or because the parent is gone. The
+exit status is that of the command, 1 where a signal ended it.
 """
 
 import os

@@ -1,7 +1,7 @@
 """That every package of an environment can be imported: ``python -I import_check.py DEVICES MODULE...``; torch is one of them.
 
-DEVICES is the path of a Python file with a function ``available_devices()`` -> rows of (name, hardware, bytes of its own memory), which
-may import torch: `infer/devices.py`. Prints a line of JSON, which is what is remembered of an environment that works:
+DEVICES is the path of a Python file with a function ``available_devices()`` -> rows of (name, hardware, bytes of its own memory),
+which may import torch: `infer/devices.py`. Prints a line of JSON, which is what is remembered of an environment that works:
 {"torch": version, "devices": rows}. What cannot be imported ends it with Python's own error.
 """
 

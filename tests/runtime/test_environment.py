@@ -80,7 +80,8 @@ def test_killed_in_the_middle_it_leaves_no_process_and_goes_on(small, real_uv):
         f"from pathlib import Path\nfrom sapiens2_avatar.runtime import environment as r\n"
         f"r.LOCK, r.TORCH, r.DISK_GIGABYTES = Path({str(environment.LOCK)!r}), Path({str(environment.TORCH)!r}), (0, 0)\n"
         f"r.uv_program = lambda folder: Path({str(real_uv)!r})\n"
-        f"r.install(Path({str(small.home)!r}), Path({str(small.log)!r}), lambda *_: None, lambda: False, r.Source(backend='pypi'))\n"
+        f"home, log, source = Path({str(small.home)!r}), Path({str(small.log)!r}), r.Source(backend='pypi')\n"
+        f"r.install(home, log, lambda *_: None, lambda: False, source)\n"
     )
     blender = subprocess.Popen([sys.executable, "-c", code])
     wait_until(lambda: small.fetched or blender.poll() is not None, 300)
