@@ -12,7 +12,7 @@ import pytest
 
 from measures.rig_factory import BUILDABLE, REST_POSES, make_rig
 from sapiens2_avatar.core.common.errors import SapiensError
-from sapiens2_avatar.core.common.landmarks import SIDES
+from sapiens2_avatar.core.common.landmarks import DATA, SIDES
 from sapiens2_avatar.core.retarget.armature import RestRig
 from sapiens2_avatar.core.retarget.bone_map import REQUIRED
 from sapiens2_avatar.core.retarget.bone_map_file import check_map, load_preset, save_preset
@@ -46,6 +46,8 @@ def test_every_family_is_recognised_with_the_right_bones(family: str) -> None:
 
 
 def test_every_table_with_roles_is_a_family() -> None:
+    tables = json.loads((DATA / "bone_tables.json").read_text("utf-8"))["rigs"]
+    assert set(families()) == {key for key, table in tables.items() if {"roles", "fk_controls"} & table.keys()}
     assert len(families()) >= 19
     assert {"rigify_generated", "auto_rig_pro"} <= {k for k, f in families().items() if f.controls}
 
