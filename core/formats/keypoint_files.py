@@ -139,11 +139,9 @@ def pose_from_points(points: np.ndarray, source: str = "The points") -> Pose:
     stature = estimate_stature(filled, seen.astype(np.float64))
     surface = np.full((308, 3), np.nan, np.float32)
     surface[:5] = points[:5]
-    turn, size, place, support = fit_head(surface.astype(np.float64), np.ones(308))
+    head = fit_head(surface.astype(np.float64), np.ones(308))
     derived = ~usable & ((index < 0) | eyes)
-    positions = np.where(
-        derived[:, None], derive_joints(filled, stature, (turn, size, place, support) if support >= 4 else None), filled
-    )
+    positions = np.where(derived[:, None], derive_joints(filled, stature, head if head.known else None), filled)
     return Pose(
         JOINT_NAMES, positions.astype(np.float32), (seen | derived).astype(np.float32), seen | derived, surface, float(stature)
     )

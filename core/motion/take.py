@@ -13,6 +13,7 @@ from ..common.landmarks import JOINT_NAMES, joint_index
 from ..common.predictions import Predictions
 from ..common.rotations import unit
 from ..common.spaces import transform_points
+from ..pose.anatomy import HEAD_SUPPORT
 from ..retarget.body_motion import FACE_POINTS, BodyMotion, head_frames, motion_from_joints
 from ..retarget.ground_contacts import find_contacts, ground_level, lock_feet, spans
 from ..retarget.head_motion import calm_frame, head_motion
@@ -211,7 +212,7 @@ def _face(surface: np.ndarray, found: np.ndarray, fps: float, hertz: float) -> t
     seen = replace(own, support=np.where(shown, own.support, 0.0))
     motion = head_motion(surface, np.ones(surface.shape[:-1]), calm_frame(seen))
     values = np.concatenate([motion.jaw[:, None], motion.gaze.reshape(len(surface), 4)], axis=1)
-    trust = np.where(shown & (motion.support >= 4), 1.0, 0.0)
+    trust = np.where(shown & (motion.support >= HEAD_SUPPORT), 1.0, 0.0)
     if not trust.any():
         return None
     values = low_pass(values[:, None], fps, hertz, trust[:, None])[:, 0]

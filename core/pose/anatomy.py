@@ -8,6 +8,7 @@ All functions take leading axes (frames of a video).
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -71,18 +72,36 @@ def chest_frame(positions: np.ndarray) -> np.ndarray:
 
 
 HEAD_ANNEALING = (0.03, 0.02, 0.012, 0.01, 0.01)
+HEAD_SUPPORT = 4.0  # face points that must agree before a head means anything
 
 
-def fit_head(
-    points: np.ndarray, weights: np.ndarray, scales: tuple[float, ...] = HEAD_ANNEALING
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True, eq=False)
+class HeadFit:
+    """The template of the head where it explains the face points: ``origin + scale * frame @ template``.
+
+    frame    (..., 3, 3) x to the person's left, y to their back, z up
+    scale    (...,) metres: the stature that the head's size suggests
+    origin   (..., 3) the joint ``head``, in the space and unit of the points
+    support  (...,) effective number of points behind it
+    """
+
+    frame: np.ndarray
+    scale: np.ndarray
+    origin: np.ndarray
+    support: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """(...,) bool: enough points agree; elsewhere nothing here means anything."""
+        return self.support >= HEAD_SUPPORT
+
+
+def fit_head(points: np.ndarray, weights: np.ndarray, scales: tuple[float, ...] = HEAD_ANNEALING) -> HeadFit:
     """The head that explains the face points: rigid fit of the template, outliers down-weighted (Geman-McClure, ever more
     strictly: `scales` in metres).
 
     points   (..., 308, 3) metres on the skin, NaN = none
     weights  (..., 308)    trust in each
-    Returns frame (..., 3, 3), scale (...,) = stature that the head's size suggests, origin (..., 3) = the joint ``head``, and
-    support (...,) = effective number of points. With support under 4 the frame means nothing.
     """
     template = np.nan_to_num(template_head())
     weights = np.where(np.isfinite(points).all(axis=-1), weights, 0.0) * rigid_head_weights()
@@ -95,7 +114,7 @@ def fit_head(
         fitted = scale[..., None, None] * source @ np.swapaxes(frame, -1, -2) + origin[..., None, :]
         error = np.linalg.norm(fitted - target, axis=-1)
         w = weights / (1 + (error / strictness) ** 2) ** 2
-    return frame, scale, origin, w.sum(axis=-1)
+    return HeadFit(frame, scale, origin, w.sum(axis=-1))
 
 
 def smoothstep(low: float, high: float, values: np.ndarray) -> np.ndarray:

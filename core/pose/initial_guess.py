@@ -11,9 +11,10 @@ import numpy as np
 
 from ..common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
 from ..common.rotations import dot, swing, two_axis_frame, unit
-from .anatomy import chest_frame, template_joints
+from .anatomy import HeadFit, chest_frame, template_joints
 from .anthropometry import small_radii
 from .monocular import lean_pairs
+from .residuals import Observation
 
 
 def _mean_radius(name: str) -> float:
@@ -35,25 +36,22 @@ AMBIGUOUS = 0.035  # share of stature: half the distance of two solutions that t
 
 
 def fill_joints(
-    positions: np.ndarray, known: np.ndarray, ray: np.ndarray, front: np.ndarray, stature: float,
-    head: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], lean: np.ndarray, lean_trust: np.ndarray, flat: bool = False,
-) -> np.ndarray:  # fmt: skip
-    """(68, 3) finite positions.
+    positions: np.ndarray, known: np.ndarray, seen: Observation, stature: float, head: HeadFit, flat: bool = False
+) -> np.ndarray:
+    """(68, 3) finite positions of one person.
 
     positions  (68, 3) metres, NaN = no surface
     known      (68,) bool; all other joints are placed anew
-    ray        (68, 3) depth-1 rays, NaN = no keypoint
-    front      (68,) metres: depth of what covers the joint, NaN = nothing
-    head       from `core.pose.anatomy.fit_head`
+    seen       rays, covers and leans of this pose alone, without a leading axis
+    stature    metres
     flat       nothing but keypoints: where a limb has two solutions, the one to which it bends is likelier
-    lean       (10, 3) directions of `core.pose.monocular.LEANS`, and lean_trust (10,) 0..1
     """
     lean_of = np.full(len(positions), -1)  # row of the lean that says where a joint lies from its parent
-    told = lean_trust > 0.3
+    told = seen.lean_trust > 0.3
     lean_of[lean_pairs()[told, 1]] = np.flatnonzero(told)
     out = np.where(known[:, None], positions, np.nan)
     T = template_joints() * stature
-    frame = _trunk(out, T, ray, front, head)
+    frame = _trunk(out, T, seen, head)
     _wrists_from_knuckles(out, T, frame)
     for level in _levels():
         parent, child, grandparent = level[:, ~np.isfinite(out[level[1]]).all(axis=1)]
@@ -71,23 +69,23 @@ def fill_joints(
         if flat:
             offset += (_forward()[child] * length)[:, None] * -frame[:, 1]
         leans = lean_of[child] >= 0
-        offset[leans] = length[leans, None] * lean[lean_of[child[leans]]]
+        offset[leans] = length[leans, None] * seen.lean[lean_of[child[leans]]]
         out[child] = out[parent] + offset
-        seen = np.isfinite(ray[child]).all(axis=1)
-        parent, child = parent[seen], child[seen]
-        out[child] = on_ray(out[parent], length[seen], ray[child], out[child], front[child])
+        shown = np.isfinite(seen.ray[child]).all(axis=1)
+        parent, child = parent[shown], child[shown]
+        out[child] = on_ray(out[parent], length[shown], seen.ray[child], out[child], seen.front[child])
     missing = ~np.isfinite(out).all(axis=1)
     out[missing] = out[0] + T[missing] @ frame.T
     return out
 
 
-def behind_trunk(positions: np.ndarray, ray: np.ndarray, front: np.ndarray, stature: float) -> np.ndarray:
-    """(68,) `front`, moved to the trunk's far side for rays that meet the trunk first: nobody's arm is inside their body.
+def behind_trunk(positions: np.ndarray, seen: Observation, stature: float) -> np.ndarray:
+    """(68,) `front` of one pose, moved to the trunk's far side for rays that meet the trunk first: nobody's arm is inside their body.
 
     The trunk is an elliptic cylinder from below the pelvis to the neck. Where something else lies over it (another arm), the joint may
     be between the two and `front` stays.
     """
-    frame = chest_frame(positions)
+    ray, front, frame = seen.ray, seen.front, chest_frame(positions)
     low, high = positions[joint_index("pelvis")], positions[joint_index("neck")]
     local = unit(np.nan_to_num(ray, nan=1.0)) @ frame
     start = -low @ frame
@@ -124,12 +122,13 @@ def on_ray(
     return np.where((inside <= 0)[..., None], nearest, np.where((cost[1] < cost[0])[..., None], points[1], points[0]))
 
 
-def _trunk(out: np.ndarray, T: np.ndarray, ray: np.ndarray, front: np.ndarray, head: tuple) -> np.ndarray:
+def _trunk(out: np.ndarray, T: np.ndarray, seen: Observation, head: HeadFit) -> np.ndarray:
     """Place the joints of the trunk in `out` and return the trunk's (3, 3) frame."""
     at = {n: joint_index(n) for n in TRUNK}
-    known = lambda *names: all(np.isfinite(out[at[n]]).all() for n in names)  # noqa: E731
-    head_frame, _, head_origin, support = head
-    has_head = bool(support >= 4)
+
+    def known(*names: str) -> bool:
+        return all(np.isfinite(out[at[n]]).all() for n in names)
+
     hips, shoulders = known("left_hip", "right_hip"), known("left_shoulder", "right_shoulder")
     lower = np.nanmean(out[[at["left_hip"], at["right_hip"]]], axis=0) if known("left_hip") or known("right_hip") else None
     tops = [out[at[n]] for n in ("neck", "left_shoulder", "right_shoulder") if known(n)]
@@ -141,20 +140,20 @@ def _trunk(out: np.ndarray, T: np.ndarray, ray: np.ndarray, front: np.ndarray, h
     if shoulders:
         across += unit(out[at["left_shoulder"]] - out[at["right_shoulder"]])
     if not across.any():
-        across = head_frame[:, 0] if has_head else np.array([1.0, 0.0, 0.0])
+        across = head.frame[:, 0] if head.known else np.array([1.0, 0.0, 0.0])
     if lower is not None and upper is not None:
         up = upper - lower
-    elif upper is not None and has_head:
-        up = unit(head_origin - upper) + CAMERA_UP
+    elif upper is not None and head.known:
+        up = unit(head.origin - upper) + CAMERA_UP
     else:
-        up = CAMERA_UP + (0.5 * head_frame[:, 2] if has_head else 0.0)
+        up = CAMERA_UP + (0.5 * head.frame[:, 2] if head.known else 0.0)
     frame = two_axis_frame(up, across, "zx")
 
     anchors = [(i, out[i]) for i in at.values() if np.isfinite(out[i]).all()]
     if anchors:
         origin = np.mean([p - frame @ T[i] for i, p in anchors], axis=0)
-    elif has_head:
-        origin = head_origin - frame @ T[joint_index("head")]
+    elif head.known:
+        origin = head.origin - frame @ T[joint_index("head")]
     else:
         rest = [(p - frame @ t) for p, t in zip(out, T, strict=True) if np.isfinite(p).all()]
         origin = np.mean(rest, axis=0) if rest else np.array([0.0, 0.0, 4.0])
@@ -165,17 +164,17 @@ def _trunk(out: np.ndarray, T: np.ndarray, ray: np.ndarray, front: np.ndarray, h
         if mirror != name and known(mirror):
             offset = frame @ (T[i] - T[at[mirror]])
             out[i] = out[at[mirror]] + offset
-            if np.isfinite(ray[i]).all():
+            if np.isfinite(seen.ray[i]).all():
                 # The far shoulder or hip of someone seen from the side: covered, so behind what covers it by its own flesh.
-                cover = front[i] + 0.06
-                out[i] = on_ray(out[at[mirror]], float(np.linalg.norm(offset)), ray[i], out[i], cover)
+                cover = seen.front[i] + 0.06
+                out[i] = on_ray(out[at[mirror]], float(np.linalg.norm(offset)), seen.ray[i], out[i], cover)
             continue
         if name == "pelvis" and (known("left_hip") or known("right_hip")):
             out[i] = np.nanmean([out[at[n]] - frame @ T[at[n]] for n in ("left_hip", "right_hip")], axis=0)
         else:
             out[i] = origin + frame @ T[i]
-        if np.isfinite(ray[i]).all() and ray[i][2] > 0:
-            out[i] = ray[i] * max(out[i][2], 0.1)
+        if np.isfinite(seen.ray[i]).all() and seen.ray[i][2] > 0:
+            out[i] = seen.ray[i] * max(out[i][2], 0.1)
     return frame
 
 
@@ -230,14 +229,15 @@ def _chains() -> list[tuple[int, int, int]]:
     at = joint_index
     out = []
     for side in SIDES:
-        s = lambda n: at(f"{side}_{n}")  # noqa: B023, E731
-        out += [(s("shoulder"), s("elbow"), -1), (s("elbow"), s("wrist"), s("shoulder"))]
-        out += [(s("hip"), s("knee"), -1), (s("knee"), s("ankle"), s("hip"))]
-        out += [(s("ankle"), s(n), s("knee")) for n in ("heel", "big_toe", "small_toe")]
+        shoulder, elbow, wrist, hip, knee, ankle = (
+            at(f"{side}_{n}") for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+        )
+        out += [(shoulder, elbow, -1), (elbow, wrist, shoulder), (hip, knee, -1), (knee, ankle, hip)]
+        out += [(ankle, at(f"{side}_{n}"), knee) for n in ("heel", "big_toe", "small_toe")]
         for finger in FINGERS:
             chain = [at(n) for n in finger_joints(side, finger)]
-            out.append((s("wrist"), chain[0], s("elbow")))
-            before = s("wrist")
+            out.append((wrist, chain[0], elbow))
+            before = wrist
             for a, b in itertools.pairwise(chain):
                 out.append((a, b, before))
                 before = a

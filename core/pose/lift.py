@@ -18,7 +18,7 @@ from ..common.errors import SapiensError
 from ..common.landmarks import JOINT_NAMES, SIDES, joint_index, joint_keypoints, keypoint_index
 from ..common.predictions import Predictions
 from ..common.rotations import unit
-from .anatomy import chest_frame, fit_head, hips_frame, smoothstep, template_joints
+from .anatomy import HeadFit, chest_frame, fit_head, hips_frame, smoothstep, template_joints
 from .anthropometry import DEFAULT_STATURE, estimate_stature
 from .confidence import doubt_of
 from .initial_guess import MEAN_RADIUS, ambiguous_joints, behind_trunk, fill_joints, on_ray
@@ -27,8 +27,6 @@ from .residuals import BODY, HANDS, Observation, body_evidence, hand_evidence
 from .solver import ANNEALING, refine
 from .surface_samples import Samples, check_keypoints, sample_surface
 
-Head = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-HEAD_SUPPORT = 4.0  # face points that must agree before the head's fit is used
 DOUBT = (0.5, 0.68)
 DOUBTED = 0.005  # trust in the depth of a keypoint that is probably covered: enough to choose between two solutions
 GUESSED = 0.5  # share of the confidence of a joint that may as well lie on the other side of its parent
@@ -83,21 +81,22 @@ def lift_poses(
     camera  the same for all frames; None = each frame's own
     """
     settings = settings or PoseSettings()
-    looks = [_look(p, i, camera or _camera(p), settings) for p, i in zip(frames, people, strict=True)]
-    seen = Observation(*(np.stack([getattr(look.seen, name) for look in looks]) for name in Observation.__dataclass_fields__))
-    positions, stature = np.stack([look.start for look in looks]), np.array([look.stature for look in looks])
+    starts = [_initial_state(p, i, camera or _camera(p), settings) for p, i in zip(frames, people, strict=True)]
+    seen = Observation.stacked([start.seen for start in starts])
+    positions, stature = np.stack([start.positions for start in starts]), np.array([start.stature for start in starts])
     deviation = np.zeros(positions.shape[:2])
     for last in (False, True) if settings.iterations else ():
         if last:
             # The trunk is known now: place again what it hides, and what hangs on that.
             doubted = seen.trust <= 2 * DOUBTED
-            rows = list(zip(positions, seen.ray, seen.front, stature, strict=True))
-            hidden = np.stack([behind_trunk(*row) for row in rows])
-            seen = replace(seen, front=np.where(doubted & ARMS, hidden, seen.front))
-            heads, flat = [look.head for look in looks], [look.flat for look in looks]
+            hidden = [behind_trunk(positions[n], seen.pose(n), stature[n]) for n in range(len(starts))]
+            seen = replace(seen, front=np.where(doubted & ARMS, np.stack(hidden), seen.front))
             known = ~doubted | TRUNK
-            rows = zip(positions, known, seen.ray, seen.front, stature, heads, seen.lean, seen.lean_trust, flat, strict=True)
-            positions = np.stack([fill_joints(*row) for row in rows])
+            filled = [
+                fill_joints(positions[n], known[n], seen.pose(n), stature[n], start.head, start.flat)
+                for n, start in enumerate(starts)
+            ]
+            positions = np.stack(filled)
         evidence = body_evidence(positions, seen, stature, settings.depth_m, settings.radius_scale)
         body = refine(evidence, settings.iterations, ANNEALING[-1:] if last else ANNEALING[:-1])
         positions[:, BODY], stature, deviation[:, BODY] = body.positions, body.stature, body.deviation
@@ -105,21 +104,27 @@ def lift_poses(
         # Fingers follow the wrists, so they take longer to come to rest.
         hands = refine(evidence, settings.iterations + 2 * last, ANNEALING[-1:] if last else ANNEALING)
         for side, fingers in enumerate(HANDS[:, 1:]):
-            part = slice(side * len(looks), (side + 1) * len(looks))
-            positions[:, fingers], deviation[:, fingers] = hands.positions[part, 1:], hands.deviation[part, 1:]
-    return [_finish(*row) for row in zip(looks, positions, stature, deviation, strict=True)]
+            rows = slice(side * len(starts), (side + 1) * len(starts))
+            positions[:, fingers], deviation[:, fingers] = hands.positions[rows, 1:], hands.deviation[rows, 1:]
+    return [_finish(*row) for row in zip(starts, positions, stature, deviation, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
-class _Look:
-    """One photo before the refinement. `seen` has no leading axis; `flat`: no joint has a depth."""
+class _InitialState:
+    """One person of one photo before anything is solved.
+
+    seen       without a leading axis
+    positions  (68, 3) metres: the first guess of every joint
+    stature    metres
+    flat       no joint has a depth
+    """
 
     camera: Camera
     samples: Samples
     seen: Observation
-    start: np.ndarray
+    positions: np.ndarray
     stature: float
-    head: Head
+    head: HeadFit
     flat: bool
 
 
@@ -131,7 +136,7 @@ def _camera(predictions: Predictions) -> Camera:
     return estimate_camera(predictions).camera
 
 
-def _look(predictions: Predictions, person: int, camera: Camera, settings: PoseSettings) -> _Look:
+def _initial_state(predictions: Predictions, person: int, camera: Camera, settings: PoseSettings) -> _InitialState:
     """Sample, estimate the stature, and guess every joint."""
     if predictions.keypoints is None:
         raise SapiensError("The predictions hold no keypoints.", "Run the pose task on the photo first.")
@@ -152,7 +157,7 @@ def _look(predictions: Predictions, person: int, camera: Camera, settings: PoseS
     sigma = max(settings.keypoint_px * samples.height / 1000, 0.5) / camera.fx
 
     head = fit_head(samples.points, smoothstep(*doubt, samples.score) * samples.visible)
-    head_stature = float(head[1]) if head[3] >= HEAD_SUPPORT else None
+    head_stature = float(head.scale) if head.known else None
     stature, joints = DEFAULT_STATURE, np.full((68, 3), np.nan)
     for _ in range(2):
         joints = ray * depth[:, None] + unit(ray) * (MEAN_RADIUS * stature * settings.radius_scale)[:, None]
@@ -165,9 +170,9 @@ def _look(predictions: Predictions, person: int, camera: Camera, settings: PoseS
     if flat:
         joints = flat_start(samples, camera, stature, lean, lean_trust)
         known = np.isfinite(joints).all(axis=1)
-    start = fill_joints(joints, known, ray, front, stature, head, lean, lean_trust, flat)
     seen = Observation(ray, score, trust, depth, front, np.array(sigma), lean, lean_trust)
-    return _Look(camera, samples, seen, start, stature, head, flat)
+    positions = fill_joints(joints, known, seen, stature, head, flat)
+    return _InitialState(camera, samples, seen, positions, stature, head, flat)
 
 
 def _usual_score(score: np.ndarray) -> float:
@@ -189,16 +194,16 @@ def _out_of_reach(depth: np.ndarray, trust: np.ndarray) -> np.ndarray:
     return out
 
 
-def _finish(look: _Look, positions: np.ndarray, stature: float, deviation: np.ndarray) -> Pose:
+def _finish(start: _InitialState, positions: np.ndarray, stature: float, deviation: np.ndarray) -> Pose:
     """Add the joints that no keypoint shows, and say what was seen."""
-    head = look.head if look.head[3] >= HEAD_SUPPORT else None
+    head = start.head if start.head.known else None
     positions = derive_joints(positions, float(stature), head)
-    score, trust = look.seen.score, look.seen.trust
+    score, trust = start.seen.score, start.seen.trust
     sure = trust > 2 * DOUBTED
-    sure[lean_pairs()[:, 1]] |= look.seen.lean_trust > 0.3
+    sure[lean_pairs()[:, 1]] |= start.seen.lean_trust > 0.3
     # From keypoints alone every limb has two solutions: the likelier one is better than none, but less to be trusted.
     flat = not sure.any()
-    guessed = ambiguous_joints(positions, sure, look.seen.ray, float(stature))
+    guessed = ambiguous_joints(positions, sure, start.seen.ray, float(stature))
     seen = (score > 0) & (flat | ~guessed)
     trusted = np.clip(score, 0, 1) * np.exp(-((deviation / (0.06 * stature)) ** 2))
     confidence = np.where(seen, np.where(guessed, GUESSED, 1.0) * trusted, 0.0)
@@ -210,38 +215,38 @@ def _finish(look: _Look, positions: np.ndarray, stature: float, deviation: np.nd
         confidence[at(name)] = min(confidence[at(n)] for n in others)
     for name in ("head", "head_top"):
         seen[at(name)] = head is not None
-        confidence[at(name)] = 0.0 if head is None else float(np.clip(head[3] / 20, 0.2, 1))
+        confidence[at(name)] = 0.0 if head is None else float(np.clip(head.support / 20, 0.2, 1))
     return Pose(
         names=JOINT_NAMES,
         positions=positions.astype(np.float32),
         confidence=confidence.astype(np.float32),
         seen=seen,
-        surface=_surface(look, positions, float(stature)),
+        surface=_surface(start, positions, float(stature)),
         stature=float(stature),
-        doubt=doubt_of(look.samples.score, positions, look.camera, head is not None, flat),
+        doubt=doubt_of(start.samples.score, positions, start.camera, head is not None, flat),
     )
 
 
 ELBOW_LANDMARKS = {"olecranon": 0.018, "cubital_fossa": 0.029}  # share of stature from the elbow's centre
 
 
-def _surface(look: _Look, positions: np.ndarray, stature: float) -> np.ndarray:
+def _surface(start: _InitialState, positions: np.ndarray, stature: float) -> np.ndarray:
     """(308, 3) float32 keypoints on the skin. The side of an elbow that is turned away lies on its ray, behind the joint."""
-    points = look.samples.points.copy()
-    doubted = look.samples.score < np.mean(DOUBT) * _usual_score(look.samples.score)
+    points = start.samples.points.copy()
+    doubted = start.samples.score < np.mean(DOUBT) * _usual_score(start.samples.score)
     for side in SIDES:
         elbow = positions[joint_index(f"{side}_elbow")]
         for name, share in ELBOW_LANDMARKS.items():
             k = keypoint_index(f"{side}_{name}")
-            if look.samples.score[k] > 0 and (doubted[k] or not np.isfinite(points[k]).all()):
-                points[k] = on_ray(elbow, share * stature, look.samples.rays[k], elbow + unit(elbow) * share * stature, np.nan)
+            if start.samples.score[k] > 0 and (doubted[k] or not np.isfinite(points[k]).all()):
+                points[k] = on_ray(elbow, share * stature, start.samples.rays[k], elbow + unit(elbow) * share * stature, np.nan)
     return points.astype(np.float32)
 
 
-def derive_joints(positions: np.ndarray, stature: float, head: Head | None) -> np.ndarray:
+def derive_joints(positions: np.ndarray, stature: float, head: HeadFit | None) -> np.ndarray:
     """(68, 3) joints with those that no keypoint shows placed by the mean person in the frames of hips, chest and head.
 
-    head  from `core.pose.anatomy.fit_head`, None = the head looks where the chest does
+    head  None = it looks where the chest does
     """
     out = positions.copy()
     template, at = template_joints(), joint_index
@@ -259,7 +264,7 @@ def derive_joints(positions: np.ndarray, stature: float, head: Head | None) -> n
         place("head", "neck", chest, stature)
         frame, scale = chest, stature
     else:
-        frame, scale, out[at("head")] = head[0], float(head[1]), head[2]
+        frame, scale, out[at("head")] = head.frame, float(head.scale), head.origin
     for name in ("head_top", "left_eye", "right_eye"):
         place(name, "head", frame, scale)
     return out

@@ -4,7 +4,8 @@ for each hand. All arrays have a leading axis B: the frames of a video, or 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -27,7 +28,7 @@ UNSEEN_ERROR = 0.15  # metres: how far a joint without any evidence may leave it
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """The 68 joints of B poses as the photo shows them.
+    """The 68 joints of B poses as the photo shows them; of a single pose without the leading axis.
 
     ray     (B, 68, 3) depth-1 rays, NaN = no keypoint
     score   (B, 68) 0..1
@@ -48,6 +49,25 @@ class Observation:
     lean: np.ndarray
     lean_trust: np.ndarray
 
+    @classmethod
+    def stacked(cls, poses: Sequence[Observation]) -> Observation:
+        """Single poses as one batch."""
+        return cls(*(np.stack([getattr(pose, field.name) for pose in poses]) for field in fields(cls)))
+
+    @classmethod
+    def joined(cls, batches: Sequence[Observation]) -> Observation:
+        """The poses of several batches, one after another."""
+        return cls(*(np.concatenate([getattr(batch, field.name) for batch in batches]) for field in fields(cls)))
+
+    def pose(self, index: int) -> Observation:
+        """A single pose of the batch."""
+        return Observation(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    def joints(self, index: np.ndarray) -> Observation:
+        """Of all poses the (N,) joints alone. What is known of lines stays whole."""
+        chosen = {name: getattr(self, name)[:, index] for name in ("ray", "score", "trust", "depth", "front")}
+        return replace(self, **chosen)
+
 
 LEAN_ERROR = 0.12  # share of a bone: how exactly the normals tell its direction where no depth does
 DISTANCE_ERROR = 0.3  # metres: how exactly the size in the photo tells the distance of a person without any depth
@@ -58,22 +78,6 @@ def skin_to_joint(frames: np.ndarray, ray: np.ndarray, stature: np.ndarray) -> n
     out = np.broadcast_to(small_radii(), ray.shape[:-1]).copy()
     out[..., LIMB_SKIN] = skin_distances(frames[..., LIMB_SKIN, :, :], -np.nan_to_num(ray[..., LIMB_SKIN, :], nan=1.0))
     return out * stature[..., None]
-
-
-def _at(seen: Observation, index: np.ndarray) -> Observation:
-    """The observation of some joints: (N,) their indices. The lean of limbs is left out."""
-    return Observation(
-        *(getattr(seen, name)[:, index] for name in ("ray", "score", "trust", "depth", "front")),
-        seen.sigma,
-        seen.lean,
-        seen.lean_trust,
-    )
-
-
-def _stacked(first: Observation, second: Observation) -> Observation:
-    return Observation(
-        *(np.concatenate([getattr(first, name), getattr(second, name)]) for name in Observation.__dataclass_fields__)
-    )
 
 
 def _evidence(
@@ -158,7 +162,7 @@ def body_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray,
     frames = joint_frames(positions)
     push = scale * skin_to_joint(frames, seen.ray, stature)
     error = np.hypot(depth_error, 0.15 * push)[:, BODY]
-    evidence = _evidence(positions[:, BODY], BODY, _at(seen, BODY), push[:, BODY], np.log(stature), 0.1, error)
+    evidence = _evidence(positions[:, BODY], BODY, seen.joints(BODY), push[:, BODY], np.log(stature), 0.1, error)
     forms = _Forms(len(positions), BODY)
     for axis in np.eye(3):
         hips = [joint_index(n) for n in ("pelvis", "left_hip", "right_hip")]
@@ -194,7 +198,7 @@ def hand_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray,
     """
     left, right = HANDS
     start = np.concatenate([positions[:, left], positions[:, right]])
-    both, size = _stacked(_at(seen, left), _at(seen, right)), np.concatenate([stature, stature])
+    both, size = Observation.joined([seen.joints(left), seen.joints(right)]), np.concatenate([stature, stature])
     both = replace(both, sigma=HAND_KEYPOINT * both.sigma)
     push = scale * small_radii()[left] * size[:, None]
     evidence = _evidence(start, left, both, push, np.log(size), 0.03, depth_error, (left[0], WRIST_ERROR))

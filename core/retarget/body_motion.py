@@ -186,10 +186,10 @@ def head_frames(positions: np.ndarray, surface: np.ndarray | None) -> np.ndarray
     if surface is None:
         return from_joints
     surface = np.asarray(surface, np.float64)
-    fitted, _, _, support = fit_head(surface, np.ones(surface.shape[:-1]))
+    fit = fit_head(surface, np.ones(surface.shape[:-1]))
     # From x left, y back, z up to x left, y up, z forward.
-    turned = np.stack([fitted[..., 0], fitted[..., 2], -fitted[..., 1]], axis=-1)
-    return np.where((support >= 4.0)[:, None, None], turned, from_joints)
+    turned = np.stack([fit.frame[..., 0], fit.frame[..., 2], -fit.frame[..., 1]], axis=-1)
+    return np.where(fit.known[:, None, None], turned, from_joints)
 
 
 def unseen_roles(seen: np.ndarray) -> tuple[str, ...]:

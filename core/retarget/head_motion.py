@@ -15,7 +15,7 @@ import numpy as np
 
 from ..common.landmarks import SIDES, keypoint_index
 from ..common.rotations import dot, rotation_from_vector
-from ..pose.anatomy import fit_head, template_head
+from ..pose.anatomy import HEAD_SUPPORT, fit_head, template_head
 
 JAW_DEGREES = 18.0  # rotation of a jaw that is wide open
 OPEN_SHARE = 0.42  # gap of the inner lips of a wide open mouth, share of the height of the face
@@ -28,7 +28,7 @@ class HeadMotion:
     """F frames.
 
     frame    (F, 3, 3) head, columns x to its left, y to its back, z up, in the space of the points
-    support  (F,) effective number of face points behind it; below 4 nothing here means anything
+    support  (F,) effective number of face points behind it; below `HEAD_SUPPORT` nothing here means anything
     jaw      (F,) degrees that the jaw is open, 0..18
     gaze     (F, 2, 2) degrees: left and right eye; to the person's left, and up
     """
@@ -47,10 +47,13 @@ def head_motion(surface: np.ndarray, weights: np.ndarray, neutral: HeadMotion | 
     neutral  one frame (F = 1) of the same face at rest: its jaw and gaze count as zero. None = closed lips and a mean gaze
     gain     exaggerates jaw and gaze
     """
-    frame, scale, origin, support = fit_head(surface, weights)
+    fit = fit_head(surface, weights)
     with np.errstate(invalid="ignore"):
-        local = (surface - origin[:, None, :]) @ frame / scale[:, None, None]  # share of stature, body axes
-    at = lambda name: local[:, keypoint_index(name)]  # noqa: E731
+        local = (surface - fit.origin[:, None, :]) @ fit.frame / fit.scale[:, None, None]  # share of stature, body axes
+
+    def at(name: str) -> np.ndarray:
+        return local[:, keypoint_index(name)]
+
     mean = template_head()
     height = mean[keypoint_index("center_of_nose_root")] - mean[keypoint_index("tip_of_chin")]
     gap = (at("center_of_upper_inner_lip") - at("center_of_lower_inner_lip"))[:, 2]
@@ -65,10 +68,10 @@ def head_motion(surface: np.ndarray, weights: np.ndarray, neutral: HeadMotion | 
         gaze[:, i] = np.degrees(np.arcsin(np.clip(np.nan_to_num(ratio), -0.9, 0.9)))
     if neutral is not None:
         jaw, gaze = jaw - neutral.jaw[0], gaze - neutral.gaze[0]
-    known = support >= 4
+    known = fit.known
     return HeadMotion(
-        frame,
-        support,
+        fit.frame,
+        fit.support,
         np.where(known, np.clip(gain * jaw, 0, JAW_DEGREES), 0.0),
         np.where(known[:, None, None], np.clip(gain * gaze, -MAX_GAZE, MAX_GAZE), 0.0),
     )
@@ -104,7 +107,7 @@ def face_frames(head: np.ndarray, jaw: np.ndarray, gaze: np.ndarray, gain: float
 def calm_frame(motion: HeadMotion) -> HeadMotion:
     """The neutral frame of a clip: the median of the tenth of its frames that differ least from the clip's median face."""
     values = np.concatenate([motion.jaw[:, None], motion.gaze.reshape(len(motion.jaw), 4)], axis=1)
-    seen = np.flatnonzero(motion.support >= 4)
+    seen = np.flatnonzero(motion.support >= HEAD_SUPPORT)
     if not len(seen):
         return replace(motion, frame=motion.frame[:1], support=motion.support[:1], jaw=np.zeros(1), gaze=np.zeros((1, 2, 2)))
     off = values[seen] - np.median(values[seen], axis=0)

@@ -109,15 +109,15 @@ def face_bones(surface: np.ndarray) -> list[FaceBone]:
     The root of the face is `face`, whose parent is the head bone ``spine.006``. The jaw turns about the line through its joints.
     """
     surface = np.asarray(surface, np.float64)
-    frame, scale, origin, support = fit_head(surface, np.isfinite(surface).all(axis=-1).astype(float))
-    if support < SUPPORT:
+    fit = fit_head(surface, np.isfinite(surface).all(axis=-1).astype(float))
+    if fit.support < SUPPORT:
         return []
     face = _face()
     mean = template_head()
-    local = (surface - origin) @ frame / scale
+    local = (surface - fit.origin) @ fit.frame / fit.scale
     # A point that leaves the mean face far behind was read off something else; it moves its bone little.
     with np.errstate(invalid="ignore"):
-        off = np.linalg.norm(local - mean, axis=-1) * scale
+        off = np.linalg.norm(local - mean, axis=-1) * fit.scale
         weight = np.nan_to_num(1 / (1 + (off / TRUST) ** 2))
     known = np.isfinite(mean).all(axis=-1)
     points = np.where(known[:, None], mean + weight[:, None] * np.nan_to_num(local - mean), np.nan)
@@ -136,7 +136,9 @@ def face_bones(surface: np.ndarray) -> list[FaceBone]:
     placed = _warped(source, target, face.points)
     placed[rows] = targets
 
-    place = lambda p: origin + scale * frame @ p  # noqa: E731
+    def place(point: np.ndarray) -> np.ndarray:
+        return fit.origin + fit.scale * fit.frame @ point
+
     rows_of = {name: (a, b) for name, _, a, b, _, _ in face.bones}
     hinge = (placed[rows_of["jaw.L"][0]] + placed[rows_of["jaw.R"][0]]) / 2
     out = []
@@ -152,13 +154,16 @@ def face_bones(surface: np.ndarray) -> list[FaceBone]:
             start = placed[lids].mean(axis=0) + np.array([0.0, EYE_DEPTH, 0.0])
             end = start - np.array([0.0, EYE_LENGTH, 0.0])
         shown = seen_row.get(a, True) and seen_row.get(b, True)
-        out.append(FaceBone(name, parent, place(start), place(end), frame @ axis, connected, shown))
+        out.append(FaceBone(name, parent, place(start), place(end), fit.frame @ axis, connected, shown))
     return out
 
 
 def _warped(source: np.ndarray, target: np.ndarray, points: np.ndarray) -> np.ndarray:
     """(N, 3) points moved by the smoothest map that takes (n, 3) source to target: affine, and biharmonic splines (kernel r)."""
-    distance = lambda a, b: np.linalg.norm(a[:, None] - b[None], axis=-1)  # noqa: E731
+
+    def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(a[:, None] - b[None], axis=-1)
+
     n = len(source)
     affine = np.concatenate([np.ones((n, 1)), source], axis=1)
     system = np.zeros((n + 4, n + 4))

@@ -37,9 +37,9 @@ def test_the_head_is_found_with_noise_and_a_third_of_outliers():
     points = heads(turns) + rng.normal(0, 0.003, (20, 308, 3))
     bad = rng.random((20, 308)) < 0.3
     points[bad] += [0, 0, 0.08]
-    frame, scale, _, support = fit_head(points, np.ones((20, 308)))
-    error = np.degrees(np.arccos(np.clip((np.trace(frame @ np.swapaxes(turns, 1, 2), axis1=1, axis2=2) - 1) / 2, -1, 1)))
-    assert error.max() < 3 and np.abs(scale / 1.72 - 1).max() < 0.05 and (support > 12).all()
+    fit = fit_head(points, np.ones((20, 308)))
+    error = np.degrees(np.arccos(np.clip((np.trace(fit.frame @ np.swapaxes(turns, 1, 2), axis1=1, axis2=2) - 1) / 2, -1, 1)))
+    assert error.max() < 3 and np.abs(fit.scale / 1.72 - 1).max() < 0.05 and (fit.support > 12).all()
 
 
 def test_jaw_and_gaze_do_not_depend_on_where_the_head_is():
