@@ -1,9 +1,9 @@
 """Keypoints and a metric pointmap to the 3D joint centres of one person.
 
-sample     the surface under each keypoint                                core.pose.surface_samples
-fill       joints without a surface: bone length and ray, or the mean person's shape
-refine     positions that agree best with rays, depths, limb radii and lengths
-derive     spine, chest, clavicles and head, which no keypoint shows      core.pose.anatomy
+sample   the surface under each keypoint                                              core.pose.surface_samples
+fill     joints without a surface: bone length and ray, or the mean person's shape    core.pose.initial_guess
+solve    positions that agree best with rays, depths, limb radii and lengths          core.pose.residuals, core.pose.solver
+derive   spine, chest, clavicles and head, which no keypoint shows                    core.pose.anatomy
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .confidence import doubt_of
 from .initial_guess import MEAN_RADIUS, ambiguous_joints, behind_trunk, fill_joints, on_ray
 from .monocular import flat_start, lean_directions, lean_pairs
 from .residuals import BODY, HANDS, Observation, body_evidence, hand_evidence
-from .solver import ANNEALING, refine
+from .solver import ANNEALING, solve
 from .surface_samples import Samples, check_keypoints, sample_surface
 
 DOUBT = (0.5, 0.68)
@@ -75,7 +75,7 @@ def lift_pose(
 def lift_poses(
     frames: Sequence[Predictions], people: Sequence[int], camera: Camera | None = None, settings: PoseSettings | None = None
 ) -> list[Pose]:
-    """The poses of one person in several photos or frames: as `lift_pose` on each, but refined side by side, which is faster.
+    """The poses of one person in several photos or frames: as `lift_pose` on each, but solved side by side, which is faster.
 
     people  index into the keypoints of each frame
     camera  the same for all frames; None = each frame's own
@@ -98,15 +98,15 @@ def lift_poses(
             ]
             positions = np.stack(filled)
         evidence = body_evidence(positions, seen, stature, settings.depth_m, settings.radius_scale)
-        body = refine(evidence, settings.iterations, ANNEALING[-1:] if last else ANNEALING[:-1])
+        body = solve(evidence, settings.iterations, ANNEALING[-1:] if last else ANNEALING[:-1])
         positions[:, BODY], stature, deviation[:, BODY] = body.positions, body.stature, body.deviation
         evidence = hand_evidence(positions, seen, stature, settings.hand_depth_m, settings.radius_scale)
         # Fingers follow the wrists, so they take longer to come to rest.
-        hands = refine(evidence, settings.iterations + 2 * last, ANNEALING[-1:] if last else ANNEALING)
+        hands = solve(evidence, settings.iterations + 2 * last, ANNEALING[-1:] if last else ANNEALING)
         for side, fingers in enumerate(HANDS[:, 1:]):
             rows = slice(side * len(starts), (side + 1) * len(starts))
             positions[:, fingers], deviation[:, fingers] = hands.positions[rows, 1:], hands.deviation[rows, 1:]
-    return [_finish(*row) for row in zip(starts, positions, stature, deviation, strict=True)]
+    return [_finish(start, positions[n], stature[n], deviation[n]) for n, start in enumerate(starts)]
 
 
 @dataclass(frozen=True, eq=False)

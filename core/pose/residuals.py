@@ -14,7 +14,7 @@ from ..common.rotations import cross, dot, perpendicular, unit
 from .anatomy import SKIN_JOINTS, joint_frames, skin_distances, template_joints
 from .anthropometry import segments, small_radii
 from .monocular import lean_forms, lean_pairs
-from .solver import Evidence
+from .solver import Evidence, Lengths, LinearForms
 
 LIMB_JOINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe", "small_toe", "heel")
 KNUCKLES = ("forefinger_third_joint", "middle_finger_third_joint", "pinky_finger_third_joint")
@@ -80,33 +80,42 @@ def skin_to_joint(frames: np.ndarray, ray: np.ndarray, stature: np.ndarray) -> n
     return out * stature[..., None]
 
 
-def _evidence(
-    start: np.ndarray,
-    index: np.ndarray,
-    seen: Observation,
-    push: np.ndarray,
-    log_stature: np.ndarray,
-    stature_error: float,
-    depth_error: np.ndarray | float,
-    anchored: tuple[int, float] | None = None,
-) -> Evidence:
-    """Residuals that body and hands have in common.
-
-    start (B, N, 3) metres, seen and push (B, N) of the same joints; index (N,) says which joints they are, for the segments between
-    them; log_stature (B,) with its deviation; depth_error metres, (B, N) or one; anchored (joint, metres): a joint that is held at
-    its start.
-    """
+def _lengths(index: np.ndarray, log_stature: np.ndarray, stature_error: float) -> Lengths:
+    """The segments between the joints of a problem: (N,) which they are; log_stature (B,) with its standard deviation."""
     pairs, shares, deviations, groups = segments()
     local = np.full(len(JOINT_NAMES), -1)
     local[index] = np.arange(len(index))
     keep = (local[pairs] >= 0).all(axis=1)
     _, first, group = np.unique(groups[keep], return_index=True, return_inverse=True)
+    return Lengths(
+        pairs=local[pairs[keep]],
+        groups=group,
+        length_weight=np.full(keep.sum(), 1 / LENGTH_ERROR),
+        log_share=np.log(shares[keep][first]),
+        share_weight=1 / deviations[keep][first],
+        log_stature=log_stature,
+        stature_weight=np.full(len(log_stature), 1 / stature_error),
+    )
+
+
+def _evidence(
+    start: np.ndarray,
+    seen: Observation,
+    push: np.ndarray,
+    depth_error: np.ndarray | float,
+    lengths: Lengths,
+    forms: LinearForms,
+) -> Evidence:
+    """Residuals that body and hands have in common.
+
+    start        (B, N, 3) metres
+    seen, push   of the same joints; push (B, N) metres from the skin to the joint
+    depth_error  metres, (B, N) or one
+    """
     has_ray = np.isfinite(seen.ray[..., 0]) & (seen.score > 0)
     slant = 1 / np.linalg.norm(np.nan_to_num(seen.ray, nan=1.0), axis=-1)
     depth_weight = np.where(np.isfinite(seen.depth), np.sqrt(seen.trust) / depth_error, 0.0)
     anchor = np.where(has_ray, np.where(depth_weight > 0, 0.0, 0.2), 1.0) / UNSEEN_ERROR
-    if anchored is not None:
-        anchor[:, local[anchored[0]]] = 1 / anchored[1]
     return Evidence(
         start=start,
         ray=np.nan_to_num(seen.ray[..., :2]),
@@ -116,41 +125,32 @@ def _evidence(
         behind=np.nan_to_num(seen.front + 0.5 * push * slant),
         behind_weight=np.where(np.isfinite(seen.front) & has_ray, 1 / BEHIND_ERROR, 0.0),
         anchor_weight=anchor,
-        pairs=local[pairs[keep]],
-        groups=group,
-        length_weight=np.full(keep.sum(), 1 / LENGTH_ERROR),
-        log_share=np.log(shares[keep][first]),
-        share_weight=1 / deviations[keep][first],
-        log_stature=log_stature,
-        stature_weight=np.full(len(start), 1 / stature_error),
+        lengths=lengths,
+        forms=forms,
     )
 
 
-class _Forms:
-    """Collects linear forms over the joints of one problem: sum of coefficient * position = target."""
+@dataclass(frozen=True, eq=False)
+class _Form:
+    """One linear form: k joints, their (B, 3) coefficients, standard deviation and target in metres, (B,) or one."""
 
-    def __init__(self, batch: int, index: np.ndarray) -> None:
-        self.local = {j: i for i, j in enumerate(index.tolist())}
-        self.batch, self.rows, self.weights, self.targets, self.one_sided = batch, [], [], [], []
+    joints: list[int]
+    coefficients: list[np.ndarray]
+    sigma: float | np.ndarray
+    one_sided: bool = False
+    target: float | np.ndarray = 0.0
 
-    def add(self, joints: list[int], coefficients: list[np.ndarray], sigma: float | np.ndarray, one_sided: bool = False,
-            target: float | np.ndarray = 0.0) -> None:  # fmt: skip
-        """One form: joints (k), their (B, 3) coefficients, standard deviation and target in metres."""
-        self.rows.append((joints, coefficients))
-        self.weights.append(sigma)
-        self.targets.append(target)
-        self.one_sided.append(one_sided)
 
-    def into(self, evidence: Evidence) -> Evidence:
-        """The evidence with these forms."""
-        count = len(self.rows)
-        forms = np.zeros((self.batch, count, len(self.local), 3))
-        weights, targets = np.zeros((self.batch, count)), np.zeros((self.batch, count))
-        for t, (joints, coefficients) in enumerate(self.rows):
-            for joint, coefficient in zip(joints, coefficients, strict=True):
-                forms[:, t, self.local[joint]] = coefficient
-            weights[:, t], targets[:, t] = 1.0 / np.asarray(self.weights[t]), self.targets[t]
-        return replace(evidence, forms=forms, form_weight=weights, form_target=targets, one_sided=np.array(self.one_sided, bool))
+def _linear_forms(forms: Sequence[_Form], batch: int, index: np.ndarray) -> LinearForms:
+    """The forms as arrays over the (N,) joints `index` of `batch` problems."""
+    local = {joint: n for n, joint in enumerate(index.tolist())}
+    all_coefficients = np.zeros((batch, len(forms), len(local), 3))
+    weights, targets = np.zeros((batch, len(forms))), np.zeros((batch, len(forms)))
+    for t, form in enumerate(forms):
+        for joint, coefficient in zip(form.joints, form.coefficients, strict=True):
+            all_coefficients[:, t, local[joint]] = coefficient
+        weights[:, t], targets[:, t] = 1.0 / np.asarray(form.sigma), form.target
+    return LinearForms(all_coefficients, targets, weights, np.array([form.one_sided for form in forms], bool))
 
 
 def body_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray, depth_error: float, scale: float) -> Evidence:
@@ -161,33 +161,38 @@ def body_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray,
     """
     frames = joint_frames(positions)
     push = scale * skin_to_joint(frames, seen.ray, stature)
-    error = np.hypot(depth_error, 0.15 * push)[:, BODY]
-    evidence = _evidence(positions[:, BODY], BODY, seen.joints(BODY), push[:, BODY], np.log(stature), 0.1, error)
-    forms = _Forms(len(positions), BODY)
+    depth_errors = np.hypot(depth_error, 0.15 * push)[:, BODY]
+    forms: list[_Form] = []
     for axis in np.eye(3):
         hips = [joint_index(n) for n in ("pelvis", "left_hip", "right_hip")]
-        forms.add(hips, [axis[None], -0.5 * axis[None], -0.5 * axis[None]], 0.002)
+        forms.append(_Form(hips, [axis[None], -0.5 * axis[None], -0.5 * axis[None]], 0.002))
     for side in SIDES:
         hip, knee, ankle = (joint_index(f"{side}_{n}") for n in ("hip", "knee", "ankle"))
         front = -frames[:, knee, :, 1]
         # The knee lies in front of the line from hip to ankle.
-        forms.add([knee, hip, ankle], [front, -0.5 * front, -0.5 * front], 0.01, one_sided=True)
+        forms.append(_Form([knee, hip, ankle], [front, -0.5 * front, -0.5 * front], 0.01, one_sided=True))
         shoulder, elbow, wrist = (joint_index(f"{side}_{n}") for n in ("shoulder", "elbow", "wrist"))
         front = -frames[:, shoulder, :, 1]
-        forms.add([wrist, elbow, shoulder], [front, -2 * front, front], 0.08, one_sided=True)
+        forms.append(_Form([wrist, elbow, shoulder], [front, -2 * front, front], 0.08, one_sided=True))
     for row, (a, b) in enumerate(lean_pairs().tolist()):
         first, second = lean_forms(seen.lean[:, row])
         length = np.maximum(np.linalg.norm(positions[:, a] - positions[:, b], axis=1), 0.02)
         unmeasured = 1 - np.sqrt(seen.trust[:, a] * seen.trust[:, b])
         weight = unmeasured * seen.lean_trust[:, row]
-        for direction in (first, second):
-            forms.add([b, a], [direction, -direction], LEAN_ERROR * length / np.maximum(weight, 1e-9))
+        error = LEAN_ERROR * length / np.maximum(weight, 1e-9)
+        forms += [_Form([b, a], [direction, -direction], error) for direction in (first, second)]
     no_depth = ~(seen.trust > 0).any(axis=1)
     toward = np.broadcast_to([0.0, 0.0, 1.0], (len(positions), 3))
-    forms.add(
-        [joint_index("neck")], [toward], np.where(no_depth, DISTANCE_ERROR, 1e9), target=positions[:, joint_index("neck"), 2]
+    neck = joint_index("neck")
+    forms.append(_Form([neck], [toward], np.where(no_depth, DISTANCE_ERROR, 1e9), target=positions[:, neck, 2]))
+    return _evidence(
+        positions[:, BODY],
+        seen.joints(BODY),
+        push[:, BODY],
+        depth_errors,
+        _lengths(BODY, np.log(stature), 0.1),
+        _linear_forms(forms, len(positions), BODY),
     )
-    return forms.into(evidence)
 
 
 def hand_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray, depth_error: float, scale: float) -> Evidence:
@@ -201,10 +206,12 @@ def hand_evidence(positions: np.ndarray, seen: Observation, stature: np.ndarray,
     both, size = Observation.joined([seen.joints(left), seen.joints(right)]), np.concatenate([stature, stature])
     both = replace(both, sigma=HAND_KEYPOINT * both.sigma)
     push = scale * small_radii()[left] * size[:, None]
-    evidence = _evidence(start, left, both, push, np.log(size), 0.03, depth_error, (left[0], WRIST_ERROR))
     # The palm faces to the other side of the plane of its knuckles on the other hand.
     handed = np.repeat([1.0, -1.0], len(positions))
-    return _finger_forms(start, size, handed).into(evidence)
+    forms = _linear_forms(_finger_forms(start, size, handed), len(start), left)
+    evidence = _evidence(start, both, push, depth_error, _lengths(left, np.log(size), 0.03), forms)
+    evidence.anchor_weight[:, 0] = 1 / WRIST_ERROR
+    return evidence
 
 
 HAND_KEYPOINT = 0.7  # a knuckle is seen more exactly than a shoulder: its keypoint's deviation, share of that of the body's
@@ -216,13 +223,16 @@ CURL_ERROR = 0.25  # how unevenly a finger bends: second difference of the unit 
 FELLOW_ERROR = 0.3  # difference of the unit directions of the same phalanx of neighbouring fingers
 
 
-def _finger_forms(start: np.ndarray, stature: np.ndarray, handed: np.ndarray) -> _Forms:
+def _finger_forms(start: np.ndarray, stature: np.ndarray, handed: np.ndarray) -> list[_Form]:
     """How fingers bend, for hands at (B, 21, 3), ordered as HANDS; handed (B,) is 1 for a left hand and -1 for a right one."""
-    left = HANDS[0]
-    forms = _Forms(len(start), left)
+    forms: list[_Form] = []
+    local = {joint: n for n, joint in enumerate(HANDS[0].tolist())}
     chains = [[joint_index(n) for n in finger_joints("left", finger)] for finger in FINGERS]
-    at = lambda joint: start[:, forms.local[joint]]  # noqa: E731
-    wrist, index_base, pinky_base = at(left[0]), at(chains[1][0]), at(chains[4][0])
+
+    def at(joint: int) -> np.ndarray:
+        return start[:, local[joint]]
+
+    wrist, index_base, pinky_base = start[:, 0], at(chains[1][0]), at(chains[4][0])
     knuckles = unit(index_base - pinky_base)
     palm = unit(cross(pinky_base - wrist, index_base - wrist)) * handed[:, None]
     template = template_joints()
@@ -231,7 +241,7 @@ def _finger_forms(start: np.ndarray, stature: np.ndarray, handed: np.ndarray) ->
         inverse = 1 / lengths
         for axis in np.eye(3):  # unit directions of three phalanges: second difference 0
             first, second, third = (inverse[:, k, None] * axis for k in range(3))
-            forms.add(chain, [-first, first + 2 * second, -2 * second - third, third], CURL_ERROR)
+            forms.append(_Form(chain, [-first, first + 2 * second, -2 * second - third, third], CURL_ERROR))
         if number == 0:
             continue
         base = unit(at(chain[1]) - at(chain[0]))
@@ -241,16 +251,17 @@ def _finger_forms(start: np.ndarray, stature: np.ndarray, handed: np.ndarray) ->
         straight = unit(perpendicular(knuckles, unit(at(chain[0]) - wrist)))
         for k in range(3):
             axis, error = (straight, SPREAD_ERROR) if k == 0 else (hinge, PLANE_ERROR)
-            forms.add([chain[k + 1], chain[k]], [axis, -axis], error * lengths[:, k])
+            forms.append(_Form([chain[k + 1], chain[k]], [axis, -axis], error * lengths[:, k]))
             if k > 0:
                 ratio = (lengths[:, k] / lengths[:, k - 1])[:, None]
-                forms.add([chain[k + 1], chain[k], chain[k - 1]], [inward, -inward - ratio * inward, ratio * inward],
-                          BACK_ERROR * lengths[:, k], one_sided=True)  # fmt: skip
+                coefficients = [inward, -inward - ratio * inward, ratio * inward]
+                bones = [chain[k + 1], chain[k], chain[k - 1]]
+                forms.append(_Form(bones, coefficients, BACK_ERROR * lengths[:, k], one_sided=True))
             if number > 1:
                 other = chains[number - 1]
                 fellow = 1 / (stature * np.linalg.norm(template[other[k + 1]] - template[other[k]]))[:, None]
                 own = inverse[:, k, None]
                 for axis in np.eye(3):
-                    forms.add([chain[k + 1], chain[k], other[k + 1], other[k]],
-                              [own * axis, -own * axis, -fellow * axis, fellow * axis], FELLOW_ERROR)  # fmt: skip
+                    coefficients = [own * axis, -own * axis, -fellow * axis, fellow * axis]
+                    forms.append(_Form([chain[k + 1], chain[k], other[k + 1], other[k]], coefficients, FELLOW_ERROR))
     return forms

@@ -24,27 +24,55 @@ ROBUST = 3.0
 
 
 @dataclass(frozen=True, eq=False)
+class Lengths:
+    """How long the S segments between the joints of B problems are; segments of one length make up a group, G in all.
+
+    pairs           (S, 2) int64: the joints of each segment
+    groups          (S,) int64: the group of each segment
+    length_weight   (S,) per unit of relative error: how exactly a segment has its group's length
+    log_share       (G,) natural logarithm of length / stature
+    share_weight    (G,) per unit of log length: how exactly a group has its share of the stature
+    log_stature     (B,) natural logarithm of the first guess in metres
+    stature_weight  (B,) per unit of log length: how firmly it is held
+    """
+
+    pairs: np.ndarray
+    groups: np.ndarray
+    length_weight: np.ndarray
+    log_share: np.ndarray
+    share_weight: np.ndarray
+    log_stature: np.ndarray
+    stature_weight: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class LinearForms:
+    """T linear forms over the N joints of B problems: sum of coefficients * position = target.
+
+    coefficients  (B, T, N, 3)
+    target        (B, T) metres
+    weight        (B, T) per metre
+    one_sided     (T,) bool: penalise only values below the target
+    """
+
+    coefficients: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+    one_sided: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """B problems over N joints; weights are 1 / standard deviation in the unit of the residual, 0 = no residual.
 
-    start         (B, N, 3) metres: first guess
-    ray           (B, N, 2) x/z and y/z of the keypoint
-    ray_weight    (B, N)
-    depth         (B, N) metres
-    depth_weight  (B, N)
-    behind        (B, N) metres: the least z
-    behind_weight (B, N)
-    anchor_weight (B, N) per metre
-    pairs         (S, 2) int64: segments
-    groups        (S,) int64: segments of one length share a number
-    length_weight (S,) per unit of relative error
-    log_share     (G,) natural logarithm of length / stature
-    share_weight  (G,) per unit of log length
-    log_stature   (B,) first guess; stature_weight (B,) how firmly it is held, per unit of log
-    forms         (B, T, N, 3) coefficients of T linear forms, metres; None = none
-    form_weight   (B, T) per metre
-    form_target   (B, T) metres
-    one_sided     (T,) bool: penalise only values below the target
+    start          (B, N, 3) metres: first guess
+    ray            (B, N, 2) x/z and y/z of the keypoint
+    ray_weight     (B, N)
+    depth          (B, N) metres
+    depth_weight   (B, N)
+    behind         (B, N) metres: the least z
+    behind_weight  (B, N)
+    anchor_weight  (B, N) per metre
     """
 
     start: np.ndarray
@@ -55,21 +83,12 @@ class Evidence:
     behind: np.ndarray
     behind_weight: np.ndarray
     anchor_weight: np.ndarray
-    pairs: np.ndarray
-    groups: np.ndarray
-    length_weight: np.ndarray
-    log_share: np.ndarray
-    share_weight: np.ndarray
-    log_stature: np.ndarray
-    stature_weight: np.ndarray
-    forms: np.ndarray | None = None
-    form_weight: np.ndarray | None = None
-    form_target: np.ndarray | None = None
-    one_sided: np.ndarray | None = None
+    lengths: Lengths
+    forms: LinearForms
 
 
 @dataclass(frozen=True, eq=False)
-class Refined:
+class Solution:
     """positions (B, N, 3) metres, stature (B,) metres, lengths (B, G) metres, deviation (B, N) metres.
 
     deviation is the standard deviation of each joint along its least certain direction (inverse of the normal matrix).
@@ -103,22 +122,19 @@ class _Fixed:
 
 def _fixed(e: Evidence) -> _Fixed:
     B, N, _ = e.start.shape
-    G = len(e.log_share)
+    lengths = e.lengths
+    G = len(lengths.log_share)
     P, g = 3 * N + G + 1, np.arange(G)
     build, build_target = np.zeros((B, G + 1, P)), np.zeros((B, G + 1))
-    build[:, g, 3 * N + g], build[:, g, 3 * N + G] = e.share_weight, -e.share_weight
-    build_target[:, :G] = e.log_share * e.share_weight
-    build[:, G, 3 * N + G], build_target[:, G] = e.stature_weight, e.log_stature * e.stature_weight
-    rows, target = build, build_target
-    one_sided = np.zeros((B, 0, 3 * N)), np.zeros((B, 0))
-    if e.forms is not None:
-        assert e.form_weight is not None and e.form_target is not None and e.one_sided is not None
-        forms = e.forms.reshape(B, -1, 3 * N) * e.form_weight[..., None]
-        wanted = e.form_target * e.form_weight
-        both = ~e.one_sided
-        rows = np.concatenate([rows, np.concatenate([forms[:, both], np.zeros((B, int(both.sum()), G + 1))], axis=2)], axis=1)
-        target = np.concatenate([target, wanted[:, both]], axis=1)
-        one_sided = forms[:, e.one_sided], wanted[:, e.one_sided]
+    build[:, g, 3 * N + g], build[:, g, 3 * N + G] = lengths.share_weight, -lengths.share_weight
+    build_target[:, :G] = lengths.log_share * lengths.share_weight
+    build[:, G, 3 * N + G], build_target[:, G] = lengths.stature_weight, lengths.log_stature * lengths.stature_weight
+    forms = e.forms.coefficients.reshape(B, -1, 3 * N) * e.forms.weight[..., None]
+    wanted = e.forms.target * e.forms.weight
+    both = ~e.forms.one_sided
+    rows = np.concatenate([build, np.concatenate([forms[:, both], np.zeros((B, int(both.sum()), G + 1))], axis=2)], axis=1)
+    target = np.concatenate([build_target, wanted[:, both]], axis=1)
+    one_sided = forms[:, e.forms.one_sided], wanted[:, e.forms.one_sided]
     normal, right = np.swapaxes(rows, 1, 2) @ rows, (target[:, None] @ rows)[:, 0]
     index, square = np.arange(3 * N), np.repeat(e.anchor_weight, 3, axis=1) ** 2
     anchored = square * e.start.reshape(B, -1)
@@ -126,7 +142,7 @@ def _fixed(e: Evidence) -> _Fixed:
     right[:, : 3 * N] += anchored
     constant = (target**2).sum(axis=1) + (anchored * e.start.reshape(B, -1)).sum(axis=1)
     own = index.reshape(N, 3)
-    columns = np.concatenate([own[e.pairs[:, 0]], own[e.pairs[:, 1]], 3 * N + e.groups[:, None]], axis=1)
+    columns = np.concatenate([own[lengths.pairs[:, 0]], own[lengths.pairs[:, 1]], 3 * N + lengths.groups[:, None]], axis=1)
     return _Fixed(normal, right, constant, one_sided, (own[:, :, None], own[:, None, :]), columns)
 
 
@@ -160,12 +176,13 @@ def _system(e: Evidence, fixed: _Fixed, unknowns: np.ndarray) -> tuple[np.ndarra
 
     # Lengths of segments, and forms that count on one side only.
     forms, wanted = fixed.one_sided
-    S, T = len(e.pairs), forms.shape[1]
+    pairs = e.lengths.pairs
+    S, T = len(pairs), forms.shape[1]
     J, rest = np.zeros((B, S + T, unknowns.shape[1])), np.empty((B, S + T))
-    difference = x[:, e.pairs[:, 0]] - x[:, e.pairs[:, 1]]
+    difference = x[:, pairs[:, 0]] - x[:, pairs[:, 1]]
     distance = np.maximum(np.sqrt(np.einsum("bsk,bsk->bs", difference, difference)), 1e-6)
-    length = np.exp(unknowns[:, 3 * N + e.groups])
-    weight = e.length_weight / length
+    length = np.exp(unknowns[:, 3 * N + e.lengths.groups])
+    weight = e.lengths.length_weight / length
     toward = difference * (weight / distance)[..., None]
     J[:, np.arange(S)[:, None], fixed.columns] = np.concatenate([toward, -toward, (-distance * weight)[..., None]], axis=2)
     rest[:, :S] = (distance - length) * weight
@@ -183,10 +200,14 @@ ANNEALING = (8.0, 3.0, 1.0)
 """Depths are first taken at this many times their standard deviation, so that lengths and rays show which depth is wrong."""
 
 
-def refine(evidence: Evidence, iterations: int = 3, annealing: tuple[float, ...] = ANNEALING) -> Refined:
-    """The most likely positions after `iterations` steps at each level of annealing. Damping is adapted per problem; a step that does not lower the cost is not taken."""
+def solve(evidence: Evidence, iterations: int = 3, annealing: tuple[float, ...] = ANNEALING) -> Solution:
+    """The most likely positions after `iterations` steps at each level of annealing.
+
+    Damping is adapted per problem; a step that does not lower the cost is not taken.
+    """
     B, N, _ = evidence.start.shape
-    logs = np.concatenate([evidence.log_share + evidence.log_stature[:, None], evidence.log_stature[:, None]], axis=1)
+    log_stature = evidence.lengths.log_stature[:, None]
+    logs = np.concatenate([evidence.lengths.log_share + log_stature, log_stature], axis=1)
     unknowns = np.concatenate([evidence.start.reshape(B, 3 * N), logs], axis=1)
     fixed, eye = _fixed(evidence), np.arange(unknowns.shape[1])
     for factor in annealing:
@@ -212,4 +233,4 @@ def refine(evidence: Evidence, iterations: int = 3, annealing: tuple[float, ...]
     blocks = np.linalg.inv(H)[:, fixed.blocks[0], fixed.blocks[1]]
     deviation = np.sqrt(np.maximum(np.linalg.eigvalsh(blocks)[..., -1], 0))
     lengths = np.exp(unknowns[:, 3 * N :])
-    return Refined(unknowns[:, : 3 * N].reshape(B, N, 3), lengths[:, -1], lengths[:, :-1], deviation)
+    return Solution(unknowns[:, : 3 * N].reshape(B, N, 3), lengths[:, -1], lengths[:, :-1], deviation)
