@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..common.errors import SapiensError
@@ -124,6 +126,40 @@ def rest_frames(points: dict[str, np.ndarray]) -> Frames:
         if f"{side}Foot" in frames:
             frames[f"{side}Toes"] = frames[f"{side}Foot"]
     return frames | {"spine": frames["chest"], "neck": frames["head"]}
+
+
+@dataclass(frozen=True, eq=False)
+class MappedRig:
+    """A rig whose bones have roles, and what its joints at rest say of it.
+
+    points  joint -> (1, 3) of `rest_points`, armature space
+    frames  role -> (3, 3) of `rest_frames`
+    """
+
+    rest: RestRig
+    bone_map: BoneMap
+    points: dict[str, np.ndarray]
+    frames: Frames
+
+    @classmethod
+    def of(cls, rest: RestRig, bone_map: BoneMap) -> MappedRig:
+        points = rest_points(rest, bone_map)
+        return cls(rest, bone_map, points, rest_frames(points))
+
+    @property
+    def scale(self) -> float:
+        """Metres of the world per unit of the armature."""
+        return float(np.linalg.norm(self.rest.world[:3, 0]))
+
+    @property
+    def armature_from_world(self) -> np.ndarray:
+        """(3, 3) rotation, without the scale."""
+        return unit(self.rest.world[:3, :3].T)
+
+    @property
+    def hips_middle(self) -> np.ndarray:
+        """(3,) the middle of the hip joints at rest, armature space."""
+        return ((self.points["left_hip"] + self.points["right_hip"]) / 2)[0]
 
 
 def trunk_heights(rest: RestRig, bone_map: BoneMap) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """Standing feet stand on the rig too: its legs have other proportions than the person's, so that equal directions let feet slide.
 
-The rig's own heels and toes are held where they stand (`core.retarget.ground_contacts.lock_feet`) by moving its hips a little and bending its
-legs (two-bone IK in closed form). A foot whose heel and toes both stand lies flat and does not turn, else feet keep their
+The rig's own heels and toes are held where they stand (`core.retarget.ground_contacts.lock_feet`) by moving its hips a little and
+bending its legs (two-bone IK in closed form). A foot whose heel and toes both stand lies flat and does not turn, else feet keep their
 orientation. Everything stays rotations of FK bones.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from ..common.landmarks import JOINT_NAMES, SIDES, joint_index
 from ..common.rotations import rotation_from_vector, shortest_arc, two_axis_frame, unit, vector_from_rotation
 from ..pose.anatomy import template_joints
-from .armature import RestRig
+from .armature_frames import MappedRig
 from .body_motion import ANKLE_SHARE, BodyMotion, has_leg, leg_length
 from .ground_contacts import faded, lock_feet, spans
 
@@ -24,37 +24,29 @@ STEEP = np.radians(25.0)
 
 
 def lock_rig_feet(
-    motion: BodyMotion,
-    rest: RestRig,
-    points: Mapping[str, np.ndarray],
-    own: Mapping[str, np.ndarray],
-    turns: Mapping[str, np.ndarray | None],
-    path: np.ndarray,
-    ground: float,
+    motion: BodyMotion, rig: MappedRig, turns: Mapping[str, np.ndarray | None], path: np.ndarray, ground: float
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Where the hips go, and how thighs, shanks and feet turn, so that standing feet do not slide.
 
-    points  joints of the rig at rest (`core.retarget.armature_frames.rest_points`);  own  its anatomical frames at rest (`rest_frames`)
     turns   role -> (F, 3, 3) turn from rest in armature space, None = at rest; of hips, thighs, shanks and feet
     path    (F, 3) middle of the hip joints in the world
     ground  height z of the ground that the rig stands on, world
     Returns the path (F, 3), and role -> (F, 3, 3) rotations in armature space, to follow the turns; empty where nothing stands.
     """
-    sides = [s for s in SIDES if _whole(s, points, turns)]
+    sides = [s for s in SIDES if _whole(s, rig.points, turns)]
     if motion.contacts is None or not sides:
         return path, {}
-    world, scale = rest.world[:3, :3], float(np.linalg.norm(rest.world[:3, 0]))
     floor = np.array([0.0, 0.0, ground])
     standing = motion.contacts.copy()
     for n, side in enumerate(SIDES):
         standing[:, 2 * n : 2 * n + 2] &= side in sides
     if not standing.any():
         return path, {}
-    to_armature = world / scale
+    to_armature = rig.rest.world[:3, :3] / rig.scale
     out = {}
     for side in sides:
         n = 2 * SIDES.index(side)
-        foot = to_armature @ turns[f"{side}Foot"] @ own[f"{side}Foot"]
+        foot = to_armature @ turns[f"{side}Foot"] @ rig.frames[f"{side}Foot"]
         out[f"{side}Foot"] = to_armature.T @ _planted(foot, standing[:, n] & standing[:, n + 1], motion.fps) @ to_armature
     turns = dict(turns) | {role: turn @ turns[role] for role, turn in out.items()}
     joints = np.zeros((len(path), len(JOINT_NAMES), 3))
@@ -63,7 +55,7 @@ def lock_rig_feet(
             path[:, None] - floor
         )
     for side in sides:
-        _place_leg(joints, side, points, own, turns, path - floor, world, leg_length(points, side))
+        _place_leg(joints, side, rig, turns, path - floor)
     locked, _ = lock_feet(joints, standing, motion.fps, {"heel": 0.0, "toes": 0.0})
     for side in sides:
         hip, knee, ankle = (joint_index(f"{side}_{n}") for n in ("hip", "knee", "ankle"))
@@ -101,28 +93,19 @@ def _whole(side: str, points: Mapping[str, np.ndarray], turns: Mapping[str, np.n
     return has_leg(points, side) and all(turns.get(f"{side}{role}") is not None for role in LEG)
 
 
-def _place_leg(
-    joints: np.ndarray,
-    side: str,
-    points: Mapping[str, np.ndarray],
-    own: Mapping[str, np.ndarray],
-    turns: Mapping[str, np.ndarray | None],
-    path: np.ndarray,
-    world: np.ndarray,
-    leg: float,
-) -> None:
-    """Fill in the (F, 68, 3) joints of one leg in the pose, world space with the ground at z = 0."""
-    middle = (points["left_hip"] + points["right_hip"])[0] / 2
-    hip, knee, ankle = (points[f"{side}_{n}"][0] for n in ("hip", "knee", "ankle"))
+def _place_leg(joints: np.ndarray, side: str, rig: MappedRig, turns: Mapping[str, np.ndarray | None], path: np.ndarray) -> None:
+    """Fill in the (F, 68, 3) joints of one leg in the pose; both they and the path (F, 3) in the world with the ground at z = 0."""
+    world, leg = rig.rest.world[:3, :3], leg_length(rig.points, side)
+    hip, knee, ankle = (rig.points[f"{side}_{n}"][0] for n in ("hip", "knee", "ankle"))
     at = path
     for name, role, offset in (
-        ("hip", "hips", hip - middle),
+        ("hip", "hips", hip - rig.hips_middle),
         ("knee", f"{side}UpperLeg", knee - hip),
         ("ankle", f"{side}LowerLeg", ankle - knee),
     ):
         at = at + (turns[role] @ offset) @ world.T
         joints[:, joint_index(f"{side}_{name}")] = at
-    foot = turns[f"{side}Foot"] @ own[f"{side}Foot"]
+    foot = turns[f"{side}Foot"] @ rig.frames[f"{side}Foot"]
     for name, (ahead, below) in sole_offsets().items():
         point = at + leg * (foot @ np.array([0.0, ahead, -below])) @ world.T
         for joint in ("heel",) if name == "heel" else ("big_toe", "small_toe"):

@@ -16,9 +16,9 @@ import numpy as np
 from ..common.errors import SapiensError
 from ..common.landmarks import SIDES
 from ..common.quaternions import continuous
-from ..common.rotations import quaternion_from_rotation, unit
+from ..common.rotations import quaternion_from_rotation
 from .armature import RestRig
-from .armature_frames import rest_frames, rest_points, trunk_heights
+from .armature_frames import MappedRig, trunk_heights
 from .body_motion import NECK_SHARE, BodyMotion, has_leg, leg_length
 from .bone_map import BoneMap
 from .foot_lock import ground_of, lock_rig_feet
@@ -94,40 +94,33 @@ def retarget_motion(
     present  bone -> (3, 3) basis rotation that unmapped bones have now and keep
     """
     settings = settings or RetargetSettings()
-    points = rest_points(rest, bone_map)
-    own = rest_frames(points)
-    armature_from_world = unit(rest.world[:3, :3].T)  # rows of a rotation with uniform scale
-    roles = _role_turns(motion, bone_map, own, armature_from_world, settings)
+    rig = MappedRig.of(rest, bone_map)
+    roles = _role_turns(motion, rig, settings)
     path = None
     if settings.location != "none":
-        path, ground = _hips_path(motion, rest, points, settings)
+        path, ground = _hips_path(motion, rig, settings)
         if settings.lock_feet and settings.location == "move":
-            path, bent = lock_rig_feet(motion, rest, points, own, roles, path, ground)
+            path, bent = lock_rig_feet(motion, rig, roles, path, ground)
             roles |= {role: turn @ roles[role] for role, turn in bent.items()}
-    wanted = _wanted_turns(motion, rest, bone_map, own, roles, armature_from_world, settings)
-    order = sorted(wanted, key=rest.index)
-    follows, present = follows or {}, present or {}
-    order = _leaders_first(order, rest, follows, wanted)
-    turns: dict[str, np.ndarray] = {}
+    wanted = _wanted_turns(motion, rig, roles, settings)
+    posed = _PosedBones(rest, follows or {}, present or {}, len(motion))
     basis = []
-    for bone in order:
+    for bone in posed.leaders_first(sorted(wanted, key=rest.index)):
         local = rest.rotations[rest.index(bone)]
-        carried = _carried_turn(bone, rest, turns, follows, present, len(motion))
+        carried = posed.carried(bone)
         turn = wanted[bone]
         if turn is None:  # unseen: at rest, that is with its parent
             turn = carried
-        turns[bone] = turn
+        posed.turns[bone] = turn
         basis.append(local.T @ np.swapaxes(carried, -1, -2) @ turn @ local)
     rotations = continuous(quaternion_from_rotation(np.stack(basis, axis=1)))
     mover = bone_map.bones["hips"][0]
-    location = None if path is None else _location(path, rest, bone_map, points, turns, follows, present)
+    location = None if path is None else _location(path, rig, posed)
     skipped = tuple(r for r in motion.frames if r != "chest" and not bone_map.bones.get(r) and r not in motion.unseen)
-    return RigMotion(tuple(order), rotations, location, mover, turns, motion.unseen, skipped)
+    return RigMotion(tuple(posed.turns), rotations, location, mover, posed.turns, motion.unseen, skipped)
 
 
-def _role_turns(
-    motion: BodyMotion, bone_map: BoneMap, own: dict[str, np.ndarray], armature_from_world: np.ndarray, settings: RetargetSettings
-) -> dict[str, np.ndarray | None]:
+def _role_turns(motion: BodyMotion, rig: MappedRig, settings: RetargetSettings) -> dict[str, np.ndarray | None]:
     """Role -> (F, 3, 3) turn from rest in armature space, None = rest. Only roles that the motion says something about."""
     out: dict[str, np.ndarray | None] = {}
     face = motion.face_frames(settings.face) if settings.face > 0 else {}
@@ -135,97 +128,116 @@ def _role_turns(
         hand = role.endswith(("Metacarpal", "Proximal", "Intermediate", "Distal", "Hand"))
         head = role in ("head", "jaw", "leftEye", "rightEye")
         chosen = (settings.hands or not hand) and (settings.head or not head)
-        if role in own and chosen and (bone_map.bones.get(role) or role == "chest"):
-            out[role] = None if role in motion.unseen else armature_from_world @ frame @ own[role].T
+        if role in rig.frames and chosen and (rig.bone_map.bones.get(role) or role == "chest"):
+            out[role] = None if role in motion.unseen else rig.armature_from_world @ frame @ rig.frames[role].T
     return out
 
 
 def _wanted_turns(
-    motion: BodyMotion,
-    rest: RestRig,
-    bone_map: BoneMap,
-    own: dict[str, np.ndarray],
-    roles: dict[str, np.ndarray | None],
-    armature_from_world: np.ndarray,
-    settings: RetargetSettings,
+    motion: BodyMotion, rig: MappedRig, roles: dict[str, np.ndarray | None], settings: RetargetSettings
 ) -> dict[str, np.ndarray | None]:
     """Bone -> (F, 3, 3) turn from rest in armature space, None = rest. Only bones that the motion says something about."""
-    out: dict[str, np.ndarray | None] = {bone: turn for role, turn in roles.items() for bone in bone_map.bones.get(role, ())}
-    spine_heights, neck_heights = trunk_heights(rest, bone_map)
+    bones, own = rig.bone_map.bones, rig.frames
+    out: dict[str, np.ndarray | None] = {bone: turn for role, turn in roles.items() for bone in bones.get(role, ())}
+    spine_heights, neck_heights = trunk_heights(rig.rest, rig.bone_map)
     if settings.spine:
-        for bone, height in zip(bone_map.bones.get("spine", ()), spine_heights[1:], strict=True):
-            out[bone] = armature_from_world @ motion.spine_at(float(height)) @ own["spine"].T
-    if settings.head and bone_map.bones.get("neck"):
+        for bone, height in zip(bones.get("spine", ()), spine_heights[1:], strict=True):
+            out[bone] = rig.armature_from_world @ motion.spine_at(float(height)) @ own["spine"].T
+    if settings.head and bones.get("neck"):
         direct = len(motion.neck_heights) == 2  # the source knows chest and head only
-        for n, (bone, height) in enumerate(zip(bone_map.bones["neck"], neck_heights[1:], strict=False)):
-            at = NECK_SHARE * (n + 1) / (len(bone_map.bones["neck"]) + 1) if direct else float(height)
-            out[bone] = armature_from_world @ motion.neck_at(at) @ own["neck"].T
-    return out | spread_twist(rest, bone_map, own, roles, settings.forearm_twist, not motion.forearms_turn)
+        for n, (bone, height) in enumerate(zip(bones["neck"], neck_heights[1:], strict=False)):
+            at = NECK_SHARE * (n + 1) / (len(bones["neck"]) + 1) if direct else float(height)
+            out[bone] = rig.armature_from_world @ motion.neck_at(at) @ own["neck"].T
+    return out | spread_twist(rig, roles, settings.forearm_twist, not motion.forearms_turn)
 
 
-def _leaders_first(order: list[str], rest: RestRig, follows: Mapping[str, str | None], wanted: Mapping[str, object]) -> list[str]:
-    """Bones so that each comes after the one its parent follows."""
-    out: list[str] = []
-    waiting = list(order)
-    while waiting:
-        ready = [b for b in waiting if (lead := _leader(b, rest, follows, wanted)) is None or lead in out]
-        if not ready:
-            raise SapiensError(
-                f"Bones of '{rest.name}' follow each other in a circle: {', '.join(waiting[:3])}.", "Correct the bone table."
-            )
-        out += ready
-        waiting = [b for b in waiting if b not in ready]
-    return out
+@dataclass(frozen=True, eq=False)
+class _PosedBones:
+    """The bones that have their turn already, and what those that are still to come inherit from them.
 
+    follows  bone -> the bone that its parent rigidly follows, None = nothing that moves
+    present  bone -> (3, 3) basis rotation that unmapped bones keep
+    frames   F
+    turns    bone -> (F, 3, 3) turn from rest, armature space; filled by the caller, parents first
+    """
 
-def _leader(bone: str, rest: RestRig, follows: Mapping[str, str | None], wanted: Mapping[str, object]) -> str | None:
-    """The mapped bone whose turn the bone's parent takes part in."""
-    if bone in follows:
-        return follows[bone] if follows[bone] in wanted else None
-    return next((rest.names[i] for i in rest.ancestors(rest.index(bone)) if rest.names[i] in wanted), None)
+    rest: RestRig
+    follows: Mapping[str, str | None]
+    present: Mapping[str, np.ndarray]
+    frames: int
+    turns: dict[str, np.ndarray] = field(default_factory=dict)
 
+    def leaders_first(self, bones: list[str]) -> list[str]:
+        """Bones so that each comes after the one its parent follows."""
+        out: list[str] = []
+        waiting = list(bones)
+        while waiting:
+            ready = [b for b in waiting if (lead := self._leader(b, bones)) is None or lead in out]
+            if not ready:
+                raise SapiensError(
+                    f"Bones of '{self.rest.name}' follow each other in a circle: {', '.join(waiting[:3])}.",
+                    "Correct the bone table.",
+                )
+            out += ready
+            waiting = [b for b in waiting if b not in ready]
+        return out
 
-def _carried_turn(
-    bone: str,
-    rest: RestRig,
-    turns: Mapping[str, np.ndarray],
-    follows: Mapping[str, str | None],
-    present: Mapping[str, np.ndarray],
-    count: int,
-) -> np.ndarray:
-    """(F, 3, 3) the turn that a bone inherits: of the nearest bone that is posed, with what unmapped bones between add."""
-    still = np.broadcast_to(np.eye(3), (count, 3, 3))
-    if bone in follows:
-        leader = follows[bone]
-        return turns.get(leader, still) if leader else still
-    index = rest.index(bone)
-    if not rest.inherit_rotation[index]:
+    def _leader(self, bone: str, mapped: list[str]) -> str | None:
+        """The mapped bone whose turn the bone's parent takes part in."""
+        if bone in self.follows:
+            return self.follows[bone] if self.follows[bone] in mapped else None
+        names = self.rest.names
+        return next((names[i] for i in self.rest.ancestors(self.rest.index(bone)) if names[i] in mapped), None)
+
+    def carried(self, bone: str) -> np.ndarray:
+        """(F, 3, 3) the turn that a bone inherits: of the nearest bone that is posed, with what unmapped bones between add."""
+        rest = self.rest
+        still = np.broadcast_to(np.eye(3), (self.frames, 3, 3))
+        if bone in self.follows:
+            leader = self.follows[bone]
+            return self.turns.get(leader, still) if leader else still
+        index = rest.index(bone)
+        if not rest.inherit_rotation[index]:
+            return still
+        between = []
+        for i in rest.ancestors(index):
+            name = rest.names[i]
+            if name in self.turns:
+                still = self.turns[name]
+                break
+            if name in self.present:
+                local = rest.rotations[i]
+                between.append(local @ self.present[name] @ local.T)
+            if not rest.inherit_rotation[i]:
+                break
+        for extra in reversed(between):
+            still = still @ extra
         return still
-    between = []
-    for i in rest.ancestors(index):
-        name = rest.names[i]
-        if name in turns:
-            still = turns[name]
-            break
-        if name in present:
-            local = rest.rotations[i]
-            between.append(local @ present[name] @ local.T)
-        if not rest.inherit_rotation[i]:
-            break
-    for extra in reversed(between):
-        still = still @ extra
-    return still
+
+    def head(self, bone: str, mover: str) -> np.ndarray | None:
+        """(F, 3) head of a bone in the pose while the mover has no location; None if the mover is not among its ancestors."""
+        rest, top = self.rest, self.rest.index(mover)
+        path = [rest.index(bone), *rest.ancestors(rest.index(bone))]
+        if top not in path:
+            return None
+        path = path[: path.index(top) + 1][::-1]
+        position = np.broadcast_to(rest.heads[top], (self.frames, 3))
+        for parent, child in pairwise(path):
+            name = rest.names[parent]
+            turn = self.turns[name] if name in self.turns else self.carried(name)
+            if name in self.present:
+                local = rest.rotations[parent]
+                turn = turn @ local @ self.present[name] @ local.T
+            position = position + turn @ (rest.heads[child] - rest.heads[parent])
+        return position
 
 
-def _hips_path(
-    motion: BodyMotion, rest: RestRig, points: dict[str, np.ndarray], settings: RetargetSettings
-) -> tuple[np.ndarray, float]:
+def _hips_path(motion: BodyMotion, rig: MappedRig, settings: RetargetSettings) -> tuple[np.ndarray, float]:
     """(F, 3) where the motion wants the middle of the rig's hip joints, world; and the height of the ground under the rig."""
-    scale = float(np.linalg.norm(rest.world[:3, 0]))
+    rest, points, scale = rig.rest, rig.points, rig.scale
     world_up = rest.world[2, :3] / np.linalg.norm(rest.world[2, :3])  # world z in armature space
     size = _mean_leg(points) * scale / motion.leg
-    middle = ((points["left_hip"] + points["right_hip"]) / 2)[0]
-    home = rest.world[:3, :3] @ middle + rest.world[:3, 3]
+    home = rest.world[:3, :3] @ rig.hips_middle + rest.world[:3, 3]
     ankle = min(float(points[f"{s}_ankle"][0] @ world_up) for s in SIDES if f"{s}_ankle" in points) * scale + rest.world[2, 3]
     world = np.array(motion.position)
     # A person who stands on straight legs gives a rig that stands on straight legs, whatever the height of its ankles.
@@ -239,28 +251,20 @@ def _hips_path(
     return world, ground_of(motion, ankle, size)
 
 
-def _location(
-    path: np.ndarray,
-    rest: RestRig,
-    bone_map: BoneMap,
-    points: dict[str, np.ndarray],
-    turns: Mapping[str, np.ndarray],
-    follows: Mapping[str, str | None],
-    present: Mapping[str, np.ndarray],
-) -> np.ndarray:
+def _location(path: np.ndarray, rig: MappedRig, posed: _PosedBones) -> np.ndarray:
     """(F, 3) basis location of the first hips bone that brings the middle of the hip joints onto the path (F, 3), world."""
-    scale = float(np.linalg.norm(rest.world[:3, 0]))
-    middle = ((points["left_hip"] + points["right_hip"]) / 2)[0]
-    target = (path - rest.world[:3, 3]) @ (rest.world[:3, :3] / scale**2)
-    hips = [_posed_head(bone_map.first(f"{side}UpperLeg"), rest, bone_map, turns, follows, present, len(path)) for side in SIDES]
-    known = [h for h in hips if h is not None]
-    mover = rest.index(bone_map.bones["hips"][0])
+    rest = rig.rest
+    target = (path - rest.world[:3, 3]) @ (rest.world[:3, :3] / rig.scale**2)
+    first = rig.bone_map.bones["hips"][0]
+    thighs = [rig.bone_map.first(f"{side}UpperLeg") for side in SIDES]
+    known = [head for bone in thighs if bone is not None and (head := posed.head(bone, first)) is not None]
+    mover = rest.index(first)
     if len(known) == 2:
         reached = (known[0] + known[1]) / 2
     else:
-        reached = rest.heads[mover] + turns[bone_map.bones["hips"][0]] @ (middle - rest.heads[mover])
+        reached = rest.heads[mover] + posed.turns[first] @ (rig.hips_middle - rest.heads[mover])
     shift = target - reached
-    carried = _carried_turn(rest.names[mover], rest, turns, follows, present, len(path))
+    carried = posed.carried(first)
     # Without "local location" Blender measures along the axes of the parent bone (of the armature if there is none).
     parent = int(rest.parents[mover])
     axes = carried @ (
@@ -277,31 +281,3 @@ def _mean_leg(points: dict[str, np.ndarray]) -> float:
             "The rig has no whole leg, so that its size cannot be compared with the person's.", 'Use location "none".'
         )
     return float(np.mean(lengths))
-
-
-def _posed_head(
-    bone: str | None,
-    rest: RestRig,
-    bone_map: BoneMap,
-    turns: Mapping[str, np.ndarray],
-    follows: Mapping[str, str | None],
-    present: Mapping[str, np.ndarray],
-    count: int,
-) -> np.ndarray | None:
-    """(F, 3) head of a bone in the pose while the mover has no location; None if the mover is not among its ancestors."""
-    if bone is None:
-        return None
-    mover = rest.index(bone_map.bones["hips"][0])
-    path = [rest.index(bone), *rest.ancestors(rest.index(bone))]
-    if mover not in path:
-        return None
-    path = path[: path.index(mover) + 1][::-1]
-    position = np.broadcast_to(rest.heads[mover], (count, 3))
-    for parent, child in pairwise(path):
-        name = rest.names[parent]
-        turn = turns[name] if name in turns else _carried_turn(name, rest, turns, follows, present, count)
-        if name in present:
-            local = rest.rotations[parent]
-            turn = turn @ local @ present[name] @ local.T
-        position = position + turn @ (rest.heads[child] - rest.heads[parent])
-    return position

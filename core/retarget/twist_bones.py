@@ -10,8 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..common.rotations import rotation_from_vector, swing_twist
-from .armature import RestRig
-from .bone_map import BoneMap
+from .armature_frames import MappedRig
 
 Turns = Mapping[str, np.ndarray | None]
 # A limb's twist comes from what it hangs on (upper arm, thigh) or from what hangs on it (forearm, shank).
@@ -33,12 +32,10 @@ def about(axis: np.ndarray, angles: np.ndarray) -> np.ndarray:
     return rotation_from_vector(axis * angles[:, None])
 
 
-def spread_twist(
-    rest: RestRig, bone_map: BoneMap, own: Mapping[str, np.ndarray], turns: Turns, forearm_twist: float, free_forearms: bool
-) -> dict[str, np.ndarray]:
+def spread_twist(rig: MappedRig, turns: Turns, forearm_twist: float, free_forearms: bool) -> dict[str, np.ndarray]:
     """Bone -> (F, 3, 3) turn in armature space, for limbs with twist bones and for forearms without.
 
-    own            role -> (3, 3) anatomical frame at rest;  turns  role -> (F, 3, 3), None = at rest
+    turns          role -> (F, 3, 3), None = at rest
     forearm_twist  share of the hand's turn that a forearm without twist bones takes
     free_forearms  the forearms' turns know nothing of the hands' yet
 
@@ -46,38 +43,37 @@ def spread_twist(
     links of the limb's own chain (Daz, MakeHuman, Auto-Rig Pro), the twist grows from none in the first link to all in the last.
     """
     out: dict[str, np.ndarray] = {}
-    for role, names in bone_map.bones.items():
+    for role in rig.bone_map.bones:
         limb = role.removeprefix("left").removeprefix("right")
         side = role.removesuffix(limb)
         turn = turns.get(role)
-        if limb not in _FROM or role not in own or turn is None:
+        if limb not in _FROM or role not in rig.frames or turn is None:
             continue
         sources = [turns.get(r if r in ("hips", "chest") else side + r) for r in _FROM[limb]]
         source = next((s for s in sources if s is not None), None)
-        twists = bone_map.twist.get(role, ())
+        twists = rig.bone_map.twist.get(role, ())
         if source is None or not (twists or (limb == "LowerArm" and free_forearms)):
             continue
-        axis = own[role][:, 1]
+        axis = rig.frames[role][:, 1]
         below = limb.startswith("Lower")  # the twist is that of the end; else it is that of the whole, against its start
         if below and not free_forearms and limb == "LowerArm":
             continue
         angle = twist_angles(turn, source, axis) if below else -twist_angles(turn, source, axis)
-        for bone, share in _shares(rest, bone_map, role, names, twists, forearm_twist if limb == "LowerArm" else 0.0).items():
+        for bone, share in _shares(rig, role, forearm_twist if limb == "LowerArm" else 0.0).items():
             out[bone] = turn @ about(axis, angle * (share if below else share - 1.0))
     return out
 
 
-def _shares(
-    rest: RestRig, bone_map: BoneMap, role: str, names: tuple[str, ...], twists: tuple[str, ...], alone: float
-) -> dict[str, float]:
-    """Bone -> which share of the limb's twist it takes, counted from the limb's start.
+def _shares(rig: MappedRig, role: str, alone: float) -> dict[str, float]:
+    """Bone -> which share of the limb's twist it takes, counted from the limb's start; `alone` without twist bones.
 
     Bones that are left out keep the limb's turn.
     """
+    rest, names, twists = rig.rest, rig.bone_map.bones[role], rig.bone_map.twist.get(role, ())
     if not twists:
         return dict.fromkeys(names, alone)
     limb = role.removeprefix("left").removeprefix("right")
-    end = bone_map.first(role.removesuffix(limb) + _NEXT[limb])
+    end = rig.bone_map.first(role.removesuffix(limb) + _NEXT[limb])
     above = {rest.names[i] for i in rest.ancestors(rest.index(end))} if end else set()
     chain = [bone for bone in twists if bone in above]
     out: dict[str, float] = {}
