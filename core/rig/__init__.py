@@ -2,6 +2,7 @@
 
 metarig        Rigify's metarig through the joints
 rigify_types   what Rigify needs of it
+bone_list      bones while a rig is made
 face_bones     the face
 skin_weights   of the scan
 patch_graph    its surface as a coarse graph, which weights are found on

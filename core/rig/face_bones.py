@@ -15,6 +15,7 @@ import numpy as np
 
 from ..common.landmarks import DATA, joint_index, keypoint_index, keypoint_swap
 from ..pose.anatomy import fit_head, template_head, template_joints
+from .bone_list import Bone
 
 SUPPORT = 8.0  # face points that must agree before bones are made
 TRUST = 0.012  # metres: a point this far from the mean face fitted to all points counts half
@@ -90,20 +91,7 @@ def _face() -> _Face:
     return _Face(bones, points, landmarks)
 
 
-@dataclass(frozen=True, eq=False)
-class FaceBone:
-    """One bone in the space of the face points: head, tail and z (3,) metres; seen = it lies on points of the photo."""
-
-    name: str
-    parent: str
-    head: np.ndarray
-    tail: np.ndarray
-    z: np.ndarray
-    connected: bool
-    seen: bool
-
-
-def face_bones(surface: np.ndarray) -> list[FaceBone]:
+def face_bones(surface: np.ndarray) -> list[Bone]:
     """The bones of a face, parents first, from (308, 3) keypoints on the skin, NaN = none. Empty where no face is seen.
 
     The root of the face is `face`, whose parent is the head bone ``spine.006``. The jaw turns about the line through its joints.
@@ -154,7 +142,7 @@ def face_bones(surface: np.ndarray) -> list[FaceBone]:
             start = placed[lids].mean(axis=0) + np.array([0.0, EYE_DEPTH, 0.0])
             end = start - np.array([0.0, EYE_LENGTH, 0.0])
         shown = seen_row.get(a, True) and seen_row.get(b, True)
-        out.append(FaceBone(name, parent, place(start), place(end), fit.frame @ axis, connected, shown))
+        out.append(Bone(name, parent, place(start), place(end), fit.frame @ axis, connected, shown))
     return out
 
 

@@ -1,7 +1,7 @@
 """A pose to an armature: the bones of Rigify's human metarig through the joints of the person, rolled to their hinges.
 
-Rest pose = the pose in the photo (`core.rig.rest_pose` gives an A-pose or T-pose instead). Local +z of a limb bone points to the side to
-which its joint bends, as in the metarig, so that bending is a turn about local x; the spine's z points to the front.
+Rest pose = the pose in the photo (`core.rig.rest_pose` gives an A-pose or T-pose instead). Local +z of a limb bone points to the
+side to which its joint bends, as in the metarig, so that bending is a turn about local x; the spine's z points to the front.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import numpy as np
 
 from ..common.arrays import Pose, RigData
 from ..common.errors import SapiensError
-from ..common.landmarks import FINGERS, finger_joints, joint_index
+from ..common.landmarks import FINGERS, SIDES, finger_joints, joint_index
 from ..common.rotations import perpendicular, two_axis_frame, unit
 from ..pose.anatomy import chest_frame, flexion_sides, hips_frame
+from .bone_list import Bone, BoneList
 from .face_bones import face_bones
 
 FINGER_BONES = {
@@ -22,7 +23,6 @@ FINGER_BONES = {
 }  # fmt: skip
 SPINE_STEPS = (0.227, 0.437, 0.703)  # joints of the metarig's spine between pelvis and neck, share of its length
 RESTS = ("photo", "A", "T")
-MIN_BONE = 0.002  # metres: Blender deletes bones without a length
 
 
 @dataclass(frozen=True)
@@ -45,61 +45,45 @@ class RigSettings:
             raise SapiensError(f"There is no rest pose {self.rest!r}.", f"Choose one of {', '.join(RESTS)}.")
 
 
-class _Bones:
-    """Collects bones in order; parents first. A row is parent, head, tail, z, connected, unseen."""
+@dataclass(frozen=True, eq=False)
+class _Person:
+    """A pose and what bones are rolled to.
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.rows: list[tuple[int, np.ndarray, np.ndarray, np.ndarray, bool, bool]] = []
+    joints       (68, 3) float64
+    hips, chest  (3, 3) frames
+    sides        limb bone -> (3,) the side to which its outer joint bends (`core.pose.anatomy.flexion_sides`)
+    """
 
-    def add(
-        self,
-        name: str,
-        parent: str | None,
-        head: np.ndarray,
-        tail: np.ndarray,
-        z: np.ndarray,
-        connected: bool = False,
-        seen: bool = True,
-    ) -> None:
-        """A bone from head to tail, (3,) metres, rolled to z (3,); lengthened to what Blender keeps if it has no length."""
-        head, tail = np.asarray(head, np.float64), np.asarray(tail, np.float64)
-        if np.linalg.norm(tail - head) < MIN_BONE:
-            tail = head + MIN_BONE * unit(np.asarray(z, np.float64) + 1e-3)
-        self.names.append(name)
-        self.rows.append((self.names.index(parent) if parent else -1, head, tail, np.asarray(z, np.float64), connected, not seen))
+    pose: Pose
+    joints: np.ndarray
+    hips: np.ndarray
+    chest: np.ndarray
+    sides: dict[str, np.ndarray]
 
-    def head(self, name: str) -> np.ndarray:
-        return self.rows[self.names.index(name)][1]
+    def at(self, name: str) -> np.ndarray:
+        """(3,) metres."""
+        return self.joints[joint_index(name)]
 
-    def data(self) -> RigData:
-        parents, heads, tails, z_axes, connected, unseen = (list(column) for column in zip(*self.rows, strict=True))
-        return RigData(
-            names=tuple(self.names),
-            parents=np.array(parents, np.int32),
-            heads=np.array(heads, np.float32),
-            tails=np.array(tails, np.float32),
-            z_axes=np.array(unit(np.array(z_axes)), np.float32),
-            connected=np.array(connected),
-            unseen=np.array(unseen),
-        )
+    def seen(self, *names: str) -> bool:
+        """Whether the photo shows all these joints."""
+        return all(self.pose.is_seen(name) for name in names)
 
 
 def make_rig(pose: Pose, settings: RigSettings | None = None) -> RigData:
     """The metarig of one person in camera space. Bones whose joints the photo does not show are marked `unseen`."""
     settings = settings or RigSettings()
-    p = pose.positions.astype(np.float64)
-    hips, chest = hips_frame(p), chest_frame(p)
-    sides = flexion_sides(p, pose.surface.astype(np.float64))
-    bones = _Bones()
-    _add_spine(bones, pose, p, hips, chest)
-    for side, s in (("left", "L"), ("right", "R")):
-        _add_trunk_sides(bones, pose, p, hips, chest, side, s, settings)
-        _add_arm(bones, pose, p, sides, side, s, settings)
-        _add_leg(bones, pose, p, hips, sides, side, s)
-    if settings.face and pose.is_seen("head"):
+    joints = pose.positions.astype(np.float64)
+    sides = flexion_sides(joints, pose.surface.astype(np.float64))
+    person = _Person(pose, joints, hips_frame(joints), chest_frame(joints), sides)
+    bones = BoneList()
+    _add_spine(bones, person)
+    for side in SIDES:
+        _add_trunk_side(bones, person, side, settings)
+        _add_arm(bones, person, side, settings)
+        _add_leg(bones, person, side)
+    if settings.face and person.seen("head"):
         for bone in face_bones(pose.surface):
-            bones.add(bone.name, bone.parent, bone.head, bone.tail, bone.z, bone.connected, bone.seen)
+            bones.add(bone)
     return bones.data()
 
 
@@ -109,73 +93,74 @@ def _curve(points: np.ndarray, share: float) -> np.ndarray:
     return np.array([np.interp(share * steps[-1], steps, points[:, k]) for k in range(3)])
 
 
-def _add_spine(bones: _Bones, pose: Pose, p: np.ndarray, hips: np.ndarray, chest: np.ndarray) -> None:
-    at, seen = joint_index, pose.is_seen
-    line = p[[at("pelvis"), at("spine"), at("chest"), at("neck")]]
+def _add_spine(bones: BoneList, person: _Person) -> None:
+    at, seen, hips, chest = person.at, person.seen, person.hips, person.chest
+    line = np.stack([at("pelvis"), at("spine"), at("chest"), at("neck")])
     ends = [line[0], *(_curve(line, share) for share in SPINE_STEPS), line[3]]
     front = [-hips[:, 1], -hips[:, 1], -(hips[:, 1] + chest[:, 1]), -chest[:, 1]]
-    trunk = seen("pelvis") and seen("neck")
-    for k in range(4):
-        name = "spine" if k == 0 else f"spine.{k:03d}"
-        shown = seen("pelvis") if k == 0 else (seen("neck") if k == 3 else trunk)
-        bones.add(name, bones.names[-1] if k else None, ends[k], ends[k + 1], front[k], k > 0, shown)
-    neck, head, top = p[at("neck")], p[at("head")], p[at("head_top")]
-    eyes = (p[at("left_eye")] + p[at("right_eye")]) / 2
+    shown = [seen("pelvis"), seen("pelvis", "neck"), seen("pelvis", "neck"), seen("neck")]
+    names = ("spine", "spine.001", "spine.002", "spine.003")
+    for k, name in enumerate(names):
+        bones.add(Bone(name, names[k - 1] if k else None, ends[k], ends[k + 1], front[k], k > 0, shown[k]))
+    neck, head, top = at("neck"), at("head"), at("head_top")
+    eyes = (at("left_eye") + at("right_eye")) / 2
     face = perpendicular(eyes - head, unit(top - head))
     middle = (neck + head) / 2
-    bones.add("spine.004", "spine.003", neck, middle, -chest[:, 1] + unit(face), False, seen("neck"))
-    bones.add("spine.005", "spine.004", middle, head, -chest[:, 1] + unit(face), True, seen("neck") and seen("head"))
-    bones.add("spine.006", "spine.005", head, top, face, True, seen("head"))
+    bones.add(Bone("spine.004", "spine.003", neck, middle, -chest[:, 1] + unit(face), False, seen("neck")))
+    bones.add(Bone("spine.005", "spine.004", middle, head, -chest[:, 1] + unit(face), True, seen("neck", "head")))
+    bones.add(Bone("spine.006", "spine.005", head, top, face, True, seen("head")))
 
 
-def _add_trunk_sides(
-    bones: _Bones, pose: Pose, p: np.ndarray, hips: np.ndarray, chest: np.ndarray, side: str, s: str, settings: RigSettings
-) -> None:
-    at, seen, size = joint_index, pose.is_seen, pose.stature
-    sign = 1.0 if s == "L" else -1.0
-    pelvis = p[at("pelvis")]
+def _add_trunk_side(bones: BoneList, person: _Person, side: str, settings: RigSettings) -> None:
+    s, sign, size = _letter(side), _sign(side), person.pose.stature
+    hips, chest, pelvis = person.hips, person.chest, person.at("pelvis")
     crest = pelvis + hips @ np.array([sign * 0.056, -0.051, 0.072]) * size
-    bones.add(f"pelvis.{s}", "spine", pelvis, crest, hips @ np.array([-sign * 0.73, 0.14, 0.67]), False, seen("pelvis"))
+    up = hips @ np.array([-sign * 0.73, 0.14, 0.67])
+    bones.add(Bone(f"pelvis.{s}", "spine", pelvis, crest, up, False, person.seen("pelvis")))
     if settings.breasts:
         base = bones.head("spine.003") + chest @ np.array([sign * 0.06, 0.02, -0.003]) * size
-        bones.add(
-            f"breast.{s}", "spine.003", base, base + chest @ np.array([0, -0.07, 0]) * size, chest[:, 2], False, seen("neck")
-        )
-    clavicle, shoulder = p[at(f"{side}_clavicle")], p[at(f"{side}_shoulder")]
+        end = base + chest @ np.array([0, -0.07, 0]) * size
+        bones.add(Bone(f"breast.{s}", "spine.003", base, end, chest[:, 2], False, person.seen("neck")))
+    clavicle, shoulder = person.at(f"{side}_clavicle"), person.at(f"{side}_shoulder")
     tail = clavicle + 0.86 * (shoulder - clavicle)
-    bones.add(f"shoulder.{s}", "spine.003", clavicle, tail, chest[:, 2], False, seen(f"{side}_shoulder"))
+    bones.add(Bone(f"shoulder.{s}", "spine.003", clavicle, tail, chest[:, 2], False, person.seen(f"{side}_shoulder")))
 
 
-def _add_arm(bones: _Bones, pose: Pose, p: np.ndarray, sides: dict, side: str, s: str, settings: RigSettings) -> None:
-    seen = pose.is_seen
-    shoulder, elbow, wrist = (p[joint_index(f"{side}_{n}")] for n in ("shoulder", "elbow", "wrist"))
-    middle = p[joint_index(f"{side}_middle_finger_third_joint")]
-    has = {n: seen(f"{side}_{n}") for n in ("shoulder", "elbow", "wrist")}
-    knuckles = all(seen(f"{side}_{f}_third_joint") for f in ("forefinger", "middle_finger", "pinky_finger"))
-    bones.add(
-        f"upper_arm.{s}", f"shoulder.{s}", shoulder, elbow, sides[f"upper_arm.{s}"], False, has["shoulder"] and has["elbow"]
-    )
-    bones.add(f"forearm.{s}", f"upper_arm.{s}", elbow, wrist, sides[f"forearm.{s}"], True, has["elbow"] and has["wrist"])
-    bones.add(f"hand.{s}", f"forearm.{s}", wrist, wrist + 0.6 * (middle - wrist), sides[f"hand.{s}"], True, has["wrist"])
-    if not settings.fingers:
-        return
-    sign = 1.0 if s == "L" else -1.0
-    index, pinky = (p[joint_index(f"{side}_{f}_third_joint")] for f in ("forefinger", "pinky_finger"))
-    palm = sign * np.cross(pinky - wrist, index - wrist)  # out of the palm, where the fingers bend to
+def _letter(side: str) -> str:
+    """How the metarig's names end on this side."""
+    return side[0].upper()
+
+
+def _sign(side: str) -> float:
+    """Of x in body axes."""
+    return 1.0 if side == "left" else -1.0
+
+
+def _add_arm(bones: BoneList, person: _Person, side: str, settings: RigSettings) -> None:
+    s, sides = _letter(side), person.sides
+    joints = [f"{side}_{n}" for n in ("shoulder", "elbow", "wrist")]
+    shoulder, elbow, wrist = (person.at(n) for n in joints)
+    middle = person.at(f"{side}_middle_finger_third_joint")
+    upper, fore, hand = f"upper_arm.{s}", f"forearm.{s}", f"hand.{s}"
+    bones.add(Bone(upper, f"shoulder.{s}", shoulder, elbow, sides[upper], False, person.seen(*joints[:2])))
+    bones.add(Bone(fore, upper, elbow, wrist, sides[fore], True, person.seen(*joints[1:])))
+    bones.add(Bone(hand, fore, wrist, wrist + 0.6 * (middle - wrist), sides[hand], True, person.seen(joints[2])))
+    if settings.fingers:
+        _add_hand(bones, person, side)
+
+
+def _add_hand(bones: BoneList, person: _Person, side: str) -> None:
+    s, wrist = _letter(side), person.at(f"{side}_wrist")
+    index, pinky = (person.at(f"{side}_{f}_third_joint") for f in ("forefinger", "pinky_finger"))
+    palm = _sign(side) * np.cross(pinky - wrist, index - wrist)  # out of the palm, where the fingers bend to
     for number, finger in enumerate(FINGERS[1:], 1):
-        base = p[joint_index(f"{side}_{finger}_third_joint")]
-        bones.add(
-            f"palm.{number:02d}.{s}",
-            f"hand.{s}",
-            wrist + 0.35 * (base - wrist),
-            base,
-            palm,
-            False,
-            has["wrist"] and seen(f"{side}_{finger}_third_joint"),
-        )
+        knuckle = f"{side}_{finger}_third_joint"
+        base, shown = person.at(knuckle), person.seen(f"{side}_wrist", knuckle)
+        bones.add(Bone(f"palm.{number:02d}.{s}", f"hand.{s}", wrist + 0.35 * (base - wrist), base, palm, False, shown))
+    knuckles = person.seen(*(f"{side}_{f}_third_joint" for f in ("forefinger", "middle_finger", "pinky_finger")))
     for finger in FINGERS:
         chain = finger_joints(side, finger)
-        points = [p[joint_index(n)] for n in chain]
+        points = [person.at(n) for n in chain]
         number = max(FINGERS.index(finger), 1)
         bend = palm
         if finger == "thumb":
@@ -184,25 +169,23 @@ def _add_arm(bones: _Bones, pose: Pose, p: np.ndarray, sides: dict, side: str, s
         parent = f"palm.{number:02d}.{s}"
         for k in range(3):
             name = f"{FINGER_BONES[finger]}.{k + 1:02d}.{s}"
-            shown = seen(chain[k]) and (knuckles or seen(chain[k + 1]))
-            bones.add(name, parent, points[k], points[k + 1], bend, k > 0, shown)
+            shown = person.seen(chain[k]) and (knuckles or person.seen(chain[k + 1]))
+            bones.add(Bone(name, parent, points[k], points[k + 1], bend, k > 0, shown))
             parent = name
 
 
-def _add_leg(bones: _Bones, pose: Pose, p: np.ndarray, hips: np.ndarray, sides: dict, side: str, s: str) -> None:
-    seen, size = pose.is_seen, pose.stature
-    hip, knee, ankle, heel, big, small = (
-        p[joint_index(f"{side}_{n}")] for n in ("hip", "knee", "ankle", "heel", "big_toe", "small_toe")
-    )
-    has = {n: seen(f"{side}_{n}") for n in ("hip", "knee", "ankle", "heel", "big_toe")}
+def _add_leg(bones: BoneList, person: _Person, side: str) -> None:
+    s, sides, size = _letter(side), person.sides, person.pose.stature
+    joints = [f"{side}_{n}" for n in ("hip", "knee", "ankle", "heel", "big_toe", "small_toe")]
+    hip, knee, ankle, heel, big, small = (person.at(n) for n in joints)
     toes = (big + small) / 2
     ball = heel + 0.68 * (toes - heel)
     frame = two_axis_frame(toes - heel, ankle - heel, "yz")  # x across, y forward, z up from the sole
-    bones.add(f"thigh.{s}", "spine", hip, knee, sides[f"thigh.{s}"], False, has["hip"] and has["knee"])
-    bones.add(f"shin.{s}", f"thigh.{s}", knee, ankle, sides[f"shin.{s}"], True, has["knee"] and has["ankle"])
-    bones.add(f"foot.{s}", f"shin.{s}", ankle, ball, sides[f"foot.{s}"], True, has["ankle"])
-    bones.add(f"toe.{s}", f"foot.{s}", ball, ball + (toes - heel) * 0.32, frame[:, 2], True, has["big_toe"])
-    outward = frame[:, 0] * (1.0 if frame[:, 0] @ hips[:, 0] > 0 else -1.0) * (1.0 if s == "L" else -1.0)
-    bones.add(
-        f"heel.02.{s}", f"foot.{s}", heel - outward * 0.02 * size, heel + outward * 0.02 * size, frame[:, 2], False, has["heel"]
-    )
+    thigh, shin, foot = f"thigh.{s}", f"shin.{s}", f"foot.{s}"
+    bones.add(Bone(thigh, "spine", hip, knee, sides[thigh], False, person.seen(*joints[:2])))
+    bones.add(Bone(shin, thigh, knee, ankle, sides[shin], True, person.seen(*joints[1:3])))
+    bones.add(Bone(foot, shin, ankle, ball, sides[foot], True, person.seen(joints[2])))
+    bones.add(Bone(f"toe.{s}", foot, ball, ball + (toes - heel) * 0.32, frame[:, 2], True, person.seen(joints[4])))
+    outward = frame[:, 0] * (1.0 if frame[:, 0] @ person.hips[:, 0] > 0 else -1.0) * _sign(side)
+    inner, outer = heel - outward * 0.02 * size, heel + outward * 0.02 * size
+    bones.add(Bone(f"heel.02.{s}", foot, inner, outer, frame[:, 2], False, person.seen(joints[3])))

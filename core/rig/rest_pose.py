@@ -17,6 +17,7 @@ from ..common.errors import SapiensError
 from ..common.landmarks import JOINT_NAMES, joint_index
 from ..common.rotations import cross, two_axis_frame, unit
 from ..pose.anatomy import template_head, template_joints
+from .metarig import RigSettings, make_rig
 
 REST_POSES = {"A": 45.0, "T": 0.0}  # degrees of the arms below horizontal
 SOFTNESS = 0.05  # how far a map may be flattened before its inverse is no longer believed
@@ -25,8 +26,6 @@ SHOE = 0.08  # metres: from the bones of the foot down to the ground, at most
 
 def standing_rig(arms_below_degrees: float, stature: float = 1.7) -> RigData:
     """The rig of the mean standing person in body axes (x to their left, y to their back, z up), arms straight at an angle."""
-    from .metarig import RigSettings, make_rig
-
     joints = stature * template_joints()
     for side, sign in (("left", 1.0), ("right", -1.0)):
         at = {n: joint_index(f"{side}_{n}") for n in ("shoulder", "elbow", "wrist")}
@@ -54,7 +53,7 @@ def standing_rig(arms_below_degrees: float, stature: float = 1.7) -> RigData:
     )
 
 
-def bone_frames(rig: RigData) -> np.ndarray:
+def bone_axes(rig: RigData) -> np.ndarray:
     """(B, 3, 3) float64 rest axes of the bones, as Blender rolls them: y along the bone, z in the half plane of z_axes."""
     along = (rig.tails - rig.heads).astype(np.float64)
     return two_axis_frame(along, rig.z_axes.astype(np.float64), "yz")
@@ -72,7 +71,7 @@ def rest_rotations(rig: RigData, rest: str, body: np.ndarray | None = None) -> n
     if rest not in REST_POSES:
         raise SapiensError(f"There is no rest pose {rest!r}.", f"Choose one of {', '.join(REST_POSES)}.")
     wanted = standing_rig(REST_POSES[rest])
-    target, current = bone_frames(wanted), bone_frames(rig)
+    target, current = bone_axes(wanted), bone_axes(rig)
     upright = _upright(rig, current) if body is None else body
     out = np.broadcast_to(np.eye(3), current.shape).copy()
     for i, name in enumerate(rig.names):
