@@ -32,7 +32,7 @@ from .plan import PREDICT, PREVIEW, SCENE, Plan
 from .record import Record, load, save
 
 if TYPE_CHECKING:
-    from ..infer.session import Network
+    from ..infer.session import Session
 
 PICTURE_HEIGHT = 384
 POSES = ".poses.safetensors"
@@ -86,7 +86,7 @@ def predict_group(jobs: list[Job], plan: Plan) -> Iterator[tuple[Job, SapiensErr
     options = plan.network
     results = predict_many(
         [job.item.path for job in photos],
-        _network(options.device, options.precision),
+        _session(options.device, options.precision),
         model=options.model,
         tasks=options.tasks,
         flip_test=options.flip_test,
@@ -126,11 +126,11 @@ def _predict_clip(job: Job, plan: Plan) -> list[Path]:
 
 
 @lru_cache(maxsize=1)
-def _network(device: str, precision: str) -> Network:
-    """The network of this process, which keeps the checkpoints that it has loaded."""
-    from ..infer.session import Network
+def _session(device: str, precision: str) -> Session:
+    """The session of this process, which keeps the checkpoints that it has loaded."""
+    from ..infer.session import Session
 
-    return Network(device, precision, keep=True)
+    return Session(device, precision, keep=True)
 
 
 def _write_predictions(job: Job, result: Predictions | SapiensError) -> tuple[Job, SapiensError | None]:

@@ -1,19 +1,25 @@
-"""The network: torch is imported here and nowhere else.
+"""Prediction: torch is imported here and nowhere else.
 
     predict            a photo, or a group of them, to `core.common.predictions.Predictions`
     clip               a video to everybody's poses
-    windows            through which parts of the photo to look
-    region_maps        the heads' maps of each, put together
+    tasks              a row for each thing that Sapiens2 predicts
+    windows            through which parts of the photo it is seen
+    dense_passes       what the dense heads say about each of them
+    region_maps        that put together in the photo's pixels
     focal              the lens that they agree on
     preprocess         photo to input
     postprocess        raw outputs to maps
     guided_upsampling  coarse maps along the photo's edges
-    session            checkpoints, device, precision, memory
-    devices            what the network can run on here
+    session            passes through networks
+    checkpoints        the weights files of a model
+    model_cache        networks in memory
+    progress_meter     how far the work is
+    placement          device and precision
+    devices            what networks can run on here
     model              Sapiens2 itself
 
-`load_model(path)` and the other names of `model` are here too. Nothing is imported until it is asked for, so that reading the
-package's tables costs no torch.
+`load_model(path)` and the other names of `model` are here too. Nothing is imported until it is asked for: the package itself, and
+the sizes of networks in `model.config`, cost no torch.
 """
 
 _PUBLIC = {

@@ -21,7 +21,7 @@ from ..core.formats.other_programs import is_foreign, read_foreign
 from ..core.motion.take import clip_camera, lift_frames
 
 if TYPE_CHECKING:
-    from .session import Network
+    from .session import Session
 
 GROUP = 8  # frames whose maps are in memory at a time
 Found = tuple[int, Predictions]
@@ -115,7 +115,7 @@ def _predicted(
     clip: Clip, source: Path, keep: Path | None, notes: list[str], report: Progress, network: dict[str, Any]
 ) -> Frames:
     """(index, predictions) of each frame, in groups that share a checkpoint; None without a picture or a person."""
-    from .session import Network
+    from .session import Session
 
     seconds = min(clip.seconds, clip.end) - clip.start
     count = max(1, round(clip.fps * seconds)) if math.isfinite(seconds) else 1
@@ -124,7 +124,7 @@ def _predicted(
     def progress(_stage: str, _share: float) -> None:
         report(f"frame {min(done + 1, count)} of {count}", min(done / count, 1.0))
 
-    runner = Network(network.get("device", "auto"), network.get("precision", "auto"), progress, keep=True)
+    session = Session(network.get("device", "auto"), network.get("precision", "auto"), progress, keep=True)
     options = {name: network[name] for name in ("model", "tasks", "flip_test") if name in network}
     frames = enumerate(read_frames(clip))
     try:
@@ -139,16 +139,16 @@ def _predicted(
                     notes.append(frame.error)
                 yield n, None if frame.image is None or stored is None else Predictions.load(stored)
                 done += 1
-            for item in _run(fresh, runner, options, keep, source, notes) if fresh else ():
+            for item in _run(fresh, session, options, keep, source, notes) if fresh else ():
                 done += 1
                 yield item
     finally:
-        runner.close()
+        session.close()
 
 
 def _run(
     fresh: list[tuple[int, np.ndarray]],
-    runner: Network,
+    session: Session,
     options: dict[str, Any],
     keep: Path | None,
     source: Path,
@@ -156,7 +156,7 @@ def _run(
 ) -> Frames:
     from .predict import predict_many
 
-    for (n, _), made in zip(fresh, predict_many([image for _, image in fresh], runner, **options), strict=True):
+    for (n, _), made in zip(fresh, predict_many([image for _, image in fresh], session, **options), strict=True):
         if isinstance(made, SapiensError):
             notes.append(f"Frame {n + 1}: {made.message}")
             yield n, None

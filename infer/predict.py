@@ -18,15 +18,16 @@ from ..core.capture.photo import Photo, read_photo
 from ..core.common.errors import SapiensError
 from ..core.common.landmarks import keypoint_swap
 from ..core.common.predictions import FORMAT, VERSION, Predictions
+from ..core.common.progress import Progress
+from .checkpoints import Checkpoint, find_checkpoints
+from .dense_passes import DensePasses
 from .focal import Focal
 from .postprocess import decode_heatmaps, mirrored_heatmaps
 from .preprocess import PoseWindow, pose_crop
-from .region_maps import Layout, Looks, look_closer, look_for_parts, merged_albedo, merged_matting, merged_normal, merged_pointmap
-from .session import Checkpoint, Network, find_checkpoints
+from .region_maps import Layout, decode_parts, replace_parts
+from .session import Session
+from .tasks import TASKS
 from .windows import Region, owners, plan_regions
-
-DENSE = ("normal", "pointmap", "albedo", "matting")
-MERGE = {"normal": merged_normal, "albedo": merged_albedo}
 
 
 def predict(
@@ -37,7 +38,7 @@ def predict(
     precision: str = "auto",
     boxes: np.ndarray | None = None,
     flip_test: bool = True,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> Predictions:
     """Run Sapiens2 on a photo.
@@ -57,27 +58,27 @@ def predict(
     The same input, settings and device give the same bytes; `created` is SOURCE_DATE_EPOCH or the file's modification time.
     Raises SapiensError: unreadable photo, nobody in it, missing weights, no such device, not enough memory.
     """
-    network = Network(device, precision, progress, cancel)
+    session = Session(device, precision, progress, cancel)
     try:
-        work = _work(read_photo(image), model, tasks, boxes, flip_test, network)
+        work = _work(read_photo(image), model, tasks, boxes, flip_test, session)
         while True:
             try:
                 next(work)
             except StopIteration as end:
-                network.finish()
+                session.meter.finish()
                 return end.value
     finally:
-        network.close()
+        session.close()
 
 
 def predict_many(
     images: Sequence[str | Path | np.ndarray],
-    network: Network,
+    session: Session,
     model: str | Path = "preview",
     tasks: Iterable[str] | None = None,
     flip_test: bool = True,
 ) -> Iterator[Predictions | SapiensError]:
-    """The same as `predict` for a group of photos, in their order, on a network that the caller keeps: each checkpoint that it
+    """The same as `predict` for a group of photos, in their order, in a session that the caller keeps: each checkpoint that it
     does not hold yet is loaded once for all of them.
 
     A photo that fails gives the error in its place. All photos of the group and their raw maps are in memory together, so keep
@@ -95,7 +96,7 @@ def predict_many(
             """One photo up to where it needs the next checkpoint."""
             try:
                 if i not in waiting:
-                    waiting[i] = _work(photos[i].result(), model, tasks, None, flip_test, network)
+                    waiting[i] = _work(photos[i].result(), model, tasks, None, flip_test, session)
                 step[i] = next(waiting[i])
             except StopIteration as end:
                 results[i] = end.value
@@ -125,7 +126,7 @@ def predict_many(
 
 
 def _work(
-    photo: Photo, model: str | Path, tasks: Iterable[str] | None, boxes: np.ndarray | None, flip_test: bool, network: Network
+    photo: Photo, model: str | Path, tasks: Iterable[str] | None, boxes: np.ndarray | None, flip_test: bool, session: Session
 ) -> Generator[Path, None, Predictions]:
     """Predict one photo; yields the checkpoint that it is about to run, so that several photos can share one loading of it."""
     checkpoints = find_checkpoints(model, tasks)
@@ -133,33 +134,31 @@ def _work(
     dense = {task: checkpoint for task, checkpoint in checkpoints.items() if task != "pose"}
     if finder is not None:
         dense = {"seg": finder} | dense
-    looks = Looks(photo.image, dense, network)
+    passes = DensePasses(photo.image, dense, session)
     poses = (("pose",),) * (1 + flip_test) if "pose" in checkpoints else ()
-    network.expect((*looks.passes([Region.whole(*photo.image.shape[:2])]), *poses))
+    session.expect((*passes.planned([Region.whole(*photo.image.shape[:2])]), *poses))
     if finder is not None:
         yield finder.path
-    layout = _layout(photo, looks, boxes)
-    network.expect((*looks.passes(layout.distinct), *poses * len(layout.people)))
-    layout = _closer(photo, looks, layout, boxes)
-    maps: dict[str, np.ndarray] = {}
+    layout = _layout(photo, passes, boxes)
+    session.expect((*passes.planned(layout.distinct), *poses * len(layout.people)))
+    layout = _closer(photo, passes, layout, boxes)
+    maps: dict[str, np.ndarray | None] = {"alpha": layout.alpha}
     focal = None
-    for task in (task for task in DENSE if task in dense):
-        yield dense[task].path
-        if task == "pointmap":
-            maps[task], focal = merged_pointmap(looks, layout, photo.focal_35mm)
-        elif task == "matting":
-            matte = merged_matting(looks, layout)
-            layout = layout if photo.alpha is not None else replace(layout, alpha=matte)
-        else:
-            maps[task] = MERGE[task](looks, layout)
+    for task, row in TASKS.items():
+        if task in dense and row.merge is not None:
+            yield dense[task].path
+            merged = row.merge(passes.outputs(task, layout.distinct), layout)
+            maps |= merged.maps
+            focal = focal or merged.focal
+    if photo.alpha is not None:  # the photo knows better than any network
+        maps["alpha"] = layout.alpha
     keypoints = None
     if poses:
         yield checkpoints["pose"].path
-        keypoints = _keypoints(photo.image, layout.people, checkpoints["pose"], network, flip_test)
+        keypoints = _keypoints(photo.image, layout.people, checkpoints["pose"], session, flip_test)
     return Predictions(
         image=photo.image,
         seg=layout.seg if "seg" in checkpoints else None,
-        alpha=layout.alpha,
         keypoints=keypoints,
         boxes=np.stack([person.box for person in layout.people]).astype(np.float32),
         intrinsics=None if focal is None else _intrinsics(focal, *layout.shape),
@@ -168,15 +167,15 @@ def _work(
     )
 
 
-def _layout(photo: Photo, looks: Looks, boxes: np.ndarray | None) -> Layout:
+def _layout(photo: Photo, passes: DensePasses, boxes: np.ndarray | None) -> Layout:
     """Find the people in the whole photo, and the region through which to look at each."""
     height, width = photo.image.shape[:2]
     boxes = None if boxes is None or len(boxes) == 0 else check_boxes(boxes, height, width)
-    if "seg" in looks.checkpoints:
-        seg, alpha = look_for_parts(looks, Region.whole(height, width))
+    if "seg" in passes.checkpoints:
+        seg, alpha = decode_parts(passes.output("seg", Region.whole(height, width)))
         if photo.alpha is not None:
             seg[photo.alpha == 0] = 0
-        looks.network.report("people")
+        passes.session.meter.report("people")
         people = find_people(seg, boxes)
     else:
         seg = alpha = None
@@ -185,9 +184,10 @@ def _layout(photo: Photo, looks: Looks, boxes: np.ndarray | None) -> Layout:
         raise SapiensError(
             f"No person was found in {photo.name}.", "Choose a photo that shows a person, or give a box around them."
         )
-    first = next(iter(looks.checkpoints.values()), None)
-    size = looks.network.input_size(first) if first else (1024, 768)
-    return Layout(people, plan_regions(people, height, width, size), owners(people, height, width), seg, alpha)
+    first = next(iter(passes.checkpoints.values()), None)
+    size = passes.session.input_size(first) if first else (1024, 768)
+    regions = plan_regions(people, height, width, size)
+    return Layout(people, regions, owners(people, height, width), seg, alpha, photo.focal_35mm)
 
 
 def _whole_box(height: int, width: int, boxes: np.ndarray | None) -> np.ndarray:
@@ -200,11 +200,12 @@ def _rectangle(box: np.ndarray, height: int, width: int) -> np.ndarray:
     return ((y >= box[1]) & (y <= box[3]))[:, None] & ((x >= box[0]) & (x <= box[2]))[None, :]
 
 
-def _closer(photo: Photo, looks: Looks, layout: Layout, boxes: np.ndarray | None) -> Layout:
+def _closer(photo: Photo, passes: DensePasses, layout: Layout, boxes: np.ndarray | None) -> Layout:
     """The layout with parts as seen through the windows, nothing away from people, and the people's final masks and boxes."""
     if layout.seg is None:
         return replace(layout, alpha=photo.alpha)
-    look_closer(looks, layout)
+    whole = Region.whole(*layout.shape)
+    replace_parts(passes.outputs("seg", [region for region in layout.distinct if region != whole]), layout)
     nobody = layout.owner < 0
     layout.seg[nobody], layout.alpha[nobody] = 0, 0
     if photo.alpha is not None:
@@ -218,16 +219,16 @@ def _closer(photo: Photo, looks: Looks, layout: Layout, boxes: np.ndarray | None
     return replace(layout, people=people)
 
 
-def _keypoints(image: np.ndarray, people: list[Person], checkpoint: Checkpoint, network: Network, flip_test: bool) -> np.ndarray:
+def _keypoints(image: np.ndarray, people: list[Person], checkpoint: Checkpoint, session: Session, flip_test: bool) -> np.ndarray:
     """(P, 308, 3) float32: x, y in photo pixels, score in 0..1."""
-    height, width = network.input_size(checkpoint)
+    height, width = session.input_size(checkpoint)
     found = []
     for person in people:
         window = PoseWindow.around(person.box, height, width)
         crop = pose_crop(image, window, height, width)
-        heatmaps = network.run(checkpoint, crop, ("pose",))["heatmaps"]
+        heatmaps = session.run(checkpoint, crop, ("pose",))["heatmaps"]
         if flip_test:
-            mirrored = network.run(checkpoint, crop.flip(-1), ("pose",))["heatmaps"]
+            mirrored = session.run(checkpoint, crop.flip(-1), ("pose",))["heatmaps"]
             heatmaps = (heatmaps + mirrored_heatmaps(mirrored, keypoint_swap())) / 2
         keypoints = decode_heatmaps(torch.nan_to_num(heatmaps[0]), window)
         keypoints[:, 2] = keypoints[:, 2].clip(0, 1)

@@ -1,7 +1,8 @@
-"""Looking at regions of a photo with the dense heads: passes shared between heads, maps put together in the photo's pixels."""
+"""What the dense heads say about regions of a photo, put together in the photo's pixels."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,24 +14,33 @@ from ..core.capture.people import Person
 from . import postprocess
 from .focal import Focal, choose_focal, region_focal
 from .guided_upsampling import guided_colour, guided_depth, guided_seg
-from .preprocess import Letterbox, letterbox, stretch
-from .session import Checkpoint, Network
+from .preprocess import Letterbox
 from .windows import Region
 
 FEW = 0.3
-"""A close look that finds less of a person than this share of the first look's mask has failed; the first one stays."""
+"""A window whose parts cover less of a person than this share of their mask has failed; the parts of the whole photo stay."""
 
 
 @dataclass(frozen=True, eq=False)
-class Raw:
-    """What one head said about a region: its raw outputs by name, and where the region lay in the input (None = stretched)."""
+class HeadOutput:
+    """What one head said about a region.
 
-    outputs: dict[str, torch.Tensor]
+    raw        its raw outputs by name, (1, C, h, w) or one number
+    region     of the photo
+    photo      (H, W, 3) uint8: the photo in the region
+    letterbox  where the region lay in the network's input; None = stretched over it
+    guided     the network asks for maps that follow the photo's edges
+    """
+
+    raw: dict[str, torch.Tensor]
+    region: Region
+    photo: np.ndarray
     letterbox: Letterbox | None
+    guided: bool
 
     def between_bars(self, name: str) -> torch.Tensor:
         """An output without the bars of the letterbox."""
-        return self.outputs[name] if self.letterbox is None else self.letterbox.crop(self.outputs[name])
+        return self.raw[name] if self.letterbox is None else self.letterbox.crop(self.raw[name])
 
     @property
     def frame(self) -> Letterbox:
@@ -38,59 +48,17 @@ class Raw:
         assert self.letterbox is not None
         return self.letterbox
 
-
-class Looks:
-    """Raw outputs of dense heads for regions of one photo. Heads of one file that see the same input share one pass.
-
-    image        (H, W, 3) uint8
-    checkpoints  task -> checkpoint of every dense task that will be asked for
-    """
-
-    def __init__(self, image: np.ndarray, checkpoints: dict[str, Checkpoint], network: Network):
-        self.image, self.checkpoints, self.network = image, checkpoints, network
-        self._kept: dict[tuple[str, Region], Raw] = {}
-
-    def sharing(self, task: str) -> tuple[str, ...]:
-        """The tasks that come out of the pass of `task`."""
-        checkpoint = self.checkpoints[task]
-        return tuple(
-            other
-            for other, theirs in self.checkpoints.items()
-            if theirs.path == checkpoint.path and checkpoint.geometry(other) == checkpoint.geometry(task)
-        )
-
-    def passes(self, regions: list[Region]) -> list[tuple[str, ...]]:
-        """The passes that all tasks need on these regions, but for those whose outputs are waiting."""
-        groups = dict.fromkeys(self.sharing(task) for task in self.checkpoints)
-        return [group for group in groups for region in regions if not any((task, region) in self._kept for task in group)]
-
-    def guided(self, task: str, region: Region, cells: torch.Tensor) -> bool:
-        """Whether a map (1, C, h, w) of a region is to follow the photo's edges: it is coarser, and its network asks for it."""
-        return self.checkpoints[task].guided and region.size[0] > cells.shape[-2] and region.size[1] > cells.shape[-1]
-
-    def raw(self, task: str, region: Region) -> Raw:
-        """Outputs of the head of `task` for a region. Each is given out once, and forgotten."""
-        if (task, region) not in self._kept:
-            checkpoint, tasks = self.checkpoints[task], self.sharing(task)
-            image, size = region.of(self.image), self.network.input_size(checkpoint)
-            if checkpoint.geometry(task) == "letterbox":
-                tensor, frame = letterbox(image, *size)
-            else:
-                tensor, frame = stretch(image, *size), None
-            outputs = self.network.run(checkpoint, tensor, tasks)
-            for other in tasks:
-                named = {name: outputs[name] for name in OUTPUTS[other] if name in outputs}
-                self._kept[other, region] = Raw(named, frame)
-        return self._kept.pop((task, region))
+    def follows_edges(self, cells: torch.Tensor) -> bool:
+        """Whether a map (1, C, h, w) of the region is to follow the photo's edges: it is coarser, and its network asks for it."""
+        return self.guided and self.region.size[0] > cells.shape[-2] and self.region.size[1] > cells.shape[-1]
 
 
-OUTPUTS = {
-    "seg": ("logits",),
-    "normal": ("normals",),
-    "pointmap": ("pointmap", "scale"),
-    "albedo": ("albedo",),
-    "matting": ("foreground", "alpha"),
-}
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """What a task adds to predictions: maps by their names there, and the focal length of the photo if it tells one."""
+
+    maps: dict[str, np.ndarray]
+    focal: Focal | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +70,7 @@ class Layout:
     owner    (H, W) int16: the person to whom each pixel may belong, -1 = nobody
     seg      (H, W) uint8, 0 where nobody is; None = not known
     alpha    (H, W) uint8; None = not known
+    focal_35mm  of the photo's lens in mm, for a frame 36 mm wide, from EXIF; None = not known
     """
 
     people: list[Person]
@@ -109,6 +78,7 @@ class Layout:
     owner: np.ndarray
     seg: np.ndarray | None
     alpha: np.ndarray | None
+    focal_35mm: float | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -140,21 +110,22 @@ class Layout:
         return inside | ((cover > 0.05) & ~near)
 
 
-def look_for_parts(looks: Looks, region: Region) -> tuple[np.ndarray, np.ndarray]:
+def decode_parts(output: HeadOutput) -> tuple[np.ndarray, np.ndarray]:
     """Labels and foreground probability of a region, both (h, w) uint8."""
-    logits = looks.raw("seg", region).between_bars("logits")
-    if looks.guided("seg", region, logits):
-        return guided_seg(logits[0].numpy(), region.of(looks.image))
-    return postprocess.decode_seg(logits, *region.size, together=True)
+    logits = output.between_bars("logits")
+    if output.follows_edges(logits):
+        return guided_seg(logits[0].numpy(), output.photo)
+    return postprocess.decode_seg(logits, *output.region.size, together=True)
 
 
-def look_closer(looks: Looks, layout: Layout) -> None:
-    """Replace seg and alpha of the people who have a window of their own by what the head sees through it, in place."""
-    whole = Region.whole(*layout.shape)
-    for region in layout.distinct:
-        if region == whole:
-            continue
-        labels, foreground = look_for_parts(looks, region)
+def replace_parts(outputs: Iterable[HeadOutput], layout: Layout) -> None:
+    """Replace seg and alpha of the people who have a window of their own by what the head sees through it, in place.
+
+    outputs  of seg for these windows
+    """
+    for output in outputs:
+        region = output.region
+        labels, foreground = decode_parts(output)
         assert layout.seg is not None and layout.alpha is not None  # there is a head for parts
         for i, person in enumerate(layout.people):
             mine = region.of(layout.owner) == i
@@ -164,47 +135,45 @@ def look_closer(looks: Looks, layout: Layout) -> None:
             region.of(layout.alpha)[mine] = foreground[mine]
 
 
-def merged_normal(looks: Looks, layout: Layout) -> np.ndarray:
-    """(H, W, 3) float16, unit where there is a value, 0 elsewhere."""
+def merge_normal(outputs: Iterable[HeadOutput], layout: Layout) -> Merged:
+    """normal: (H, W, 3) float16, unit where there is a value, 0 elsewhere."""
     canvas = np.zeros((*layout.shape, 3), np.float16)
-    for region in layout.distinct:
-        raw = looks.raw("normal", region)
-        normals = raw.outputs["normals"]
-        normal = postprocess.decode_normal(normals, raw.frame, layout.inside(region, raw.frame, normals))
+    for output in outputs:
+        normals = output.raw["normals"]
+        normal = postprocess.decode_normal(normals, output.frame, layout.inside(output.region, output.frame, normals))
         # Written out: norm() over three planes is ten times slower.
         length = (normal[0] * normal[0]).addcmul_(normal[1], normal[1]).addcmul_(normal[2], normal[2]).sqrt_()
         normal = normal.div_(length.clamp_min_(1e-6))
-        _paste(canvas, normal.permute(1, 2, 0), region, layout)
-    return canvas
+        _paste(canvas, normal.permute(1, 2, 0), output.region, layout)
+    return Merged({"normal": canvas})
 
 
-def merged_albedo(looks: Looks, layout: Layout) -> np.ndarray:
-    """(H, W, 3) uint8 sRGB, 0 where there is nobody."""
+def merge_albedo(outputs: Iterable[HeadOutput], layout: Layout) -> Merged:
+    """albedo: (H, W, 3) uint8 sRGB, 0 where there is nobody."""
     canvas = np.zeros((*layout.shape, 3), np.uint8)
-    for region in layout.distinct:
-        raw = looks.raw("albedo", region)
-        inside = layout.inside(region, raw.frame, raw.outputs["albedo"])
-        cells = raw.between_bars("albedo")
-        if inside is not None and looks.guided("albedo", region, cells):
-            albedo = torch.from_numpy(guided_colour(cells[0].numpy(), inside[0, 0].numpy(), region.of(looks.image)))
+    for output in outputs:
+        inside = layout.inside(output.region, output.frame, output.raw["albedo"])
+        cells = output.between_bars("albedo")
+        if inside is not None and output.follows_edges(cells):
+            albedo = torch.from_numpy(guided_colour(cells[0].numpy(), inside[0, 0].numpy(), output.photo))
         else:
-            albedo = postprocess.decode_albedo(raw.outputs["albedo"], raw.frame, inside)
-        _paste(canvas, albedo.mul_(255).add_(0.5).clamp_(0, 255).to(torch.uint8).permute(1, 2, 0), region, layout)
-    return canvas
+            albedo = postprocess.decode_albedo(output.raw["albedo"], output.frame, inside)
+        _paste(canvas, albedo.mul_(255).add_(0.5).clamp_(0, 255).to(torch.uint8).permute(1, 2, 0), output.region, layout)
+    return Merged({"albedo": canvas})
 
 
-def merged_matting(looks: Looks, layout: Layout) -> np.ndarray:
-    """(H, W) uint8 opacity, 0 away from people."""
+def merge_matting(outputs: Iterable[HeadOutput], layout: Layout) -> Merged:
+    """alpha: (H, W) uint8 opacity, 0 away from people."""
     canvas = np.zeros((*layout.shape, 1), np.uint8)
-    for region in layout.distinct:
-        raw = looks.raw("matting", region)
-        _, alpha = postprocess.decode_matting(raw.between_bars("foreground"), raw.between_bars("alpha"), *region.size)
-        _paste(canvas, alpha.mul_(255).add_(0.5).to(torch.uint8)[..., None], region, layout)
-    return canvas[..., 0]
+    for output in outputs:
+        foreground, opacity = output.between_bars("foreground"), output.between_bars("alpha")
+        _, alpha = postprocess.decode_matting(foreground, opacity, *output.region.size)
+        _paste(canvas, alpha.mul_(255).add_(0.5).to(torch.uint8)[..., None], output.region, layout)
+    return Merged({"alpha": canvas[..., 0]})
 
 
-def merged_pointmap(looks: Looks, layout: Layout, focal_35mm: float | None) -> tuple[np.ndarray, Focal]:
-    """(H, W, 3) float32 metres in camera space, 0 = no value; and the focal length of the photo.
+def merge_pointmap(outputs: Iterable[HeadOutput], layout: Layout) -> Merged:
+    """pointmap: (H, W, 3) float32 metres in camera space, 0 = no value; and the focal length of the photo.
 
     Seen as a whole, a person's points stay as predicted: raw / focal_scale. Through a window the head cannot know where the
     principal point is, and judges the focal length by the window alone. So depth is converted to the photo's focal length f,
@@ -213,18 +182,18 @@ def merged_pointmap(looks: Looks, layout: Layout, focal_35mm: float | None) -> t
     """
     height, width = layout.shape
     whole = Region.whole(height, width)
-    raws = {region: looks.raw("pointmap", region) for region in layout.distinct}
-    insides = {region: layout.inside(region, raw.frame, raw.outputs["pointmap"]) for region, raw in raws.items()}
-    estimates = {region: region_focal(raw.outputs, raw.frame, insides[region]) for region, raw in raws.items()}
-    focal = choose_focal(estimates, [layout.regions.count(region) for region in estimates], height, width, focal_35mm)
+    found = {output.region: output for output in outputs}
+    insides = {region: layout.inside(region, output.frame, output.raw["pointmap"]) for region, output in found.items()}
+    estimates = {region: region_focal(output.raw, output.frame, insides[region]) for region, output in found.items()}
+    focal = choose_focal(estimates, [layout.regions.count(region) for region in estimates], height, width, layout.focal_35mm)
     canvas = np.zeros((height, width, 3), np.float32)
-    for region, raw in raws.items():
+    for region, output in found.items():
         pixels = estimates[region].pixels if region == whole else focal.pixels
-        focal_scale = CANONICAL_FOCAL / (pixels * raw.frame.scale)
-        points = postprocess.decode_pointmap(raw.outputs["pointmap"], focal_scale, raw.frame, insides[region])
-        inside, cells = insides[region], raw.between_bars("pointmap")
-        if inside is not None and looks.guided("pointmap", region, cells):
-            depth = guided_depth(cells[0, 2].numpy(), inside[0, 0].numpy(), region.of(looks.image))
+        focal_scale = CANONICAL_FOCAL / (pixels * output.frame.scale)
+        points = postprocess.decode_pointmap(output.raw["pointmap"], focal_scale, output.frame, insides[region])
+        inside, cells = insides[region], output.between_bars("pointmap")
+        if inside is not None and output.follows_edges(cells):
+            depth = guided_depth(cells[0, 2].numpy(), inside[0, 0].numpy(), output.photo)
             # Along its ray, so that a point stays on its pixel.
             points *= torch.from_numpy(depth).div_(focal_scale).clamp_min_(0).div_(points[2].clamp_min(1e-6))
         if region != whole:
@@ -234,7 +203,7 @@ def merged_pointmap(looks: Looks, layout: Layout, focal_35mm: float | None) -> t
             torch.mul(points[2], y[:, None] / focal.pixels, out=points[1])
         points.mul_(points[2:] > 0)
         _paste(canvas, points.permute(1, 2, 0), region, layout)
-    return canvas, focal
+    return Merged({"pointmap": canvas}, focal)
 
 
 def _paste(canvas: np.ndarray, values: torch.Tensor, region: Region, layout: Layout) -> None:

@@ -28,10 +28,10 @@ def pictures(studio, tmp_path, monkeypatch) -> Path:
     (folder / "f3.png").write_bytes(b"torn")
     Image.fromarray(GREY).save(folder / "f6.png")
 
-    def predict_many(images, network, **options):
+    def predict_many(images, session, **options):
         assert len(images) <= clips.GROUP and set(options) == {"model", "tasks", "flip_test"}
         for image in images:
-            network.report("pose")
+            session.meter.report("pose")
             found = [m for m in made if np.array_equal(m.image, image)]
             yield found[0] if found else SapiensError("No person was found in it.")
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sapiens2_avatar.infer import session
+from sapiens2_avatar.infer import placement
 from sapiens2_avatar.infer.devices import Device, available_devices
 
 
@@ -37,7 +37,7 @@ def test_cards_come_before_the_processor(cards):
 @pytest.mark.parametrize("library", ["cuda", "xpu"])
 def test_automatic_is_the_first_of_them(cards, monkeypatch, library):
     asked = []
-    monkeypatch.setattr(session.torch, "empty", lambda *_, device: asked.append(device))
-    assert session.choose_device("auto").type == "cpu"
+    monkeypatch.setattr(placement.torch, "empty", lambda *_, device: asked.append(device))
+    assert placement.choose_device("auto").type == "cpu"
     cards(getattr(torch, library), ("Card", 8 * 10**9))
-    assert session.choose_device("auto").type == library and asked == ["cpu", library]
+    assert placement.choose_device("auto").type == library and asked == ["cpu", library]

@@ -16,11 +16,13 @@ from sapiens2_avatar.core.capture.photo import read_photo
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.errors import Cancelled, SapiensError
 from sapiens2_avatar.core.common.predictions import Predictions
-from sapiens2_avatar.infer import Sapiens2, region_maps, save_model
+from sapiens2_avatar.infer import Sapiens2, dense_passes, save_model
 from sapiens2_avatar.infer import predict as predict_module
+from sapiens2_avatar.infer.checkpoints import Checkpoint
 from sapiens2_avatar.infer.model.config import BackboneConfig, HeadConfig, Sapiens2Config
 from sapiens2_avatar.infer.predict import predict
-from sapiens2_avatar.infer.session import TASKS, Checkpoint, Network
+from sapiens2_avatar.infer.session import Session
+from sapiens2_avatar.infer.tasks import TASKS
 
 SIZE = (512, 384)
 MAPS = ("image", "pointmap", "normal", "albedo", "seg", "alpha")
@@ -28,15 +30,15 @@ MAPS = ("image", "pointmap", "normal", "albedo", "seg", "alpha")
 
 @dataclass
 class Oracle:
-    """Stands for Network: knows which part of the truth an input shows, because it watches the inputs being made."""
+    """Stands for Session: knows which part of the truth an input shows, because it watches the inputs being made."""
 
     truth: Predictions
     focal_scale_error: float = 1.0
 
     def install(self, monkeypatch, letterboxed=False):
         self.passes, self._region, self._window, self._mirrored = [], None, None, False
-        monkeypatch.setattr(region_maps, "letterbox", self._see("letterbox"))
-        monkeypatch.setattr(region_maps, "stretch", self._see("stretch"))
+        monkeypatch.setattr(dense_passes, "letterbox", self._see("letterbox"))
+        monkeypatch.setattr(dense_passes, "stretch", self._see("stretch"))
         monkeypatch.setattr(predict_module, "pose_crop", self._see_pose)
         tasks = tuple(t for t in TASKS if t != "matting")
         checkpoints = {t: Checkpoint(f"{t}.safetensors", "oracle", "", (t,), letterboxed) for t in tasks}
@@ -45,12 +47,12 @@ class Oracle:
             checkpoints = dict.fromkeys(tasks, one)
         monkeypatch.setattr(predict_module, "find_checkpoints", lambda model, wanted: {
             t: c for t, c in checkpoints.items() if wanted is None or t in wanted})  # fmt: skip
-        monkeypatch.setattr(Network, "input_size", lambda network, checkpoint: SIZE)
-        monkeypatch.setattr(Network, "run", lambda network, *arguments: self._run(*arguments))
+        monkeypatch.setattr(Session, "input_size", lambda session, checkpoint: SIZE)
+        monkeypatch.setattr(Session, "run", lambda session, *arguments: self._run(*arguments))
         return self
 
     def _see(self, how):
-        make = getattr(region_maps, how)
+        make = getattr(dense_passes, how)
 
         def see(image, height, width):
             base = self.truth.image
@@ -413,10 +415,10 @@ def test_wrong_options_are_named(tiny, picture, options, sentence):
 
 def test_the_network_is_freed_after_an_error(tiny, picture, monkeypatch):
     closed = []
-    monkeypatch.setattr(Network, "close", lambda network, close=Network.close: (closed.append(network), close(network)))
+    monkeypatch.setattr(Session, "close", lambda session, close=Session.close: (closed.append(session), close(session)))
     with pytest.raises(SapiensError):
         predict(picture, model=tiny, boxes=[[0, 0, 0, 0]])
-    assert not closed[-1]._loaded
+    assert not len(closed[-1].models)
 
 
 def test_not_enough_memory_is_a_sentence(tiny, picture, monkeypatch):

@@ -10,10 +10,11 @@ torch = pytest.importorskip("torch")
 Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
 
 from sapiens2_avatar.core.common.errors import SapiensError  # noqa: E402
+from sapiens2_avatar.infer import model_cache  # noqa: E402
 from sapiens2_avatar.infer import predict as predicts  # noqa: E402
-from sapiens2_avatar.infer import session as sessions  # noqa: E402
+from sapiens2_avatar.infer.checkpoints import find_checkpoints  # noqa: E402
 from sapiens2_avatar.infer.predict import predict, predict_many  # noqa: E402
-from sapiens2_avatar.infer.session import Network, find_checkpoints  # noqa: E402
+from sapiens2_avatar.infer.session import Session  # noqa: E402
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 
@@ -44,15 +45,15 @@ def loads(monkeypatch, tmp_path):
         found.append(path.stem)
         return original(path, *arguments)
 
-    original = sessions.load_model
-    monkeypatch.setattr(sessions, "load_model", load)
+    original = model_cache.load_model
+    monkeypatch.setattr(model_cache, "load_model", load)
     monkeypatch.setattr(predicts, "find_checkpoints", split)
     return found
 
 
 def test_a_group_gives_what_each_photo_gives_alone(photos):
-    network = Network("cpu")
-    first, broken, last = predict_many(photos, network, flip_test=False)
+    session = Session("cpu")
+    first, broken, last = predict_many(photos, session, flip_test=False)
     assert isinstance(broken, SapiensError) and "b.png" in broken.message
     for together, path in ((first, photos[0]), (last, photos[2])):
         alone = predict(path, device="cpu", flip_test=False)
@@ -63,11 +64,11 @@ def test_a_group_gives_what_each_photo_gives_alone(photos):
 
 def test_results_come_as_they_are_done(photos):
     """The first is there before the network has seen the last, so that it can be written meanwhile."""
-    network = Network("cpu")
+    session = Session("cpu")
     runs = []
-    original = network.run
-    network.run = lambda *arguments: runs.append(1) or original(*arguments)
-    results = predict_many([photos[0], photos[2]], network, flip_test=False)
+    original = session.run
+    session.run = lambda *arguments: runs.append(1) or original(*arguments)
+    results = predict_many([photos[0], photos[2]], session, flip_test=False)
     next(results)
     before = len(runs)
     next(results)
@@ -80,17 +81,17 @@ def test_results_come_as_they_are_done(photos):
     (True, 0, ["preview", "pose", "preview", "pose"]),  # no room for two
 ])  # fmt: skip
 def test_a_checkpoint_is_loaded_once_per_group_or_once_at_all(photos, loads, monkeypatch, keep, free, expected):
-    network = Network("cpu", keep=keep)
-    monkeypatch.setattr(network, "_free_memory", lambda: free)
+    session = Session("cpu", keep=keep)
+    monkeypatch.setattr(session.models, "free_memory", lambda: free)
     for _ in range(2):
-        assert len(list(predict_many([photos[0], photos[2]], network, flip_test=False))) == 2
+        assert len(list(predict_many([photos[0], photos[2]], session, flip_test=False))) == 2
     assert loads == expected
 
 
 def test_when_memory_runs_out_the_others_are_freed_first(photos, loads, monkeypatch):
-    network = Network("cpu", keep=True)
-    list(predict_many(photos[:1], network, flip_test=False))
-    assert len(network._loaded) == 2
+    session = Session("cpu", keep=True)
+    list(predict_many(photos[:1], session, flip_test=False))
+    assert len(session.models) == 2
     failed = []
 
     def once(self, inputs, tasks):
@@ -99,9 +100,9 @@ def test_when_memory_runs_out_the_others_are_freed_first(photos, loads, monkeypa
             raise torch.OutOfMemoryError("out of memory")
         return forward(self, inputs, tasks)
 
-    model = next(iter(network._loaded.values()))
+    model = next(iter(session.models._loaded.values()))
     forward = type(model).forward
     monkeypatch.setattr(type(model), "forward", once)
-    assert not isinstance(next(predict_many(photos[:1], network, flip_test=False)), SapiensError)
+    assert not isinstance(next(predict_many(photos[:1], session, flip_test=False)), SapiensError)
     assert failed
     assert loads.count("preview") == 2, "what was freed is loaded again"
