@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..common.errors import SapiensError
+from .photo import read_photo
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -132,8 +133,6 @@ def _evenly(clip: Clip, decoded: Iterator[tuple[float, Callable[[], np.ndarray] 
 
 
 def _read_files(clip: Clip) -> Iterator[Frame]:
-    from .photo import read_photo
-
     for index, path in enumerate(clip.files):
         time = index / clip.fps
         if clip.start <= time < clip.end:

@@ -1,6 +1,7 @@
 """Rotations over time: products, interpolation and continuity of unit quaternions (w, x, y, z), and Euler angles.
 
-Any number of leading axes; float64 throughout. Frames and matrices are in `core.common.rotations`.
+Any number of leading axes; float64 throughout. Frames and matrices are in `core.common.rotations`, whose docstring says why they
+are not scipy's.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Rotations in closed form: frames from two directions, swing and twist, the rigid fit of point sets, hinge axes of limbs and
 the signed flexion of fingers.
 
+scipy.spatial.transform.Rotation does part of this, but Blender's own Python has numpy only, and poses are written there.
+
 All functions take any number of leading axes (frames of a video, joints, people) and broadcast over them. A frame is a
 (..., 3, 3) rotation whose columns are the axes x, y, z. Quaternions are (..., 4) w x y z. float64 throughout.
 """

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..capture.camera import estimate_camera
+from ..capture.ground import place
 from ..common.arrays import Avatar, Camera, Pose
 from ..common.errors import SapiensError
 from ..common.landmarks import JOINT_NAMES, joint_index
@@ -14,6 +16,7 @@ from ..common.predictions import Predictions
 from ..common.rotations import unit
 from ..common.spaces import transform_points
 from ..pose.anatomy import HEAD_SUPPORT
+from ..pose.lift import lift_pose, lift_poses
 from ..retarget.body_motion import FACE_POINTS, BodyMotion, head_frames, motion_from_joints
 from ..retarget.ground_contacts import find_contacts, ground_level, lock_feet, spans
 from ..retarget.head_motion import calm_frame, head_motion
@@ -67,11 +70,11 @@ class Take:
     world_from_camera (4, 4) of the clip
     notes             sentences for the artist
     locked            feet are held where they stand, and are to be on every rig
-    face, raw_face    jaw (F,) and gaze (F, 2, 2) of `core.retarget.body_motion.BodyMotion`, smoothed and not, from the calmest face of the
-                      clip; None = no face was seen
+    face, raw_face    jaw (F,) and gaze (F, 2, 2) of `core.retarget.body_motion.BodyMotion`, smoothed and not; neutral is the
+                      calmest face of the clip. None = no face was seen
     fullest           the frame that shows most of somebody, which avatars of the clip are built from
-    person, people    which one the person is in that frame, counted from 0 from the left, and how many there are; where the person
-                      was not found there, the one who is nearest to where they were last seen or are seen next
+    person, people    which one the person is in that frame, counted from 0 from the left, and how many there are. Where the
+                      person was not found there: the one nearest to where they were last seen or are seen next
     """
 
     positions: np.ndarray
@@ -180,12 +183,12 @@ def make_take(
 
 
 def fullest_frame(people: Sequence[Sequence[Pose]]) -> int:
-    """The frame with the pose of which most joints were seen; the first of several. Its predictions `infer.clip` keeps as `best`."""
+    """The frame with the pose of which most joints were seen, the first of several. `infer.clip` keeps its predictions."""
     return int(np.argmax([max((int(pose.seen.sum()) for pose in poses), default=-1) for poses in people]))
 
 
 def who_moves(avatars: Sequence[Avatar], take: Take, name: str) -> Avatar | None:
-    """Of the avatars that `core.avatar` made of the fullest frame under this name the take's person; None without a rig for them."""
+    """The take's person among the avatars that `core.avatar` made of the fullest frame under this name. None = without a rig."""
     rigged = [avatar for avatar in avatars if avatar.rig is not None]
     if len(rigged) == take.people:
         return rigged[take.person]
@@ -228,8 +231,6 @@ def lift_frames(
 
     camera  None = the median of what the frames say. People whose keypoints cannot be a person's are left out. Needs scipy.
     """
-    from ..pose.lift import lift_pose, lift_poses
-
     out: list[list[Pose]] = [_given_poses(frame) for frame in frames]
     seen = [(n, f) for n, f in enumerate(frames) if isinstance(f, Predictions) and f.keypoints is not None and len(f.keypoints)]
     jobs = [(n, f, person) for n, f in seen if f.keypoints is not None for person in range(len(f.keypoints))]
@@ -239,7 +240,7 @@ def lift_frames(
         try:
             poses: list[Pose | None] = list(lift_poses([f for _, f, _ in batch], [person for *_, person in batch], camera))
         except SapiensError:  # keypoints of one of them cannot be a person: take them one by one and leave that one out
-            poses = [_lifted(lift_pose, f, person, camera) for _, f, person in batch]
+            poses = [_lifted(f, person, camera) for _, f, person in batch]
         for (n, *_), pose in zip(batch, poses, strict=True):
             if pose is not None:
                 out[n].append(pose)
@@ -255,7 +256,7 @@ def _given_poses(frame: Predictions | Pose | Sequence[Pose] | None) -> list[Pose
     return [frame] if isinstance(frame, Pose) else list(frame)
 
 
-def _lifted(lift_pose: Callable[..., Pose], frame: Predictions, person: int, camera: Camera | None) -> Pose | None:
+def _lifted(frame: Predictions, person: int, camera: Camera | None) -> Pose | None:
     try:
         return lift_pose(frame, person, camera)
     except SapiensError:
@@ -264,8 +265,6 @@ def _lifted(lift_pose: Callable[..., Pose], frame: Predictions, person: int, cam
 
 def clip_camera(frames: Sequence[Predictions]) -> Camera:
     """The camera of a clip: the median of what up to nine of its frames say."""
-    from ..capture.camera import estimate_camera
-
     picked = frames[:: max(1, len(frames) // 9)][:9]
     cameras = sorted((estimate_camera(f).camera for f in picked), key=lambda c: c.fx)
     return cameras[len(cameras) // 2]
@@ -273,8 +272,6 @@ def clip_camera(frames: Sequence[Predictions]) -> Camera:
 
 def _stand(poses: Sequence[Pose]) -> np.ndarray:
     """(4, 4) one placement for the clip: up is the mean of single frames, the floor comes from all feet later."""
-    from ..capture.ground import place
-
     matrices = [place(p, p.positions).world_from_camera for p in poses[:: max(1, len(poses) // 50)]]
     up = unit(np.mean([m[2, :3] for m in matrices], axis=0))
     ahead = np.array([0.0, 0.0, 1.0])

@@ -7,6 +7,7 @@ real people vary more than a model of them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -31,7 +32,7 @@ _LIMB = {  # standard deviation between people in percent of the length
     ("hip", "shoulder"): 6.0,  # bends with the spine
     ("neck", "shoulder"): 7.0,  # moves with the clavicle
 }
-_SMALL_RADII = {  # percent of stature from joint to skin, the same all around; larger joints: `bone_frames.skin_distance`
+_SMALL_RADII = {  # percent of stature from joint to skin, the same all around; larger joints: `anatomy.skin_distances`
     "big_toe": 0.4,
     "small_toe": 0.55,
     "heel": 1.5,
@@ -40,13 +41,25 @@ _SMALL_RADII = {  # percent of stature from joint to skin, the same all around; 
 }
 
 
-@cache
-def segments() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of joints at a nearly fixed distance.
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """S pairs of joints at a nearly fixed distance.
 
-    Returns pairs (S, 2) int64 into JOINT_NAMES, shares (S,) of stature, deviations (S,) relative to the length, and groups
-    (S,) int64: left and right segments that are equally long on one person carry the same number.
+    pairs       (S, 2) int64 into JOINT_NAMES
+    shares      (S,) mean length, share of stature
+    deviations  (S,) standard deviation between people, relative to the length
+    groups      (S,) int64: left and right segments that are equally long on one person carry the same number
     """
+
+    pairs: np.ndarray
+    shares: np.ndarray
+    deviations: np.ndarray
+    groups: np.ndarray
+
+
+@cache
+def segments() -> Segments:
+    """The limbs, the fingers, and what is rigid of trunk, palms and feet."""
     rows: list[tuple[str, str, float, str]] = [
         ("left_hip", "right_hip", 5.0, "hips"),
         ("left_shoulder", "right_shoulder", 7.0, "shoulders"),
@@ -66,7 +79,7 @@ def segments() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     template = template_joints()
     names = list(dict.fromkeys(row[3] for row in rows))
     shares = np.linalg.norm(template[pairs[:, 0]] - template[pairs[:, 1]], axis=1)
-    return pairs, shares, np.array([row[2] for row in rows]) / 100, np.array([names.index(row[3]) for row in rows])
+    return Segments(pairs, shares, np.array([row[2] for row in rows]) / 100, np.array([names.index(row[3]) for row in rows]))
 
 
 @cache
@@ -93,11 +106,11 @@ def estimate_stature(positions: np.ndarray, trust: np.ndarray, head_stature: flo
     The median of length / share, weighted by trust, by length, and by how little the segment varies between people; the head
     counts like one segment. DEFAULT_STATURE where nothing is known.
     """
-    pairs, shares, deviations, _ = segments()
-    length = np.linalg.norm(positions[pairs[:, 0]] - positions[pairs[:, 1]], axis=1)
-    weight = np.nan_to_num(trust)[pairs].prod(axis=1) * shares / deviations
+    known = segments()
+    length = np.linalg.norm(positions[known.pairs[:, 0]] - positions[known.pairs[:, 1]], axis=1)
+    weight = np.nan_to_num(trust)[known.pairs].prod(axis=1) * known.shares / known.deviations
     usable = np.isfinite(length) & (weight > 0)
-    estimate, weight = (length / shares)[usable], weight[usable]
+    estimate, weight = (length / known.shares)[usable], weight[usable]
     if head_stature is not None:
         estimate, weight = np.append(estimate, head_stature), np.append(weight, 2.0)
     if not len(estimate):

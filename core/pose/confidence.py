@@ -13,7 +13,7 @@ UNSURE = 0.35
 """Keypoints that score less are doubted. Sapiens2 gives a covered joint some 0.5, and even the small preview model gives 0.44 and
 more to every body joint of a photo that it understands, but 0.3 and less to those of one that is dark, or lies on its side."""
 SHARE, LEAST = 0.25, 3
-"""Share of the body joints in the photo that are doubted before it is said, and their least number: one arm behind the back is usual."""
+"""Share of the body joints in the photo that must be doubted, and their least number: one arm behind the back is usual."""
 FLAT = "Without depth or normals it is a guess whether a limb points to the camera or away: check the rig from the side."
 
 

@@ -1,5 +1,7 @@
-"""First guesses for joints without a surface, so that every joint has a position: the trunk as one rigid body, then each limb
-outwards by bone length, on the keypoint's ray where there is one and in the mean person's direction where there is none.
+"""Initialisation: a position for every joint without a surface, for the solver to start from.
+
+The trunk is placed as one rigid body, then each limb outwards by bone length: on the keypoint's ray where there is one, and in
+the mean person's direction where there is none.
 """
 
 from __future__ import annotations
@@ -80,10 +82,10 @@ def fill_joints(
 
 
 def behind_trunk(positions: np.ndarray, seen: Observation, stature: float) -> np.ndarray:
-    """(68,) `front` of one pose, moved to the trunk's far side for rays that meet the trunk first: nobody's arm is inside their body.
+    """(68,) metres: `front` of one pose, moved to the trunk's far side for rays that meet the trunk first.
 
-    The trunk is an elliptic cylinder from below the pelvis to the neck. Where something else lies over it (another arm), the joint may
-    be between the two and `front` stays.
+    Nobody's arm is inside their body. The trunk is an elliptic cylinder from below the pelvis to the neck. Where something else
+    lies over it (another arm), the joint may be between the two, and `front` stays.
     """
     ray, front, frame = seen.ray, seen.front, chest_frame(positions)
     low, high = positions[joint_index("pelvis")], positions[joint_index("neck")]
@@ -106,8 +108,12 @@ def behind_trunk(positions: np.ndarray, seen: Observation, stature: float) -> np
 def on_ray(
     parent: np.ndarray, length: np.ndarray | float, ray: np.ndarray, guess: np.ndarray, front: np.ndarray | float
 ) -> np.ndarray:
-    """The (..., 3) points at (...,) length from (..., 3) parents on (..., 3) rays; of two, the one nearer to the (..., 3) guess that is
-    not in front of (...,) `front`, metres, NaN = nothing.
+    """(..., 3) intersections of a ray with a sphere: the points at a known length from their parents.
+
+    parent  (..., 3) metres;  length  (...,) metres
+    ray     (..., 3) from the camera
+    guess   (..., 3) metres: of two solutions the one nearer to it is taken
+    front   (...,) metres (z): solutions in front of it are avoided; NaN = nothing is there
 
     If the ray passes at a greater distance, the nearest point of the ray, pulled to the right length.
     """
@@ -181,8 +187,10 @@ def _trunk(out: np.ndarray, T: np.ndarray, seen: Observation, head: HeadFit) -> 
 def ambiguous_joints(positions: np.ndarray, sure: np.ndarray, ray: np.ndarray, stature: float) -> np.ndarray:
     """(68,) bool: joints of limbs that hang on their bone's length alone, in front of or behind their parent.
 
-    sure  (68,) bool: joints whose depth was measured. A hidden joint with a sure one further out on its limb (an elbow whose wrist is
-    seen) counts as ambiguous only if both solutions have the right distance from that one, within 3 cm.
+    sure  (68,) bool: joints whose depth was measured
+
+    A hidden joint with a sure one further out on its limb (an elbow whose wrist is seen) counts as ambiguous only if both
+    solutions have the right distance from that one, within 3 cm.
     """
     out = np.zeros(len(positions), bool)
     for parent, child, _ in _chains():

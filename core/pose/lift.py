@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..capture.camera import estimate_camera
 from ..common.arrays import Camera, Pose
 from ..common.errors import SapiensError
 from ..common.landmarks import JOINT_NAMES, SIDES, joint_index, joint_keypoints, keypoint_index
@@ -131,8 +132,6 @@ class _InitialState:
 def _camera(predictions: Predictions) -> Camera:
     if predictions.intrinsics is not None:
         return Camera.from_matrix(predictions.intrinsics, predictions.width, predictions.height, "given")
-    from ..capture.camera import estimate_camera
-
     return estimate_camera(predictions).camera
 
 

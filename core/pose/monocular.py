@@ -119,8 +119,13 @@ def _facing_sideways(samples: Samples) -> float:
 
     Someone who looks to that side has their left side farther from the camera, whether they show their face or their back.
     """
-    at = lambda *names: np.nanmean([samples.pixels[keypoint_index(n)] for n in names], axis=0)  # noqa: E731
-    seen = lambda *names: all(samples.score[keypoint_index(n)] > 0 for n in names)  # noqa: E731
+
+    def at(*names: str) -> np.ndarray:
+        return np.nanmean([samples.pixels[keypoint_index(n)] for n in names], axis=0)
+
+    def seen(*names: str) -> bool:
+        return all(samples.score[keypoint_index(n)] > 0 for n in names)
+
     up = np.array([0.0, -1.0])
     if seen("neck", "left_hip", "right_hip"):
         up = at("neck") - at("left_hip", "right_hip")

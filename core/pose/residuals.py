@@ -1,5 +1,6 @@
-"""What a photo says about the joints, written as the residuals that `core.pose.solver` minimises: one problem for the body, one
-for each hand. All arrays have a leading axis B: the frames of a video, or 1.
+"""Residuals: what a photo says about the joints, in the form that `core.pose.solver` minimises.
+
+There is one problem for the body and one for each hand. All arrays have a leading axis B: the frames of a video, or 1.
 """
 
 from __future__ import annotations
@@ -82,17 +83,17 @@ def skin_to_joint(frames: np.ndarray, ray: np.ndarray, stature: np.ndarray) -> n
 
 def _lengths(index: np.ndarray, log_stature: np.ndarray, stature_error: float) -> Lengths:
     """The segments between the joints of a problem: (N,) which they are; log_stature (B,) with its standard deviation."""
-    pairs, shares, deviations, groups = segments()
+    known = segments()
     local = np.full(len(JOINT_NAMES), -1)
     local[index] = np.arange(len(index))
-    keep = (local[pairs] >= 0).all(axis=1)
-    _, first, group = np.unique(groups[keep], return_index=True, return_inverse=True)
+    keep = (local[known.pairs] >= 0).all(axis=1)
+    _, first, group = np.unique(known.groups[keep], return_index=True, return_inverse=True)
     return Lengths(
-        pairs=local[pairs[keep]],
+        pairs=local[known.pairs[keep]],
         groups=group,
         length_weight=np.full(keep.sum(), 1 / LENGTH_ERROR),
-        log_share=np.log(shares[keep][first]),
-        share_weight=1 / deviations[keep][first],
+        log_share=np.log(known.shares[keep][first]),
+        share_weight=1 / known.deviations[keep][first],
         log_stature=log_stature,
         stature_weight=np.full(len(log_stature), 1 / stature_error),
     )

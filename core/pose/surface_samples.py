@@ -114,8 +114,11 @@ def check_keypoints(keypoints: np.ndarray | None, min_score: float) -> np.ndarra
 
 
 def _is_shuffled(points: np.ndarray) -> bool:
-    """Are (308, 3) keypoints in some other order? Neighbours of face and fingers must be nearer to each other than to the other points
-    of these groups, and a face must be smaller than the body below it."""
+    """Whether (308, 3) keypoints are in some other order than Sapiens2's.
+
+    In the right one, neighbours of face and fingers are nearer to each other than to the other points of these groups, and a face
+    is smaller than the body below it.
+    """
     first, second = _neighbours()
     both = (points[first, 2] > 0) & (points[second, 2] > 0)
     if both.sum() >= 8:
@@ -129,7 +132,10 @@ def _is_shuffled(points: np.ndarray) -> bool:
     face = seen & (np.arange(308) >= 70)
     if body.sum() < 6 or face.sum() < 50:
         return False
-    spread = lambda part: np.linalg.norm(points[part, :2] - np.median(points[part, :2], axis=0), axis=1)  # noqa: E731
+
+    def spread(chosen: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(points[chosen, :2] - np.median(points[chosen, :2], axis=0), axis=1)
+
     return bool(np.percentile(spread(face), 95) > np.percentile(spread(body), 75))
 
 
@@ -189,8 +195,13 @@ def _at_joints() -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class _Windows:
-    """Per keypoint, (308,): depth of the right part (median), the same nearest to the camera (lower fifth), nearest depth of any
-    part, and share of the window that shows the right part."""
+    """Order statistics of the depth around each keypoint, (308,) metres (z), NaN = none; and the share of the right part.
+
+    depth  median of the body part on which the keypoint can be
+    near   the same part where it is nearest to the camera (lower fifth)
+    front  any part of the person where it is nearest (lower fifth)
+    share  0..1 of the window that shows the right part
+    """
 
     depth: np.ndarray
     near: np.ndarray
@@ -201,8 +212,13 @@ class _Windows:
 def _read_windows(
     predictions: Predictions, pixels: np.ndarray, side: int, mask: np.ndarray | None, depths: np.ndarray, fronts: np.ndarray
 ) -> _Windows:
-    """The pointmap in windows of side x side pixels around each keypoint: for those of (308,) bool `depths` the depths of the right
-    part, for those of `fronts` that of any part, and NaN for others, because sorting the windows is what takes time."""
+    """Depth statistics of the pointmap in windows of side x side pixels around each keypoint.
+
+    depths  (308,) bool: keypoints whose own part is read; depth and near of the others are NaN
+    fronts  (308,) bool: keypoints over which any part is read; front of the others is NaN
+
+    Both are asked for because sorting the windows is what takes time.
+    """
     assert predictions.pointmap is not None
     height, width = predictions.height, predictions.width
     reach = np.arange(side) - (side - 1) // 2

@@ -163,9 +163,9 @@ class MappedRig:
 
 
 def trunk_heights(rest: RestRig, bone_map: BoneMap) -> tuple[np.ndarray, np.ndarray]:
-    """Where the bones lie along spine and neck: (1 + spine bones,) from hips = 0 to the last = 1, and (2 + neck bones,) from the
-    last bone of the spine = 0 to the head = 1.
+    """Arc length parameters of the bones of spine and neck, each 0..1.
 
+    Returns (1 + spine bones,): 0 = hips, 1 = the last bone of the spine; and (2 + neck bones,): 0 = that bone, 1 = the head.
     Measured along the curve through the middles of the bones, so that chains of any number of bones share a turn alike.
     """
     spine, neck = bone_map.bones.get("spine", ()), bone_map.bones.get("neck", ())

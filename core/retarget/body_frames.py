@@ -33,8 +33,8 @@ Frames = dict[str, np.ndarray]
 def anatomical_frames(points: Mapping[str, np.ndarray], head: np.ndarray | None = None) -> Frames:
     """Frames of all body parts whose joints are given.
 
-    points  joint name -> (F, 3), one space and unit. Names of `core.common.landmarks.JOINT_NAMES`, and `left_toe`, `right_toe`: the ball
-            of the foot. left_hip, right_hip and neck are needed, everything else may be absent.
+    points  joint name -> (F, 3), one space and unit. Names of `core.common.landmarks.JOINT_NAMES`, and `left_toe`, `right_toe`:
+            the ball of the foot. left_hip, right_hip and neck are needed, everything else may be absent
     head    (F, 3, 3) frame of the head if something better than the trunk is known
     Returns role -> (F, 3, 3): hips, chest, head, and the limbs of `core.retarget.recognise`.
     """

@@ -1,8 +1,8 @@
 """Standing feet stand on the rig too: its legs have other proportions than the person's, so that equal directions let feet slide.
 
 The rig's own heels and toes are held where they stand (`core.retarget.ground_contacts.lock_feet`) by moving its hips a little and
-bending its legs (two-bone IK in closed form). A foot whose heel and toes both stand lies flat and does not turn, else feet keep their
-orientation. Everything stays rotations of FK bones.
+bending its legs (two-bone IK in closed form). A foot whose heel and toes both stand lies flat and does not turn, else feet keep
+their orientation. Everything stays rotations of FK bones.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _whole(side: str, points: Mapping[str, np.ndarray], turns: Mapping[str, np.n
 
 
 def _place_leg(joints: np.ndarray, side: str, rig: MappedRig, turns: Mapping[str, np.ndarray | None], path: np.ndarray) -> None:
-    """Fill in the (F, 68, 3) joints of one leg in the pose; both they and the path (F, 3) in the world with the ground at z = 0."""
+    """Fill in the (F, 68, 3) joints of one leg in the pose. World space with the ground at z = 0, as the path (F, 3)."""
     world, leg = rig.rest.world[:3, :3], leg_length(rig.points, side)
     hip, knee, ankle = (rig.points[f"{side}_{n}"][0] for n in ("hip", "knee", "ankle"))
     at = path

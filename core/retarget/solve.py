@@ -1,8 +1,10 @@
 """A person's motion onto a rig: bone rotations for any rest pose, as arrays.
 
 For every bone the pose rotation in armature space is ``D @ rest`` with ``D = body_frame @ rest_frame.T``: the turn that takes the
-rig's anatomical frame at rest to that of the person (`core.retarget.body_frames`). The basis that Blender stores is what remains after the
-parent's turn: ``basis = rest.T @ D_parent.T @ D @ rest``. Nothing is stretched: no scale is ever written, and only the hips move.
+rig's anatomical frame at rest to that of the person (`core.retarget.body_frames`). The basis that Blender stores is what remains
+after the parent's turn: ``basis = rest.T @ D_parent.T @ D @ rest``.
+
+Nothing is stretched: no scale is ever written, and only the hips move.
 """
 
 from __future__ import annotations

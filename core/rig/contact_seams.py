@@ -35,8 +35,9 @@ def bridging_faces(faces: np.ndarray, patch: np.ndarray, severed: np.ndarray) ->
 def cut(mesh: MeshData, weights: SkinWeights, region: np.ndarray, faces: np.ndarray) -> tuple[MeshData, SkinWeights]:
     """The mesh with each of the (n,) `faces`, and their quads, wholly in one region: that of most of its corners.
 
-    Triangles that come in pairs are quads, too: one quad of a scan is one pixel, so the seam passes between pixels. Along diagonals it would
-    pass through their middles, where the photo's camera looks, and the last digit of a posed vertex opens a crack there.
+    Triangles that come in pairs are quads, too: one quad of a scan is one pixel, so the seam passes between pixels. Along
+    diagonals it would pass through their middles, where the photo's camera looks, and the last digit of a posed vertex opens a
+    crack there.
 
     Corners of another region become new vertices, at the same place, with the weights of a corner that is in it. A vertex is
     doubled once per region, so faces on one side stay connected.

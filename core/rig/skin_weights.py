@@ -87,7 +87,7 @@ def skin_weights(mesh: MeshData, rig: RigData, settings: SkinSettings | None = N
 
 
 def skin(mesh: MeshData, rig: RigData, settings: SkinSettings | None = None) -> tuple[MeshData, SkinWeights]:
-    """The scan, cut open where parts of the body only touch (`core.rig.contact_seams`), and the weights of its vertices. Needs scipy.
+    """The scan, cut open where parts of the body only touch (`core.rig.contact_seams`), and its weights. Needs scipy.
 
     Jaw and eyes have their skin too (`core.rig.face_weights`), and the lips part.
     """

@@ -117,8 +117,9 @@ def test_stature_comes_back_from_the_lengths():
 
 
 def test_segments_mirror_into_segments_of_their_group():
-    pairs, shares, _, groups = segments()
-    found = {frozenset(p): (g, s) for p, g, s in zip(pairs.tolist(), groups.tolist(), shares.tolist(), strict=True)}
+    known = segments()
+    rows = zip(known.pairs.tolist(), known.groups.tolist(), known.shares.tolist(), strict=True)
+    found = {frozenset(p): (g, s) for p, g, s in rows}
     for p, (g, s) in found.items():
         other = found[frozenset(int(joint_swap()[i]) for i in p)]
         assert other[0] == g and other[1] == pytest.approx(s, abs=1e-6)
