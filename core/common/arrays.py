@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .errors import SapiensError
-
 
 def check_arrays(owner: str, **arrays: tuple) -> None:
-    """SapiensError unless every (array, shape, kinds of dtype) fits; arrays may be None.
+    """Check that every (array, shape, kinds of dtype) fits; arrays may be None.
 
     In a shape a letter must mean one size throughout, and None fits every size.
+    Raises ValueError: between stages a wrong array is a bug of the product and keeps its traceback. Where arrays come from
+    outside, as in `core.common.predictions`, the caller makes it a SapiensError.
     """
     sizes: dict[str, int] = {}
     for name, (array, shape, kind) in arrays.items():
@@ -25,11 +25,11 @@ def check_arrays(owner: str, **arrays: tuple) -> None:
             continue
         if not isinstance(array, np.ndarray) or array.ndim != len(shape) or array.dtype.kind not in kind:
             found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-            raise SapiensError(f"{owner}.{name} must be an array ({', '.join(map(str, shape))}) of kind {kind!r}, not {found}.")
+            raise ValueError(f"{owner}.{name} must be an array ({', '.join(map(str, shape))}) of kind {kind!r}, not {found}.")
         for wanted, size in zip(shape, array.shape, strict=True):
             expected = sizes.setdefault(wanted, size) if isinstance(wanted, str) else wanted
             if expected is not None and size != expected:
-                raise SapiensError(f"{owner}.{name} has shape {array.shape}, expected {wanted} = {expected}.")
+                raise ValueError(f"{owner}.{name} has shape {array.shape}, expected {wanted} = {expected}.")
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class MeshData:
             atlas=(self.atlas, ("F", 3, 2), "f"),
         )
         if self.quads and len(self.faces) % 2:
-            raise SapiensError(f"MeshData of quads has an odd number of faces, {len(self.faces)}.")
+            raise ValueError(f"MeshData of quads has an odd number of faces, {len(self.faces)}.")
 
     @property
     def polygons(self) -> np.ndarray:
@@ -226,7 +226,7 @@ class Pose:
             surface=(self.surface, (308, 3), "f"),
         )
         if len(self.names) != len(self.positions):
-            raise SapiensError(f"Pose has {len(self.names)} names for {len(self.positions)} positions.")
+            raise ValueError(f"Pose has {len(self.names)} names for {len(self.positions)} positions.")
 
     def __getitem__(self, name: str) -> np.ndarray:
         """(3,) position of the named joint."""

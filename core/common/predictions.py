@@ -65,18 +65,22 @@ class Predictions:
     metadata: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
-        check_arrays(
-            "Predictions",
-            image=(self.image, ("H", "W", 3), "u"),
-            pointmap=(self.pointmap, ("H", "W", 3), "f"),
-            normal=(self.normal, ("H", "W", 3), "f"),
-            albedo=(self.albedo, ("H", "W", 3), "u"),
-            seg=(self.seg, ("H", "W"), "u"),
-            alpha=(self.alpha, ("H", "W"), "u"),
-            keypoints=(self.keypoints, ("P", 308, 3), "f"),
-            boxes=(self.boxes, ("P", 4), "f"),
-            intrinsics=(self.intrinsics, (3, 3), "f"),
-        )
+        # The one class of arrays that others make too: what does not fit is their input, not a bug of ours.
+        try:
+            check_arrays(
+                "Predictions",
+                image=(self.image, ("H", "W", 3), "u"),
+                pointmap=(self.pointmap, ("H", "W", 3), "f"),
+                normal=(self.normal, ("H", "W", 3), "f"),
+                albedo=(self.albedo, ("H", "W", 3), "u"),
+                seg=(self.seg, ("H", "W"), "u"),
+                alpha=(self.alpha, ("H", "W"), "u"),
+                keypoints=(self.keypoints, ("P", 308, 3), "f"),
+                boxes=(self.boxes, ("P", 4), "f"),
+                intrinsics=(self.intrinsics, (3, 3), "f"),
+            )
+        except ValueError as error:
+            raise SapiensError(str(error), "Make them again with `predict`, or see the shapes in `Predictions`.") from error
 
     @property
     def height(self) -> int:

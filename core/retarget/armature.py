@@ -48,9 +48,9 @@ class RestRig:
             world=(self.world, (4, 4), "f"),
         )
         if len(self.names) != len(self.parents):
-            raise SapiensError(f"'{self.name}' has {len(self.names)} bone names for {len(self.parents)} bones.")
+            raise ValueError(f"'{self.name}' has {len(self.names)} bone names for {len(self.parents)} bones.")
         if (self.parents >= np.arange(len(self.parents))).any():
-            raise SapiensError(f"The bones of '{self.name}' are not sorted parents first.")
+            raise ValueError(f"The bones of '{self.name}' are not sorted parents first.")
 
     @classmethod
     def from_joints(cls, name: str, names: tuple[str, ...], parents: np.ndarray, heads: np.ndarray, tails: np.ndarray) -> RestRig:

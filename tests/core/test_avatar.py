@@ -55,7 +55,7 @@ def test_a_face_count_says_that_it_gives_triangles(ball):
 
 def test_an_odd_number_of_faces_is_no_mesh_of_quads(ball):
     mesh = make_mesh(*ball).mesh
-    with pytest.raises(SapiensError, match="odd"):
+    with pytest.raises(ValueError, match="odd"):
         MeshData(mesh.vertices, mesh.faces[:-1], mesh.uvs, mesh.normals, mesh.labels, quads=True)
 
 
