@@ -16,7 +16,7 @@ from .surface.scan import ScanSettings
 from .texture.textures import TextureSettings
 
 if TYPE_CHECKING:
-    from .common.memo import Kept
+    from .common.memo import Memo
     from .pose.lift import PoseSettings
     from .rig.metarig import RigSettings
 
@@ -68,12 +68,12 @@ def make_avatars(
     name: str = "person",
     settings: AvatarSettings | None = None,
     progress: Progress | None = None,
-    kept: Kept | None = None,
+    memo: Memo | None = None,
 ) -> list[Avatar]:
     """One Avatar per person, left to right in the photo, all in the same camera and world.
 
     Needs `predictions.pointmap`. Raises SapiensError when there is no pointmap, no person or no surface.
-    `progress(stage, fraction)` is called before each stage with the share of the work that is done. `kept` holds what former
+    `progress(stage, fraction)` is called before each stage with the share of the work that is done. `memo` holds what former
     calls made, so that a slider repeats only what depends on it; the result is the same without it.
     """
     from .capture.camera import estimate_camera, scale_to_distance, scale_to_stature, scaled
@@ -91,7 +91,7 @@ def make_avatars(
         raise SapiensError(f"{name} has no pointmap, so there is no surface.", "Run the pointmap task on the photo first.")
 
     report("camera", 0.0)
-    once = _once(predictions, kept)
+    once = _once(predictions, memo)
     lens = {"focal_35mm": settings.focal_35mm, "typed_35mm": settings.typed_35mm}
     estimate = once(("camera", repr(lens)), lambda: estimate_camera(predictions, **lens))
     camera = estimate.camera
@@ -131,7 +131,7 @@ def make_avatars(
             failures.append(error)
             continue
         report("texture", begin + 0.5 * share)
-        textures = make_textures(predictions, surface, settings.texture, kept)
+        textures = make_textures(predictions, surface, settings.texture, memo)
         report("rig", begin + 0.8 * share)
         mesh, rig, weights = surface.mesh, None, None
         if settings.with_rig and pose is not None:
@@ -170,9 +170,9 @@ def make_avatars(
     return placed
 
 
-def _once(predictions: Predictions, kept: Kept | None) -> Callable[[tuple, Callable[[], T]], T]:
-    """A function (key, compute) -> what compute() gives, taken from `kept` where these predictions were seen before."""
-    if kept is None:
+def _once(predictions: Predictions, memo: Memo | None) -> Callable[[tuple, Callable[[], T]], T]:
+    """A function (key, compute) -> what compute() gives, taken from `memo` where these predictions were seen before."""
+    if memo is None:
         return lambda _key, compute: compute()
     from .common.memo import digest
 
@@ -186,7 +186,7 @@ def _once(predictions: Predictions, kept: Kept | None) -> Callable[[tuple, Calla
         predictions.intrinsics,
     )
     seen = digest(*maps, predictions.image, repr(sorted(predictions.metadata.items())))
-    return lambda key, compute: kept.get((*key, seen), compute)
+    return lambda key, compute: memo.get((*key, seen), compute)
 
 
 def make_scan(predictions: Predictions, name: str = "person", settings: AvatarSettings | None = None) -> Avatar:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.common.errors import SapiensError
-from ..core.common.memo import Kept
+from ..core.common.memo import Memo
 
 if TYPE_CHECKING:
     from ..core.common.progress import Progress
 
-KEPT = Kept()
+KEPT = Memo()
 """Of the photo that the artist works on: this process lives as long as they move sliders."""
 BUILD_SECONDS = 3.0
 """What a build takes after the network, roughly; only the progress bar of a whole run depends on it."""

@@ -10,7 +10,7 @@ quaternions   rotations over time
 colour        sRGB and linear light
 atomic_files  files that are whole or not there
 file_lock     a lock that goes with its process
-memo          results that a slider does not touch
+memo          results that a slider does not touch, bounded by their bytes
 progress      how a long step tells how far it is
 processes     their environment and their streams
 version       of the product

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..common.arrays import Avatar, Camera, MeshData, PartData, RigData, SkinWeights, Textures
 from ..common.errors import SapiensError
-from ..common.memo import Kept, digest
+from ..common.memo import Memo, digest
 from .exr import exr_bytes
 from .png import png_bytes
 
@@ -20,15 +20,15 @@ TEXTURES = ("base_colour_srgb", "mask", "normal_tangent", "roughness", "displace
 """The images of `Textures`."""
 
 
-def save_avatars(avatars: list[Avatar], path: str | Path, kept: Kept | None = None) -> Path:
+def save_avatars(avatars: list[Avatar], path: str | Path, memo: Memo | None = None) -> Path:
     """Write all avatars of one photo to `path`; images that they share are stored once.
 
     Images are also stored as the files that Blender packs, so that Blender, whose window waits meanwhile, need not encode them.
-    `kept`: those that were encoded for a former file are taken from here.
+    `memo`: those that were encoded for a former file are taken from here.
     """
 
     def encoded(pixels: np.ndarray) -> np.ndarray:
-        return _encoded(pixels) if kept is None else kept.get(("image file", digest(pixels)), lambda: _encoded(pixels))
+        return _encoded(pixels) if memo is None else memo.get(("image file", digest(pixels)), lambda: _encoded(pixels))
 
     from safetensors.numpy import save_file
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..common.arrays import MeshData, Textures
 from ..common.colour import byte_image, linear_from_srgb, srgb_bytes_from_linear
 from ..common.errors import SapiensError
-from ..common.memo import Kept, digest
+from ..common.memo import Memo, digest
 from ..common.predictions import Predictions
 from ..surface.materials import roughness_of_label
 from .delight import DelightSettings, delight
@@ -65,13 +65,13 @@ class TextureSettings:
 
 
 def make_textures(
-    predictions: Predictions, surface: Surface, settings: TextureSettings | None = None, kept: Kept | None = None
+    predictions: Predictions, surface: Surface, settings: TextureSettings | None = None, memo: Memo | None = None
 ) -> Textures:
     """Textures of one scanned person.
 
     predictions  the maps of the photo
     surface      that person's surface from `core.surface.scan.make_mesh`: mask, labels, depth, normal and mesh
-    kept         the base colour is taken from here where nothing that it depends on has changed
+    memo         the base colour is taken from here where nothing that it depends on has changed
 
     Returns `Textures` of the size of the photo; nothing in them comes from outside of the person.
     """
@@ -83,12 +83,12 @@ def make_textures(
     def base_colour() -> tuple[np.ndarray, str, np.ndarray | None]:
         return _base_colour(predictions, surface, settings, box, gutter)
 
-    if kept is None:
+    if memo is None:
         colour, source, highlight = base_colour()
     else:
         maps = predictions.image, predictions.albedo, predictions.alpha, predictions.pointmap
         key = digest(*maps, mask, surface.labels, surface.normal, f"{surface.camera}{settings}")
-        colour, source, highlight = kept.get(("base colour", key), base_colour)
+        colour, source, highlight = memo.get(("base colour", key), base_colour)
     roughness = None
     if highlight is not None:
         labels = _labels(surface, box)

@@ -1,13 +1,13 @@
-"""What is kept between builds is what would be made again, and no more of it than wanted."""
+"""What a memo holds between builds is what would be made again, and no more bytes of it than wanted."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from safetensors import safe_open
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
-from sapiens2_avatar.core.common.memo import Kept, digest
+from sapiens2_avatar.core.common.memo import ENTRY, Memo, digest, size_of
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.formats.avatar_file import save_avatars
 from sapiens2_avatar.core.surface.scan import ScanSettings
@@ -23,38 +23,86 @@ def test_digests_tell_contents_types_and_shapes_apart():
     assert digest(x.reshape(3, 4).T) == digest(x.reshape(3, 4).T.copy())
 
 
-def test_only_the_latest_are_kept_and_failures_are_not():
-    kept, made = Kept(2), []
+@dataclass(frozen=True)
+class Made:
+    """A result as stages make them: arrays at several depths."""
 
-    def make(value):
-        made.append(value)
-        return value
+    colour: np.ndarray
+    extra: object = None
 
-    for value in (1, 2, 1, 3, 1, 2):  # 3 pushes 2 out
-        assert kept.get((value,), lambda value=value: make(value)) == value
-    assert made == [1, 2, 3, 2]
+
+def test_the_size_of_a_result_is_that_of_the_memory_it_holds():
+    x = np.zeros(1000, np.uint8)
+    assert size_of(None) == size_of("sentence") == size_of((1, 2.0, {"a": ()})) == ENTRY
+    assert size_of(x) == size_of([x, x]) == size_of(Made(x, {"again": x})) == ENTRY + 1000, "once, however often it is reached"
+    assert size_of(x[:1]) == size_of(x.reshape(10, 100)[3]) == ENTRY + 1000, "a view holds the whole"
+    y = np.zeros((5, 4), np.float32)
+    assert size_of({"made": (Made(x, [y]), Made(y))}) == ENTRY + 1000 + 80
+
+
+def test_the_least_recently_used_go_when_bytes_are_short():
+    made = []
+
+    def array(name: str, size: int):
+        return memo.get(name, lambda: made.append(name) or np.zeros(size - ENTRY, np.uint8))
+
+    memo = Memo(10 * ENTRY)
+    for name, size in (("a", 4), ("b", 3), ("a", 4), ("c", 3)):
+        assert array(name, size * ENTRY).nbytes == (size - 1) * ENTRY
+    assert made == ["a", "b", "c"] and memo.size == 10 * ENTRY, "what just fits stays"
+    array("d", 2 * ENTRY)  # pushes b out, which was used before a
+    assert memo.size == 9 * ENTRY
+    for name in "acd":
+        array(name, 9999)
+    assert made == ["a", "b", "c", "d"]
+    array("b", 3 * ENTRY)  # pushes a out
+    assert memo.size == 8 * ENTRY
+    array("c", 9999)
+    array("a", 5 * ENTRY)  # pushes d and b out
+    assert made == ["a", "b", "c", "d", "b", "a"] and memo.size == 8 * ENTRY
+
+
+def test_what_is_larger_than_all_of_it_pushes_nobody_out():
+    memo, made = Memo(3 * ENTRY), []
+    memo.get("small", lambda: np.zeros(ENTRY, np.uint8))
+    for _ in range(2):
+        assert memo.get("huge", lambda: made.append(1) or np.zeros(2 * ENTRY + 1, np.uint8)).nbytes == 2 * ENTRY + 1
+    assert made == [1, 1] and memo.size == 2 * ENTRY
+    assert memo.get("small", lambda: None) is not None
+
+
+def test_small_results_do_not_grow_without_end():
+    memo = Memo(3 * ENTRY)
+    for i in range(9):
+        memo.get(i, lambda i=i: (i, "no array"))
+    assert memo.size == 3 * ENTRY
+    assert [memo.get(i, lambda: "again") for i in (6, 7, 8)] == [(i, "no array") for i in (6, 7, 8)]
+
+
+def test_a_failure_is_not_a_result():
+    memo = Memo()
     with pytest.raises(ZeroDivisionError):
-        kept.get(("bad",), lambda: 1 // 0)
-    assert kept.get(("bad",), lambda: 5) == 5
+        memo.get("bad", lambda: 1 // 0)
+    assert memo.get("bad", lambda: 5) == memo.get("bad", lambda: 6) == 5
 
 
 def test_another_scale_or_lens_is_another_pose(studio):
     """The first pose that was kept must not come back for other settings."""
     predictions = Predictions.load(studio("body_sit.degraded"))
-    kept = Kept()
+    memo = Memo()
     quick = replace(AvatarSettings(), scan=ScanSettings(resolution="half"), texture=textures.TextureSettings(colour="photo"))
     for change in ({}, {"stature": 1.5}, {"stature": 1.9}, {"distance": 2.0}, {"typed_35mm": 60.0}, {}):
         settings = replace(quick, **change)
-        one, two = (make_avatars(predictions, settings=settings, kept=k)[0] for k in (kept, None))
+        one, two = (make_avatars(predictions, settings=settings, memo=k)[0] for k in (memo, None))
         assert np.array_equal(one.rig.heads, two.rig.heads) and np.array_equal(one.mesh.vertices, two.mesh.vertices), change
         assert one.camera == two.camera and np.array_equal(one.world_from_camera, two.world_from_camera)
 
 
 def test_a_file_is_the_same_with_images_that_were_encoded_before(scan_subjects, tmp_path):
     predictions, _ = scan_subjects.sphere(80)
-    kept = Kept()
+    memo = Memo()
     made = make_avatars(predictions, settings=AvatarSettings(with_rig=False))
-    files = [save_avatars(made, tmp_path / str(i), k) for i, k in enumerate((None, kept, kept))]
+    files = [save_avatars(made, tmp_path / str(i), k) for i, k in enumerate((None, memo, memo))]
     contents = []
     for path in files:  # not byte by byte: the library writes the strings of the header in any order
         with safe_open(path, framework="np") as file:
@@ -70,20 +118,21 @@ def test_a_slider_repeats_only_what_depends_on_it(scan_subjects, monkeypatch):
     calls = []
     original = textures.delight
     monkeypatch.setattr(textures, "delight", lambda *arguments: calls.append(1) or original(*arguments))
-    kept, base = Kept(), AvatarSettings(with_rig=False)
+    memo, base = Memo(), AvatarSettings(with_rig=False)
     for refine in (0.2, 0.9):
         settings = replace(base, scan=ScanSettings(refine=refine))
-        with_it, without = (make_avatars(predictions, settings=settings, kept=k)[0] for k in (kept, None))
+        with_it, without = (make_avatars(predictions, settings=settings, memo=k)[0] for k in (memo, None))
         assert np.array_equal(with_it.textures.base_colour_srgb, without.textures.base_colour_srgb)
         assert np.array_equal(with_it.mesh.vertices, without.mesh.vertices)
     assert len(calls) == 3, "once for both with, each time without"
     brighter = replace(predictions, image=predictions.image + np.uint8(9))
-    for change, photo, more in (
-        ({}, brighter, 1),
-        ({"scan": ScanSettings(resolution="half")}, predictions, 1),
-        ({"texture": textures.TextureSettings(gutter=9)}, predictions, 1),
-        ({}, predictions, 0),
+    for changed, options, count in (
+        (brighter, {}, 4),  # another photo
+        (predictions, {"scan": ScanSettings(resolution="half")}, 5),  # another surface
+        (predictions, {"texture": textures.TextureSettings(gutter=9)}, 6),  # other settings of the texture
+        (predictions, {"texture": textures.TextureSettings(gutter=9)}, 6),
+        (brighter, {}, 6),  # the first ones are still there
+        (predictions, {"typed_35mm": 60.0}, 7),  # another lens
     ):
-        calls.clear()
-        make_avatars(photo, settings=replace(base, **change), kept=kept)
-        assert len(calls) == more, change
+        make_avatars(changed, settings=replace(base, **options), memo=memo)
+        assert len(calls) == count, options
