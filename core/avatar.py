@@ -4,35 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from .common.arrays import Avatar, Camera, MeshData, Pose, RigData, SkinWeights
+from .capture.camera import CameraEstimate, estimate_camera, scale_to_distance, scale_to_stature, scaled
+from .capture.ground import place
+from .capture.matte import follow_photo
+from .capture.people import Person, find_people
+from .common.arrays import Avatar, Camera, MeshData, Pose, RigData, SkinWeights, Textures
 from .common.errors import SapiensError
+from .common.memo import Memo, digest
 from .common.predictions import Predictions
 from .common.progress import Progress
-from .surface.scan import ScanSettings
-from .texture.textures import TextureSettings
-
-if TYPE_CHECKING:
-    from .common.memo import Memo
-    from .pose.lift import PoseSettings
-    from .rig.metarig import RigSettings
+from .pose.lift import PoseSettings, lift_pose
+from .rig.metarig import RigSettings, make_rig
+from .rig.rest_pose import rest_avatar
+from .rig.skin_weights import skin
+from .surface.body_parts import make_parts
+from .surface.scan import ScanSettings, Surface, make_mesh
+from .texture.textures import TextureSettings, bake_textures, make_textures
+from .texture.uv_atlas import make_atlas
 
 T = TypeVar("T")
-
-
-def _default_pose_settings() -> PoseSettings:
-    from .pose.lift import PoseSettings
-
-    return PoseSettings()
-
-
-def _default_rig_settings() -> RigSettings:
-    from .rig.metarig import RigSettings
-
-    return RigSettings()
 
 
 @dataclass(frozen=True)
@@ -49,8 +43,8 @@ class AvatarSettings:
 
     scan: ScanSettings = field(default_factory=ScanSettings)
     texture: TextureSettings = field(default_factory=TextureSettings)
-    pose: PoseSettings = field(default_factory=_default_pose_settings)
-    rig: RigSettings = field(default_factory=_default_rig_settings)
+    pose: PoseSettings = field(default_factory=PoseSettings)
+    rig: RigSettings = field(default_factory=RigSettings)
     with_rig: bool = True
     focal_35mm: float | None = None
     typed_35mm: float | None = None
@@ -76,106 +70,91 @@ def make_avatars(
     `progress(stage, fraction)` is called before each stage with the share of the work that is done. `memo` holds what former
     calls made, so that a slider repeats only what depends on it; the result is the same without it.
     """
-    from .capture.camera import estimate_camera, scale_to_distance, scale_to_stature, scaled
-    from .capture.ground import place
-    from .capture.matte import follow_photo
-    from .capture.people import find_people
-    from .surface.body_parts import make_parts
-    from .surface.scan import make_mesh
-    from .texture.textures import bake_textures, make_textures
-    from .texture.uv_atlas import make_atlas
-
-    settings = settings or AvatarSettings()
-    report = progress or (lambda stage, fraction: None)
     if predictions.pointmap is None:
         raise SapiensError(f"{name} has no pointmap, so there is no surface.", "Run the pointmap task on the photo first.")
-
-    report("camera", 0.0)
-    once = _once(predictions, memo)
-    lens = {"focal_35mm": settings.focal_35mm, "typed_35mm": settings.typed_35mm}
-    estimate = once(("camera", repr(lens)), lambda: estimate_camera(predictions, **lens))
-    camera = estimate.camera
-    if (matte := predictions.alpha) is not None:
-        predictions = replace(predictions, alpha=once(("matte",), lambda: follow_photo(matte, predictions.image)))
-    boxes = predictions.boxes if predictions.boxes is not None and len(predictions.boxes) else None
-    people = once(("people",), lambda: find_people(_labels(predictions), boxes))
-    if not people:
-        raise SapiensError(f"No person was found in {name}.", "Choose a photo of a person, or draw a box around them.")
+    build = _Build.of(predictions, name, settings or AvatarSettings(), progress, memo)
+    build.report("camera", 0.0)
+    estimate = _camera(build, predictions)
+    predictions = _with_true_border(build, predictions)
+    people = _people(build, predictions)
     # Everybody shares the camera and the world: who fills most of the photo says how large it is and where its ground is.
     lead = max(range(len(people)), key=lambda i: int(people[i].mask.sum()))
-
-    if settings.distance is not None:
-        predictions = scaled(predictions, scale_to_distance(predictions, people[lead].mask, settings.distance))
-
-    report("pose", 0.05)
-    lift = settings.with_rig or settings.stature is not None
-
-    def lifted(maps: Predictions, person: int, scale: object) -> tuple[Pose | None, tuple[str, ...]]:
-        return once(("pose", person, repr((camera, settings.pose, scale))), lambda: _pose(maps, person, camera, settings))
-
-    poses = [lifted(predictions, i, settings.distance) if lift else (None, ()) for i in range(len(people))]
-    if settings.stature is not None:
-        if (pose := poses[lead][0]) is None:
-            raise SapiensError(f"The height of the person in {name} could not be estimated.", "Leave the stature out.")
-        predictions = scaled(predictions, scale_to_stature(pose, settings.stature))
-        poses = [lifted(predictions, i, ("stature", settings.stature)) for i in range(len(people))]
-
-    made: dict[int, Avatar] = {}
-    failures: list[SapiensError] = []
-    for i, (person, (pose, notes)) in enumerate(zip(people, poses, strict=True)):
-        begin, share = 0.2 + 0.8 * i / len(people), 0.8 / len(people)
-        report("scan", begin)
-        try:
-            surface = make_mesh(predictions, camera, person.mask, settings.scan)
-        except SapiensError as error:  # one of several people has no surface: the others are still worth having
-            failures.append(error)
-            continue
-        report("texture", begin + 0.5 * share)
-        textures = make_textures(predictions, surface, settings.texture, memo)
-        report("rig", begin + 0.8 * share)
-        mesh, rig, weights = surface.mesh, None, None
-        if settings.with_rig and pose is not None:
-            mesh, rig, weights = _rigged(pose, mesh, settings)
-        mesh = replace(mesh, atlas=make_atlas(mesh).uvs)
-        if settings.texture.bake:
-            textures = bake_textures(textures, surface.normal, mesh, settings.texture)
-        made[i] = Avatar(
-            name=name if len(people) == 1 else f"{name} {i + 1}",
-            camera=camera,
-            world_from_camera=np.eye(4),
-            mesh=mesh,
-            textures=textures,
-            image=predictions.image,
-            rig=rig,
-            weights=weights,
-            notes=(*estimate.notes, *surface.notes, *notes),
-            parts=make_parts(mesh),
-            focal_lengths=estimate.candidates,
-        )
-    if not made:
-        raise failures[0]
-    lead = lead if lead in made else next(iter(made))
-    missed = (f"{len(failures)} of {len(people)} people have no surface: {failures[0].message}",) if failures else ()
-    placement = place(poses[lead][0], made[lead].mesh.vertices, settings.keep_camera_frame)
-    placed = [
-        replace(a, world_from_camera=placement.world_from_camera, notes=(*a.notes, *placement.notes, *missed))
-        for a in made.values()
-    ]
-    if settings.rig.rest != "photo":
-        from .rig.rest_pose import rest_avatar
-
-        report("rest pose", 0.95)
-        placed = [rest_avatar(a, settings.rig.rest, not settings.keep_camera_frame) for a in placed]
-    report("done", 1.0)
-    return placed
+    predictions = _at_distance(build, predictions, people[lead])
+    build.report("pose", 0.05)
+    predictions, poses = _poses(build, predictions, estimate.camera, len(people), lead)
+    made, missed = _avatars(build, predictions, estimate, people, poses)
+    avatars = _at_rest(build, _placed(build, made, poses, lead, missed))
+    build.report("done", 1.0)
+    return avatars
 
 
-def _once(predictions: Predictions, memo: Memo | None) -> Callable[[tuple, Callable[[], T]], T]:
-    """A function (key, compute) -> what compute() gives, taken from `memo` where these predictions were seen before."""
-    if memo is None:
-        return lambda _key, compute: compute()
-    from .common.memo import digest
+def make_scan(predictions: Predictions, name: str = "person", settings: AvatarSettings | None = None) -> Avatar:
+    """The scan of the largest person, without a rig: mesh, textures and camera as numpy arrays. Errors as `make_avatars`."""
+    made = make_avatars(predictions, name, replace(settings or AvatarSettings(), with_rig=False))
+    return max(made, key=lambda avatar: len(avatar.mesh.vertices))
 
+
+@dataclass(frozen=True)
+class CacheKey:
+    """All that the result of a stage depends on: equal keys, equal results. What a stage does not look at has its default.
+
+    stage        which result
+    predictions  `digest` of the maps, the photo and the metadata that the build began with
+    lens         focal lengths in millimetres for 35 mm film: of the EXIF, and typed
+    person       index, from left to right
+    camera       that the result was made for
+    pose         settings of that stage
+    distance, stature  metres, what the pointmap was scaled to; None = to neither
+    """
+
+    stage: str
+    predictions: str
+    lens: tuple[float | None, float | None] = (None, None)
+    person: int | None = None
+    camera: Camera | None = None
+    pose: PoseSettings | None = None
+    distance: float | None = None
+    stature: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Build:
+    """What all stages of one call share; seen: the `digest` of its predictions, empty without a memo."""
+
+    name: str
+    settings: AvatarSettings
+    report: Progress
+    memo: Memo | None
+    seen: str
+
+    @classmethod
+    def of(
+        cls, predictions: Predictions, name: str, settings: AvatarSettings, progress: Progress | None, memo: Memo | None
+    ) -> _Build:
+        def unheard(_stage: str, _fraction: float) -> None:
+            """Nobody asked."""
+
+        return cls(name, settings, progress or unheard, memo, "" if memo is None else _digest(predictions))
+
+    def once(self, key: CacheKey, compute: Callable[[], T]) -> T:
+        """What `compute` gives, taken from the memo where it was computed for an equal key before."""
+        return compute() if self.memo is None else self.memo.get(key, compute)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lifted:
+    """The pose of one person, and why there is none."""
+
+    pose: Pose | None = None
+    problem: str = ""
+
+    def notes(self, settings: AvatarSettings) -> tuple[str, ...]:
+        """What there is to say about it, if a rig was asked for."""
+        doubt = self.pose.doubt if self.pose is not None and settings.with_rig else ""
+        return tuple(filter(None, (self.problem, doubt)))
+
+
+def _digest(predictions: Predictions) -> str:
     maps = (
         predictions.pointmap,
         predictions.normal,
@@ -185,14 +164,30 @@ def _once(predictions: Predictions, memo: Memo | None) -> Callable[[tuple, Calla
         predictions.boxes,
         predictions.intrinsics,
     )
-    seen = digest(*maps, predictions.image, repr(sorted(predictions.metadata.items())))
-    return lambda key, compute: memo.get((*key, seen), compute)
+    return digest(*maps, predictions.image, repr(sorted(predictions.metadata.items())))
 
 
-def make_scan(predictions: Predictions, name: str = "person", settings: AvatarSettings | None = None) -> Avatar:
-    """The scan of the largest person, without a rig: mesh, textures and camera as numpy arrays. Errors as `make_avatars`."""
-    made = make_avatars(predictions, name, replace(settings or AvatarSettings(), with_rig=False))
-    return max(made, key=lambda avatar: len(avatar.mesh.vertices))
+def _camera(build: _Build, predictions: Predictions) -> CameraEstimate:
+    """The lens, of what is known about it."""
+    exif, typed = build.settings.focal_35mm, build.settings.typed_35mm
+    key = CacheKey("camera", build.seen, lens=(exif, typed))
+    return build.once(key, lambda: estimate_camera(predictions, focal_35mm=exif, typed_35mm=typed))
+
+
+def _with_true_border(build: _Build, predictions: Predictions) -> Predictions:
+    """The predictions with the border of their matte where the photo has it."""
+    if (matte := predictions.alpha) is None:
+        return predictions
+    return replace(predictions, alpha=build.once(CacheKey("matte", build.seen), lambda: follow_photo(matte, predictions.image)))
+
+
+def _people(build: _Build, predictions: Predictions) -> list[Person]:
+    """Everybody in the photo, from left to right; at least one."""
+    boxes = predictions.boxes if predictions.boxes is not None and len(predictions.boxes) else None
+    people = build.once(CacheKey("people", build.seen), lambda: find_people(_labels(predictions), boxes))
+    if not people:
+        raise SapiensError(f"No person was found in {build.name}.", "Choose a photo of a person, or draw a box around them.")
+    return people
 
 
 def _labels(predictions: Predictions) -> np.ndarray:
@@ -207,26 +202,114 @@ def _labels(predictions: Predictions) -> np.ndarray:
     return np.where(solid, np.uint8(1), np.uint8(0))
 
 
-def _pose(predictions: Predictions, person: int, camera: Camera, settings: AvatarSettings) -> tuple[Pose | None, tuple[str, ...]]:
-    """The pose, with what is doubtful about it, or None and the reason why there is none: a scan without a rig is still worth having."""
-    from .pose.lift import lift_pose
+def _at_distance(build: _Build, predictions: Predictions, person: Person) -> Predictions:
+    """The predictions scaled so that the person is at the measured distance, if there is one."""
+    if build.settings.distance is None:
+        return predictions
+    return scaled(predictions, scale_to_distance(predictions, person.mask, build.settings.distance))
 
+
+def _poses(build: _Build, predictions: Predictions, camera: Camera, people: int, lead: int) -> tuple[Predictions, list[_Lifted]]:
+    """Everybody's pose, and the predictions scaled to the stature of person `lead`, if one is known; poses are lifted where they are needed."""
+    settings = build.settings
+    if not settings.with_rig and settings.stature is None:
+        return predictions, [_Lifted()] * people
+
+    def lifted(maps: Predictions, stature: float | None) -> list[_Lifted]:
+        key = CacheKey("pose", build.seen, camera=camera, pose=settings.pose, distance=settings.distance, stature=stature)
+        return [build.once(replace(key, person=i), lambda i=i: _lift(maps, i, camera, settings.pose)) for i in range(people)]
+
+    poses = lifted(predictions, None)
+    if settings.stature is None:
+        return predictions, poses
+    if (pose := poses[lead].pose) is None:
+        raise SapiensError(f"The height of the person in {build.name} could not be estimated.", "Leave the stature out.")
+    predictions = scaled(predictions, scale_to_stature(pose, settings.stature))
+    return predictions, lifted(predictions, settings.stature)
+
+
+def _lift(predictions: Predictions, person: int, camera: Camera, settings: PoseSettings) -> _Lifted:
+    """The pose, or the reason why there is none: a scan without a rig is still worth having."""
     if predictions.keypoints is None:
-        return None, ("No rig: the predictions hold no keypoints.",)
+        return _Lifted(problem="No rig: the predictions hold no keypoints.")
     if person >= len(predictions.keypoints):
-        return None, (f"No rig: the predictions hold keypoints of {len(predictions.keypoints)} people only.",)
+        return _Lifted(problem=f"No rig: the predictions hold keypoints of {len(predictions.keypoints)} people only.")
     try:
-        pose = lift_pose(predictions, person=person, camera=camera, settings=settings.pose)
-        return pose, ((pose.doubt,) if pose.doubt and settings.with_rig else ())
+        return _Lifted(lift_pose(predictions, person=person, camera=camera, settings=settings))
     except SapiensError as error:
-        return None, (f"No rig: {error}",)
+        return _Lifted(problem=f"No rig: {error}")
 
 
-def _rigged(pose: Pose, mesh: MeshData, settings: AvatarSettings) -> tuple[MeshData, RigData, SkinWeights]:
+def _avatars(
+    build: _Build, predictions: Predictions, estimate: CameraEstimate, people: list[Person], poses: list[_Lifted]
+) -> tuple[dict[int, Avatar], tuple[str, ...]]:
+    """Index of a person -> their avatar, not placed yet, and a note if somebody has no surface. Raises SapiensError if nobody has one."""
+    made: dict[int, Avatar] = {}
+    failures: list[SapiensError] = []
+    for i, (person, lifted) in enumerate(zip(people, poses, strict=True)):
+        begin, share = 0.2 + 0.8 * i / len(people), 0.8 / len(people)
+        build.report("scan", begin)
+        try:
+            surface = make_mesh(predictions, estimate.camera, person.mask, build.settings.scan)
+        except SapiensError as error:  # one of several people has no surface: the others are still worth having
+            failures.append(error)
+            continue
+        build.report("texture", begin + 0.5 * share)
+        textures = make_textures(predictions, surface, build.settings.texture, build.memo)
+        build.report("rig", begin + 0.8 * share)
+        avatar = _avatar(build, predictions, estimate, surface, textures, lifted)
+        made[i] = avatar if len(people) == 1 else replace(avatar, name=f"{build.name} {i + 1}")
+    if not made:
+        raise failures[0]
+    return made, (f"{len(failures)} of {len(people)} people have no surface: {failures[0].message}",) if failures else ()
+
+
+def _avatar(
+    build: _Build, predictions: Predictions, estimate: CameraEstimate, surface: Surface, textures: Textures, lifted: _Lifted
+) -> Avatar:
+    """The surface of one person with rig, atlas and parts; the world is the camera's own space."""
+    settings = build.settings
+    mesh, rig, weights = surface.mesh, None, None
+    if settings.with_rig and lifted.pose is not None:
+        mesh, rig, weights = _rigged(lifted.pose, mesh, settings.rig)
+    mesh = replace(mesh, atlas=make_atlas(mesh).uvs)
+    if settings.texture.bake:
+        textures = bake_textures(textures, surface.normal, mesh, settings.texture)
+    return Avatar(
+        name=build.name,
+        camera=estimate.camera,
+        world_from_camera=np.eye(4),
+        mesh=mesh,
+        textures=textures,
+        image=predictions.image,
+        rig=rig,
+        weights=weights,
+        notes=(*estimate.notes, *surface.notes, *lifted.notes(settings)),
+        parts=make_parts(mesh),
+        focal_lengths=estimate.candidates,
+    )
+
+
+def _rigged(pose: Pose, mesh: MeshData, settings: RigSettings) -> tuple[MeshData, RigData, SkinWeights]:
     """The mesh, cut open where parts of the body only touch, its rig and its weights."""
-    from .rig.metarig import make_rig
-    from .rig.skin_weights import skin
-
-    rig = replace(make_rig(pose, settings.rig), doubt=pose.doubt)
+    rig = replace(make_rig(pose, settings), doubt=pose.doubt)
     mesh, weights = skin(mesh, rig)
     return mesh, rig, weights
+
+
+def _placed(build: _Build, made: dict[int, Avatar], poses: list[_Lifted], lead: int, notes: tuple[str, ...]) -> list[Avatar]:
+    """Everybody in the world that person `lead` stands on the ground of, or the first with a surface if that one has none; notes are added."""
+    lead = lead if lead in made else next(iter(made))
+    placement = place(poses[lead].pose, made[lead].mesh.vertices, build.settings.keep_camera_frame)
+    return [
+        replace(avatar, world_from_camera=placement.world_from_camera, notes=(*avatar.notes, *placement.notes, *notes))
+        for avatar in made.values()
+    ]
+
+
+def _at_rest(build: _Build, avatars: list[Avatar]) -> list[Avatar]:
+    """The avatars with the rest pose that was asked for; they still stand as in the photo."""
+    if build.settings.rig.rest == "photo":
+        return avatars
+    build.report("rest pose", 0.95)
+    return [rest_avatar(avatar, build.settings.rig.rest, not build.settings.keep_camera_frame) for avatar in avatars]

@@ -86,6 +86,21 @@ def test_a_failure_is_not_a_result():
     assert memo.get("bad", lambda: 5) == memo.get("bad", lambda: 6) == 5
 
 
+def test_the_doubt_about_a_pose_is_said_with_a_rig_only(studio):
+    """A build for the stature alone comes first; the pose that it leaves in the memo is the one of a build with a rig."""
+    predictions = Predictions.load(studio("body_sit.degraded"))
+    doubted = replace(predictions, keypoints=predictions.keypoints * np.array([1, 1, 0.4], np.float32))
+    quick = replace(
+        AvatarSettings(stature=1.7), scan=ScanSettings(resolution="half"), texture=textures.TextureSettings(colour="photo")
+    )
+    memo = Memo()
+    for with_rig in (False, True):
+        settings = replace(quick, with_rig=with_rig)
+        one, two = (make_avatars(doubted, settings=settings, memo=k)[0] for k in (memo, None))
+        assert one.notes == two.notes
+        assert any("unsure" in note for note in one.notes) == with_rig
+
+
 def test_another_scale_or_lens_is_another_pose(studio):
     """The first pose that was kept must not come back for other settings."""
     predictions = Predictions.load(studio("body_sit.degraded"))
