@@ -2,6 +2,7 @@
 
 arrays        the arrays that travel between stages, and what each axis means
 predictions   what a network saw in one photo, and its file
+containers    arrays and strings in one file
 spaces        the coordinate spaces, and the only sign flips
 landmarks     names: 308 keypoints, 29 body parts, 68 joints
 errors        the one error that reaches people: a sentence and the next step

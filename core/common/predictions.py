@@ -1,12 +1,7 @@
-"""The predictions file: one safetensors file per photo. It is untrusted input: every flaw ends in a SapiensError.
-
-Written byte for byte the same for the same predictions: keys sorted, no clock. safetensors' own writer orders the metadata
-at random, so the header is written here (8 bytes little-endian length, JSON padded with spaces to a multiple of 8, data).
-"""
+"""What a network saw in one photo, and its file: one container per photo (`core.common.containers`), which others write too."""
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from .arrays import check_arrays
-from .atomic_files import atomic_write
+from .containers import Format, fitting, read_container, write_container
 from .errors import SapiensError
 
 FORMAT = "sapiens2-predictions"
 VERSION = 1
-SAFETENSORS_TYPES = {"uint8": "U8", "float16": "F16", "float32": "F32"}
 
 # key -> types that the file may hold; an array of another type is written as the first
 TYPES = {
@@ -35,6 +29,7 @@ TYPES = {
 }
 CLASSES = 29
 AGAIN = "Run the photo again, or check that the whole file was copied."
+FILE = Format(FORMAT, VERSION, "predictions", AGAIN, "Choose a file that `predict` wrote.", anonymous=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,35 +101,13 @@ def save_predictions(predictions: Predictions, path: str | Path) -> Path:
     Keys, shapes and types are those of the design's contract; `normal` is stored as float16.
     Raises SapiensError when the file cannot be written (no permission, full disk, missing folder).
     """
-    path = Path(path)
     arrays = {}
     for key, types in TYPES.items():
         array = getattr(predictions, key)
         if array is not None:
             wanted = array.dtype.name if array.dtype.name in types else types[0]
-            little = np.dtype(wanted).newbyteorder("<")
-            arrays[key] = np.ascontiguousarray(array, little)
-    metadata = {"format": FORMAT, "version": str(VERSION)} | {str(k): str(v) for k, v in predictions.metadata.items()}
-    header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
-    offset = 0
-    # Wide types first keep every tensor aligned to its own size, which readers that map the file rely on.
-    order = sorted(arrays, key=lambda key: (-arrays[key].itemsize, key))
-    for key in order:
-        array = arrays[key]
-        header[key] = {
-            "dtype": SAFETENSORS_TYPES[array.dtype.name],
-            "shape": list(array.shape),
-            "data_offsets": [offset, offset + array.nbytes],
-        }
-        offset += array.nbytes
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
-    text += b" " * (-len(text) % 8)
-    with atomic_write(path) as file:
-        file.write(len(text).to_bytes(8, "little"))
-        file.write(text)
-        for key in order:
-            file.write(arrays[key].data)
-    return path
+            arrays[key] = array.astype(wanted, copy=False)
+    return write_container(path, FILE, arrays, {str(k): str(v) for k, v in predictions.metadata.items()})
 
 
 def load_predictions(path: str | Path) -> Predictions:
@@ -143,14 +116,8 @@ def load_predictions(path: str | Path) -> Predictions:
     Raises SapiensError for a file that is missing, truncated, not safetensors, not predictions, of wrong shapes or types,
     or whose maps hold no value at all.
     """
-    path = Path(path)
-    arrays, metadata = _read(path)
-    name = path.name
-    if metadata.get("format", FORMAT) != FORMAT:
-        raise SapiensError(f"{name} is a {metadata['format']} file, not predictions.", "Choose a file that `predict` wrote.")
-    version = metadata.get("version", str(VERSION))
-    if version.split(".")[0].isdigit() and int(version.split(".")[0]) > VERSION:
-        raise SapiensError(f"{name} was written by a newer version (format {version[:20]}).", "Update Sapiens2 Avatar.")
+    read = read_container(path, FILE, TYPES.__contains__)
+    name, arrays = Path(path).name, read.arrays
     if "image" not in arrays:
         raise SapiensError(f"{name} holds no predictions: it has no image.", "Choose a file that `predict` wrote, or a photo.")
     for key in arrays:
@@ -158,38 +125,10 @@ def load_predictions(path: str | Path) -> Predictions:
     keypoints = arrays.get("keypoints")
     if keypoints is not None and keypoints.ndim == 2:
         arrays["keypoints"] = keypoints[None]
-    try:
-        predictions = Predictions(**arrays, metadata=metadata)
-    except SapiensError as error:
-        raise SapiensError(f"{name} does not fit together: {error.message}", AGAIN) from error
+    with fitting(path, FILE):
+        predictions = Predictions(**arrays, metadata=read.strings)
     _check_values(name, predictions)
     return predictions
-
-
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The contract's arrays in a safetensors file and its metadata; other keys are left alone."""
-    from safetensors import SafetensorError, safe_open
-
-    if path.is_dir():
-        raise SapiensError(f"{path} is a folder, not a predictions file.", "Choose a .safetensors file in it.")
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            return {key: file.get_tensor(key) for key in file.keys() if key in TYPES}, metadata  # noqa: SIM118 (no dict)
-    except FileNotFoundError as error:
-        raise SapiensError(f"{path} does not exist.", "Check the name.") from error
-    except PermissionError as error:
-        raise SapiensError(f"No permission to read {path}.", "Change the rights of the file.") from error
-    except (SafetensorError, OSError, TypeError, ValueError, KeyError, AttributeError) as error:
-        # TypeError, KeyError, AttributeError: numpy has no such type (bfloat16, float8), depending on the version.
-        raise SapiensError(f"{path.name} is not a whole safetensors file ({_short(error)}).", AGAIN) from error
-    except MemoryError as error:
-        raise SapiensError(f"{path.name} does not fit into memory.", "Close other programs or use a smaller photo.") from error
-
-
-def _short(error: Exception) -> str:
-    """The first line of an error of another library, for use inside a sentence."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120].rstrip(".")
 
 
 def _converted(name: str, key: str, array: np.ndarray) -> np.ndarray:

@@ -1,20 +1,21 @@
-"""Avatars on disk: how the worker hands its arrays to Blender. One safetensors file, read with numpy alone."""
+"""Avatars on disk: how the worker hands its arrays to Blender. One container (`core.common.containers`), read with numpy alone."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..common.arrays import Avatar, Camera, MeshData, PartData, RigData, SkinWeights, Textures
-from ..common.errors import SapiensError
+from ..common.containers import Container, Format, fitting, read_container, write_container
 from ..common.memo import Memo, digest
 from .exr import exr_bytes
 from .png import png_bytes
 
-FORMAT = "sapiens2-avatars"
+FILE = Format("sapiens2-avatars", 1, "avatars", "Build them again from the photo or its predictions.")
 GROUPS = {"mesh": MeshData, "textures": Textures, "rig": RigData, "weights": SkinWeights, "parts": PartData}
 TEXTURES = ("base_colour_srgb", "mask", "normal_tangent", "roughness", "displacement")
 """The images of `Textures`."""
@@ -30,12 +31,10 @@ def save_avatars(avatars: list[Avatar], path: str | Path, memo: Memo | None = No
     def encoded(pixels: np.ndarray) -> np.ndarray:
         return _encoded(pixels) if memo is None else memo.get(("image file", digest(pixels)), lambda: _encoded(pixels))
 
-    from safetensors.numpy import save_file
-
     tensors: dict[str, np.ndarray] = {}
     records = []
     for i, avatar in enumerate(avatars):
-        tensors[f"{i}.world_from_camera"] = np.ascontiguousarray(avatar.world_from_camera, np.float64)
+        tensors[f"{i}.world_from_camera"] = avatar.world_from_camera.astype(np.float64)
         record: dict = {
             "name": avatar.name,
             "camera": asdict(avatar.camera),
@@ -51,7 +50,7 @@ def save_avatars(avatars: list[Avatar], path: str | Path, memo: Memo | None = No
             for f in fields(value):
                 item = getattr(value, f.name)
                 if isinstance(item, np.ndarray):
-                    tensors[f"{i}.{group}.{f.name}"] = np.ascontiguousarray(item)
+                    tensors[f"{i}.{group}.{f.name}"] = item
                 elif item is not None:
                     record["groups"][group][f.name] = item
         for name in TEXTURES:
@@ -60,11 +59,9 @@ def save_avatars(avatars: list[Avatar], path: str | Path, memo: Memo | None = No
                 tensors[f"{i}.encoded.{name}"] = encoded(pixels)
         records.append(record)
     if avatars:
-        tensors["image"] = np.ascontiguousarray(avatars[0].image)
+        tensors["image"] = avatars[0].image
         tensors["encoded.image"] = encoded(avatars[0].image)
-    path = Path(path)
-    save_file(tensors, path, {"format": FORMAT, "avatars": json.dumps(records)})
-    return path
+    return write_container(path, FILE, tensors, {"avatars": json.dumps(records)})
 
 
 def _encoded(pixels: np.ndarray) -> np.ndarray:
@@ -74,37 +71,27 @@ def _encoded(pixels: np.ndarray) -> np.ndarray:
 
 def load_avatars(path: str | Path) -> list[Avatar]:
     """Read what `save_avatars` wrote. Raises SapiensError for any other file."""
-    from safetensors import SafetensorError, safe_open
+    read = read_container(path, FILE)
+    with fitting(path, FILE):
+        return [_avatar(read, i, record) for i, record in enumerate(json.loads(read.strings["avatars"]))]
 
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise SapiensError(
-                    f"{Path(path).name} does not hold avatars.", "Build them again from the photo or its predictions."
-                )
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no dict)
-    except (SafetensorError, OSError) as error:
-        raise SapiensError(f"{Path(path).name} could not be read: {error}.", "Build the avatar again.") from error
-    avatars = []
-    for i, record in enumerate(json.loads(metadata["avatars"])):
-        groups = {}
-        for group, values in record["groups"].items():
-            prefix = f"{i}.{group}."
-            arrays = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-            scalars = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-            groups[group] = GROUPS[group](**arrays, **scalars)
-        files = {"image": "encoded.image"} | {name: f"{i}.encoded.{name}" for name in TEXTURES}
-        avatars.append(
-            Avatar(
-                name=record["name"],
-                camera=Camera(**record["camera"]),
-                world_from_camera=tensors[f"{i}.world_from_camera"],
-                image=tensors["image"],
-                notes=tuple(record["notes"]),
-                focal_lengths=record["focal_lengths"],
-                encoded={name: tensors[key] for name, key in files.items() if key in tensors},
-                **groups,
-            )
-        )
-    return avatars
+
+def _avatar(read: Container, i: int, record: dict[str, Any]) -> Avatar:
+    """Avatar i of a file, whose record holds what is no array."""
+    groups = {}
+    for group, values in record["groups"].items():
+        prefix = f"{i}.{group}."
+        arrays = {key.removeprefix(prefix): value for key, value in read.arrays.items() if key.startswith(prefix)}
+        scalars = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        groups[group] = GROUPS[group](**arrays, **scalars)
+    files = {"image": "encoded.image"} | {name: f"{i}.encoded.{name}" for name in TEXTURES}
+    return Avatar(
+        name=record["name"],
+        camera=Camera(**record["camera"]),
+        world_from_camera=read.arrays[f"{i}.world_from_camera"],
+        image=read.arrays["image"],
+        notes=tuple(record["notes"]),
+        focal_lengths=record["focal_lengths"],
+        encoded={name: read.arrays[key] for name, key in files.items() if key in read.arrays},
+        **groups,
+    )

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from safetensors import safe_open
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.common.memo import ENTRY, Memo, digest, size_of
@@ -118,14 +117,7 @@ def test_a_file_is_the_same_with_images_that_were_encoded_before(scan_subjects, 
     memo = Memo()
     made = make_avatars(predictions, settings=AvatarSettings(with_rig=False))
     files = [save_avatars(made, tmp_path / str(i), k) for i, k in enumerate((None, memo, memo))]
-    contents = []
-    for path in files:  # not byte by byte: the library writes the strings of the header in any order
-        with safe_open(path, framework="np") as file:
-            contents.append((file.metadata(), {name: file.get_tensor(name) for name in file.keys()}))  # noqa: SIM118
-    for strings, arrays in contents[1:]:
-        assert strings == contents[0][0]
-        assert arrays.keys() == contents[0][1].keys()
-        assert all(np.array_equal(array, contents[0][1][name]) for name, array in arrays.items())
+    assert len({path.read_bytes() for path in files}) == 1
 
 
 def test_a_slider_repeats_only_what_depends_on_it(scan_subjects, monkeypatch):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core.common.arrays import Pose
+from sapiens2_avatar.core.common.containers import Format, read_container, write_container
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
-from sapiens2_avatar.core.formats.clip_files import ClipPoses, load_clip_poses, load_take, save_clip_poses, save_take
+from sapiens2_avatar.core.formats.clip_files import POSES, ClipPoses, load_clip_poses, load_take, save_clip_poses, save_take
 from sapiens2_avatar.core.motion.take import Take
 
 
@@ -64,9 +65,34 @@ def test_takes_come_back_with_all_they_hold(tmp_path: Path) -> None:
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     save_take(take(), tmp_path / "take")
-    with pytest.raises(SapiensError, match="take does not hold a clip's motion"):
+    with pytest.raises(SapiensError, match="take is a sapiens2-take file, not the poses of a clip"):
         load_clip_poses(tmp_path / "take")
-    (tmp_path / "torn").write_bytes((tmp_path / "take").read_bytes()[:200])
-    for name in ("torn", "none"):
-        with pytest.raises(SapiensError, match=f"{name} could not be read"):
+    (tmp_path / "cut").write_bytes((tmp_path / "take").read_bytes()[:200])
+    for name, sentence in (("cut", "cut is not a whole safetensors file"), ("none", "none does not exist")):
+        with pytest.raises(SapiensError, match=sentence) as caught:
             load_take(tmp_path / name)
+        assert caught.value.hint
+
+
+def changed(path: Path, kind: Format, change) -> Path:
+    """The same file with other content: `change` edits its arrays and strings."""
+    whole = read_container(path, kind)
+    change(whole.arrays, whole.strings)
+    return write_container(path, kind, whole.arrays, whole.strings)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda arrays, _: arrays.pop("stature"), "not whole: it lacks stature"),
+        (lambda _, strings: strings.pop("fps"), "not whole: it lacks fps"),
+        (lambda _, strings: strings.update(notes="[1, "), "does not fit together"),
+        (lambda _, strings: strings.update(count="1"), "does not fit together"),
+        (lambda arrays, _: arrays.update(seen=arrays["confidence"]), "does not fit together: Pose.seen"),
+    ],
+)
+def test_poses_that_do_not_fit_together_are_the_fault_of_the_file(tmp_path: Path, change, sentence: str) -> None:
+    path = save_clip_poses(ClipPoses([[pose(0)], [pose(1)]], 25.0), tmp_path / "poses")
+    with pytest.raises(SapiensError, match=f"poses.*{sentence}") as caught:
+        load_clip_poses(changed(path, POSES, change))
+    assert caught.value.hint == POSES.again
