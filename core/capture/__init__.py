@@ -5,6 +5,7 @@ exif_orientation  how the camera was held, without an image library
 video             clips and folders of images as frames
 people            who is in the photo
 matte             their border, moved to where the photo has it
+guided_filter     maps along the photo's edges
 camera            the lens from several witnesses, the scale
 ground            what is up, and where the person stands
 """

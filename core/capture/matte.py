@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .guided_filter import ColourWindows, symmetric
+
 SIDE = 1024
 """Longer side, in pixels, on which the matte is compared with the photo: that of the network's maps."""
 WINDOW = 8
@@ -21,8 +23,8 @@ def follow_photo(alpha: np.ndarray, image: np.ndarray) -> np.ndarray:
 
     alpha (H, W) uint8 as a network gave it: its border waves by a pixel or two; image (H, W, 3) uint8 sRGB
 
-    A guided filter (He, Sun and Tang, "Guided Image Filtering", 2013): within a window the opacity is a linear function of the colour.
-    Its coefficients are found on at most SIDE pixels (He and Sun, "Fast Guided Filter", 2015). Where colours do not explain the matte,
+    A guided filter (`core.capture.guided_filter`): within a window the opacity is a linear function of the colour, whose coefficients
+    are found on at most SIDE pixels. Where colours do not explain the matte,
     as on a white shirt before a white wall, it stays; so does the whole of a matte that already follows the photo.
     """
     import cv2
@@ -54,25 +56,15 @@ def follow_photo(alpha: np.ndarray, image: np.ndarray) -> np.ndarray:
 def _linear_in_colour(guide: np.ndarray, matte: np.ndarray) -> np.ndarray:
     """(H, W, 5) float32: slope (3) and offset of the opacity over the colour, mean of all windows that hold the pixel; and the share
     of the opacity's variance that they explain. guide (H, W, 3) and matte (H, W) float32 0..1."""
-    import cv2
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return cv2.blur(values, (2 * WINDOW + 1, 2 * WINDOW + 1), borderType=cv2.BORDER_REFLECT)
-
-    upper = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
-    colour, opacity = mean(guide), mean(matte)
-    both = mean(guide * matte[..., None]) - colour * opacity[..., None]
-    square = mean(np.stack([guide[..., i] * guide[..., j] for i, j in upper], axis=-1))
-    spread = mean(matte * matte) - opacity * opacity
+    windows = ColourWindows(guide, WINDOW)
+    opacity = windows.average(matte)
+    both = windows.covariance_with(matte, opacity)
+    spread = windows.average(matte * matte) - opacity * opacity
     out = np.zeros((*matte.shape, 5), np.float32)
     out[..., 3] = opacity
     y, x = np.nonzero(spread > 1e-4)  # elsewhere a window is all person or all background
-    covariance = np.empty((len(y), 3, 3), np.float32)
-    for k, (i, j) in enumerate(upper):
-        covariance[:, i, j] = covariance[:, j, i] = square[y, x, k] - colour[y, x, i] * colour[y, x, j]
-    covariance += SMOOTHEST * np.eye(3, dtype=np.float32)
-    slope = np.linalg.solve(covariance, both[y, x, :, None])[..., 0]
+    slope = np.linalg.solve(symmetric(windows.covariance()[y, x], SMOOTHEST), both[y, x, :, None])[..., 0]
     out[y, x, :3] = slope
-    out[y, x, 3] -= np.einsum("nk,nk->n", slope, colour[y, x])
+    out[y, x, 3] -= np.einsum("nk,nk->n", slope, windows.mean[y, x])
     out[y, x, 4] = np.einsum("nk,nk->n", slope, both[y, x]) / spread[y, x]
-    return mean(out)
+    return windows.average(out)
