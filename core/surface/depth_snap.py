@@ -1,4 +1,4 @@
-"""Depths that hang in the air between two surfaces, put back on the surface they belong to.
+"""Depth edge de-blending: depths that a network blended across an edge are put back on the surface they belong to.
 
 A network (or a resampling) blends the depths of both sides of an edge. Such pixels are real parts of the person: they are moved,
 not deleted. Each is predicted by the tangent planes of trustworthy pixels around it; those of the same part, colour and normal, near
@@ -7,6 +7,8 @@ own colour before the soft borders between two are shared out.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -55,49 +57,55 @@ CHUNK = 1 << 14
 """Pixels that are predicted at a time: bounds the memory."""
 
 
-def snap(
-    z: np.ndarray,
-    domain: np.ndarray,
-    normal: np.ndarray,
-    slants: tuple[np.ndarray, np.ndarray],
-    labels: np.ndarray,
-    image: np.ndarray,
-    camera: Camera,
-    scale: float = 1.0,
-) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True, eq=False)
+class Cues:
+    """What tells which surface a pixel belongs to.
+
+    normal  (H, W, 3) float32 unit, camera space
+    slants  its `depth_edges.slant`, (H, W) float32 each
+    labels  (H, W) uint8 body parts
+    image   (H, W, 3) uint8 sRGB
+    """
+
+    normal: np.ndarray
+    slants: tuple[np.ndarray, np.ndarray]
+    labels: np.ndarray
+    image: np.ndarray
+
+
+def snap(z: np.ndarray, domain: np.ndarray, cues: Cues, camera: Camera, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Depth on all of the domain, without values between surfaces.
 
     z       (H, W) float32 metres, 0 = unknown
     domain  (H, W) bool: where depth is wanted
-    normal  (H, W, 3) float32 unit, camera space, and its `edges.slant`; labels (H, W) uint8; image (H, W, 3) uint8
     scale   pixels of this grid per pixel of the network
     Returns z (H, W) float32, 0 where nothing within reach predicts it, and measured (H, W) bool: the depth is the one that came in.
     """
     known = domain & (z > 0)
     out = np.where(known, z, 0).astype(np.float32)
     stride = max(1, round(STRIDE * scale))
-    doubtful, blended = _between_surfaces(out, slants, labels, known, camera, stride)
+    doubtful, blended = _between_surfaces(out, cues, known, camera, stride)
     if not blended:
         doubtful[:] = False
     rim = _rim(domain, stride) & known & ~doubtful & blended
     trusted = known & ~doubtful & ~rim
     if not trusted.any():
         return out, known
-    cues = (normal, slants, labels, image, max(1, round(scale)))
+    step = max(1, round(scale))
     limit = gap_limit(z, camera)
     # The rim of the silhouette is blended with the background more often than not: believe it only where planes agree.
     pixels = np.flatnonzero(rim)
-    off = np.abs(_predict(pixels, out, trusted, *cues)[0] - out.ravel()[pixels])
+    off = np.abs(_predict(pixels, out, trusted, cues, step)[0] - out.ravel()[pixels])
     out[~trusted] = 0
     agrees = pixels[off <= 0.5 * limit.ravel()[pixels]]
     out.ravel()[agrees] = z.ravel()[agrees]
     measured = out > 0
     valleys = _valleys(z, known, measured | ~domain, limit, stride) & measured if blended else np.zeros_like(measured)
     out[valleys] = 0
-    _fill(out, z, domain, SURE, cues)
+    _fill(out, z, domain, SURE, cues, step)
     believed = valleys & ((out <= 0) | (np.abs(out - z) <= limit))
     out[believed] = z[believed]
-    _fill(out, z, domain, (0.0,) * PASSES, cues)
+    _fill(out, z, domain, (0.0,) * PASSES, cues, step)
     return out, measured & (~valleys | believed)
 
 
@@ -112,15 +120,15 @@ def _valleys(z: np.ndarray, known: np.ndarray, trusted: np.ndarray, limit: np.nd
     return narrow & (z - sides > 0.5 * limit)
 
 
-def _fill(out: np.ndarray, z: np.ndarray, domain: np.ndarray, support: tuple[float, ...], cues: tuple) -> None:
+def _fill(out: np.ndarray, z: np.ndarray, domain: np.ndarray, support: tuple[float, ...], cues: Cues, step: int) -> None:
     """Predict depths of the domain that `out` (H, W) lacks, in place, in rounds that ask for so much support each.
 
     z     (H, W) what was measured, 0 = nothing; where a prediction starts to look for its surface
-    cues  the last arguments of `_predict`
+    step  pixels of this grid per pixel of the network
     """
     import cv2
 
-    reach = np.ones(2 * (2 * NEXT * cues[-1] + 1,), np.uint8)
+    reach = np.ones(2 * (2 * NEXT * step + 1,), np.uint8)
     guess, found = np.zeros((2, *out.shape), np.float32)
     trusted = out > 0
     depth, missing = np.where(trusted, out, z), domain & ~trusted
@@ -128,7 +136,7 @@ def _fill(out: np.ndarray, z: np.ndarray, domain: np.ndarray, support: tuple[flo
     for least in support:
         wanted = np.flatnonzero(changed)
         if len(wanted):
-            guess.ravel()[wanted], found.ravel()[wanted] = _predict(wanted, depth, trusted, *cues)
+            guess.ravel()[wanted], found.ravel()[wanted] = _predict(wanted, depth, trusted, cues, step)
         new = missing & (guess > 0) & (found >= least)
         out[new] = depth[new] = guess[new]
         trusted |= new
@@ -137,11 +145,10 @@ def _fill(out: np.ndarray, z: np.ndarray, domain: np.ndarray, support: tuple[flo
         changed = missing & (cv2.dilate(new.astype(np.uint8), reach) > 0)
 
 
-def _between_surfaces(
-    z: np.ndarray, slants: tuple[np.ndarray, np.ndarray], labels: np.ndarray, known: np.ndarray, camera: Camera, stride: int
-) -> tuple[np.ndarray, bool]:
+def _between_surfaces(z: np.ndarray, cues: Cues, known: np.ndarray, camera: Camera, stride: int) -> tuple[np.ndarray, bool]:
     """(H, W) bool: pixels that lie between two that are on different surfaces, in the image and in depth, and on neither of them; and
     whether the depth blends its edges at all."""
+    slants, labels = cues.slants, cues.labels
     inverse = inverse_depth(z)
     zone = np.zeros(z.size, bool)
     limit = np.maximum(np.float32(ZONE_GAP), z * np.float32(ZONE_PIXELS / camera.fx))
@@ -185,26 +192,17 @@ def _rim(domain: np.ndarray, width: int) -> np.ndarray:
     return domain & (cv2.erode(domain.astype(np.uint8), kernel, borderType=cv2.BORDER_REPLICATE) == 0)
 
 
-def _predict(
-    wanted: np.ndarray,
-    z: np.ndarray,
-    trusted: np.ndarray,
-    normal: np.ndarray,
-    slants: tuple[np.ndarray, np.ndarray],
-    labels: np.ndarray,
-    image: np.ndarray,
-    scale: int,
-) -> tuple[np.ndarray, np.ndarray]:
+def _predict(wanted: np.ndarray, z: np.ndarray, trusted: np.ndarray, cues: Cues, step: int) -> tuple[np.ndarray, np.ndarray]:
     """Depth (n,) float32 of the pixels with flat indices `wanted` (n,), from trusted ones around, 0 = none in reach; and its support (n,):
     the weight of the neighbours of the pixel's colour that agree with it."""
     reach = np.arange(-RADIUS, RADIUS + 1)
     dy, dx = (d.ravel() for d in np.meshgrid(reach, reach, indexing="ij"))
     inside = (dx**2 + dy**2 <= RADIUS**2) & ((dx != 0) | (dy != 0))
-    dy, dx = (d[inside].astype(np.float32) * scale for d in (dy, dx))
-    near = np.exp((dx**2 + dy**2) / np.float32(-8 * scale**2))
+    dy, dx = (d[inside].astype(np.float32) * step for d in (dy, dx))
+    near = np.exp((dx**2 + dy**2) / np.float32(-8 * step**2))
     height, width = z.shape
     out, support = np.zeros((2, len(wanted)), np.float32)
-    flat = [a.reshape(height * width, *a.shape[2:]) for a in (z, trusted, labels, image, normal, *slants)]
+    flat = [a.reshape(height * width, *a.shape[2:]) for a in (z, trusted, cues.labels, cues.image, cues.normal, *cues.slants)]
     depth, trust, label, colour, facing, down, right = flat
     for start in range(0, len(wanted), CHUNK):
         centre = wanted[start : start + CHUNK]

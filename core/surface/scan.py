@@ -1,13 +1,13 @@
 """The scan: predictions in, the surface that the camera sees out.
 
-domain    which pixels belong to the person (segmentation and matte)
-normals   the normal map, checked against the depth
-snap      depths between two surfaces go back to one of them
-edges     the surface is torn where tangent planes do not explain the next pixel
-noise     how far the depth is off
-refine    depth and normals are fused, the noise decides which leads; then the surface is torn once more, where steps have come out
-meshing   every pixel becomes a quad, tears become gaps
-decimate  fewer faces, if asked for
+person_mask   which pixels belong to the person (segmentation and matte)
+normal_map    the normal map, checked against the depth
+depth_snap    depths between two surfaces go back to one of them
+depth_edges   the surface is torn where tangent planes do not explain the next pixel
+depth_noise   how far the depth is off
+depth_fusion  depth and normals are fused, the noise decides which leads; then the surface is torn once more, where steps have come out
+pixel_mesh    every pixel becomes a quad, tears become gaps
+decimate      fewer faces, if asked for
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..common.predictions import Predictions
 from ..common.spaces import uv_from_pixel
 from . import depth_edges, depth_fusion, pixel_mesh
 from .depth_noise import measure as measure_noise
-from .depth_snap import snap
+from .depth_snap import Cues, snap
 from .normal_map import usable_normals
 from .person_mask import person_domain
 from .sampling_grid import Grid
@@ -99,7 +99,7 @@ class Surface:
 
 @dataclass(frozen=True, eq=False)
 class _Maps:
-    """The surface on its grid; fields as in `Surface`, with cuts as (down, right)."""
+    """The surface on its grid; fields as in `Surface`, with cuts as (down, right), and the `depth_edges.slant` of the normals."""
 
     camera: Camera
     rays: np.ndarray
@@ -107,7 +107,13 @@ class _Maps:
     mask: np.ndarray
     normal: np.ndarray
     labels: np.ndarray
+    slants: tuple[np.ndarray, np.ndarray]
     cuts: tuple[np.ndarray, np.ndarray]
+
+    def gaps(self) -> tuple[np.ndarray, np.ndarray]:
+        """`depth_edges.pair_gap` downwards and to the right."""
+        inverse = depth_edges.inverse_depth(self.depth)
+        return depth_edges.pair_gap(inverse, self.slants, 0), depth_edges.pair_gap(inverse, self.slants, 1)
 
 
 def make_mesh(
@@ -202,44 +208,38 @@ def _surface_maps(
         notes = (*notes, "Without body parts the scan has one material, and its skin follows the nearest bones.")
     slants = depth_edges.slant(normal, rays, camera)
     image = np.ascontiguousarray(predictions.image[grid.index])
-    z, measured = snap(z, domain, normal, slants, labels, image, camera, grid.scale)
+    z, measured = snap(z, domain, Cues(normal, slants, labels, image), camera, grid.scale)
     domain &= z > 0
-    inverse = depth_edges.inverse_depth(z)
-    gaps = depth_edges.pair_gap(inverse, slants, 0), depth_edges.pair_gap(inverse, slants, 1)
-    cuts = depth_edges.cut_pairs(z, gaps, labels, camera)
+    nowhere = np.zeros(z.shape, bool)
+    maps = _Maps(camera, rays, z, domain, normal, labels, slants, (nowhere, nowhere))
+    gaps = maps.gaps()
+    maps = replace(maps, cuts=depth_edges.cut_pairs(z, gaps, labels, camera))
     if settings.refine > 0 and informed:
-        z = _refined(z, measured, domain, normal, slants, labels, gaps, cuts, rays, camera, settings.refine)
-        cuts = _cut_again(z, slants, labels, cuts, camera)
+        maps = replace(maps, depth=_refined(maps, measured, gaps, settings.refine))
+        maps = replace(maps, cuts=_cut_again(maps))
     elif settings.refine > 0:
         notes = (*notes, "Without a normal map the surface has no more detail than the depth.")
-    domain = _without_specks(domain, labels, cuts, grid, settings.min_component)
-    z, labels, normal = np.where(domain, z, 0), np.where(domain, labels, 0), normal * domain[..., None]
-    return _Maps(camera, rays, z, domain, normal, labels.astype(np.uint8), cuts), notes
+    domain = _without_specks(domain, labels, maps.cuts, grid, settings.min_component)
+    labels = np.where(domain, labels, 0).astype(np.uint8)
+    depth = np.where(domain, maps.depth, 0)
+    return replace(maps, depth=depth, mask=domain, normal=normal * domain[..., None], labels=labels), notes
 
 
-def _refined(
-    z: np.ndarray,
-    measured: np.ndarray,
-    domain: np.ndarray,
-    normal: np.ndarray,
-    slants: tuple[np.ndarray, np.ndarray],
-    labels: np.ndarray,
-    gaps: tuple[np.ndarray, np.ndarray],
-    cuts: tuple[np.ndarray, np.ndarray],
-    rays: np.ndarray,
-    camera: Camera,
-    strength: float,
-) -> np.ndarray:
-    """Depth fused with the normals across all pairs that are not cut."""
-    slope, weight = depth_fusion.slopes(normal, rays, camera)
-    hair = labels == part_labels("Hair")[0]
-    linked = pixel_mesh.links(domain, cuts[1], cuts[0])[::-1]
-    noise = measure_noise(z, measured & domain, slope[1], weight[1], camera)
+def _refined(maps: _Maps, measured: np.ndarray, gaps: tuple[np.ndarray, np.ndarray], strength: float) -> np.ndarray:
+    """Depth (H, W) fused with the normals across all pairs that are not cut.
+
+    measured (H, W) bool: the depth is not a prediction; gaps: those of `maps`; strength 0..1 of the normals
+    """
+    z, camera, cuts = maps.depth, maps.camera, maps.cuts
+    slope, weight = depth_fusion.slopes(maps.normal, maps.rays, camera)
+    hair = maps.labels == part_labels("Hair")[0]
+    linked = pixel_mesh.links(maps.mask, cuts[1], cuts[0])[::-1]
+    noise = measure_noise(z, measured & maps.mask, slope[1], weight[1], camera)
     grain = 0.0 if noise is None else noise.grain
     inverse, weights = depth_edges.inverse_depth(z), []
     for axis in (0, 1):
         first, second = depth_edges.pair(axis)
-        around = depth_fusion.wide_gap(inverse, slants, linked[axis], axis)
+        around = depth_fusion.wide_gap(inverse, maps.slants, linked[axis], axis)
         believed = depth_fusion.step_weight(gaps[axis], z[first], camera, grain)
         believed *= depth_fusion.step_weight(around, z[first], camera, grain, depth_fusion.WIDE_STEP)
         believed *= np.where(hair[first] & hair[second], np.float32(depth_fusion.HAIR), np.float32(1))
@@ -248,19 +248,14 @@ def _refined(
     return depth_fusion.fuse(z, prior, slope, (weights[0], weights[1]))
 
 
-def _cut_again(
-    z: np.ndarray,
-    slants: tuple[np.ndarray, np.ndarray],
-    labels: np.ndarray,
-    cuts: tuple[np.ndarray, np.ndarray],
-    camera: Camera,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The cuts, and those of the refined depth: a step that was blended over several pixels, none of which was off by enough to be torn, is
-    gathered by the normals in the pair that they explain least."""
-    inverse = depth_edges.inverse_depth(z)
-    gaps = depth_edges.pair_gap(inverse, slants, 0), depth_edges.pair_gap(inverse, slants, 1)
-    down, right = depth_edges.cut_pairs(z, gaps, labels, camera)
-    return cuts[0] | down, cuts[1] | right
+def _cut_again(maps: _Maps) -> tuple[np.ndarray, np.ndarray]:
+    """The cuts, and those of the refined depth.
+
+    A step that was blended over several pixels, none of which was off by enough to be torn, is gathered by the normals in the pair
+    that they explain least.
+    """
+    down, right = depth_edges.cut_pairs(maps.depth, maps.gaps(), maps.labels, maps.camera)
+    return maps.cuts[0] | down, maps.cuts[1] | right
 
 
 def _without_specks(

@@ -8,7 +8,7 @@ from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.landmarks import part_labels
 from sapiens2_avatar.core.common.spaces import camera_from_normal_head
 from sapiens2_avatar.core.surface import depth_edges
-from sapiens2_avatar.core.surface.depth_snap import snap
+from sapiens2_avatar.core.surface.depth_snap import Cues, snap
 from sapiens2_avatar.core.surface.normal_map import usable_normals
 from sapiens2_avatar.core.surface.person_mask import nearest, person_domain, without_islands
 
@@ -99,7 +99,7 @@ def test_blended_depths_return_to_one_of_the_two_surfaces(scan_subjects):
     before = np.abs(blended - truth)[edge]
     assert np.median(before) > 0.2
     everything = np.ones(truth.shape, bool)
-    z, measured = snap(blended, everything, normal, slants, predictions.seg, predictions.image, camera)
+    z, measured = snap(blended, everything, Cues(normal, slants, predictions.seg, predictions.image), camera)
     assert (z > 0).all() and not measured[edge].all()
     # The rim of the ball is too steep for its planes: a few centimetres are left of 1.3 m.
     assert np.mean(np.abs(z - truth)[edge] < 0.06) > 0.97
@@ -122,7 +122,9 @@ def test_what_is_seen_between_two_blended_fingers_goes_back_to_the_surface_behin
     assert np.abs(blended - 2.3)[gap].min() > 0.06
     normal = np.broadcast_to(np.float32([0, 0, -1]), (*truth.shape, 3))
     slants = depth_edges.slant(normal, camera.rays(), camera)
-    z, _ = snap(blended, np.ones(truth.shape, bool), normal, slants, np.where(hand, HAND, TORSO).astype(np.uint8), image, camera)
+    z, _ = snap(
+        blended, np.ones(truth.shape, bool), Cues(normal, slants, np.where(hand, HAND, TORSO).astype(np.uint8), image), camera
+    )
     assert np.mean(np.abs(z - 2.3)[gap] < 0.03) > 0.95, np.abs(z - 2.3)[gap].round(2)
     assert np.mean(np.abs(z - truth)[hand] < 0.03) > 0.95
 
@@ -130,7 +132,7 @@ def test_what_is_seen_between_two_blended_fingers_goes_back_to_the_surface_behin
 def test_exact_depths_stay_as_they_are(scan_subjects):
     predictions, camera = scan_subjects.sphere(wall=3.0)
     truth, normal, _, slants = _maps(predictions, camera)
-    z, measured = snap(truth, np.ones(truth.shape, bool), normal, slants, predictions.seg, predictions.image, camera)
+    z, measured = snap(truth, np.ones(truth.shape, bool), Cues(normal, slants, predictions.seg, predictions.image), camera)
     assert measured.mean() > 0.98
     assert np.abs(z - truth).max() < 0.1, "a pixel of the steep rim went to the other surface"
     np.testing.assert_array_equal(z[measured], truth[measured])
@@ -141,7 +143,7 @@ def test_holes_in_the_depth_are_filled_from_the_planes_around(scan_subjects):
     truth, normal, _, slants = _maps(predictions, camera)
     z = truth.copy()
     z[70:84, 74:90] = 0
-    filled, measured = snap(z, predictions.seg > 0, normal, slants, predictions.seg, predictions.image, camera)
+    filled, measured = snap(z, predictions.seg > 0, Cues(normal, slants, predictions.seg, predictions.image), camera)
     hole = np.s_[70:84, 74:90]
     assert not measured[hole].any() and np.abs(filled - truth)[hole].max() < 0.005
 

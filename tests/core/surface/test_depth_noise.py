@@ -5,7 +5,7 @@ import pytest
 
 from sapiens2_avatar.core.common.spaces import camera_from_normal_head
 from sapiens2_avatar.core.surface import depth_edges, depth_fusion, depth_noise
-from sapiens2_avatar.core.surface.depth_snap import snap
+from sapiens2_avatar.core.surface.depth_snap import Cues, snap
 from sapiens2_avatar.core.surface.scan import ScanSettings, make_mesh
 
 
@@ -91,7 +91,7 @@ def test_the_rim_is_believed_only_where_edges_are_sharp(scan_subjects, blend):
     domain = np.zeros(z.shape, bool)
     domain[8:-8, 8:-8] = True
     slants = depth_edges.slant(normal, camera.rays(), camera)
-    out, measured = snap(z, domain, normal, slants, predictions.seg, predictions.image, camera)
+    out, measured = snap(z, domain, Cues(normal, slants, predictions.seg, predictions.image), camera)
     if blend:
         assert (domain & ~measured).sum() > 300
     else:
