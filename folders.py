@@ -11,12 +11,19 @@ from .preference_values import current
 
 
 def user_folder(*parts: str) -> Path:
-    """A folder that the extension may write to, made if need be; it survives updates of the extension."""
-    path = "/".join(parts)
+    """A folder that the extension may write to, made if need be; it survives updates of the extension.
+
+    Where it cannot be made, its path all the same: who writes there says that it is missing.
+    """
+    return Path(_user_path(parts, create=True) or _user_path(parts, create=False))
+
+
+def _user_path(parts: tuple[str, ...], create: bool) -> str:
+    """The path of `user_folder`; empty where `create` failed, which must not be taken for the working directory."""
     try:
-        return Path(bpy.utils.extension_path_user(__package__, path=path, create=True))
+        return bpy.utils.extension_path_user(__package__, path="/".join(parts), create=create)
     except ValueError:  # not installed as an extension
-        return Path(bpy.utils.user_resource("DATAFILES", path="/".join(("sapiens2_avatar", *parts)), create=True))
+        return bpy.utils.user_resource("DATAFILES", path="/".join(("sapiens2_avatar", *parts)), create=create)
 
 
 def cache_folder() -> Path:

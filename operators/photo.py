@@ -52,11 +52,13 @@ def file_of_image(image: Image) -> Path:
     return path
 
 
-def nothing_to_paste() -> str:
-    """What to say when there is no picture in the clipboard, or Blender cannot see it."""
+def nothing_to_paste() -> SapiensError:
+    """The error of a clipboard that has no picture, or none that Blender can see."""
     if sys.platform == "linux" and not os.environ.get("WAYLAND_DISPLAY"):
-        return "Blender sees no picture in the clipboard: under X11 it cannot. Copy the path of the picture instead"
-    return "There is no picture in the clipboard. Copy one, or the path of one"
+        return SapiensError(
+            "Blender sees no picture in the clipboard: under X11 it cannot.", "Copy the path of the picture instead."
+        )
+    return SapiensError("There is no picture in the clipboard.", "Copy one, or the path of one.")
 
 
 class SAPIENS2_OT_photo_from_image(Operator):
@@ -95,27 +97,31 @@ class SAPIENS2_OT_photo_from_clipboard(Operator):
         try:
             if path is None or path.suffix.lower() not in SUFFIXES or not path.is_file():
                 path = self._paste(context)
-        except (SapiensError, RuntimeError):
-            self.report({"ERROR"}, nothing_to_paste())
-            return {"CANCELLED"}
+        except SapiensError as error:
+            return fail(self, error)
         context.scene.sapiens2.photo = str(path)
         return {"FINISHED"}
 
     @staticmethod
     def _paste(context: Context) -> Path:
-        """Let Blender paste a picture; it does so in an image editor only, which an area is for a moment. Its file is all that stays."""
+        """Let Blender paste a picture; it does so in an image editor only, which an area is for a moment. Its file is all that stays.
+
+        Raises SapiensError with the reason: no window, no picture, a picture without pixels, a file that cannot be written.
+        """
         area = context.area
         if area is None:
-            raise SapiensError("There is no window.", "")
+            raise SapiensError("A picture can be pasted in a window only.", "Press the button in the sidebar, or copy its path.")
         before, kind = set(bpy.data.images), area.ui_type
         area.ui_type = "IMAGE_EDITOR"
         try:
             bpy.ops.image.clipboard_paste()
+        except RuntimeError as error:  # what the operator reports is an exception here: nothing in the clipboard is a picture
+            raise nothing_to_paste() from error
         finally:
             area.ui_type = kind
         made = set(bpy.data.images) - before
         if not made:
-            raise SapiensError("There is no picture in the clipboard.", "")
+            raise nothing_to_paste()
         try:
             return file_of_image(next(iter(made)))
         finally:

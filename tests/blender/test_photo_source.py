@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 from types import SimpleNamespace
 
 import bpy
@@ -106,3 +109,50 @@ def test_an_empty_clipboard_is_one_sentence(part, viewport, clipboard, monkeypat
     with pytest.raises(RuntimeError, match=says):
         bpy.ops.sapiens2.photo_from_clipboard()
     assert bpy.context.scene.sapiens2.photo == "/before.jpg" and viewport.ui_type == "VIEW_3D"
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [(errno.ENOSPC, "The disk is full: .* was not written"), (errno.EACCES, "No permission to write .*png in .*photos")],
+)
+def test_a_picture_that_cannot_be_stored_says_why(part, viewport, clipboard, monkeypatch, number, says):
+    clipboard[:] = [1]
+    before = set(bpy.data.images)
+
+    def refuse(_file: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(part("core.common.atomic_files").os, "fsync", refuse)
+    with pytest.raises(RuntimeError, match=says):
+        bpy.ops.sapiens2.photo_from_clipboard()
+    assert set(bpy.data.images) == before and viewport.ui_type == "VIEW_3D"
+
+
+def test_a_folder_that_cannot_be_made_is_named_and_nothing_lands_in_the_working_directory(
+    part, viewport, clipboard, monkeypatch, tmp_path
+):
+    clipboard[:] = [1]
+    missing = tmp_path / "nowhere" / "photos"
+    # What Blender's functions say where a folder cannot be made is nothing.
+    monkeypatch.setattr(bpy.utils, "extension_path_user", lambda _package, path, create: "" if create else str(missing))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RuntimeError, match=f"The folder {re.escape(str(missing))} does not exist"):
+        bpy.ops.sapiens2.photo_from_clipboard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pasted_picture_without_pixels_says_so(viewport, monkeypatch):
+    def paste() -> set[str]:
+        bpy.data.images.new("Nothing", 1, 1).source = "FILE"  # of a file that is not there: 0 x 0 pixels
+        return {"FINISHED"}
+
+    monkeypatch.setattr(bpy.ops, "image", SimpleNamespace(clipboard_paste=paste), raising=False)
+    with pytest.raises(RuntimeError, match="has no pixels"):
+        bpy.ops.sapiens2.photo_from_clipboard()
+    assert "Nothing" not in bpy.data.images
+
+
+def test_without_a_window_it_is_the_window_that_is_missing(clipboard):
+    clipboard[:] = [1]
+    with bpy.context.temp_override(window=None, area=None), pytest.raises(RuntimeError, match="in a window only"):
+        bpy.ops.sapiens2.photo_from_clipboard()
