@@ -12,6 +12,7 @@ from ..core.common.errors import SapiensError
 from ..core.common.memo import Memo
 
 if TYPE_CHECKING:
+    from ..core.formats.clip_files import ClipPoses
     from ..core.common.progress import Progress
 
 KEPT = Memo()
@@ -178,18 +179,17 @@ def animate(
 ) -> dict:
     """The motion of one person of a clip, written to `output` for Blender to read.
 
-    poses     file that the poses of all frames are kept in: if it is there, neither the clip nor the network is needed again
+    poses     file that the poses of all frames are kept in: if it can be read, neither the clip nor the network is needed again
     keep      folder for the predictions of the frames
     best      file for the predictions of the frame that shows most of a person
     settings  of `core.motion.take.MotionSettings`;  options  of `infer.clip.clip_poses`
     """
-    from ..core.formats.clip_files import load_clip_poses, save_clip_poses, save_take
+    from ..core.formats.clip_files import save_clip_poses, save_take
     from ..core.motion.take import MotionSettings, make_take
     from ..infer.clip import clip_poses
 
-    if poses and Path(poses).is_file():
-        found = load_clip_poses(poses)
-    else:
+    found, again = _kept_poses(poses, clip)
+    if found is None:
         folder = Path(keep) if keep else None
         chosen = {"size": (size[0], size[1])} if size else {}
         found = clip_poses(clip, keep=folder, best=Path(best) if best else None, progress=progress, **chosen, **options)
@@ -197,8 +197,20 @@ def animate(
             save_clip_poses(found, poses)
     progress("motion", 0.99)
     take = make_take(found.frames, found.fps, apply_settings(MotionSettings(), settings or {}))
-    notes = [*found.notes, *take.notes]
+    notes = [*again, *found.notes, *take.notes]
     return {"take": str(save_take(take, output)), "frames": len(take), "found": int(take.found.sum()), "notes": notes}
+
+
+def _kept_poses(path: str, clip: str) -> tuple[ClipPoses | None, tuple[str, ...]]:
+    """The poses of an earlier look at the clip, None where there are none; a note where there was a file that cannot be read."""
+    from ..core.formats.clip_files import load_clip_poses
+
+    if not path or not Path(path).is_file():
+        return None, ()
+    try:
+        return load_clip_poses(path), ()
+    except SapiensError:
+        return None, (f"The kept poses of {Path(clip).name} could not be read: the clip was looked at again.",)
 
 
 def keypoints(file: str, person: int, output: str, progress: Progress, size: list[int] | None = None) -> dict:

@@ -1,9 +1,14 @@
-"""What a whole run tells about its progress; the network and the build are stand-ins with a clock of their own."""
+"""What the jobs do between the network and the stages, which are stand-ins here."""
 
+import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from sapiens2_avatar.core.common.arrays import Pose
+from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
+from sapiens2_avatar.core.formats.clip_files import ClipPoses, load_clip_poses
 from sapiens2_avatar.worker import jobs
 
 
@@ -25,3 +30,38 @@ def test_the_time_left_is_right_for_a_fast_and_a_slow_network(monkeypatch, secon
     assert seen[-1] == (pytest.approx(total), pytest.approx(1.0))
     for passed, share in seen:
         assert share == pytest.approx(passed / total)
+
+
+@pytest.fixture
+def looked_at(monkeypatch) -> list[str]:
+    """The clips that the network has looked at; each has the same two frames of a person who stands."""
+    clips = []
+    rng = np.random.default_rng(0)
+    count = len(JOINT_NAMES)
+    points, skin = ((rng.normal(0, 0.3, (n, 3)) + [0, 0, 3]).astype(np.float32) for n in (count, 308))
+    pose = Pose(tuple(JOINT_NAMES), points, np.ones(count, np.float32), np.ones(count, bool), skin, 1.7)
+
+    def look(clip, **_options):
+        clips.append(clip)
+        return ClipPoses([[pose], [pose]], 25.0, ("A note.",))
+
+    clip_module = SimpleNamespace(clip_poses=look)
+    monkeypatch.setitem(sys.modules, "sapiens2_avatar.infer.clip", clip_module)
+    return clips
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "foreign"])
+def test_kept_poses_that_cannot_be_read_are_made_again(looked_at, tmp_path, damage):
+    kept, take = tmp_path / "kept", str(tmp_path / "take")
+
+    def animate() -> dict:
+        return jobs.animate("walk ü.mp4", take, lambda _stage, _share: None, poses=str(kept))
+
+    assert animate()["notes"][0] == "A note." and len(looked_at) == 1
+    assert animate()["notes"][0] == "A note." and len(looked_at) == 1  # kept
+    whole = kept.read_bytes()
+    kept.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "foreign": b"\x00" * 500}[damage])
+    again = animate()
+    assert again["notes"][0] == "The kept poses of walk ü.mp4 could not be read: the clip was looked at again."
+    assert again["frames"] == 2 and len(looked_at) == 2
+    assert len(load_clip_poses(kept).frames) == 2 and "again" not in str(animate()["notes"]) and len(looked_at) == 2
