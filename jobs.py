@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,10 @@ from .core.formats.prediction_cache import stored_predictions, sweep_logs
 from .runtime import environment
 from .runtime.memory import total_memory
 from .weights import catalogue
-from .worker.client import Job, State, Task, Worker
+from .worker import job as work
+from .worker.client import WorkerJob, WorkerProcess
+from .worker.job import Job, JobOfKind, State
+from .worker.thread import ThreadJob
 
 TICK_SECONDS = 0.1
 SETTLE_TICKS = 3
@@ -73,8 +75,8 @@ class Status:
 
 status = Status()
 _models_before = os.environ.get(MODELS_VARIABLE)
-_worker: Worker | None = None
-_task: Task | None = None
+_worker: WorkerProcess | None = None
+_thread: ThreadJob | None = None
 _settle = 0
 
 
@@ -172,7 +174,7 @@ def install_log() -> Path:
     return folders.user_folder("logs") / "install.log"
 
 
-def worker() -> Worker:
+def worker() -> WorkerProcess:
     """The worker of this Blender. Raises SapiensError when there is no Python to run it."""
     global _worker
     if _worker is None:
@@ -183,7 +185,7 @@ def worker() -> Worker:
             environment.check_interpreter(python)
         sweep_logs(log_file().parent)
         idle = 60 * preference_values.current().idle_minutes
-        _worker = Worker([str(python), "-I", "-u", str(WORKER), f"{idle:g}"], log_file())
+        _worker = WorkerProcess([str(python), "-I", "-u", str(WORKER), f"{idle:g}"], log_file())
     return _worker
 
 
@@ -195,7 +197,7 @@ def no_python() -> SapiensError:
     return SapiensError("There is no Python environment for the network yet.", hint, "runtime")
 
 
-def submit(job: Job) -> Job:
+def submit(job: WorkerJob) -> WorkerJob:
     """Queue a job; in a window, the timer takes it from here. Raises SapiensError when there is no runtime."""
     status.error, status.detail = None, ""
     worker().submit(_remembering(job))
@@ -204,56 +206,41 @@ def submit(job: Job) -> Job:
     return job
 
 
-def submit_task(task: Task) -> Task:
+def start(job: ThreadJob) -> ThreadJob:
     """Start work in a thread; there is one at a time. Raises SapiensError while another one runs."""
-    global _task
-    if _task is not None and not _task.ended:
-        raise SapiensError(f"{_task.title} is still being worked on.", "Wait for it, or cancel it.")
+    global _thread
+    if _thread is not None and not _thread.ended:
+        raise SapiensError(f"{_thread.title} is still being worked on.", "Wait for it, or cancel it.")
     status.error, status.detail = None, ""
-    _task = _remembering(task)
-    _task.start()
+    _thread = _remembering(job)
+    _thread.start()
     _keep_ticking()
-    return task
+    return job
 
 
 def pump() -> None:
     """Take in what the worker has said and what the thread has done."""
     if _worker is not None:
         _worker.pump()
-    if _task is not None:
-        _task.pump()
+    if _thread is not None:
+        _thread.pump()
 
 
-def wait(job: Job, timeout: float | None = None, on_progress: Callable[[Job], None] | None = None) -> Job:
-    """Block until the job has ended: background, scripts and the redo panel."""
-    return worker().wait(job, timeout, on_progress)
-
-
-def wait_task(task: Task) -> Task:
-    """Block until the task has ended."""
-    while not task.ended:
-        pump()
-        time.sleep(0.02)
-    return task
-
-
-def cancel(job: Job) -> None:
-    if isinstance(job, Task):
-        job.cancel()
-    elif _worker is not None:
-        _worker.cancel(job)
+def wait(job: JobOfKind, timeout: float | None = None, on_progress: Callable[[JobOfKind], None] | None = None) -> JobOfKind:
+    """Block until the job has ended: background, scripts and the redo panel. Raises TimeoutError."""
+    return work.wait(job, pump, timeout, on_progress)
 
 
 def current() -> Job | None:
     """The job that runs or is next, None when there is nothing to do."""
-    if _task is not None and not _task.ended:
-        return _task
+    if _thread is not None and not _thread.ended:
+        return _thread
     if _worker is None:
         return None
     return _worker.current or (_worker.waiting[0] if _worker.waiting else None)
 
 
-def waiting() -> tuple[Job, ...]:
+def waiting() -> tuple[WorkerJob, ...]:
     """Jobs in the queue behind the current one, the next one first."""
     return tuple(_worker.waiting) if _worker is not None and _worker.current is not None else ()
 
@@ -289,9 +276,9 @@ def redraw() -> None:
 
 def stop() -> None:
     """Called by `unregister`: no process, timer or scratch folder of this Blender is left."""
-    if _task is not None and not _task.ended:
-        _task.cancel()
-        wait_task(_task)
+    if _thread is not None and not _thread.ended:
+        _thread.cancel()
+        wait(_thread)
     restart()
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
@@ -319,13 +306,18 @@ def _keep_ticking() -> None:
         bpy.app.timers.register(_tick, first_interval=TICK_SECONDS, persistent=True)
 
 
-def _remembering(job: Job) -> Job:
+def _remembering(job: JobOfKind) -> JobOfKind:
     """The same job; when it fails, the panel knows."""
     then = job.on_end
 
     def on_end(ended: Job) -> None:
         if ended.state is State.FAILED:
-            if ended.error is not None and ended.error.remedy == "runtime" and ended is not _task and chosen_python() is not None:
+            if (
+                ended.error is not None
+                and ended.error.remedy == "runtime"
+                and ended is not _thread
+                and chosen_python() is not None
+            ):
                 ended.error.remedy = "preferences"  # the extension's own runtime is not the one that is broken
             status.error, status.detail = ended.error, ended.detail
         refresh()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import (
@@ -19,6 +20,9 @@ from bpy.props import (
 from bpy.types import PropertyGroup, UILayout
 
 from .preference_values import DEVICES
+
+if TYPE_CHECKING:
+    from .core.avatar import AvatarSettings
 
 MODELS = (
     ("preview", "Preview", "Built in, runs anywhere in seconds, rough: for a first look"),
@@ -301,32 +305,35 @@ class SapiensSettings(ScanProperties, TextureProperties, RigProperties, Property
     )
 
 
-def avatar_settings(settings: SapiensSettings, own: ScanProperties | TextureProperties | RigProperties | None = None) -> dict:
-    """The nested dict that the worker turns into `core.avatar.AvatarSettings`; what is left out has its default.
+def avatar_settings(
+    settings: SapiensSettings, own: ScanProperties | TextureProperties | RigProperties | None = None
+) -> AvatarSettings:
+    """What the sidebar asks the builder of avatars for.
 
     own  has some of the settings too: its values count
     """
+    from .core.avatar import AvatarSettings
+    from .core.rig.metarig import RigSettings
+    from .core.surface.scan import ScanSettings
+    from .core.texture.textures import TextureSettings
+
     scan, texture, rig = (
         own if isinstance(own, part) else settings for part in (ScanProperties, TextureProperties, RigProperties)
     )
-    made: dict = {
-        "scan": {
-            "resolution": scan.faces if scan.resolution == "FACES" else scan.resolution.lower(),
-            "refine": scan.refine,
-            "quads": scan.quads,
-        },
-        "texture": {"colour": texture.colour, "displacement": texture.displacement, "bake": int(texture.bake)},
-        "rig": {"rest": rig.rest},
-        "with_rig": rig.with_rig,
-        "keep_camera_frame": scan.keep_camera_frame,
-    }
-    if scan.scale == "STATURE":
-        made["stature"] = scan.stature
-    if scan.scale == "DISTANCE":
-        made["distance"] = scan.distance
-    if scan.focal > 0:
-        made["typed_35mm"] = scan.focal
-    return made
+    return AvatarSettings(
+        scan=ScanSettings(
+            resolution=scan.faces if scan.resolution == "FACES" else scan.resolution.lower(),
+            refine=scan.refine,
+            quads=scan.quads,
+        ),
+        texture=TextureSettings(colour=texture.colour, displacement=texture.displacement, bake=int(texture.bake)),
+        rig=RigSettings(rest=rig.rest),
+        with_rig=rig.with_rig,
+        keep_camera_frame=scan.keep_camera_frame,
+        stature=scan.stature if scan.scale == "STATURE" else None,
+        distance=scan.distance if scan.scale == "DISTANCE" else None,
+        typed_35mm=scan.focal if scan.focal > 0 else None,
+    )
 
 
 def matched_camera(context: bpy.types.Context) -> dict | None:

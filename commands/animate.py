@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.common.errors import SapiensError, UsageError
+from ..weights.catalogue import POSE_TASKS
 from . import through_worker
 from .armatures import bone_map_of, check_armature, open_armature, retarget_settings
 from .build import avatars_of, require_blender
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..core.motion.take import MotionSettings, Take
     from ..core.retarget.body_motion import BodyMotion
+    from ..worker.requests import NetworkOptions
 
 EXPORTS = (".glb", ".gltf", ".fbx", ".usd", ".usda", ".usdc")  # formats that hold motion
 
@@ -66,22 +68,31 @@ def _motion(source: Path, best: Path, options: Namespace, console: Console) -> T
     settings = MotionSettings(smoothness=options.smoothness, person=options.person, lock_feet=not options.no_foot_lock)
     if options.keep:
         Path(options.keep).mkdir(parents=True, exist_ok=True)
-    chosen = {"fps": options.fps, "start": options.start, "end": options.end, "size": options.size}
-    chosen |= {name: getattr(options, name) for name in ("model", "tasks", "device", "precision")} | {"flip_test": options.flip}
-    if options.armature:
-        chosen["tasks"] = options.tasks or through_worker.POSE_TASKS
+    # Where nobody is built, the network need not see more than poses are made of.
+    network = through_worker.network_options(options, POSE_TASKS if options.armature else None)
     best_path = None if options.armature else best
     if through_worker.needed():
-        return through_worker.take_of(source, chosen, asdict(settings), options.keep, best_path, console)
-    return _take(source, chosen, settings, options.keep, best_path, console)
+        return through_worker.take_of(source, options, network, settings, best_path, console)
+    return _take(source, options, network, settings, best_path, console)
 
 
-def _take(source: Path, chosen: dict, settings: MotionSettings, keep: str | None, best: Path | None, console: Console) -> Take:
+def _take(
+    source: Path, options: Namespace, network: NetworkOptions, settings: MotionSettings, best: Path | None, console: Console
+) -> Take:
     from ..core.motion.take import make_take
     from ..infer.clip import clip_poses
 
-    folder = Path(keep) if keep else None
-    clip = clip_poses(source, keep=folder, best=best, progress=partial(console.progress, source.name), **chosen)
+    clip = clip_poses(
+        source,
+        fps=options.fps,
+        start=options.start,
+        end=options.end,
+        size=options.size,
+        keep=Path(options.keep) if options.keep else None,
+        best=best,
+        progress=partial(console.progress, source.name),
+        **asdict(network),
+    )
     for note in clip.notes:
         console.note(note)
     return make_take(clip.frames, clip.fps, settings)

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import tempfile
 from argparse import Namespace
-from dataclasses import asdict
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.common.errors import SapiensError
 from ..core.formats.stored_inputs import demo_group, is_demo
+from ..worker.requests import (
+    AnimateRequest,
+    BuildRequest,
+    ImportRequest,
+    KeypointsRequest,
+    NetworkOptions,
+    PoseRequest,
+    PredictRequest,
+    Request,
+    RunRequest,
+)
 from .console import Console
 
 if TYPE_CHECKING:
     from ..core.avatar import AvatarSettings
     from ..core.common.arrays import Avatar, Pose
-    from ..core.motion.take import Take
-    from ..worker.client import Job
+    from ..core.motion.take import MotionSettings, Take
 
 WITHOUT_BLENDER = ("predict", "models", "doctor", "batch")
 """Commands that the worker's Python runs whole: they write no Blender file, or (batch) start this Blender again to do so."""
-POSE_TASKS = ("pose", "seg", "normal", "pointmap")
-"""What poses are made of: where no scan is built, the network need not do more."""
 
 
 def needed() -> bool:
@@ -47,29 +56,36 @@ def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console
     from ..core.formats.avatar_file import load_avatars
 
     with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:
-        common = {"name": path.stem, "output": str(Path(folder) / "avatars"), "settings": asdict(settings)}
         if is_demo(path):
-            result = _imported(path, folder, asdict(settings), console)
-        elif path.suffix.lower() == ".safetensors":
-            result = _run("build", path, {**common, "predictions": str(path.absolute())}, console)
-        else:
-            photo = {"photo": str(path.absolute()), "predictions": str(Path(folder) / "predictions.safetensors")}
-            result = _run("run", path, {**common, **photo, **_network(options)}, console)
-        return load_avatars(result["avatars"])
+            return load_avatars(_imported(path, Path(folder), settings, console)["avatars"])
+        build = BuildRequest(predictions=path.absolute(), name=path.stem, output=Path(folder) / "avatars", settings=settings)
+        if path.suffix.lower() == ".safetensors":
+            return load_avatars(_run(build, path, console)["avatars"])
+        look = _look(path, Path(folder), options)
+        build = replace(build, predictions=look.output, photo=look.photo)
+        return load_avatars(_run(RunRequest(predict=look, build=build), path, console)["avatars"])
 
 
-def take_of(source: Path, chosen: dict, settings: dict, keep: str | None, best: Path | None, console: Console) -> Take:
-    """The motion of one person of a clip. Raises SapiensError as the stages do."""
+def take_of(
+    source: Path, options: Namespace, network: NetworkOptions, settings: MotionSettings, best: Path | None, console: Console
+) -> Take:
+    """The motion of one person of a clip. best: file for the predictions of its fullest frame. Raises SapiensError as the stages do."""
     from ..core.formats.clip_files import load_take
 
     with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:
-        finite = {name: value for name, value in chosen.items() if value is not None and value != float("inf")}
-        arguments = {"clip": str(source.absolute()), "output": str(Path(folder) / "take"), "settings": settings, **finite}
-        if keep:
-            arguments["keep"] = str(Path(keep).absolute())
-        if best is not None:
-            arguments["best"] = str(best)
-        result = _run("animate", source, arguments, console)
+        request = AnimateRequest(
+            clip=source.absolute(),
+            output=Path(folder) / "take",
+            settings=settings,
+            network=network,
+            fps=options.fps,
+            start=options.start,
+            end=options.end if math.isfinite(options.end) else None,
+            size=options.size,
+            keep=Path(options.keep).absolute() if options.keep else None,
+            best=best,
+        )
+        result = _run(request, source, console)
         for note in result["notes"]:
             console.note(note)
         return load_take(result["take"])
@@ -83,39 +99,51 @@ def pose_of(path: Path, person: int, options: Namespace, console: Console) -> Po
     with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:
         predictions = path.absolute()
         if is_foreign(path):
-            arguments = {"file": str(predictions), "person": person, "output": str(Path(folder) / "pose"), "size": options.size}
-            result = _run("keypoints", path, arguments, console)
+            request = KeypointsRequest(file=predictions, output=Path(folder) / "pose", person=person, size=options.size)
+            result = _run(request, path, console)
             for note in result["notes"]:
                 console.note(note)
             return load_pose(result["pose"])
         if is_demo(path):
-            predictions = _imported(path, folder, None, console)["predictions"]
+            predictions = Path(_imported(path, Path(folder), None, console)["predictions"])
         elif path.suffix.lower() != ".safetensors":
-            predictions = Path(folder) / "predictions.safetensors"
-            _run("predict", path, {"photo": str(path.absolute()), "output": str(predictions), **_network(options)}, console)
-        arguments = {"predictions": str(predictions), "person": person, "output": str(Path(folder) / "pose")}
-        return load_pose(_run("pose", path, arguments, console)["pose"])
+            look = _look(path, Path(folder), options)
+            predictions = look.output
+            _run(look, path, console)
+        request = PoseRequest(predictions=predictions, output=Path(folder) / "pose", person=person)
+        return load_pose(_run(request, path, console)["pose"])
 
 
-def _imported(path: Path, folder: str, settings: dict | None, console: Console) -> dict:
+def _imported(path: Path, folder: Path, settings: AvatarSettings | None, console: Console) -> dict:
     """What the worker makes of a demo output: its "avatars" and "predictions", in `folder`."""
     group = demo_group(path)
-    arguments = {"files": [str(file.absolute()) for file in group.files], "photo": str(Path(str(group.photo)).absolute())}
-    result = _run("import_files", path, {**arguments, "store": folder, "output": folder, "settings": settings}, console)
-    return result["made"][0]
+    assert group.photo is not None  # of every group of demo outputs
+    request = ImportRequest(
+        files=tuple(file.absolute() for file in group.files), store=folder, output=folder, photo=group.photo.absolute()
+    )
+    return _run(request if settings is None else replace(request, settings=settings), path, console)["made"][0]
 
 
-def _network(options: Namespace) -> dict:
-    """The model options of the command line as arguments of `infer.predict.predict`."""
-    names = {
-        "model": "model",
-        "tasks": "tasks",
-        "device": "device",
-        "precision": "precision",
-        "box": "boxes",
-        "flip": "flip_test",
-    }
-    return {argument: getattr(options, name) for name, argument in names.items() if getattr(options, name, None) is not None}
+def network_options(options: Namespace, tasks: tuple[str, ...] | None = None) -> NetworkOptions:
+    """The model options of the command line. tasks: those that the command needs, unless some were asked for."""
+    file = options.model.endswith(".safetensors")  # the worker has a working folder of its own
+    return NetworkOptions(
+        model=str(Path(options.model).absolute()) if file else options.model,
+        tasks=options.tasks or tasks,
+        device=options.device,
+        precision=options.precision,
+        flip_test=options.flip,
+    )
+
+
+def _look(photo: Path, folder: Path, options: Namespace) -> PredictRequest:
+    """The predictions of a photo, as the command line asks for them, into a file in the folder."""
+    return PredictRequest(
+        photo=photo.absolute(),
+        output=folder / "predictions.safetensors",
+        network=network_options(options),
+        boxes=None if options.box is None else tuple(options.box),
+    )
 
 
 def _python() -> Path:
@@ -130,17 +158,18 @@ def _python() -> Path:
     return python
 
 
-def _run(kind: str, path: Path, arguments: dict, console: Console) -> dict:
-    """Run one job in the worker and wait."""
+def _run(request: Request, path: Path, console: Console) -> dict:
+    """Let the worker do what is asked about an input, and wait; the result of the job."""
     from .. import jobs
-    from ..worker.client import Job, State
+    from ..worker.client import WorkerJob
+    from ..worker.job import State
 
     _python()
 
-    def report(job: Job) -> None:
+    def report(job: WorkerJob) -> None:
         console.progress(path.name, job.stage, job.fraction)
 
-    job = jobs.wait(jobs.submit(Job(kind, path.name, arguments)), on_progress=report)
+    job = jobs.wait(jobs.submit(WorkerJob(path.name, request)), on_progress=report)
     if job.state is State.FAILED:
         assert job.error is not None
         raise job.error

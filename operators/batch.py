@@ -18,7 +18,7 @@ from bpy.types import Context, Operator, PropertyGroup
 from .. import jobs, preference_values
 from ..core.common.errors import Cancelled, SapiensError
 from ..core.common.processes import clean_environment
-from ..worker.client import Job, Task
+from ..worker.thread import ThreadJob
 from .job import Idle, fail, submit
 
 POLL_SECONDS = 0.1
@@ -127,11 +127,11 @@ class SAPIENS2_OT_batch(Idle, Operator):
             return fail(self, jobs.no_python())
         output = Path(bpy.path.abspath(settings.batch_output))
 
-        def ended(_job: Job) -> None:
+        def ended(_job: ThreadJob) -> None:
             jobs.status.notes = summary(output)
 
         run = partial(run_command, [str(python), "-I", "-u", str(jobs.COMMAND_LINE), *batch_arguments(settings)])
-        return submit(self, Task("batch", Path(settings.batch_folder).name or "Batch", {}, run=run, on_end=ended))
+        return submit(self, ThreadJob(Path(settings.batch_folder).name or "Batch", run=run, on_end=ended), jobs.start)
 
 
 class SAPIENS2_OT_batch_gather(Operator):

@@ -14,34 +14,41 @@ from bpy.types import Context, Operator, UILayout
 from .. import folders, jobs, preference_values, thumbnails
 from ..core.common.errors import SapiensError
 from ..properties import RigProperties, ScanProperties, TextureProperties, avatar_settings, photo_path
-from ..worker.client import Job
+from ..worker.client import WorkerJob
+from ..worker.requests import Box, BuildRequest, NetworkOptions, PredictRequest, RunRequest, to_json
 from .job import Idle, JobOperator
 from .stored import keep_limit
 
 
-def predictions_path(photo: Path, options: dict) -> Path:
+def predictions_path(photo: Path, network: NetworkOptions, boxes: tuple[Box, ...] | None = None) -> Path:
     """Where the predictions of this photo, by content, and these options of the network are kept. Raises SapiensError."""
+    options = json.dumps({**stated(network), "boxes": boxes}, sort_keys=True)
     try:
-        digest = hashlib.sha256(photo.read_bytes() + json.dumps(options, sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(photo.read_bytes() + options.encode()).hexdigest()
     except OSError as error:
         raise SapiensError(f"{photo.name} could not be read: {error.strerror}.", "Choose another photo.") from error
     return folders.make_cache_folder() / f"{photo.stem[:80]}-{digest[:16]}.safetensors"
 
 
-def network_options(context: Context, boxes: bool = True) -> dict:
-    """The options of `infer.predict.predict` that the sidebar asks for. Raises SapiensError when nobody is chosen.
+def stated(network: NetworkOptions) -> dict:
+    """The options that are not left to the network, as JSON that names what is made with them."""
+    return {name: value for name, value in to_json(network).items() if value is not None}
 
-    boxes  with those of the photo
-    """
+
+def network_options(context: Context) -> NetworkOptions:
+    """How the sidebar asks the network to look."""
     settings = context.scene.sapiens2
     device = preference_values.device_for(settings)
-    options = {"model": settings.model, "device": device, "precision": settings.precision, "flip_test": settings.flip}
-    if not boxes:
-        return options
-    chosen = [[box.x1, box.y1, box.x2, box.y2] for box in settings.boxes if box.use]
+    return NetworkOptions(model=settings.model, device=device, precision=settings.precision, flip_test=settings.flip)
+
+
+def chosen_boxes(context: Context) -> tuple[Box, ...] | None:
+    """The boxes of the people to make, None for everybody. Raises SapiensError when nobody is chosen."""
+    settings = context.scene.sapiens2
+    chosen = tuple((box.x1, box.y1, box.x2, box.y2) for box in settings.boxes if box.use)
     if len(settings.boxes) and not chosen:
         raise SapiensError("No person is chosen.", "Tick a person in the sidebar, or forget the boxes to make everybody.")
-    return {**options, "boxes": chosen or None}
+    return chosen or None
 
 
 def write_result(context: Context, result: dict, name: str, part: Callable | None = None) -> None:
@@ -85,7 +92,7 @@ class SAPIENS2_OT_run(Idle, JobOperator, Operator):
         name="Photo", description="The photograph; empty: the one in the sidebar", subtype="FILE_PATH", options={"SKIP_SAVE"}
     )
 
-    def make_job(self, context: Context, scratch: Path) -> Job:
+    def make_job(self, context: Context, scratch: Path) -> WorkerJob:
         settings = context.scene.sapiens2
         photo = Path(bpy.path.abspath(self.photo)) if self.photo else photo_path(settings)
         if photo is None:
@@ -93,15 +100,22 @@ class SAPIENS2_OT_run(Idle, JobOperator, Operator):
         if not photo.is_file():
             raise SapiensError(f"{photo.name} does not exist.", "Choose another photo.")
         self._name = photo.stem
-        options = network_options(context)
-        predictions = predictions_path(photo, options)
-        common = {"name": photo.stem, "output": str(scratch / "avatars.safetensors"), "settings": avatar_settings(settings)}
-        common["previews"] = str(thumbnails.folder(str(predictions)))
+        network, boxes = network_options(context), chosen_boxes(context)
+        predictions = predictions_path(photo, network, boxes)
+        build = BuildRequest(
+            predictions=predictions,
+            name=photo.stem,
+            output=scratch / "avatars.safetensors",
+            settings=avatar_settings(settings),
+            previews=thumbnails.folder(str(predictions)),
+            photo=photo,
+        )
         if predictions.is_file():
-            return Job("build", photo.stem, {**common, "predictions": str(predictions), "photo": str(photo)})
-        return Job("run", photo.stem, {**common, "photo": str(photo), "predictions": str(predictions), **options})
+            return WorkerJob(photo.stem, build)
+        look = PredictRequest(photo=photo, output=predictions, network=network, boxes=boxes)
+        return WorkerJob(photo.stem, RunRequest(predict=look, build=build))
 
-    def finish(self, context: Context, job: Job) -> None:
+    def finish(self, context: Context, job: WorkerJob) -> None:
         write_result(context, job.result, self._name)
 
 
@@ -128,7 +142,7 @@ class Rebuild(Idle, JobOperator):
         self.layout.use_property_split, self.layout.use_property_decorate = True, False
         self.draw_shown(self.layout)
 
-    def make_job(self, context: Context, scratch: Path) -> Job:
+    def make_job(self, context: Context, scratch: Path) -> WorkerJob:
         from ..scene.build import find_collection
 
         settings = context.scene.sapiens2
@@ -144,19 +158,16 @@ class Rebuild(Idle, JobOperator):
                 setattr(self, name, getattr(settings, name))
         collection = find_collection(context.scene, str(path))
         self._name = collection.name if collection is not None else path.stem
-        return Job(
-            "build",
-            self._name,
-            {
-                "predictions": str(path),
-                "name": self._name,
-                "output": str(scratch / "avatars.safetensors"),
-                "settings": avatar_settings(settings, self),
-                "previews": str(thumbnails.folder(str(path))),
-            },
+        request = BuildRequest(
+            predictions=path,
+            name=self._name,
+            output=scratch / "avatars.safetensors",
+            settings=avatar_settings(settings, self),
+            previews=thumbnails.folder(str(path)),
         )
+        return WorkerJob(self._name, request)
 
-    def finish(self, context: Context, job: Job) -> None:
+    def finish(self, context: Context, job: WorkerJob) -> None:
         from ..scene.update import update_rig, update_textures
 
         for name in self.shown.__annotations__:
@@ -240,7 +251,7 @@ class SAPIENS2_OT_cancel(Operator):
     def execute(self, _context: Context) -> set[str]:
         job = next((job for job in jobs.waiting() if job.number == self.job), None) if self.job else jobs.current()
         if job is not None:  # else its turn has come and gone since the panel was drawn
-            jobs.cancel(job)
+            job.cancel()
         return {"FINISHED"}
 
 

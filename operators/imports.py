@@ -15,7 +15,8 @@ from ..core.capture.photo import SUFFIXES as PHOTOS
 from ..core.common.errors import SapiensError
 from ..core.formats.import_groups import DEMO, OURS
 from ..properties import avatar_settings
-from ..worker.client import Job
+from ..worker.client import WorkerJob
+from ..worker.requests import ImportRequest
 from .build import write_result
 from .job import JobOperator, Queues
 
@@ -73,23 +74,23 @@ class SAPIENS2_OT_import_predictions(Queues, JobOperator, ImportHelper, Operator
             chosen = [Path(bpy.path.abspath(self.filepath))]
         return chosen
 
-    def make_job(self, context: Context, scratch: Path) -> Job:
+    def make_job(self, context: Context, scratch: Path) -> WorkerJob:
         paths = self._paths()
         for path in paths or [Path()]:
             if not path.is_file():
                 raise SapiensError(f"{path.name or 'The file'} does not exist.", "Choose a predictions file.")
-        arguments = {
-            "files": [str(path) for path in paths],
-            "store": str(folders.make_cache_folder()),
-            "output": str(scratch),
-            "settings": avatar_settings(context.scene.sapiens2),
-            "photo": bpy.path.abspath(self.photo),
-            "beside": self.beside,
-        }
+        request = ImportRequest(
+            files=tuple(paths),
+            store=folders.make_cache_folder(),
+            output=scratch,
+            settings=avatar_settings(context.scene.sapiens2),
+            photo=Path(bpy.path.abspath(self.photo)) if self.photo else None,
+            beside=self.beside,
+        )
         title = paths[0].stem if len(paths) == 1 else bpy.app.translations.pgettext_iface("{:d} files").format(len(paths))
-        return Job("import_files", title, arguments)
+        return WorkerJob(title, request)
 
-    def finish(self, context: Context, job: Job) -> None:
+    def finish(self, context: Context, job: WorkerJob) -> None:
         for made in job.result["made"]:
             shown = thumbnails.folder(made["predictions"])
             shutil.rmtree(shown, ignore_errors=True)

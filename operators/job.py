@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -10,7 +11,8 @@ from bpy.types import Context, Event, Operator
 
 from .. import jobs
 from ..core.common.errors import SapiensError
-from ..worker.client import Job, State, Task
+from ..worker.client import WorkerJob
+from ..worker.job import JobOfKind, State
 
 BUSY = "Another job is running: wait for its end, or cancel it"
 
@@ -31,23 +33,22 @@ class Queues:
 
     @classmethod
     def poll(cls: type[Operator], _context: Context) -> bool:
-        if isinstance(jobs.current(), Task):
+        running = jobs.current()
+        if running is not None and running.exclusive:
             cls.poll_message_set(BUSY)
             return False
         return True
 
 
-def submit(operator: Operator, job: Job) -> set[str]:
-    """Start a job or task that writes nothing into the scene: in a window the timer looks after it, background waits."""
+def submit(operator: Operator, job: JobOfKind, start: Callable[[JobOfKind], JobOfKind] = jobs.submit) -> set[str]:
+    """Start a job that writes nothing into the scene: in a window the timer looks after it, background waits.
+
+    start  `jobs.submit` for the worker, `jobs.start` for a thread
+    """
     try:
-        if isinstance(job, Task):
-            jobs.submit_task(job)
-            if bpy.app.background:
-                jobs.wait_task(job)
-        else:
-            jobs.submit(job)
-            if bpy.app.background:
-                jobs.wait(job)
+        start(job)
+        if bpy.app.background:
+            jobs.wait(job)
         if job.state is State.FAILED:
             raise job.error
     except SapiensError as error:
@@ -65,15 +66,15 @@ def fail(operator: Operator, error: SapiensError, level: str = "ERROR") -> set[s
 class JobOperator:
     """Mix in before `bpy.types.Operator`, and define `make_job` and `finish`."""
 
-    _job: Job | None = None
+    _job: WorkerJob | None = None
     _timer = None
     _scratch: Path | None = None
 
-    def make_job(self, context: Context, scratch: Path) -> Job:
+    def make_job(self, context: Context, scratch: Path) -> WorkerJob:
         """The job for the worker; its files go into `scratch`, which is deleted at the end. May raise SapiensError."""
         raise NotImplementedError
 
-    def finish(self, context: Context, job: Job) -> None:
+    def finish(self, context: Context, job: WorkerJob) -> None:
         """Write the result into the scene. May raise SapiensError."""
         raise NotImplementedError
 
@@ -116,7 +117,7 @@ class JobOperator:
 
     def cancel(self, context: Context) -> None:
         """Blender ends us: another file was opened, the window was closed."""
-        jobs.cancel(self._job)
+        self._job.cancel()
         self._clean(context)
 
     def _start(self, context: Context) -> None:

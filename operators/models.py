@@ -14,7 +14,8 @@ from .. import jobs
 from ..core.common.errors import SapiensError
 from ..weights import catalogue
 from ..weights.licence import SAPIENS2_LICENCE, is_accepted
-from ..worker.client import Job
+from ..worker.client import WorkerJob
+from ..worker.requests import DownloadRequest, ImportWeightsRequest
 from .job import Idle, fail, submit
 from .setup import network_error
 
@@ -96,11 +97,11 @@ class SAPIENS2_OT_model_download(Idle, Operator):
         if problem is not None:
             return fail(self, problem)
         model = context.scene.sapiens2.model
-        tasks = [row.task for row in catalogue.list_models() if row.model == model and row.task in self.tasks]
+        tasks = tuple(row.task for row in catalogue.list_models() if row.model == model and row.task in self.tasks)
         if not tasks:
             return fail(self, SapiensError("No task was chosen.", "Choose at least one to download."))
-        arguments = {"model": model, "online": True, "accept_licence": self.accept, "tasks": tasks}
-        return submit(self, Job("download", f"Sapiens2 {model.upper()}", arguments))
+        request = DownloadRequest(model=model, online=True, accept_licence=self.accept, tasks=tasks)
+        return submit(self, WorkerJob(f"Sapiens2 {model.upper()}", request))
 
     @staticmethod
     def _problem() -> SapiensError | None:
@@ -133,8 +134,7 @@ class SAPIENS2_OT_model_import(Idle, ImportHelper, Operator):
         path = Path(bpy.path.abspath(self.filepath))
         # After the file browser, the path of a folder ends with what its text field held.
         chosen = path if path.exists() or not path.parent.is_dir() else path.parent
-        arguments = {"path": str(chosen), "link": self.link, "accept_licence": self.accept}
-        return submit(self, Job("import", "Weights", arguments))
+        return submit(self, WorkerJob("Weights", ImportWeightsRequest(path=chosen, link=self.link, accept_licence=self.accept)))
 
 
 def unaccepted(accepted_now: bool) -> SapiensError | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,10 @@ from bpy_extras.io_utils import ImportHelper
 from .. import folders, jobs
 from ..core.common.errors import SapiensError
 from ..properties import avatar_rigs
-from ..worker.client import Job
-from .build import network_options
+from ..weights.catalogue import POSE_TASKS
+from ..worker.client import WorkerJob
+from ..worker.requests import AnimateRequest
+from .build import network_options, stated
 from .job import Idle, JobOperator, fail
 
 if TYPE_CHECKING:
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from ..core.retarget.body_motion import BodyMotion
 
 
-TASKS = ("pose", "seg", "normal", "pointmap")  # what poses are made of
 BVH = ".bvh"
 
 
@@ -97,32 +99,38 @@ class MotionOperator(JobOperator):
     def invoke(self, context: Context, event: Event | None) -> set[str]:
         return self._bvh(context) or JobOperator.invoke(self, context, event)
 
-    def make_job(self, context: Context, scratch: Path) -> Job:
+    def make_job(self, context: Context, scratch: Path) -> WorkerJob:
+        from ..core.motion.take import MotionSettings
         from .. import bone_table_rows
 
         settings, path = context.scene.sapiens2, self._clip(context)
         bone_table_rows.armature_rest(target(context))  # what cannot be posed is said before the work, not after it
-        options = network_options(context, boxes=False) | {"tasks": TASKS}
-        options["start"] = settings.motion_start
-        if settings.motion_end > 0:
-            options["end"] = settings.motion_end
-        if path.is_dir() or path.suffix.lower() in (".json", ".npz"):
-            options["fps"] = settings.motion_fps
-        poses = folders.make_cache_folder() / f"{path.stem[:80]}-{_digest(path, options)}.safetensors"
-        take = {"smoothness": settings.smoothness, "person": settings.motion_person - 1, "lock_feet": settings.lock_feet}
-        arguments = {"clip": str(path), "output": str(scratch / "take"), "poses": str(poses), "settings": take, **options}
-        return Job("animate", path.name, arguments)
+        request = AnimateRequest(
+            clip=path,
+            output=scratch / "take",
+            settings=MotionSettings(
+                smoothness=settings.smoothness, person=settings.motion_person - 1, lock_feet=settings.lock_feet
+            ),
+            network=replace(network_options(context), tasks=POSE_TASKS),
+            fps=settings.motion_fps if path.is_dir() or path.suffix.lower() in (".json", ".npz") else None,
+            start=settings.motion_start,
+            end=settings.motion_end if settings.motion_end > 0 else None,
+        )
+        poses = folders.make_cache_folder() / f"{path.stem[:80]}-{_digest(request)}.safetensors"
+        return WorkerJob(path.name, replace(request, poses=poses))
 
-    def finish(self: Operator, context: Context, job: Job) -> None:
+    def finish(self: Operator, context: Context, job: WorkerJob) -> None:
         from ..core.formats.clip_files import load_take
 
-        said = write_motion(context, load_take(job.result["take"]), Path(job.arguments["clip"]).stem)
+        said = write_motion(context, load_take(job.result["take"]), job.request.clip.stem)
         jobs.status.notes = tuple(dict.fromkeys((*job.result["notes"], *jobs.status.notes)))
         self.report({"INFO"}, said)
 
 
-def _digest(path: Path, options: dict) -> str:
+def _digest(request: AnimateRequest) -> str:
     """16 hexadecimal digits that name the clip as it is now, and how it is looked at."""
+    path, options = request.clip, stated(request.network) | {"start": request.start}
+    options |= {name: value for name, value in (("end", request.end), ("fps", request.fps)) if value is not None}
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     seen = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
     return hashlib.sha256(json.dumps([str(path), seen, options], sort_keys=True).encode()).hexdigest()[:16]

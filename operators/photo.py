@@ -18,7 +18,8 @@ from ..core.capture.photo import SUFFIXES
 from ..core.common.atomic_files import atomic_write
 from ..core.common.errors import SapiensError
 from ..properties import photo_path
-from ..worker.client import Job
+from ..worker.client import WorkerJob
+from ..worker.requests import FindRequest, NetworkOptions
 from .job import Idle, JobOperator, fail
 
 
@@ -152,15 +153,15 @@ class SAPIENS2_OT_people_find(Idle, JobOperator, Operator):
     bl_label = "Find People"
     bl_options = {"UNDO"}
 
-    def make_job(self, context: Context, scratch: Path) -> Job:
+    def make_job(self, context: Context, scratch: Path) -> WorkerJob:
         settings = context.scene.sapiens2
         photo = photo_path(settings)
         if photo is None or not photo.is_file():
             raise SapiensError("No photo is chosen.", "Choose the photo of a person.")
-        device = preference_values.device_for(settings)
-        return Job("find", photo.stem, {"photo": str(photo), "model": settings.model, "device": device})
+        network = NetworkOptions(model=settings.model, device=preference_values.device_for(settings))
+        return WorkerJob(photo.stem, FindRequest(photo=photo, network=network))
 
-    def finish(self, context: Context, job: Job) -> None:
+    def finish(self, context: Context, job: WorkerJob) -> None:
         boxes = context.scene.sapiens2.boxes
         boxes.clear()
         context.scene.sapiens2.photo_size = job.result["size"]

@@ -10,7 +10,8 @@ from bpy.types import Context, Operator
 
 from .. import jobs
 from ..core.common.errors import SapiensError
-from ..worker.client import Job
+from ..worker.client import WorkerJob
+from ..worker.requests import PoseRequest
 from .job import BUSY, JobOperator
 
 
@@ -37,14 +38,14 @@ class SAPIENS2_OT_retarget(JobOperator, Operator):
             return False
         return True
 
-    def make_job(self, context: Context, scratch: Path) -> Job:
+    def make_job(self, context: Context, scratch: Path) -> WorkerJob:
         path = Path(bpy.path.abspath(context.scene.sapiens2.predictions))
         if not path.is_file():
             raise SapiensError(f"{path.name} does not exist any more.", "Make the avatar from the photo again.")
-        arguments = {"predictions": str(path), "person": self.person - 1, "output": str(scratch / "pose.safetensors")}
-        return Job("pose", context.scene.sapiens2.armature.name, arguments)
+        request = PoseRequest(predictions=path, output=scratch / "pose.safetensors", person=self.person - 1)
+        return WorkerJob(context.scene.sapiens2.armature.name, request)
 
-    def finish(self, context: Context, job: Job) -> None:
+    def finish(self, context: Context, job: WorkerJob) -> None:
         from .. import bone_table_rows
         from ..core.formats.pose_file import load_pose
         from ..core.retarget.solve import RetargetSettings

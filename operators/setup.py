@@ -13,7 +13,7 @@ from .. import jobs, preference_values
 from ..core.common.errors import SapiensError
 from ..core.common.version import VERSION
 from ..runtime import bug_report, environment
-from ..worker.client import Task
+from ..worker.thread import ThreadJob
 from .job import Idle, fail, submit
 from .stored import delete_unused
 
@@ -96,12 +96,8 @@ class SAPIENS2_OT_runtime_install(Idle, Operator):
         source = environment.Source(wheels, self.backend, offline=repair and network_error() is not None)
         return submit(
             self,
-            Task(
-                "runtime",
-                "Runtime",
-                {},
-                run=lambda progress, stopped: environment.install(folder, log, progress, stopped, source),
-            ),
+            ThreadJob("Runtime", run=lambda progress, stopped: environment.install(folder, log, progress, stopped, source)),
+            jobs.start,
         )
 
 
@@ -122,7 +118,7 @@ class SAPIENS2_OT_runtime_remove(Idle, Operator):
             progress("deleting", 0.0)
             environment.remove(folder)
 
-        return submit(self, Task("runtime", "Runtime", {}, run=work))
+        return submit(self, ThreadJob("Runtime", run=work), jobs.start)
 
 
 class SAPIENS2_OT_cache_clear(Operator):

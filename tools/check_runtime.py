@@ -60,7 +60,9 @@ def main() -> None:
     from sapiens2_avatar.core.common.errors import Cancelled
     from sapiens2_avatar.runtime import environment
     from sapiens2_avatar.runtime.wheel_records import damaged_packages
-    from sapiens2_avatar.worker.client import Job, State, Worker
+    from sapiens2_avatar.worker.client import WorkerJob, WorkerProcess
+    from sapiens2_avatar.worker.job import State
+    from sapiens2_avatar.worker.requests import PredictRequest
 
     source = environment.Source(backend=options.backend)
 
@@ -89,20 +91,17 @@ def main() -> None:
     python = install()
     clock.say(f"went on to the end: torch {environment.installed_torch(home)}, {size(home):.2f} GB on the disk")
 
-    worker = Worker([str(python), "-I", "-u", str(extension / "worker" / "start.py"), "60"], options.folder / "worker.log")
-    photo = extension / "data" / "sample_photo.jpg"
+    worker = WorkerProcess([str(python), "-I", "-u", str(extension / "worker" / "start.py"), "60"], options.folder / "worker.log")
+    request = PredictRequest(photo=extension / "data" / "sample_photo.jpg", output=options.folder / "sample.safetensors")
     for turn in ("first", "second"):
-        job = Job(
-            "predict", "Sample", {"photo": str(photo), "output": str(options.folder / "sample.safetensors"), "model": "preview"}
-        )
-        worker.wait(worker.submit(job))
+        job = worker.wait(worker.submit(WorkerJob("Sample", request)))
         assert job.state is State.DONE, (job.error, job.detail)
         clock.say(f"the sample photo through the preview model, {turn} time")
     worker.shut_down()
 
     library = next(path for path in (home / "env").rglob("_tensor.py") if path.parent.name == "torch")
     library.unlink()
-    job = worker.wait(worker.submit(Job("predict", "Sample", job.arguments)))
+    job = worker.wait(worker.submit(WorkerJob("Sample", request)))
     assert job.state is State.FAILED and job.error is not None and job.error.remedy == "runtime", job.error
     worker.shut_down()
     clock.say(f"without {library.name}: {job.error.message[:40]}…")

@@ -23,6 +23,8 @@ PREVIEW = "preview"
 PREVIEW_FILE = Path(__file__).parent.parent / "data" / "preview.safetensors"
 PRETRAIN = "pretrain"
 TASKS = ("pose", "seg", "normal", "pointmap", "albedo", "matting")
+POSE_TASKS = ("pose", "seg", "normal", "pointmap")
+"""What poses are made of: where nobody is built, the network need not see more."""
 SIZES = {"0.1b": 768, "0.4b": 1024, "0.8b": 1280, "1b": 1536, "1b-4k": 1536, "5b": 2432}
 """Model id -> embedding width."""
 

@@ -1,6 +1,6 @@
 """The near side of the worker process: starts it, talks to it, outlives it; in Blender, `jobs` puts a timer around it.
 
-A `Worker` owns one process and a queue of jobs. Only `pump` changes anything that a caller can see, so everything happens in the
+A `WorkerProcess` owns one process and a queue of jobs. Only `pump` changes anything that a caller can see, so everything happens in the
 thread that calls it.
 """
 
@@ -11,109 +11,45 @@ import queue
 import subprocess
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 
-from ..core.common.errors import Cancelled, SapiensError
+from ..core.common.errors import SapiensError
 from ..core.common.processes import clean_environment
+from .job import Job, State, wait
 from .protocol import ENDS, decode, encode
+from .requests import Request, to_json
 
 WINDOWS_FLAGS = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
 GRACE_SECONDS = 1.0
 """How long a cancelled job may take to stop by itself before the process is killed."""
 
 
-class State(Enum):
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
 @dataclass(eq=False)
-class Job:
-    """One piece of work for the worker.
+class WorkerJob(Job):
+    """A request to the worker process.
 
-    kind        name of the job in the worker
-    title       what the artist reads while it runs
-    arguments   for the worker, plain JSON
-    on_end      called once, from `pump`, when the job has ended in any way
-    stage, fraction   progress as the worker reports it
-    result      of a job that is done
-    error       of a job that failed
+    number    of the job in this process's life
+    result    of a job that is done, as its function in `worker.jobs` says
+    accepted  the process has said something about it
+    process   who does it, once it is submitted
     """
 
-    kind: str
-    title: str
-    arguments: dict
-    on_end: Callable[[Job], None] | None = None
-    number: int = 0
-    state: State = State.WAITING
-    stage: str = ""
-    fraction: float = 0.0
-    started: float = 0.0
-    result: dict = field(default_factory=dict)
-    error: SapiensError | None = None
-    detail: str = ""
-    cancel_at: float | None = None
-    accepted: bool = False
-
-    @property
-    def ended(self) -> bool:
-        return self.state in (State.DONE, State.FAILED, State.CANCELLED)
-
-    def seconds_left(self) -> float | None:
-        """Estimate from the pace so far; None while there is too little to tell."""
-        elapsed = time.monotonic() - self.started
-        if self.state is not State.RUNNING or self.fraction < 0.1 or elapsed < 2.0:
-            return None
-        return elapsed * (1 - self.fraction) / self.fraction
-
-
-@dataclass(eq=False)
-class Task(Job):
-    """Work that needs no worker process: `run(progress, stopped)` in a thread. It may raise SapiensError or Cancelled."""
-
-    run: Callable[[Callable[[str, float], None], Callable[[], bool]], object] | None = None
-    _outcome: tuple[State, SapiensError | None] | None = None
-
-    def start(self) -> None:
-        self.state, self.started = State.RUNNING, time.monotonic()
-        threading.Thread(target=self._work, name=self.title, daemon=True).start()
+    request: Request
+    number: int = field(default=0, init=False)
+    result: dict = field(default_factory=dict, init=False)
+    accepted: bool = field(default=False, init=False)
+    process: WorkerProcess | None = field(default=None, init=False, repr=False)
 
     def cancel(self) -> None:
-        self.cancel_at = time.monotonic()
-
-    def pump(self) -> None:
-        """Take in the outcome, in the caller's thread."""
-        if self._outcome is not None and not self.ended:
-            self.state, self.error = self._outcome
-            if self.on_end is not None:
-                self.on_end(self)
-
-    def _work(self) -> None:
-        def progress(stage: str, fraction: float) -> None:
-            self.stage, self.fraction = stage, fraction
-
-        try:
-            self.run(progress, lambda: self.cancel_at is not None)
-            self._outcome = State.DONE, None
-        except Cancelled:
-            self._outcome = State.CANCELLED, None
-        except SapiensError as error:
-            self._outcome = State.FAILED, error
-        except Exception as error:  # noqa: BLE001 (the end of a thread: nobody above could catch it)
-            self.detail = traceback.format_exc()
-            hint = "Copy the report from the preferences and file a bug."
-            self._outcome = State.FAILED, SapiensError(f"Something unexpected went wrong: {error}.", hint)
+        """Ask it to stop, or take it out of the queue."""
+        if self.process is not None:
+            self.process.cancel(self)
 
 
-class Worker:
+class WorkerProcess:
     """One worker process, started when the first job comes, and its queue.
 
     command   the argument list that starts it
@@ -122,8 +58,8 @@ class Worker:
 
     def __init__(self, command: list[str], log: Path):
         self.command, self.log = command, log
-        self.current: Job | None = None
-        self.waiting: deque[Job] = deque()
+        self.current: WorkerJob | None = None
+        self.waiting: deque[WorkerJob] = deque()
         self._process: subprocess.Popen | None = None
         self._messages: queue.SimpleQueue[dict] = queue.SimpleQueue()
         self._numbers = 0
@@ -138,18 +74,18 @@ class Worker:
     def busy(self) -> bool:
         return self.current is not None or bool(self.waiting)
 
-    def submit(self, job: Job) -> Job:
+    def submit(self, job: WorkerJob) -> WorkerJob:
         """Put a job at the end of the queue; it starts with the next `pump`."""
         self._numbers += 1
-        job.number = self._numbers
+        job.number, job.process = self._numbers, self
         self.waiting.append(job)
         return job
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: WorkerJob) -> None:
         """Ask a job to stop; `pump` kills the process if it has not stopped after `GRACE_SECONDS`."""
         if job in self.waiting:
             self.waiting.remove(job)
-            self._end(job, State.CANCELLED)
+            job.end(State.CANCELLED)
         elif job is self.current and job.cancel_at is None:
             job.cancel_at = time.monotonic() + GRACE_SECONDS
             self._send("cancel", id=job.number)
@@ -165,23 +101,15 @@ class Worker:
         if job is not None and job.cancel_at is not None and time.monotonic() > job.cancel_at:
             self.kill()
             self.current = None
-            self._end(job, State.CANCELLED)
+            job.end(State.CANCELLED)
         if self.current is None and self.waiting:
             self._start(self.waiting.popleft())
 
-    def wait(self, job: Job, timeout: float | None = None, on_progress: Callable[[Job], None] | None = None) -> Job:
+    def wait(
+        self, job: WorkerJob, timeout: float | None = None, on_progress: Callable[[WorkerJob], None] | None = None
+    ) -> WorkerJob:
         """Pump until the job has ended: for programs without a window. Raises TimeoutError."""
-        until = None if timeout is None else time.monotonic() + timeout
-        last = None
-        while not job.ended:
-            self.pump()
-            if on_progress is not None and (job.stage, job.fraction) != last:
-                last = (job.stage, job.fraction)
-                on_progress(job)
-            if until is not None and time.monotonic() > until:
-                raise TimeoutError(f"{job.title} took longer than {timeout:g} seconds.")
-            time.sleep(0.02)
-        return job
+        return wait(job, self.pump, timeout, on_progress)
 
     def kill(self) -> None:
         """End the process now and forget what it still had to say. The queue stays."""
@@ -199,22 +127,22 @@ class Worker:
         job, self.current = self.current, None
         self.kill()
         if job is not None:
-            self._end(job, State.CANCELLED)
+            job.end(State.CANCELLED)
 
-    def _start(self, job: Job) -> None:
+    def _start(self, job: WorkerJob) -> None:
         self.current = job
         job.state, job.started = State.RUNNING, time.monotonic()
         try:
             if self.pid is None:
                 job.stage = "starting"
                 self._launch()
-            self._send("run", id=job.number, job=job.kind, arguments=job.arguments)
+            self._send("run", id=job.number, job=job.request.job, arguments=to_json(job.request))
         except OSError as error:
             self.current = None
             job.error = SapiensError(
                 f"The worker could not be started: {error}.", "Repair the runtime, then run again.", "runtime"
             )
-            self._end(job, State.FAILED)
+            job.end(State.FAILED)
 
     def _launch(self) -> None:
         self.kill()
@@ -244,7 +172,7 @@ class Worker:
         if kind == "ready":
             self._ready = True
         elif kind == "exit":
-            self._exited()
+            self._exited(message["reason"])
         if job is None or message.get("id") != job.number:
             return
         job.accepted = True
@@ -253,19 +181,19 @@ class Worker:
         elif kind in ENDS:
             self.current = None
             if job.cancel_at is not None:  # it ended while it was asked to stop: who has cancelled wants nothing of it
-                self._end(job, State.CANCELLED)
+                job.end(State.CANCELLED)
             elif kind == "done":
                 job.result, job.fraction = message["result"], 1.0
-                self._end(job, State.DONE)
+                job.end(State.DONE)
             elif kind == "error":
                 job.error = SapiensError(message["message"], message["hint"], message["remedy"])
                 job.detail = message["detail"]
-                self._end(job, State.FAILED)
+                job.end(State.FAILED)
             else:
-                self._end(job, State.CANCELLED)
+                job.end(State.CANCELLED)
 
-    def _exited(self) -> None:
-        """The process has closed its output: it is gone, or about to be."""
+    def _exited(self, reason: SapiensError | None) -> None:
+        """The process has closed its output: it is gone, or about to be. reason: why we have ended it, None = it ended by itself."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -279,29 +207,26 @@ class Worker:
         if job is None:
             return
         if job.cancel_at is not None:
-            self._end(job, State.CANCELLED)
+            job.end(State.CANCELLED)
         elif status == 0 and not job.accepted:  # it left for idleness just when the job was sent
             self.waiting.appendleft(job)
         else:
-            job.error = _death(status, self.log, self._ready)
-            self._end(job, State.FAILED)
-
-    def _end(self, job: Job, state: State) -> None:
-        job.state = state
-        if job.on_end is not None:
-            job.on_end(job)
+            job.error = reason or _death(status, self.log, self._ready)
+            job.end(State.FAILED)
 
 
 def _read(process: subprocess.Popen, messages: queue.SimpleQueue) -> None:
     """Thread: every line of the process, then one "exit". A line that is no message ends the process: it cannot be trusted."""
+    reason = None
     with process.stdout as lines:
         for line in lines:
             try:
                 messages.put(decode(line))
-            except SapiensError:
+            except SapiensError as error:
                 process.kill()
+                reason = error
                 break
-    messages.put({"kind": "exit"})
+    messages.put({"kind": "exit", "reason": reason})
 
 
 def _close_input(process: subprocess.Popen) -> None:

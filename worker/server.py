@@ -13,16 +13,14 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from ..core.common.errors import Cancelled, SapiensError
 from .protocol import decode, encode
+from .requests import UPDATED, Jobs, from_json
 
 NICENESS = 5
 """The worker may take every core; Blender's window still comes first. On Windows, who starts it lowers its priority."""
-
-Job = Callable[..., dict]
-"""A job is called with its arguments by name and `progress`, and returns what goes into the `done` message."""
 
 
 class Channel:
@@ -46,7 +44,7 @@ class Channel:
             self._output.write(encode(kind, **values))
 
 
-def serve(jobs: dict[str, Job], idle_seconds: float = 300.0) -> None:
+def serve(jobs: Jobs, idle_seconds: float = 300.0) -> None:
     """Answer requests until told to quit, idle for `idle_seconds`, or orphaned."""
     channel = Channel()
     requests: queue.SimpleQueue[dict] = queue.SimpleQueue()
@@ -73,7 +71,7 @@ def serve(jobs: dict[str, Job], idle_seconds: float = 300.0) -> None:
         _answer(channel, jobs, message, cancelled)
 
 
-def _answer(channel: Channel, jobs: dict[str, Job], message: dict, cancelled: set[int]) -> None:
+def _answer(channel: Channel, jobs: Jobs, message: dict, cancelled: set[int]) -> None:
     """Run one job and send exactly one end."""
     number = message["id"]
 
@@ -83,11 +81,12 @@ def _answer(channel: Channel, jobs: dict[str, Job], message: dict, cancelled: se
         channel.send("progress", id=number, stage=stage, fraction=min(max(float(fraction), 0.0), 1.0))
 
     try:
-        job = jobs.get(message["job"])
-        if job is None:
-            raise SapiensError(f"The worker has no job named {message['job']!r}.", "Restart Blender after an update.")
+        kind = next((kind for kind in jobs if kind.job == message["job"]), None)
+        if kind is None:
+            raise SapiensError(f"The worker has no job named {message['job']!r}.", UPDATED)
+        request = from_json(kind, message["arguments"])
         progress("starting", 0.0)
-        channel.send("done", id=number, result=job(progress=progress, **message["arguments"]))
+        channel.send("done", id=number, result=jobs[kind](request, progress))
     except Cancelled:
         channel.send("cancelled", id=number)
     except SapiensError as error:

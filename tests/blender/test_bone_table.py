@@ -148,7 +148,7 @@ def test_one_undo_takes_the_pose_back(character, settings, pose, part, monkeypat
     settings.predictions = str(tmp_path / "p.safetensors")
     Path(settings.predictions).write_bytes(b"x")
     saved = part("core.formats.pose_file").save_pose(pose[0], tmp_path / "pose.safetensors")
-    jobs, state = part("jobs"), part("worker.client").State
+    jobs, state = part("jobs"), part("worker.job").State
 
     def submit(job):
         job.state, job.result = state.DONE, {"pose": str(saved)}

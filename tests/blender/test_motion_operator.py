@@ -134,14 +134,12 @@ def test_what_is_missing_is_said_before_the_work(settled, clip, factory, tmp_pat
 
 
 def test_a_cancelled_clip_leaves_nothing(settled, clip, part, tmp_path) -> None:
-    jobs, client = part("jobs"), part("worker.client")
-    job = client.Job(
-        "animate", "clip", {"clip": str(clip), "output": str(tmp_path / "take"), "poses": str(tmp_path / "poses.safetensors")}
-    )
-    jobs.submit(job)
-    jobs.cancel(job)
+    jobs = part("jobs")
+    request = part("worker.requests").AnimateRequest(clip=clip, output=tmp_path / "take", poses=tmp_path / "poses.safetensors")
+    job = jobs.submit(part("worker.client").WorkerJob("clip", request))
+    job.cancel()
     jobs.wait(job, 60)
-    assert job.state is client.State.CANCELLED
+    assert job.state is part("worker.job").State.CANCELLED
     assert not (tmp_path / "take").exists() and not (tmp_path / "poses.safetensors").exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -55,17 +56,13 @@ def test_import_equals_the_function(settled, worker, part, sample, tmp_path):
     assert settled.predictions == str(path)
     assert not list(part("folders").user_folder("scratch").iterdir())
 
-    job = part("worker.client").Job(
-        "build",
-        "again",
-        {
-            "predictions": str(path),
-            "name": path.stem,
-            "output": str(tmp_path / "a.safetensors"),
-            "settings": part("properties").avatar_settings(settled),
-        },
+    request = part("worker.requests").BuildRequest(
+        predictions=path,
+        name=path.stem,
+        output=tmp_path / "a.safetensors",
+        settings=part("properties").avatar_settings(settled),
     )
-    worker.wait(worker.submit(job), 60)
+    job = worker.wait(worker.submit(part("worker.client").WorkerJob("again", request)), 60)
     avatar = part("core.formats.avatar_file").load_avatars(job.result["avatars"])[0]
     expected = part("core.common.spaces").transform_points(avatar.world_from_camera, avatar.mesh.vertices)
     np.testing.assert_array_equal(made.reshape(-1, 3), expected)
@@ -231,11 +228,15 @@ def test_report_masks_what_is_private(part):
 
 
 def test_a_waiting_job_can_be_taken_out_of_the_queue(worker, part, studio, tmp_path):
-    job_class, state = part("worker.client").Job, part("worker.client").State
-    build = {"predictions": str(studio("body_apose")), "settings": {"scan": {"resolution": 2000}}}
+    job_class, state = part("worker.client").WorkerJob, part("worker.job").State
+    coarse = part("core.surface.scan").ScanSettings(resolution=2000)
+    build = partial(
+        part("worker.requests").BuildRequest,
+        predictions=studio("body_apose"),
+        settings=part("core.avatar").AvatarSettings(scan=coarse),
+    )
     first, second = (
-        worker.submit(job_class("build", name, {**build, "name": name, "output": str(tmp_path / f"{name}.safetensors")}))
-        for name in ("Anna", "Berta")
+        worker.submit(job_class(name, build(name=name, output=tmp_path / f"{name}.safetensors"))) for name in ("Anna", "Berta")
     )
     while not first.accepted:
         worker.pump()

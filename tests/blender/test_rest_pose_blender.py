@@ -153,8 +153,8 @@ def test_a_rebuilt_rig_takes_the_scan_along_and_leaves_no_old_action(part, turne
 
 def test_the_sidebars_choice_reaches_the_settings_of_the_build(part):
     settings = bpy.context.scene.sapiens2
-    rig, wanted = part("core.rig.metarig").RigSettings, part("properties").avatar_settings
-    assert rig(**wanted(settings)["rig"]).rest == "photo"
+    wanted = part("properties").avatar_settings
+    assert wanted(settings).rig.rest == "photo"
     for rest in ("A", "T"):
         settings.rest = rest
-        assert rig(**wanted(settings)["rig"]).rest == rest
+        assert wanted(settings).rig.rest == rest

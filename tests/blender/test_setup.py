@@ -164,11 +164,11 @@ def test_the_worker_leaves_after_the_time_of_the_preferences(prefs, worker, work
 
 def test_the_device_of_the_preferences_counts_unless_the_file_says_otherwise(prefs, part):
     settings, options = bpy.context.scene.sapiens2, part("operators.build").network_options
-    assert options(bpy.context)["device"] == "auto"
+    assert options(bpy.context).device == "auto"
     prefs.device = "cpu"
-    assert options(bpy.context)["device"] == "cpu"
+    assert options(bpy.context).device == "cpu"
     settings.device = "cuda"
-    assert options(bpy.context)["device"] == "cuda"
+    assert options(bpy.context).device == "cuda"
 
 
 def sparse_checkpoint(path: Path) -> Path:
@@ -281,18 +281,17 @@ def hub(monkeypatch):
 def test_a_download_tells_how_far_it_is_and_goes_on_after_cancel(prefs, worker, part, home, hub, online, tmp_path):
     prefs.models_folder = str(tmp_path / "models")
     part("weights.licence").accept()
-    client = part("worker.client")
-    arguments = {"model": "0.4b", "online": True, "accept_licence": False, "tasks": ["pose"]}
+    request = part("worker.requests").DownloadRequest(model="0.4b", online=True, accept_licence=False, tasks=("pose",))
     had = 0
     for _ in range(2):
-        job = worker.submit(client.Job("download", "Pose", arguments))
+        job = worker.submit(part("worker.client").WorkerJob("Pose", request))
         told = had / hub.size + (PIECES // 2 << 20) / hub.size
         wait_until(lambda job=job, told=told: worker.pump() or job.ended or job.fraction > told, 300)
         assert not job.ended, job.error
         assert job.stage == "0.4b pose"
-        worker.cancel(job)
+        job.cancel()
         worker.wait(job, 300)
-        assert job.state is client.State.CANCELLED
+        assert job.state is part("worker.job").State.CANCELLED
         parts = list((tmp_path / "models").glob(".*.part"))
         assert len(parts) == 1 and parts[0].stat().st_size > had
         had = parts[0].stat().st_size
@@ -315,13 +314,13 @@ def test_only_the_chosen_tasks_are_downloaded(prefs, worker, worker_python, part
     asked = []
 
     def submit(_operator, job):
-        asked.append(job.arguments)
+        asked.append(job.request)
         return {"FINISHED"}
 
     monkeypatch.setattr(part("operators.models"), "submit", submit)
     bpy.ops.sapiens2.model_download(accept=True, tasks={"pose", "pointmap", "matting"})  # 0.4b has no matting
     bpy.ops.sapiens2.model_download(accept=True)
-    assert [arguments["tasks"] for arguments in asked] == [["pose", "pointmap"], ["pose", "seg", "normal", "pointmap"]]
+    assert [request.tasks for request in asked] == [("pose", "pointmap"), ("pose", "seg", "normal", "pointmap")]
     with pytest.raises(RuntimeError, match="No task was chosen"):
         bpy.ops.sapiens2.model_download(accept=True, tasks={"matting"})
 

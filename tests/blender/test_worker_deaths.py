@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,6 @@ RUN = [
     ("memory", "build/texture", True),
 ]
 BUILD = [("SIGKILL", "build/starting"), ("SIGSEGV", "build/rig"), ("memory", "build/scan")]
-QUICK = {"scan": {"resolution": "half"}}
 
 SENTENCES = {
     "SIGKILL": r"The system stopped the worker, most likely because memory ran out\.",
@@ -84,15 +84,15 @@ def out(tmp_path) -> Path:
 
 @pytest.fixture
 def die(worker, part, points, out, monkeypatch, how) -> Callable:
-    """Function: kind of a job, its arguments, a point -> the job, whose worker has died at that point."""
-    client, before = part("worker.client"), children()
+    """Function: a request, a point -> the job, whose worker has died at that point."""
+    before = children()
     if how == "memory":
         # Freed arrays go back to the system at once, so that a limit meets the next array, not what an earlier one left.
         monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", str(1 << 16))
 
-    def run(kind: str, arguments: dict, point: str):
+    def run(request: object, point: str):
         points.hold(point)
-        job = worker.submit(client.Job(kind, "Anna", arguments))
+        job = worker.submit(part("worker.client").WorkerJob("Anna", request))
         held_worker.wait_until(lambda: worker.pump() or points.reached or job.ended, SECONDS)
         assert points.reached and not job.ended, (job.state, job.error, job.detail)
         # What the artist reads is where it stands; writing is no stage of its own, but the last thing of the network's part.
@@ -101,7 +101,7 @@ def die(worker, part, points, out, monkeypatch, how) -> Callable:
         end(worker.worker().pid, how)
         points.release()
         worker.wait(job, SECONDS)
-        assert job.state is client.State.FAILED
+        assert job.state is part("worker.job").State.FAILED
         assert re.fullmatch(SENTENCES[how], job.error.message) and job.error.hint.endswith("."), (job.error, job.detail)
         assert worker.status.error is job.error and worker.current() is None
         assert how != "SIGSEGV" or "Segmentation fault" in worker.worker().log.read_text("utf-8", "replace")
@@ -111,6 +111,11 @@ def die(worker, part, points, out, monkeypatch, how) -> Callable:
         return job
 
     return run
+
+
+def quick(part):
+    """Settings of a build that does not take long."""
+    return part("core.avatar").AvatarSettings(scan=part("core.surface.scan").ScanSettings(resolution="half"))
 
 
 def visible(folder: Path) -> set[str]:
@@ -127,19 +132,20 @@ pytestmark = [
 @pytest.mark.parametrize(("how", "point", "written"), RUN)
 def test_a_run_killed_at(how, point, written, die, worker, part, out):
     """Before its predictions are written there is no file, afterwards a whole one; either way the artist runs again and has it."""
-    client = part("worker.client")
+    asked, job_class, state = part("worker.requests"), part("worker.client").WorkerJob, part("worker.job").State
     made, avatars = out / "made.safetensors", out / "avatars.safetensors"
-    build = {"predictions": str(made), "name": "Anna", "output": str(avatars), "settings": QUICK}
+    build = asked.BuildRequest(predictions=made, name="Anna", output=avatars, settings=quick(part))
     photo = Path(part("jobs").__file__).parent / "data" / "sample_photo.jpg"
-    run = {**build, "photo": str(photo), "model": "preview", "flip_test": False}
-    die("run", run, point)
+    look = asked.PredictRequest(photo=photo, output=made, network=asked.NetworkOptions(flip_test=False))
+    run = asked.RunRequest(predict=look, build=replace(build, photo=photo))
+    die(run, point)
     assert visible(out) == ({made.name} if written else set())
     # Only a process that was stopped dead while it wrote leaves what it had written, under a name that nobody reads.
     assert (how, point) == ("SIGKILL", "predict/writing") or visible(out) == {path.name for path in out.iterdir()}
     before = made.read_bytes() if written else b""
     # What Run does next: a build from what is stored, else the network again (`make_job` of the operator).
-    again = worker.wait(worker.submit(client.Job(*(("build", "Anna", build) if written else ("run", "Anna", run)))), SECONDS)
-    assert again.state is client.State.DONE, (again.error, again.detail)
+    again = worker.wait(worker.submit(job_class("Anna", build if written else run)), SECONDS)
+    assert again.state is state.DONE, (again.error, again.detail)
     assert visible(out) == {made.name, avatars.name} and made.read_bytes().startswith(before)
     assert part("core.formats.avatar_file").load_avatars(avatars)[0].rig is not None
     assert worker.status.error is None
@@ -148,11 +154,13 @@ def test_a_run_killed_at(how, point, written, die, worker, part, out):
 @pytest.mark.parametrize(("how", "point"), BUILD)
 def test_a_build_killed_at(how, point, die, worker, part, studio, out):
     """Nothing is written, what it reads stays as it is, and the same build works afterwards."""
-    client, seen = part("worker.client"), studio("body_apose")
+    job_class, state, seen = part("worker.client").WorkerJob, part("worker.job").State, studio("body_apose")
     before = seen.read_bytes()
-    build = {"predictions": str(seen), "name": "Anna", "output": str(out / "avatars.safetensors"), "settings": QUICK}
-    die("build", build, point)
+    build = part("worker.requests").BuildRequest(
+        predictions=seen, name="Anna", output=out / "avatars.safetensors", settings=quick(part)
+    )
+    die(build, point)
     assert not list(out.iterdir()) and seen.read_bytes() == before
-    again = worker.wait(worker.submit(client.Job("build", "Anna", build)), SECONDS)
-    assert again.state is client.State.DONE, (again.error, again.detail)
+    again = worker.wait(worker.submit(job_class("Anna", build)), SECONDS)
+    assert again.state is state.DONE, (again.error, again.detail)
     assert part("core.formats.avatar_file").load_avatars(again.result["avatars"])[0].rig is not None

@@ -123,9 +123,9 @@ def hold_jobs(jobs: object, points: Points) -> None:
 
         return work
 
-    for name, job in list(jobs.JOBS.items()):
-        jobs.JOBS[name] = held(name, job)
-        setattr(jobs, job.__name__, jobs.JOBS[name])
+    for kind, job in list(jobs.JOBS.items()):
+        jobs.JOBS[kind] = held(kind.job, job)
+        setattr(jobs, job.__name__, jobs.JOBS[kind])
     before_replace(lambda _target: points.come_to(f"{working[-1]}/writing" if working else ""))
 
 

@@ -1,6 +1,7 @@
 """What the jobs do between the network and the stages, which are stand-ins here."""
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ from sapiens2_avatar.core.common.arrays import Pose
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
 from sapiens2_avatar.core.formats.clip_files import ClipPoses, load_clip_poses
 from sapiens2_avatar.worker import jobs
+from sapiens2_avatar.worker.requests import AnimateRequest, BuildRequest, PredictRequest, RunRequest
 
 
 @pytest.mark.parametrize("seconds", [1.0, 600.0])
@@ -23,9 +25,13 @@ def test_the_time_left_is_right_for_a_fast_and_a_slow_network(monkeypatch, secon
             clock.now = begin + length * tenth / 10
             progress("working", tenth / 10)
 
-    monkeypatch.setattr(jobs, "predict", lambda _photo, _output, progress, **_: work(seconds, progress))
-    monkeypatch.setattr(jobs, "build", lambda _file, _name, _output, later, *_: work(jobs.BUILD_SECONDS, later))
-    jobs.run("photo", "predictions", "Anna", "output", lambda _stage, share: seen.append((clock.now - 100.0, share)))
+    monkeypatch.setattr(jobs, "predict", lambda _request, progress: work(seconds, progress))
+    monkeypatch.setattr(jobs, "build", lambda _request, later: work(jobs.BUILD_SECONDS, later))
+    request = RunRequest(
+        predict=PredictRequest(photo=Path("photo"), output=Path("predictions")),
+        build=BuildRequest(predictions=Path("predictions"), name="Anna", output=Path("output")),
+    )
+    jobs.run(request, lambda _stage, share: seen.append((clock.now - 100.0, share)))
     total = seconds + jobs.BUILD_SECONDS
     assert seen[-1] == (pytest.approx(total), pytest.approx(1.0))
     for passed, share in seen:
@@ -38,11 +44,11 @@ def looked_at(monkeypatch) -> list[str]:
     clips = []
     rng = np.random.default_rng(0)
     count = len(JOINT_NAMES)
-    points, skin = ((rng.normal(0, 0.3, (n, 3)) + [0, 0, 3]).astype(np.float32) for n in (count, 308))
+    points, skin = ((rng.normal(0, 0.3, (n, 3)) + np.array([0, 0, 3])).astype(np.float32) for n in (count, 308))
     pose = Pose(tuple(JOINT_NAMES), points, np.ones(count, np.float32), np.ones(count, bool), skin, 1.7)
 
     def look(clip, **_options):
-        clips.append(clip)
+        clips.append(clip.name)
         return ClipPoses([[pose], [pose]], 25.0, ("A note.",))
 
     clip_module = SimpleNamespace(clip_poses=look)
@@ -52,10 +58,11 @@ def looked_at(monkeypatch) -> list[str]:
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "foreign"])
 def test_kept_poses_that_cannot_be_read_are_made_again(looked_at, tmp_path, damage):
-    kept, take = tmp_path / "kept", str(tmp_path / "take")
+    kept = tmp_path / "kept"
+    request = AnimateRequest(clip=Path("walk ü.mp4"), output=tmp_path / "take", poses=kept)
 
     def animate() -> dict:
-        return jobs.animate("walk ü.mp4", take, lambda _stage, _share: None, poses=str(kept))
+        return jobs.animate(request, lambda _stage, _share: None)
 
     assert animate()["notes"][0] == "A note." and len(looked_at) == 1
     assert animate()["notes"][0] == "A note." and len(looked_at) == 1  # kept

@@ -1,0 +1,90 @@
+"""What every piece of work has that the artist waits for, whether the worker process or a thread does it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar, TypeVar
+
+from ..core.common.errors import SapiensError
+
+JobOfKind = TypeVar("JobOfKind", bound="Job")
+"""A job, or a class of jobs."""
+
+
+class State(Enum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(eq=False)
+class Job:
+    """One piece of work, as the panel shows it, whoever does it.
+
+    title       what the artist reads while it runs
+    on_end      called once, from `pump`, when the job has ended in any way
+    stage, fraction   progress, as who does the work reports it
+    started     `time.monotonic` of the start
+    error       of a job that failed
+    detail      for the report of a job that failed by a mistake of ours: the traceback
+    cancel_at   `time.monotonic`, set when the job was asked to stop: when the patience with it ends
+    """
+
+    exclusive: ClassVar[bool] = False
+    """Whether nothing may be queued behind it."""
+
+    title: str
+    on_end: Callable[[Any], None] | None = field(default=None, kw_only=True)
+    state: State = field(default=State.WAITING, init=False)
+    stage: str = field(default="", init=False)
+    fraction: float = field(default=0.0, init=False)
+    started: float = field(default=0.0, init=False)
+    error: SapiensError | None = field(default=None, init=False)
+    detail: str = field(default="", init=False)
+    cancel_at: float | None = field(default=None, init=False)
+
+    @property
+    def ended(self) -> bool:
+        return self.state in (State.DONE, State.FAILED, State.CANCELLED)
+
+    def cancel(self) -> None:
+        """Ask it to stop."""
+        raise NotImplementedError
+
+    def end(self, state: State) -> None:
+        """Tell that it has ended, once."""
+        self.state = state
+        if self.on_end is not None:
+            self.on_end(self)
+
+    def seconds_left(self) -> float | None:
+        """Estimate from the pace so far; None while there is too little to tell."""
+        elapsed = time.monotonic() - self.started
+        if self.state is not State.RUNNING or self.fraction < 0.1 or elapsed < 2.0:
+            return None
+        return elapsed * (1 - self.fraction) / self.fraction
+
+
+def wait(
+    job: JobOfKind, pump: Callable[[], None], timeout: float | None = None, on_progress: Callable[[JobOfKind], None] | None = None
+) -> JobOfKind:
+    """Call `pump` until the job has ended: for programs without a window. Raises TimeoutError.
+
+    on_progress  called with the job whenever it says something new
+    """
+    until = None if timeout is None else time.monotonic() + timeout
+    last = None
+    while not job.ended:
+        pump()
+        if on_progress is not None and (job.stage, job.fraction) != last:
+            last = (job.stage, job.fraction)
+            on_progress(job)
+        if until is not None and time.monotonic() > until:
+            raise TimeoutError(f"{job.title} took longer than {timeout:g} seconds.")
+        time.sleep(0.02)
+    return job
