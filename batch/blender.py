@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import subprocess
 import tempfile
@@ -21,6 +20,10 @@ START_LINES = 200
 """What Blender and its drivers may print before our first line."""
 
 
+class BlenderDied(Exception):
+    """The Blender that writes the scenes has ended in the middle of a step. Not for people: whoever owns the process decides."""
+
+
 class BlenderProcess:
     """Takes the steps of `scene.batch_steps` in a Blender that starts with the first of them and ends with this process.
 
@@ -32,16 +35,15 @@ class BlenderProcess:
         self._process: subprocess.Popen[str] | None = None
 
     def __call__(self, step: str, **arguments: object) -> dict:
-        """One step. Raises SapiensError as the step does. If Blender dies, this process does so too: then the rule for a worker that
-        died holds for both, and neither goes on with half a scene."""
+        """One step. Raises SapiensError as the step does, and BlenderDied when Blender is gone and half a scene with it."""
         process = self._process = self._process or self._start()
         assert process.stdin is not None and process.stdout is not None
         try:
             process.stdin.write(json.dumps({"step": step, "arguments": arguments}) + "\n")
             process.stdin.flush()
             answer = json.loads(process.stdout.readline())
-        except (OSError, ValueError):
-            os._exit(1)
+        except (OSError, ValueError) as error:
+            raise BlenderDied(f"Blender ended in the step {step}.") from error
         if "error" in answer:
             raise SapiensError(answer["error"], answer["hint"])
         return answer["result"]

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from ..core.common.errors import SapiensError
 from ..core.common.processes import silence_stdout
+from .blender import BlenderDied
 from .plan import PREDICT, Plan
 from .stages import Job, fail, finish, predict_group
 
@@ -130,8 +131,14 @@ def predict_all(jobs: list[Job], plan: Plan) -> list[Outcome]:
 
 
 def finish_all(jobs: list[Job], plan: Plan) -> list[Outcome]:
-    """`finish` as one call of a worker process."""
-    return [(job, finish(job.left(), plan)) for job in jobs]
+    """`finish` as one call of a worker process.
+
+    If the Blender of this process dies, the process does so too: then the rule for a worker that died holds for both.
+    """
+    try:
+        return [(job, finish(job.left(), plan)) for job in jobs]
+    except BlenderDied:
+        os._exit(1)
 
 
 def call(worker: Worker, function: Callable[[list[Job], Plan], list[Outcome]], jobs: list[Job], plan: Plan) -> list[Outcome]:

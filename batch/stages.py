@@ -26,7 +26,7 @@ from ..core.formats.avatar_file import save_avatars
 from ..core.formats.clip_files import load_clip_poses, save_clip_poses, save_take
 from ..core.formats.stored_inputs import focal_of, is_demo, is_stored, load_stored
 from ..core.motion.take import make_take, who_moves
-from .blender import Blender, BlenderProcess
+from .blender import Blender, BlenderDied, BlenderProcess
 from .items import PREDICTIONS, Item
 from .plan import PREDICT, PREVIEW, SCENE, Plan
 from .record import Record, load, save
@@ -165,11 +165,16 @@ def finish(job: Job, plan: Plan) -> SapiensError | None:
 
 
 def write_library(files: list[Path], path: Path, plan: Plan) -> Path:
-    """One .blend with the collections of all results, on a grid and marked as assets. For a worker process.
+    """One .blend with the collections of all results, on a grid and marked as assets. For a worker process. Raises SapiensError.
 
     What Blender has to say about it goes to stderr.
     """
-    written = blender(plan)("library", files=[str(file.absolute()) for file in files], path=str(path.absolute()))
+    try:
+        written = blender(plan)("library", files=[str(file.absolute()) for file in files], path=str(path.absolute()))
+    except BlenderDied as error:
+        raise SapiensError(
+            "Blender ended while it gathered the results.", "It may need more memory than there is: gather fewer of them."
+        ) from error
     for note in written["notes"]:
         sys.stderr.write(f"{note}\n")
     return path

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sapiens2_avatar.batch.blender import BlenderProcess
+from sapiens2_avatar.batch.blender import BlenderDied, BlenderProcess
 from sapiens2_avatar.core.common.errors import SapiensError
 
 
@@ -17,6 +17,13 @@ def test_a_program_that_does_not_start_is_quoted(tmp_path):
         BlenderProcess(f"'{sys.executable}' '{program}'")("write")
     assert raised.value.message == "Blender did not start."
     assert raised.value.hint.endswith("It said: libGL.so.1: cannot open shared object file")
+
+
+def test_a_blender_that_dies_in_a_step_is_told_from_a_step_that_fails(tmp_path):
+    program = tmp_path / "dying blender.py"
+    program.write_text("import sys\nprint('{\"ready\": 1}', flush=True)\nsys.stdin.readline()\n")
+    with pytest.raises(BlenderDied, match="in the step write"):
+        BlenderProcess(f"'{sys.executable}' '{program}'")("write")
 
 
 def test_a_program_that_is_not_there_is_named():
