@@ -20,17 +20,12 @@ from bpy.props import (
 from bpy.types import PropertyGroup, UILayout
 
 from .preference_values import DEVICES
+from .weights.catalogue import CHOICES
 
 if TYPE_CHECKING:
     from .core.avatar import AvatarSettings
 
-MODELS = (
-    ("preview", "Preview", "Built in, runs anywhere in seconds, rough: for a first look"),
-    ("0.4b", "Sapiens2 0.4B", "The smallest of the released networks"),
-    ("0.8b", "Sapiens2 0.8B", "Better faces and hands, twice the time"),
-    ("1b", "Sapiens2 1B", "Also has soft outlines (matting)"),
-    ("5b", "Sapiens2 5B", "The best and the slowest: needs a graphics card with much memory"),
-)
+MODELS = tuple((model, name, text) for model, (name, text) in CHOICES.items())
 RESOLUTIONS = (
     ("FULL", "Full", "A vertex for every pixel that the network saw"),
     ("HALF", "Half", "A vertex for every second pixel of that, four times fewer faces"),

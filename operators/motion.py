@@ -100,8 +100,8 @@ class MotionOperator(JobOperator):
         return self._bvh(context) or JobOperator.invoke(self, context, event)
 
     def make_job(self, context: Context, scratch: Path) -> WorkerJob:
-        from ..core.motion.take import MotionSettings
         from .. import bone_table_rows
+        from ..core.motion.take import MotionSettings
 
         settings, path = context.scene.sapiens2, self._clip(context)
         bone_table_rows.armature_rest(target(context))  # what cannot be posed is said before the work, not after it

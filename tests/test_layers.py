@@ -39,7 +39,7 @@ ROOMS = {
     "jobs": ({COMMON, "core.formats", "weights", "runtime", "worker", "preference_values", "folders"}, {"torch", "timm", "scipy", "cv2"}),
     "preferences": ({"weights", "preference_values", "jobs", "panels"}, {"torch", "timm", "scipy", "cv2"}),
     "bone_table_rows": ({"core", "scene"}, {"torch", "timm", "scipy", "cv2"}),
-    "properties": ({"core", "scene", "preference_values", "bone_table_rows"}, {"torch", "timm", "scipy", "cv2"}),
+    "properties": ({"core", "scene", "weights", "preference_values", "bone_table_rows"}, {"torch", "timm", "scipy", "cv2"}),
     "thumbnails": ({"core", "folders"}, {"torch", "timm", "scipy", "cv2"}),
     "operators": (
         {"core", "scene", "weights", "runtime", "worker", "jobs", "folders", "preference_values", "bone_table_rows",

@@ -67,6 +67,14 @@ def test_table_has_what_was_released():
     assert "Meta" in normal.licence.name
 
 
+def test_the_models_to_choose_from_are_those_that_see_something():
+    seeing = {
+        model for (model, task), checkpoint in catalogue.CHECKPOINTS.items() if task != "pretrain" and checkpoint.repository
+    }
+    assert set(catalogue.CHOICES) == {catalogue.PREVIEW} | seeing
+    assert set(catalogue.POSE_TASKS) < set(catalogue.TASKS)
+
+
 def test_nothing_is_installed_at_first():
     rows = [row for row in list_models() if row.model != "preview"]
     assert {row.path for row in rows} == {None}
