@@ -11,5 +11,8 @@
     formats    files, read and written
     avatar     the table of contents: predictions to everything that Blender needs
 
+Blender's Python has numpy only: scipy, cv2, PIL and other libraries are imported inside the functions that need them, which only the
+worker and the command line call. Own modules load none of them when imported, so they are imported at the top.
+
 Imports go one way: a room knows those above it (`common` knows nobody), and no two rooms know each other.
 """

@@ -1,4 +1,4 @@
-"""Integer images as PNG files, with NumPy and zlib only, so that every Python can write them."""
+"""Integer images as PNG files. An own writer for the reasons of `core.formats.exr`: Blender's Python, and the same bytes everywhere."""
 
 from __future__ import annotations
 
