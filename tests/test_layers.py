@@ -179,11 +179,10 @@ def test_the_map_of_a_package_has_a_row_for_every_module(package):
 
 
 def test_only_spaces_flips_signs():
-    """diag(1, -1, -1) and its spellings live in core/common/spaces.py alone."""
-    spellings = ("[1, -1, -1]", "(1, -1, -1)", "[1.0, -1.0, -1.0]", "(1.0, -1.0, -1.0)")
-    wrong = [
-        m for m, path in modules().items() if m != "core.common.spaces" and any(s in path.read_text("utf-8") for s in spellings)
-    ]
+    """diag(1, -1, -1), the axes that point up or back, and their spellings live in core/common/spaces.py alone."""
+    triples = ("1, -1, -1", "0, -1, 0", "0, 0, -1", "1.0, -1.0, -1.0", "0.0, -1.0, 0.0", "0.0, 0.0, -1.0")
+    spelling = re.compile(rf"(?<![\w\])])[\[(](?:{'|'.join(map(re.escape, triples))})[\])]")  # and not an index or a call
+    wrong = [m for m, path in modules().items() if m != "core.common.spaces" and spelling.search(path.read_text("utf-8"))]
     assert not wrong
 
 

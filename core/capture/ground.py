@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.arrays import Pose
-from ..common.spaces import LEVEL_WORLD_FROM_CAMERA
+from ..common.spaces import CAMERA_FORWARD, CAMERA_UP, LEVEL_WORLD_FROM_CAMERA
 
 PITCH, ROLL = 12.0, 3.0
 """Degrees (standard deviation) by which people tilt a camera up or down, and to the side."""
@@ -47,12 +47,11 @@ def place(pose: Pose | None, points: np.ndarray, keep_camera_frame: bool = False
     points = np.asarray(points, np.float64)
     points = points[np.isfinite(points).all(1)]
     notes: list[str] = []
-    up = np.array([0.0, -1.0, 0.0])
+    up = CAMERA_UP
     stands = pose is not None and _stands(pose)
     if pose is not None and stands:
         up = _upright(pose)
-    forward = np.array([0.0, 0.0, 1.0])
-    forward -= (forward @ up) * up
+    forward = CAMERA_FORWARD - (CAMERA_FORWARD @ up) * up
     forward /= np.linalg.norm(forward)
     matrix[:3, :3] = np.stack([np.cross(forward, up), forward, up])
     if not len(points):
@@ -77,7 +76,7 @@ def _stands(pose: Pose) -> bool:
     """Whether both legs are seen and at least one is straight and below the trunk."""
     if not all(pose.is_seen(f"{side}_{joint}") for side in ("left", "right") for joint in ("hip", "knee")):
         return False
-    trunk = _unit(pose["neck"] - pose["pelvis"])
+    trunk = _direction(pose["neck"] - pose["pelvis"])
     if -trunk[1] < 0.8:
         return False
     for side in ("left", "right"):
@@ -87,7 +86,7 @@ def _stands(pose: Pose) -> bool:
             pose.is_seen(f"{side}_ankle")
             and length > 0
             and (ankle - hip) @ -trunk > SEATED * length
-            and _unit(hip - knee) @ trunk > 0.75
+            and _direction(hip - knee) @ trunk > 0.75
         ):
             return True
     return False
@@ -99,11 +98,11 @@ def _upright(pose: Pose) -> np.ndarray:
     In small angles both are measurements of the same two tilts, so they are averaged by their variances.
     """
     feet = (pose["left_ankle"] + pose["right_ankle"]).astype(np.float64) / 2
-    body = _unit(pose["head"].astype(np.float64) - feet)
+    body = _direction(pose["head"].astype(np.float64) - feet)
     pitch, roll = np.arctan2(body[2], -body[1]), np.arctan2(body[0], -body[1])
     pitch *= PITCH**2 / (PITCH**2 + LEAN_FORWARD**2)
     roll *= ROLL**2 / (ROLL**2 + LEAN_SIDE**2)
-    return _unit(np.array([np.tan(roll), -1.0, np.tan(pitch)]))
+    return _direction(np.array([np.tan(roll), -1.0, np.tan(pitch)]))
 
 
 def _floor(pose: Pose | None, placed: np.ndarray, rotation: np.ndarray) -> tuple[float, str]:
@@ -126,6 +125,7 @@ def _floor(pose: Pose | None, placed: np.ndarray, rotation: np.ndarray) -> tuple
     return lowest, "The feet are not in the photo: the lowest point of the scan stands on the ground."
 
 
-def _unit(v: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(v)
-    return v / length if length > 0 else np.array([0.0, -1.0, 0.0])
+def _direction(vector: np.ndarray) -> np.ndarray:
+    """(3,) unit, camera space; up where joints that fall together give none (`core.common.rotations.unit` leaves it zero)."""
+    length = np.linalg.norm(vector)
+    return vector / length if length > 0 else CAMERA_UP

@@ -19,6 +19,22 @@ LEVEL_WORLD_FROM_CAMERA = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0
 """(3, 3) rotation of a camera that is held level: (x, y, z) -> (x, z, -y)."""
 
 
+WORLD_FROM_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+"""(3, 3) rotation from files with y up in which a person faces +z (BVH, glTF) to world."""
+
+CAMERA_UP, CAMERA_FORWARD = np.array([0.0, -1.0, 0.0]), np.array([0.0, 0.0, 1.0])
+"""(3,) camera: what is up for a camera that is held level, and where it looks."""
+
+TO_CAMERA = np.array([0.0, 0.0, -1.0])
+"""(3,) camera: from what is seen back to who sees it."""
+
+WORLD_FRONT = np.array([0.0, -1.0, 0.0])
+"""(3,) world: where a person faces who is seen from the front."""
+
+BODY_DOWN = np.array([0.0, -1.0, 0.0])
+"""(3,) in a frame of the trunk (x to the person's left, y up, z ahead): where arms and legs hang."""
+
+
 def camera_from_normal_head(normals: np.ndarray) -> np.ndarray:
     """Normals (..., 3) from the axes of the normal head (blender_camera) to the camera frame."""
     return normals * np.array([1, -1, -1], dtype=normals.dtype)
@@ -56,7 +72,3 @@ def world_from_blender_camera(world_from_camera: np.ndarray) -> np.ndarray:
     flip = np.eye(4)
     flip[:3, :3] = CAMERA_FROM_BLENDER_CAMERA
     return np.asarray(world_from_camera, np.float64) @ flip
-
-
-WORLD_FROM_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
-"""(3, 3) rotation from files with y up in which a person faces +z (BVH, glTF) to world."""

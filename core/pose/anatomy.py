@@ -15,6 +15,7 @@ import numpy as np
 
 from ..common.landmarks import DATA, JOINT_NAMES, SIDES, joint_index, keypoint_index, keypoint_names
 from ..common.rotations import angle_between, any_perpendicular, dot, fit_rigid, perpendicular, swing, two_axis_frame, unit
+from ..common.spaces import BODY_DOWN
 
 
 @cache
@@ -146,7 +147,7 @@ def flexion_sides(positions: np.ndarray, surface: np.ndarray | None = None) -> d
     rest = template_joints()
     shoulder, elbow, wrist = (_pairs(positions, n) for n in ("shoulder", "elbow", "wrist"))
     upper, fore = unit(elbow - shoulder), unit(wrist - elbow)
-    guess = _carried(chest, _pairs(rest, "elbow") - _pairs(rest, "shoulder"), upper, np.array([0.0, -1.0, 0.0]))
+    guess = _carried(chest, _pairs(rest, "elbow") - _pairs(rest, "shoulder"), upper, BODY_DOWN)
     if surface is not None:
         fossa, olecranon = ([keypoint_index(f"{s}_{n}") for s in SIDES] for n in ("cubital_fossa", "olecranon"))
         front = perpendicular(np.nan_to_num(surface[..., fossa, :] - surface[..., olecranon, :]), upper)

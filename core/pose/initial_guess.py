@@ -13,6 +13,7 @@ import numpy as np
 
 from ..common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
 from ..common.rotations import dot, swing, two_axis_frame, unit
+from ..common.spaces import CAMERA_UP
 from .anatomy import HeadFit, chest_frame, template_joints
 from .anthropometry import small_radii
 from .monocular import lean_pairs
@@ -29,7 +30,6 @@ TRUNK = ("pelvis", "neck", "left_hip", "right_hip", "left_shoulder", "right_shou
 MEAN_RADIUS = np.array([_mean_radius(name) for name in JOINT_NAMES])
 """(68,) share of stature: distance from joint to skin, before the pose is known."""
 ELBOW_CHILDREN = (joint_index("left_wrist"), joint_index("right_wrist"))
-CAMERA_UP = np.array([0.0, -1.0, 0.0])
 TRUNK_HALF = (0.1, 0.08)  # share of stature: half width and half depth of the trunk
 FORWARD = {"elbow": 0.2, "wrist": 0.6, "knee": 0.2, "ankle": -0.6}
 """Share of a bone's length by which its end is likelier before the body than where it hangs: elbows and hips bend to the front,

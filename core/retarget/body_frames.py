@@ -21,6 +21,7 @@ import numpy as np
 
 from ..common.landmarks import SIDES, finger_joints, joint_index
 from ..common.rotations import dot, perpendicular, shortest_arc, two_axis_frame, unit
+from ..common.spaces import BODY_DOWN
 from ..pose.anatomy import smoothstep, template_joints
 from .bone_map import FINGER_JOINTS, PHALANGES
 
@@ -113,7 +114,7 @@ def _leg(out: Frames, points: Mapping[str, np.ndarray], side: str, sign: float) 
     if hip is None or knee is None:
         return
     # The leg of a standing person: y down it, z forward.
-    axis = np.array([0.0, -1.0, 0.0])
+    axis = BODY_DOWN
     axes = np.stack([np.array([-1.0, 0.0, 0.0]), axis, np.array([0.0, 0.0, 1.0])], axis=1)
     straight = carried(out["hips"], axis, axes, knee - hip)
     if toe is not None and ankle is not None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..common.errors import SapiensError
 from ..common.rotations import unit
+from ..common.spaces import WORLD_FRONT
 from .armature import RestRig
 from .bone_map import FINGERS, PHALANGES, REQUIRED, BoneMap
 
@@ -135,7 +136,7 @@ def _forward(heads: np.ndarray, tails: np.ndarray, legs: _Pair) -> np.ndarray:
     across = heads[legs.one[-1]] - heads[legs.other[-1]]
     side = unit(np.append(across[:2], 0.0))
     out -= (out @ side) * side
-    return unit(out) if np.linalg.norm(out) > 1e-3 * np.linalg.norm(across) else np.array([0.0, -1.0, 0.0])
+    return unit(out) if np.linalg.norm(out) > 1e-3 * np.linalg.norm(across) else WORLD_FRONT
 
 
 def _limb(

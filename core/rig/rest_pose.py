@@ -16,6 +16,7 @@ from ..common.arrays import Avatar, MeshData, Pose, RigData, SkinWeights
 from ..common.errors import SapiensError
 from ..common.landmarks import JOINT_NAMES, joint_index
 from ..common.rotations import cross, two_axis_frame, unit
+from ..common.spaces import CAMERA_UP, TO_CAMERA, WORLD_FRONT
 from ..pose.anatomy import template_head, template_joints
 from .metarig import RigSettings, make_rig
 
@@ -41,7 +42,7 @@ def standing_rig(arms_below_degrees: float, stature: float = 1.7) -> RigData:
         middle = joints[joint_index(f"{side}_middle_finger_third_joint")] - joints[at["wrist"]]
         across = joints[joint_index(f"{side}_forefinger_third_joint")] - joints[joint_index(f"{side}_pinky_finger_third_joint")]
         before = two_axis_frame(middle, across, "yz")
-        after = two_axis_frame(fore, np.array([0.0, -1.0, 0.0]), "yz")
+        after = two_axis_frame(fore, WORLD_FRONT, "yz")
         joints[at["elbow"]] = joints[at["shoulder"]] + lengths[0] * upper
         joints[at["wrist"]] = joints[at["elbow"]] + lengths[1] * fore
         joints[hand] = joints[at["wrist"]] + palm @ (after @ before.T).T
@@ -90,11 +91,11 @@ def _follows(name: str) -> bool:
 
 def _upright(rig: RigData, frames: np.ndarray) -> np.ndarray:
     """(3, 3) body axes of a person who stands upright in the camera and faces as the trunk does, columns in camera axes."""
-    up = np.array([0.0, -1.0, 0.0])
+    up = CAMERA_UP
     front = frames[rig.names.index("spine"), :, 2]
     front = front - (front @ up) * up
     if np.linalg.norm(front) < 1e-3:
-        front = np.array([0.0, 0.0, -1.0])
+        front = TO_CAMERA
     back = -unit(front)
     return np.stack([cross(back, up), back, up], axis=-1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..common.spaces import camera_from_normal_head
+from ..common.spaces import TO_CAMERA, camera_from_normal_head
 from .depth_edges import tangent_normals
 from .person_mask import nearest
 
@@ -50,7 +50,7 @@ def usable_normals(
 def _filled(normal: np.ndarray, good: np.ndarray, domain: np.ndarray) -> np.ndarray:
     """The normals with those of nearest neighbours where they are not good; towards the camera where there are none at all."""
     if not good.any():
-        normal, good = np.broadcast_to(np.array([0, 0, -1], np.float32), normal.shape), domain
+        normal, good = np.broadcast_to(TO_CAMERA.astype(np.float32), normal.shape), domain
     if not (domain & ~good).any():
         return np.where(domain[..., None], normal, np.float32(0))
     return np.where(domain[..., None], nearest(good, normal), np.float32(0))

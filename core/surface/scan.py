@@ -20,7 +20,7 @@ from ..common.arrays import Camera, MeshData
 from ..common.errors import SapiensError
 from ..common.landmarks import part_labels
 from ..common.predictions import Predictions
-from ..common.spaces import uv_from_pixel
+from ..common.spaces import TO_CAMERA, uv_from_pixel
 from . import depth_edges, depth_fusion, pixel_mesh
 from .depth_noise import measure as measure_noise
 from .depth_snap import Cues, snap
@@ -289,7 +289,7 @@ def _mesh(maps: _Maps, grid: Grid, camera: Camera, settings: ScanSettings) -> tu
     depth = 1 / pixel_mesh.gather(quads, inverse[:, None] * np.clip(guess, 0.5, 2), count)
     normal = np.stack([pixel_mesh.gather(quads, maps.normal[mask][:, k], count) for k in range(3)], 1)
     length = np.linalg.norm(normal, axis=1, keepdims=True)
-    normal = np.where(length > 1e-3, normal / np.maximum(length, 1e-3), [0, 0, -1])
+    normal = np.where(length > 1e-3, normal / np.maximum(length, 1e-3), TO_CAMERA)
     labels = np.zeros(count, np.uint8)
     labels[quads] = maps.labels[mask][:, None]
     # Blocks of a coarse grid may reach over the border of the photo.
