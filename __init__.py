@@ -5,19 +5,35 @@ In Blender this package is an extension; without Blender it is a library. Nothin
     predict(image, ...) -> Predictions       run the network (needs torch)
     make_scan(predictions) -> Avatar         mesh, camera and textures (numpy arrays)
     lift_pose(predictions) -> Pose           3D joints with confidence
+    clip_poses(clip) -> ClipPoses            everybody's pose in each frame of a video (needs torch)
+    make_take(frames, fps) -> Take           one person's motion
     scene.build(predictions, name)           write all of it into Blender (needs bpy)
     scene.retarget(pose, armature)           pose any armature
+
+docs/api.md has every name with its description.
 """
 
+# public name -> the module that defines it, None for a package; tools/api_page.py makes docs/api.md of it, in this order
 _PUBLIC = {
+    "predict": "infer.predict",
     "Predictions": "core.common.predictions",
-    "Camera": "core.common.arrays",
-    "Pose": "core.common.arrays",
-    "SapiensError": "core.common.errors",
     "make_scan": "core.avatar",
     "make_avatars": "core.avatar",
+    "AvatarSettings": "core.avatar",
+    "Avatar": "core.common.arrays",
+    "Camera": "core.common.arrays",
+    "write_ply": "core.formats.ply_and_camera",
+    "write_camera_json": "core.formats.ply_and_camera",
     "lift_pose": "core.pose.lift",
-    "predict": "infer.predict",
+    "PoseSettings": "core.pose.lift",
+    "Pose": "core.common.arrays",
+    "clip_poses": "infer.clip",
+    "ClipPoses": "core.formats.clip_files",
+    "make_take": "core.motion.take",
+    "MotionSettings": "core.motion.take",
+    "Take": "core.motion.take",
+    "write_take_bvh": "core.formats.take_bvh",
+    "SapiensError": "core.common.errors",
     "core": None,
     "infer": None,
     "scene": None,

@@ -3,6 +3,8 @@
 build(predictions, name)         the whole of one photo into a new collection
 write_avatars(avatars, name)     the same for avatars that are made already
 retarget(pose, armature)         a pose onto any armature
+show_photo_pose(rig, shown)      the pose of the photo on a rig that rests in another
+gather(files)                    many results in one scene
 
     build           avatars into the scene: one collection per photo
     mesh            the scan's geometry
@@ -35,6 +37,8 @@ retarget(pose, armature)         a pose onto any armature
 
 # Imported at once: the functions are named like their modules, and a module that is imported later would hide the function.
 from .build import build, write_avatar, write_avatars
+from .library import gather
+from .photo_pose import show_photo_pose
 from .retarget import retarget
 
-__all__ = ["build", "retarget", "write_avatar", "write_avatars"]
+__all__ = ["build", "gather", "retarget", "show_photo_pose", "write_avatar", "write_avatars"]
