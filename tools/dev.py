@@ -3,7 +3,8 @@
     python3 tools/dev.py demo      set up .venv, then make demo.blend, demo.glb and demo.png
     python3 tools/dev.py test      set up every environment, then check style, types, tests and the packaged extension
     python3 tools/dev.py setup     set up .venv only
-    python3 tools/dev.py lint      style and types
+    python3 tools/dev.py lint      style, spelling and types
+    python3 tools/dev.py tool …    one program of the environment that lint uses: tool ruff check --fix .
     python3 tools/dev.py build     the extension zip
     python3 tools/dev.py lock      resolve the requirements again
 
@@ -150,11 +151,19 @@ def setup() -> None:
         raise SystemExit("Python 3.11 is needed and could not be found or downloaded.")
 
 
-def lint() -> None:
+def tool(arguments: list[str]) -> None:
+    """Run a program of the lint environment, whose versions requirements/lint.lock pins for everybody."""
     ensure("lint")
-    run(python_of("lint").parent / "ruff", "check", ".")
-    run(python_of("lint").parent / "ruff", "format", "--check", ".")
-    run(python_of("lint").parent / "basedpyright", "--level", "error")
+    if not arguments:
+        raise SystemExit("Which one? ruff, codespell, basedpyright or pre-commit.")
+    run(python_of("lint").parent / arguments[0], *arguments[1:])
+
+
+def lint() -> None:
+    tool(["ruff", "check", "."])
+    tool(["ruff", "format", "--check", "."])
+    tool(["codespell"])
+    tool(["basedpyright", "--level", "error"])
 
 
 def build() -> Path:
@@ -215,8 +224,8 @@ def lock() -> None:
         run(uv(), "pip", "compile", *RESOLVE, "--python-version", version, "--output-file", LOCKS / file, *SOURCES[name])
 
 
-COMMANDS = {"setup": setup, "demo": demo, "test": test, "lint": lint, "build": build, "lock": lock}
-TAKE_ARGUMENTS = ("demo", "test")
+COMMANDS = {"setup": setup, "demo": demo, "test": test, "lint": lint, "tool": tool, "build": build, "lock": lock}
+TAKE_ARGUMENTS = ("demo", "test", "tool")
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
