@@ -1,1 +1,10 @@
+"""What the code reads and does not compute.
 
+keypoints308.json    the 308 keypoints: names, sides, neighbours
+seg29.json           the 29 body parts
+bone_tables.json     rig families: which bone plays which role
+rigify_face.json     the face bones of Rigify's metarig
+body_template.json   proportions of the mean person
+preview.safetensors  the built-in preview model
+sample_photo.jpg     the built-in photo, of a synthetic person
+"""

@@ -30,6 +30,11 @@ def test_the_api_page_is_up_to_date():
     assert made.PAGE.read_text("utf-8") == made.page(), "run python tools/api_page.py"
 
 
+def test_the_table_of_rooms_is_up_to_date():
+    made = tool("room_table")
+    assert made.PAGE.read_text("utf-8") == made.page(), "run .venv/bin/python tools/room_table.py"
+
+
 def test_every_public_name_is_there():
     import sapiens2_avatar as s2
 
