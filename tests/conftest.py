@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SAPIENS2_SHARED", ROOT.parent / "shared"))
 
 STATUS = pytest.StashKey[int]()
+LEFT_OUT = pytest.StashKey[int]()
 
 
 def pytest_configure(config):
@@ -19,28 +20,48 @@ def pytest_configure(config):
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(config, items):
+    """Tests marked `reference` measure on data that is not in the repository: they are left out, and counted, where it is not."""
+    if (SHARED / "studio").is_dir():
+        return
+    kept = [item for item in items if item.get_closest_marker("reference") is None]
+    left_out = [item for item in items if item.get_closest_marker("reference") is not None]
+    config.stash[LEFT_OUT] = len(left_out)
+    if left_out:
+        items[:] = kept
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    count = config.stash.get(LEFT_OUT, 0)
+    if count:
+        terminalreporter.write_line(
+            f"Left out for lack of reference data: {count} tests that repeat others on data outside the repository "
+            f"(SAPIENS2_SHARED, looked in {SHARED})."
+        )
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of synthetic people and reference outputs; tests that measure against them are skipped without it."""
-    if not (SHARED / "studio").is_dir():
-        pytest.skip(f"no reference data: set SAPIENS2_SHARED (looked in {SHARED})")
+    """The folder of reference data beside the checkout, for tests marked `reference`; all others do without it."""
     return SHARED
 
 
 @pytest.fixture(scope="session")
-def studio(shared, tmp_path_factory):
-    """Function: sample name ("body_apose", "body_walk.degraded") -> path of its unpacked predictions file."""
-    import gzip
+def studio(tmp_path_factory):
+    """The synthetic people of the repository (`samples.Samples`): studio("body_apose"), studio("body_walk.degraded") are the paths of
+    predictions files, studio.truth("body_apose") what is true of the person."""
+    from samples import Samples
 
-    folder = tmp_path_factory.mktemp("studio")
+    return Samples(ROOT / "tests" / "samples", tmp_path_factory.mktemp("samples"))
 
-    def unpack(name: str) -> Path:
-        path = folder / f"{name.replace('/', '_')}.safetensors"
-        if not path.exists():
-            path.write_bytes(gzip.decompress((shared / "studio" / f"{name}.safetensors.gz").read_bytes()))
-        return path
 
-    return unpack
+@pytest.fixture(scope="session", params=["samples", pytest.param("reference", marks=pytest.mark.reference)])
+def every_studio(request, studio, tmp_path_factory):
+    """`studio`, and once more with the larger people of the reference data where they are: for measures that take a moment."""
+    from samples import Samples
+
+    return studio if request.param == "samples" else Samples(SHARED / "studio", tmp_path_factory.mktemp("reference"))
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,8 @@ def sample(studio, tmp_path_factory) -> Path:
 
     full = load_file(studio("body_sit"))
     small = {
-        key: np.ascontiguousarray(value[::2, ::2]) if value.shape[:2] == (512, 512) else value for key, value in full.items()
+        key: np.ascontiguousarray(value[::2, ::2]) if value.shape[:2] == full["seg"].shape else value
+        for key, value in full.items()
     }
     small["keypoints"] = full["keypoints"] * np.array([0.5, 0.5, 1], np.float32)
     small["intrinsics"] = full["intrinsics"] * np.array([[0.5], [0.5], [1]], np.float32)

@@ -14,7 +14,7 @@ from sapiens2_avatar.infer import clip as clips
 from sapiens2_avatar.infer.clip import clip_poses
 
 OPTIONS = {"model": "preview", "flip_test": False, "device": "cpu", "tasks": ("pose", "seg", "normal", "pointmap")}
-GREY = np.full((384, 512, 3), 128, np.uint8)
+GREY = np.full((288, 384, 3), 128, np.uint8)
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from sapiens2_avatar.infer.session import Session
 from sapiens2_avatar.infer.tasks import TASKS
 
 SIZE = (512, 384)
-MAPS = ("image", "pointmap", "normal", "albedo", "seg", "alpha")
 
 
 @dataclass
@@ -173,22 +172,14 @@ def interior(seg, pixels=3):
     return binary_erosion(seg > 0, iterations=pixels)
 
 
-def smaller(predictions, step):
-    """Every step-th pixel: a photo by a camera with fewer pixels."""
-    camera = predictions.intrinsics / [[step], [step], [1]]
-    points = predictions.keypoints / [step, step, 1]
-    maps = {k: np.ascontiguousarray(getattr(predictions, k)[::step, ::step]) for k in MAPS}
-    return Predictions(**maps, keypoints=points.astype(np.float32), intrinsics=camera.astype(np.float32))
-
-
 @pytest.fixture(scope="module")
 def apose(studio):
-    return smaller(Predictions.load(studio("body_apose")), 2)
+    return Predictions.load(studio("body_apose"))
 
 
 @pytest.fixture(scope="module")
 def crossed(studio):
-    return smaller(Predictions.load(studio("body_crossed")), 2)
+    return Predictions.load(studio("body_crossed"))
 
 
 @pytest.fixture(scope="module")

@@ -192,9 +192,8 @@ def test_scale_controls():
 @pytest.mark.parametrize(
     "name", ["body_apose", "body_crossed", "body_walk.degraded", "body_sit.degraded", "face_a", "face_b.degraded"]
 )
-def test_studio_cameras(studio, shared, name):
-    predictions = Predictions.load(studio(name))
-    truth = np.load(shared / "studio" / f"{name.removesuffix('.degraded')}.gt.npz")
+def test_studio_cameras(every_studio, name):
+    predictions, truth = Predictions.load(every_studio(name)), every_studio.truth(name)
     given = estimate_camera(predictions)
     assert given.camera.source == "given" and abs(given.camera.fx / truth["intrinsics"][0, 0] - 1) < 1e-6 and not given.notes
     seen = estimate_camera(replace(predictions, intrinsics=None))

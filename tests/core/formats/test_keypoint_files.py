@@ -113,8 +113,8 @@ def test_files_that_are_no_json(tmp_path: Path) -> None:
             read_keypoints(tmp_path / name)
 
 
-def test_sam3d_points_become_the_joints_they_are(tmp_path: Path, shared: Path) -> None:
-    truth = np.load(shared / "studio" / "body_apose.gt.npz")
+def test_sam3d_points_become_the_joints_they_are(tmp_path: Path, studio) -> None:
+    truth = studio.truth("body_apose")
     points = truth["keypoints_xyz"][:70].astype(float)
     points[np.isnan(points)] = 0.0
     shift = np.array([0.1, 0.2, 3.0])

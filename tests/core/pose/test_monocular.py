@@ -49,15 +49,14 @@ def test_mirrored_keypoints_give_the_mirrored_pose():
     assert np.abs(other.positions - pose.positions[joint_swap()] * [-1, 1, 1])[other.seen].max() < 2e-3
 
 
-def test_limbs_lean_as_the_normals_say(studio, shared):
+def test_limbs_lean_as_the_normals_say(every_studio):
     errors = []
     for name in ("body_apose", "body_crossed", "body_walk", "body_sit"):
-        p = Predictions.load(studio(name))
+        p = Predictions.load(every_studio(name))
         noise = np.random.default_rng(0).normal(0, 3, p.keypoints[..., :2].shape).astype(np.float32)
         keypoints = np.concatenate([p.keypoints[..., :2] + noise, p.keypoints[..., 2:]], axis=-1)
         pose = lift_pose(Predictions(image=p.image, keypoints=keypoints, normal=p.normal, seg=p.seg, intrinsics=p.intrinsics))
-        gt = np.load(shared / "studio" / f"{name}.gt.npz")
-        truth = dict(zip(gt["joint_names"].tolist(), gt["joints"], strict=True))
+        truth = every_studio.joints(name)
         for a, b, _ in LEANS[:-2]:
             if pose.is_seen(a) and pose.is_seen(b):
                 errors.append(np.degrees(angle_between(pose[b].astype(float) - pose[a], truth[b] - truth[a])))
@@ -65,15 +64,14 @@ def test_limbs_lean_as_the_normals_say(studio, shared):
     assert np.median(errors) < 8
 
 
-def test_keypoints_alone_pose_every_limb(studio, shared):
+def test_keypoints_alone_pose_every_limb(every_studio):
     """Without depth or normals every limb has two solutions: none is left at rest, few are the wrong one, and that is said."""
     errors = []
     for name in ("body_apose", "body_crossed", "body_walk", "body_sit"):
-        p = Predictions.load(studio(name))
+        p = Predictions.load(every_studio(name))
         pose = lift_pose(Predictions(image=p.image, keypoints=p.keypoints))
         assert "guess" in pose.doubt
-        gt = np.load(shared / "studio" / f"{name}.gt.npz")
-        truth = dict(zip(gt["joint_names"].tolist(), gt["joints"], strict=True))
+        truth = every_studio.joints(name)
         for side, (a, b) in itertools.product(SIDES, LIMBS):
             a, b = f"{side}_{a}", f"{side}_{b}"
             if p.keypoints[0, keypoint_index(b), 2] > 0.5:

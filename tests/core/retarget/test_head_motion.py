@@ -179,12 +179,12 @@ def test_the_calm_frame_is_the_common_face():
     assert calm_frame(motion).jaw[0] == pytest.approx(2.0)
 
 
-def test_mouths_open_in_the_order_of_the_truth(studio, shared):
+def test_mouths_open_in_the_order_of_the_truth(every_studio):
     opened, measured = [], []
     for name in ("body_apose", "body_crossed", "body_sit", "face_a", "face_b"):
-        info = json.loads(str(np.load(shared / "studio" / f"{name}.gt.npz")["info"]))
+        info = json.loads(str(every_studio.truth(name)["info"]))
         opened.append(info["subject"]["face"].get("jawOpen", 0.0))
-        pose = lift_pose(Predictions.load(studio(name)))
+        pose = lift_pose(Predictions.load(every_studio(name)))
         measured.append(float(head_motion(pose.surface[None].astype(float), np.ones((1, 308))).jaw[0]))
     order = np.argsort(opened)
     assert np.corrcoef(opened, measured)[0, 1] > 0.8

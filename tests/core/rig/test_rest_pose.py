@@ -21,7 +21,7 @@ ARMS = {"A": 45.0, "T": 0.0}
 
 @pytest.fixture(scope="module", params=["body_crossed", "body_sit.degraded"])
 def avatar(request, studio):
-    settings = AvatarSettings(scan=ScanSettings(resolution="half"))
+    settings = AvatarSettings()
     return make_avatars(Predictions.load(studio(request.param)), settings=settings)[0]
 
 

@@ -139,13 +139,13 @@ def test_any_input_gives_finite_albedo_or_none(height, width, seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["", ".degraded"])
-def test_the_photo_of_a_person_comes_4_db_closer_to_the_albedo(studio, suffix):
+def test_the_photo_of_a_person_comes_4_db_closer_to_the_albedo(every_studio, suffix):
     gains = []
     for name in ("body_apose", "body_crossed", "body_walk", "body_sit", "face_a", "face_b"):
         import safetensors.numpy
 
-        truth = safetensors.numpy.load_file(studio(name))
-        maps = safetensors.numpy.load_file(studio(name + suffix))
+        truth = safetensors.numpy.load_file(every_studio(name))
+        maps = safetensors.numpy.load_file(every_studio(name + suffix))
         camera = Camera.from_matrix(maps["intrinsics"], maps["seg"].shape[1], maps["seg"].shape[0])
         predictions = Predictions(**{key: maps[key] for key in ("image", "pointmap", "normal", "seg", "alpha")})
         photo = foreground(linear_from_srgb(predictions.image), predictions.alpha, predictions.seg)

@@ -158,11 +158,11 @@ def test_any_maps_give_textures_of_the_photos_size(height, width, seed, with_nor
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "least"), [("body_sit", 45), ("body_sit.degraded", 28), ("body_apose.degraded", 28)])
-def test_the_albedo_map_of_a_person_keeps_or_gains_fidelity(studio, name, least):
+def test_the_albedo_map_of_a_person_keeps_or_gains_fidelity(every_studio, name, least):
     import safetensors.numpy
 
-    truth = safetensors.numpy.load_file(studio(name.removesuffix(".degraded")))
-    maps = safetensors.numpy.load_file(studio(name))
+    truth = safetensors.numpy.load_file(every_studio(name.removesuffix(".degraded")))
+    maps = safetensors.numpy.load_file(every_studio(name))
     predictions = Predictions(**{key: maps[key] for key in ("image", "normal", "albedo", "seg", "alpha")})
     textures = make_textures(predictions, surface_of(predictions))
     person = (truth["seg"] > 0) & (maps["seg"] > 0)
