@@ -197,7 +197,7 @@ def test_what_artists_and_technicians_may_ask_for(studio, tmp_path, capsys):
     assert all((tmp_path / name).stat().st_size > 500 for name in (*names, "c.ply"))
     (camera,) = said["cameras"].values()
     assert camera["source"] == "typed" and {"given", "typed", "pointmap"} <= camera["focal_lengths"].keys()
-    wanted = 60 * np.hypot(512, 512) / np.hypot(36, 24)
+    wanted = 60 * np.hypot(448, 448) / np.hypot(36, 24)
     assert camera["focal_length"] == pytest.approx(wanted)
     assert json.loads((tmp_path / "a.json").read_text("utf-8"))["fx"] == pytest.approx(wanted)
 

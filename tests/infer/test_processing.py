@@ -1,4 +1,7 @@
-"""Everything before and after the network against stored results of the reference processor."""
+"""Everything before and after the network against stored results of the reference processor, which are not in the repository.
+
+`test_processing_plain.py` compares it with formulas, everywhere.
+"""
 
 import json
 from types import SimpleNamespace
@@ -9,6 +12,8 @@ import torch
 
 from sapiens2_avatar.infer import postprocess, preprocess
 from sapiens2_avatar.infer.preprocess import Letterbox, PoseWindow
+
+pytestmark = pytest.mark.reference
 
 
 @pytest.fixture(scope="module", params=["300x400", "640x1138", "900x700"])
