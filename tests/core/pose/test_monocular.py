@@ -61,7 +61,7 @@ def test_limbs_lean_as_the_normals_say(every_studio):
             if pose.is_seen(a) and pose.is_seen(b):
                 errors.append(np.degrees(angle_between(pose[b].astype(float) - pose[a], truth[b] - truth[a])))
     assert len(errors) > 20
-    assert np.median(errors) < 8
+    assert np.median(errors) < {"samples": 4.5, "studio": 8}[every_studio.folder.name]
 
 
 def test_keypoints_alone_pose_every_limb(every_studio):
@@ -77,7 +77,7 @@ def test_keypoints_alone_pose_every_limb(every_studio):
             if p.keypoints[0, keypoint_index(b), 2] > 0.5:
                 assert pose.is_seen(b)
             errors.append(np.degrees(angle_between(pose[b].astype(float) - pose[a], truth[b] - truth[a])))
-    assert np.median(errors) < 12 and np.mean(np.array(errors) > 40) < 0.1
+    assert np.median(errors) < {"samples": 5, "studio": 12}[every_studio.folder.name] and np.mean(np.array(errors) > 40) < 0.1
 
 
 def test_on_ray_keeps_the_length_and_prefers_the_guess():

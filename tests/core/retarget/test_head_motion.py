@@ -187,5 +187,5 @@ def test_mouths_open_in_the_order_of_the_truth(every_studio):
         pose = lift_pose(Predictions.load(every_studio(name)))
         measured.append(float(head_motion(pose.surface[None].astype(float), np.ones((1, 308))).jaw[0]))
     order = np.argsort(opened)
-    assert np.corrcoef(opened, measured)[0, 1] > 0.8
+    assert np.corrcoef(opened, measured)[0, 1] > {"samples": 0.97, "studio": 0.8}[every_studio.folder.name]
     assert measured[order[-1]] == max(measured)

@@ -139,7 +139,7 @@ def test_any_input_gives_finite_albedo_or_none(height, width, seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["", ".degraded"])
-def test_the_photo_of_a_person_comes_4_db_closer_to_the_albedo(every_studio, suffix):
+def test_the_photo_of_a_person_comes_closer_to_the_albedo(every_studio, suffix):
     gains = []
     for name in ("body_apose", "body_crossed", "body_walk", "body_sit", "face_a", "face_b"):
         import safetensors.numpy
@@ -155,4 +155,5 @@ def test_the_photo_of_a_person_comes_4_db_closer_to_the_albedo(every_studio, suf
         true = linear_from_srgb(truth["albedo"])
         before, after = (distance_to(x, true, person) for x in (linear_from_srgb(truth["image"]), result.albedo_linear))
         gains.append(20 * np.log10(before / after))
-    assert np.mean(gains) > 4 and min(gains) > 2, gains
+    mean, least = {"samples": (7, 5.5), "studio": (4, 2)}[every_studio.folder.name]
+    assert np.mean(gains) > mean and min(gains) > least, gains

@@ -157,8 +157,15 @@ def test_any_maps_give_textures_of_the_photos_size(height, width, seed, with_nor
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "least"), [("body_sit", 45), ("body_sit.degraded", 28), ("body_apose.degraded", 28)])
-def test_the_albedo_map_of_a_person_keeps_or_gains_fidelity(every_studio, name, least):
+@pytest.mark.parametrize(
+    ("name", "limits"),
+    [
+        ("body_sit", {"samples": 60, "studio": 45}),
+        ("body_sit.degraded", {"samples": 33, "studio": 28}),
+        ("body_apose.degraded", {"samples": 28, "studio": 28}),
+    ],
+)
+def test_the_albedo_map_of_a_person_keeps_or_gains_fidelity(every_studio, name, limits):
     import safetensors.numpy
 
     truth = safetensors.numpy.load_file(every_studio(name.removesuffix(".degraded")))
@@ -167,4 +174,4 @@ def test_the_albedo_map_of_a_person_keeps_or_gains_fidelity(every_studio, name, 
     textures = make_textures(predictions, surface_of(predictions))
     person = (truth["seg"] > 0) & (maps["seg"] > 0)
     error = textures.base_colour_srgb[person].astype(float) - truth["albedo"][person]
-    assert 10 * np.log10(255**2 / max(np.square(error).mean(), 1e-9)) > least
+    assert 10 * np.log10(255**2 / max(np.square(error).mean(), 1e-9)) > limits[every_studio.folder.name]
