@@ -49,9 +49,9 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory):
-    """The synthetic people of the repository (`samples.Samples`): studio("body_apose"), studio("body_walk.degraded") are the paths of
+    """The synthetic people of the repository (`support.samples.Samples`): studio("body_apose"), studio("body_walk.degraded") are the paths of
     predictions files, studio.truth("body_apose") what is true of the person."""
-    from samples import Samples
+    from support.samples import Samples
 
     return Samples(ROOT / "tests" / "samples", tmp_path_factory.mktemp("samples"))
 
@@ -59,7 +59,7 @@ def studio(tmp_path_factory):
 @pytest.fixture(scope="session", params=["samples", pytest.param("reference", marks=pytest.mark.reference)])
 def every_studio(request, studio, tmp_path_factory):
     """`studio`, and once more with the larger people of the reference data where they are: for measures that take a moment."""
-    from samples import Samples
+    from support.samples import Samples
 
     return studio if request.param == "samples" else Samples(SHARED / "studio", tmp_path_factory.mktemp("reference"))
 

@@ -5,8 +5,9 @@ import math
 from pathlib import Path
 
 import numpy as np
-import plain_network
 import pytest
+
+from support import plain_network
 
 torch = pytest.importorskip("torch", reason="the network needs torch")
 pytest.importorskip("timm", reason="the network needs timm")

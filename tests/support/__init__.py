@@ -5,4 +5,7 @@ walks        people who walk
 characters   armatures of other programs in Blender, and files of keypoints for them
 reading      Blender's data as arrays
 held_worker  a worker that stops where a test says
+samples      the synthetic people of tests/samples; degraded: their maps as a network would give them
+plain_network     Sapiens2 from its formulas alone
+plain_processing  what is before and after it, the same way
 """

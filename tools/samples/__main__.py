@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from sapiens2_avatar.core.skeleton import keypoint_names
+from sapiens2_avatar.core.common.landmarks import keypoint_names
 from tools.preview.body import Body, load_body
 
 from . import people

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from sapiens2_avatar.core.skeleton import JOINT_NAMES, keypoint_names
+from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, keypoint_names
 from tools.preview import wardrobe
 from tools.preview.body import Body
 from tools.preview.landmarks import landmarks

@@ -12,7 +12,7 @@ import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
-from sapiens2_avatar.core.skeleton import keypoint_names
+from sapiens2_avatar.core.common.landmarks import keypoint_names
 from tools.preview import wardrobe
 from tools.preview.body import Body, vertex_normals
 from tools.preview.figure import smoothing, subdivide

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from sapiens2_avatar.core.skeleton import part_colours
+from sapiens2_avatar.core.common.landmarks import part_colours
 
 
 def row(maps: dict[str, np.ndarray]) -> np.ndarray:

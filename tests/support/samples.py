@@ -1,4 +1,4 @@
-"""Reads the synthetic people that lie beside this file, or a folder of the same form."""
+"""Reads the synthetic people of tests/samples, or a folder of the same form."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ class Samples:
         return dict(zip(truth["joint_names"].tolist(), truth["joints"], strict=True))
 
     def _degraded(self, name: str) -> bytes:
-        from degraded import degraded
         from safetensors.numpy import load_file, save
+
+        from .degraded import degraded
 
         exact = name.removesuffix(".degraded")
         return save(degraded(load_file(self(exact)), exact))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import plain_processing as plain
 import pytest
 import torch
 
-from sapiens2_avatar.infer import decode, processing
-from sapiens2_avatar.infer.processing import Letterbox, PoseWindow
+from sapiens2_avatar.infer import postprocess, preprocess
+from sapiens2_avatar.infer.preprocess import Letterbox, PoseWindow
+from support import plain_processing as plain
 
 SIZES = [(400, 300), (1138, 640), (700, 900), (90, 60)]
 """(height, width) of photos: 3:4 as the network, tall, wide, and smaller than the network."""
@@ -32,7 +32,7 @@ def photo(request) -> np.ndarray:
 @pytest.mark.parametrize("size", [(1024, 768), (256, 192)])
 def test_network_inputs(photo, how, size):
     """Pillow rounds after each direction and torch at the end: a level apart at most."""
-    ours = processing.letterbox(photo, *size)[0] if how == "letterbox" else processing.stretch(photo, *size)
+    ours = preprocess.letterbox(photo, *size)[0] if how == "letterbox" else preprocess.stretch(photo, *size)
     error = np.abs(ours[0].numpy() - getattr(plain, how)(photo, *size))
     assert error.max() < 1.05 * LEVEL and error.mean() < 0.2 * LEVEL
 
@@ -48,7 +48,7 @@ def test_pose_crops(photo, place):
     size = (256, 192)
     frame = PoseWindow.around(box, *size)
     np.testing.assert_allclose([frame.x, frame.y, frame.width, frame.height], plain.window(box, 0.75), rtol=1e-12)
-    ours, theirs = processing.pose_crop(photo, frame, *size)[0].numpy(), plain.pose_crop(photo, box, *size)
+    ours, theirs = preprocess.pose_crop(photo, frame, *size)[0].numpy(), plain.pose_crop(photo, box, *size)
     if min((size[1] - 1) / frame.width, (size[0] - 1) / frame.height) >= 0.5:
         assert np.abs(ours - theirs).max() < 0.02 * LEVEL
     else:
@@ -60,7 +60,7 @@ def test_a_crop_that_shrinks_a_lot_skips_no_pixels():
     image = np.zeros((1200, 900, 3), np.uint8)
     image[::6] = 255
     window = PoseWindow(449.5, 599.5, 800.0, 1066.7)
-    crop = processing.pose_crop(image, window, 128, 96)[0, 0].numpy() * plain.STD[0] + plain.MEAN[0]
+    crop = preprocess.pose_crop(image, window, 128, 96)[0, 0].numpy() * plain.STD[0] + plain.MEAN[0]
     assert crop.mean() == pytest.approx(255 / 6, rel=0.02) and crop.std() < 12
 
 
@@ -82,9 +82,9 @@ def test_normals_points_and_albedo_come_back_to_the_photo(raw, size):
     maps[:, 30, 20] = 0  # a raw normal without a direction
     unit = maps / np.maximum(np.linalg.norm(maps, axis=0), 1e-8)
     for ours, theirs in (
-        (decode.decode_normal(tensor(maps), frame), unit),
-        (decode.decode_pointmap(tensor(maps), 0.37, frame), maps / 0.37),
-        (decode.decode_albedo(tensor(maps), frame), np.clip(maps, 0, 1)),
+        (postprocess.decode_normal(tensor(maps), frame), unit),
+        (postprocess.decode_pointmap(tensor(maps), 0.37, frame), maps / 0.37),
+        (postprocess.decode_albedo(tensor(maps), frame), np.clip(maps, 0, 1)),
     ):
         np.testing.assert_allclose(ours.numpy(), plain.to_photo(theirs, height, width), atol=3e-5)
 
@@ -93,7 +93,7 @@ def test_normals_points_and_albedo_come_back_to_the_photo(raw, size):
 def test_parts_and_matte_come_back_to_the_photo(raw, size):
     height, width = size
     logits = 3 * np.concatenate([raw, raw[::-1, ::-1], raw[:, :, ::-1], raw[:5, ::-1, ::-1]])  # 29 classes
-    labels, foreground = decode.decode_seg(tensor(logits), height, width)
+    labels, foreground = postprocess.decode_seg(tensor(logits), height, width)
     large = plain.enlarged(logits, height, width)
     best = np.sort(large, axis=0)
     certain = best[-1] - best[-2] > 1e-4
@@ -101,7 +101,7 @@ def test_parts_and_matte_come_back_to_the_photo(raw, size):
     likelihood = np.exp(large - large.max(0))
     likelihood = 1 - likelihood[0] / likelihood.sum(0)
     assert np.abs(foreground / 255 - likelihood).max() < 0.51 / 255 + 1e-5
-    colour, alpha = decode.decode_matting(tensor(raw[:3]), tensor(raw[3:4]), height, width)
+    colour, alpha = postprocess.decode_matting(tensor(raw[:3]), tensor(raw[3:4]), height, width)
     np.testing.assert_allclose(colour.numpy(), np.clip(plain.enlarged(raw[:3], height, width), 0, 1), atol=1e-5)
     np.testing.assert_allclose(alpha.numpy(), np.clip(plain.enlarged(raw[3:4], height, width), 0, 1)[0], atol=1e-5)
 
@@ -119,7 +119,7 @@ def test_keypoints():
     heatmaps[4] += peak(70, 100, 0.88)
     heatmaps[5] += rng.normal(0, 0.01, (h, w))
     box = np.array([30.0, -20.0, 310.0, 400.0])
-    ours = decode.decode_heatmaps(torch.from_numpy(heatmaps.astype(np.float32)), PoseWindow.around(box, 1024, 768))
+    ours = postprocess.decode_heatmaps(torch.from_numpy(heatmaps.astype(np.float32)), PoseWindow.around(box, 1024, 768))
     theirs = plain.keypoints(heatmaps, box, 0.75)
     np.testing.assert_allclose(ours[:, :2], theirs[:, :2], atol=0.02)
     np.testing.assert_allclose(ours[:, 2], theirs[:, 2], atol=1e-6)
