@@ -18,6 +18,19 @@ def pytest_configure(config):
     """A job that a shell starts in the background ignores Ctrl+C, and so would every program that a test starts and interrupts."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    _examples_on_any_machine()
+
+
+def _examples_on_any_machine() -> None:
+    """Hypothesis without limits of time, which a busy machine misses; where a submission is judged ($CI), the same examples each time."""
+    try:
+        from hypothesis import HealthCheck, settings
+    except ImportError:  # the environments of the other Blenders
+        return
+    settings.register_profile(
+        "house", deadline=None, derandomize=bool(os.environ.get("CI")), suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("house")
 
 
 def pytest_collection_modifyitems(config, items):

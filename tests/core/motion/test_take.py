@@ -11,7 +11,7 @@ import pytest
 
 from measures.walks import jitter, measure, slide
 from sapiens2_avatar.core.common.errors import SapiensError
-from sapiens2_avatar.core.common.landmarks import joint_index, joint_swap
+from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, joint_swap
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import angle_between, rotation_from_vector
 from sapiens2_avatar.core.formats.bvh import read_bvh
