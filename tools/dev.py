@@ -41,6 +41,8 @@ SOURCES = {
     "main": ["pyproject.toml", *(f"--extra={extra}" for extra in ("predict", "blender", "video", "ray", "test"))],
     **{name: [f"requirements/{name}.in"] for name in ENVIRONMENTS if name != "main"},
 }
+# A process for each core, up to four: some tests need 6 GB. Who is idle takes tests from who is not.
+PYTEST = ("-m", "pytest", "--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
 # How uv resolves a lock file: the same for every machine.
 RESOLVE = ("--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--generate-hashes", "--universal", "--no-config")
 # Shared libraries that the bpy wheel loads and that a bare server lacks -> Debian package.
@@ -179,15 +181,15 @@ def test(arguments: list[str]) -> None:
     lint()
     env = {**os.environ, "EXT_ZIP": str(build())}
     # Blender's module and torch's tests in processes of their own, as they are in use.
-    run(python_of("main"), "-m", "pytest", "--ignore=tests/blender", "--ignore=tests/gui", *arguments, env=env)
-    run(python_of("main"), "-m", "pytest", "tests/blender", *arguments, env=env)
+    run(python_of("main"), *PYTEST, "--ignore=tests/blender", "--ignore=tests/gui", *arguments, env=env)
+    run(python_of("main"), *PYTEST, "tests/blender", *arguments, env=env)
     run(python_of("main"), "-m", "pytest", "-rs", "tests/gui", *arguments, env=env | window())
     for name in ("blender-4.2", "blender-5.0", "blender-5.2"):
         if not ensure(name):
             say(f"SKIPPED {name}: no Python {ENVIRONMENTS[name][1]} on this machine, and none could be downloaded")
             continue
         say(f"the packaged extension on {name}")
-        run(python_of(name), "-m", "pytest", "tests/blender", *arguments, env=env)
+        run(python_of(name), *PYTEST, "tests/blender", *arguments, env=env)
 
 
 def window() -> dict[str, str]:
