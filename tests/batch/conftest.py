@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from held_worker import Points
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample_photo.jpg"
 # One thread per process: how a sum is split among threads shows in its last bits.
@@ -122,6 +123,33 @@ def command() -> Callable[..., list[str]]:
 
     def make(source: Path, output: Path, *more: str) -> list[str]:
         return [*rights, sys.executable, "-m", "sapiens2_avatar", "batch", str(source), "-o", str(output), "--quiet", *more]
+
+    return make
+
+
+@pytest.fixture
+def points_folder(tmp_path) -> Path:
+    """Where a test and the batches that it starts speak of points."""
+    folder = tmp_path / "points"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def points(points_folder) -> Points:
+    """Where the batches that a test starts with `held_command` stop: "writing NAME"."""
+    return Points(points_folder)
+
+
+@pytest.fixture(scope="session")
+def held_command(command) -> Callable[..., list[str]]:
+    """Function: the command line of a batch that stops at points, to be started with `Points.environment`."""
+    held = str(Path(__file__).with_name("held_batch.py"))
+
+    def make(*arguments: object) -> list[str]:
+        made = command(*arguments)
+        module = made.index("-m")
+        return [*made[:module], held, *made[module + 2 :]]
 
     return make
 

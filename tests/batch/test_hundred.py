@@ -10,12 +10,12 @@ import json
 import os
 import signal
 import subprocess
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from held_worker import Points, wait_until
 
 if find_spec("bpy") is None:  # looked for, not imported: only the worker processes need it
     pytest.skip("writing .blend files needs Blender as a module", allow_module_level=True)
@@ -88,7 +88,7 @@ def same_person(output, rows):
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_ends_with_the_same_bytes(
-    hundred, plain_photos, odd_inputs, command, run, contents, environment, tmp_path
+    hundred, plain_photos, held_command, points, points_folder, run, contents, environment, tmp_path
 ):
     source, more = hundred[0], ["--export", "glb", "--no-picture"]
     if not FULL:
@@ -97,23 +97,26 @@ def test_a_run_that_is_killed_ends_with_the_same_bytes(
         plain_photos(source, 3)
         for name in ("cut.jpg", "plain copy.jpg", "loop.jpg"):  # a few odd ones among them
             (source / name).symlink_to(hundred[0] / name)
-    start = time.monotonic()
     expected = run(source, tmp_path / "whole", *more, seconds=3600)[0]
-    longest = max(7, (time.monotonic() - start) / 10)  # so that the work lasts for all kills, on a fast machine too
+    names = sorted(
+        path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").glob("*/*.*") if path.name != "report.json"
+    )
     random = np.random.default_rng(6)
-    kills = 0
-    for _ in range(20 if FULL else 3):
-        started = subprocess.Popen(command(source, tmp_path / "killed", *more), start_new_session=True, env=environment,
+    kills = 20 if FULL else 3
+    for kill in range(kills):
+        # What is not there yet will be written: the run stops just before that, wherever it is with all the others.
+        missing = [name for name in names if not (tmp_path / "killed" / name).exists()]
+        point = missing[random.integers(1 + len(missing) // (kills - kill))]
+        points.hold(f"writing {point.name}")
+        started = subprocess.Popen(held_command(source, tmp_path / "killed", *more), start_new_session=True,
+                                   env=environment | Points.environment(points_folder),
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-        time.sleep(random.uniform(2, longest))
-        # One half of the kills hit the whole family of processes, as a power cut does, the other the parent alone.
-        whole_family = random.random() < 0.5
-        if started.poll() is None:
-            os.killpg(started.pid, signal.SIGKILL) if whole_family else started.kill()
-            kills += 1
+        wait_until(lambda started=started: points.reached or started.poll() is not None, 3600)
+        assert points.reached and started.poll() is None and not (tmp_path / "killed" / point).exists(), point
+        # Every other kill hits the whole family of processes, as a power cut does, the others the parent alone.
+        os.killpg(started.pid, signal.SIGKILL) if kill % 2 else started.kill()
         started.wait()
     assert run(source, tmp_path / "killed", *more, seconds=3600)[0] == expected == 1
-    assert kills >= (15 if FULL else 1), "the runs ended before they could be killed"
     killed, whole = contents(tmp_path / "killed"), contents(tmp_path / "whole")
     assert killed.keys() == whole.keys()
     assert [name for name in whole if killed[name] != whole[name]] == []

@@ -4,16 +4,17 @@ import json
 import signal
 import subprocess
 import sys
-import threading
-import time
 from importlib.util import find_spec
 
 import pytest
+from held_worker import Points, wait_until
 
 if find_spec("bpy") is None:  # looked for, not imported: only the worker processes need it
     pytest.skip("writing .blend files needs Blender as a module", allow_module_level=True)
 psutil = pytest.importorskip("psutil", reason="needs psutil to look at processes")
 
+SECONDS = 600
+"""No wait is longer: the end of a test that hangs, not what is expected of any computer."""
 NETWORK_ONLY = ("--no-blend", "--no-picture", "--no-flip")
 
 
@@ -26,14 +27,13 @@ def source(tmp_path, plain_photos):
 
 
 @pytest.fixture
-def start(command, environment):
-    """Function: start a batch and do not wait. What is left of it after the test is killed."""
+def start(held_command, environment, points_folder):
+    """Function: start a batch that stops at `points` and do not wait. What is left of it after the test is killed."""
     started = []
 
     def begin(*arguments):
-        started.append(
-            subprocess.Popen(command(*arguments), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        )
+        command, variables = held_command(*arguments), environment | Points.environment(points_folder)
+        started.append(subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return started[-1]
 
     yield begin
@@ -104,7 +104,7 @@ def test_kinds_of_surface_are_objects_of_their_own_when_asked(studio, run, conte
     for separate in ((), ("--separate",)):
         assert run(source, tmp_path / "out", *more, *separate)[0] == 0
         command = [sys.executable, "-c", PIECES, str(tmp_path / "out" / source.stem / f"{source.stem}.blend")]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
         found.append(done.stdout.splitlines()[-1].split("|"))
     assert len(found[0]) == 1 and {name.split()[-1] for name in found[1]} >= {"Skin", "Clothing"}
     assert run(source, tmp_path / "again", *more, "--separate")[0] == 0
@@ -112,16 +112,18 @@ def test_kinds_of_surface_are_objects_of_their_own_when_asked(studio, run, conte
 
 
 @pytest.mark.slow
-def test_without_blend_there_is_none_and_what_is_finished_stays_so(source, start, run, contents, tmp_path):
+def test_without_blend_there_is_none_and_what_is_finished_stays_so(source, points, start, run, contents, tmp_path):
     more = ("--no-flip", "--no-blend", "--export", "ply", "--jobs", "1")
     output = tmp_path / "out"
+    points.hold("writing photo 000.png")
     process = start(source, output, *more)
-    until = time.monotonic() + 200
-    while not list(output.glob("*/*.ply")) and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until(lambda: points.reached or process.poll() is not None, SECONDS)
+    family = workers(process.pid)
+    assert points.reached in {worker.pid for worker in family}
     process.kill()  # after the export, before the picture
     process.communicate()
-    psutil.wait_procs(workers(process.pid), timeout=10)
+    assert psutil.wait_procs(family, timeout=SECONDS)[1] == [], "a worker outlived the batch"
+    assert {path.suffix for path in (output / "photo 000").glob("photo*")} == {".safetensors", ".ply"}
     assert run(source, output, *more)[0] == 0
     names = {path.name for path in (output / "photo 000").iterdir()}
     assert names == {"report.json", *(f"photo 000.{suffix}" for suffix in ("safetensors", "ply", "png"))}
@@ -138,47 +140,39 @@ def test_without_blend_there_is_none_and_what_is_finished_stays_so(source, start
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_leaves_everything_to_go_on_from(source, plain_photos, start, run, tmp_path, number):
-    plain_photos(source, 12)  # enough that a fast machine is not done before the signal arrives
+def test_a_signal_leaves_everything_to_go_on_from(source, points, start, run, tmp_path, number):
     output = tmp_path / "out"
+    points.hold("writing photo 001.safetensors")
     process = start(source, output, *NETWORK_ONLY, "--group", "1")
-    until = time.monotonic() + 120
-    while not list(output.rglob("report.json")) and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_until(lambda: points.reached or process.poll() is not None, SECONDS)
     family = workers(process.pid)
+    assert points.reached in {worker.pid for worker in family}
     process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 1 and "Stopped." in err and "Traceback" not in err
-    assert psutil.wait_procs(family, timeout=10)[1] == [], "a worker outlived the batch"
+    assert psutil.wait_procs(family, timeout=SECONDS)[1] == [], "a worker outlived the batch"
     finished = {f"{path.parent.name}.safetensors": (path.parent / f"{path.parent.name}.safetensors").stat().st_mtime_ns
                 for path in output.rglob("report.json")}  # fmt: skip
-    assert finished
+    assert finished.keys() == {"photo 000.safetensors"}
     assert run(source, output, *NETWORK_ONLY)[0] == 0
     assert finished.items() <= stamps(output, ".safetensors").items(), "finished work was done again"
     assert not list(output.rglob(".*.part"))
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_costs_a_retry_and_one_that_dies_again_a_line_in_the_report(source, start, run, tmp_path):
+def test_a_worker_that_dies_costs_a_retry_and_one_that_dies_again_a_line_in_the_report(source, points, start, run, tmp_path):
     output = tmp_path / "out"
-    ended = threading.Event()
-
-    def kill(pid, times):
-        for _ in range(times):
-            while not (found := workers(pid)) and not ended.is_set():
-                time.sleep(0.02)
-            for worker in found:
-                worker.kill()
-                worker.wait(10)
 
     def batch_with_deaths(times, *more):
-        ended.clear()
-        process = start(source, output, *NETWORK_ONLY, *more)
-        killer = threading.Thread(target=kill, args=(process.pid, times))
-        killer.start()
-        _, err = process.communicate(timeout=200)
-        ended.set()
-        killer.join()
+        points.hold("writing photo 000.safetensors", "writing photo 001.safetensors")
+        process, dead = start(source, output, *NETWORK_ONLY, *more), {0}
+        for _ in range(times):
+            wait_until(lambda: points.reached not in dead or process.poll() is not None, SECONDS)
+            worker = next(worker for worker in workers(process.pid) if worker.pid == points.reached)
+            dead.add(worker.pid)
+            worker.kill()
+        points.release()  # who comes after them is let go
+        _, err = process.communicate(timeout=SECONDS)
         return process.returncode, err
 
     code, err = batch_with_deaths(3)  # the group of two, then each photo in its second try
@@ -197,7 +191,7 @@ def test_shares_of_a_farm_give_what_one_machine_gives(source, start, run, conten
     (source / "cut.jpg").write_bytes((source / "photo 000.jpg").read_bytes()[:900])
     shares = [start(source, tmp_path / "farm", *NETWORK_ONLY, "--chunk", f"{i}/2") for i in (1, 2)]
     for share in shares:
-        share.communicate(timeout=200)
+        share.communicate(timeout=SECONDS)
     assert sorted(share.returncode for share in shares) == [0, 1], "the broken file fails in its share alone"
     parts = [(tmp_path / "farm" / f"report-{i}of2.jsonl").read_text("utf-8").splitlines() for i in (1, 2)]
     assert sum(map(len, parts)) == 3

@@ -69,7 +69,7 @@ def points(worker, part, tmp_path, monkeypatch) -> held_worker.Points:
     folder = tmp_path / "points"
     folder.mkdir()
     jobs = part("jobs")
-    for name, value in held_worker.Points.environment(Path(jobs.__file__).parent, folder).items():
+    for name, value in held_worker.Points.environment(folder, Path(jobs.__file__).parent).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(jobs, "WORKER", Path(held_worker.__file__))
     return held_worker.Points(folder)

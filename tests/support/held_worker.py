@@ -38,19 +38,19 @@ class Points:
         self._wanted, self._reached = folder / "wanted", folder / "reached"
 
     @staticmethod
-    def environment(extension: Path, folder: Path) -> dict[str, str]:
-        """What a worker must be started with, beside this file as its program."""
-        return {EXTENSION: str(extension), POINTS: str(folder)}
+    def environment(folder: Path, extension: Path | None = None) -> dict[str, str]:
+        """What a process must be started with to stop at points; with `extension`, a worker whose program is this file."""
+        return {POINTS: str(folder)} | ({} if extension is None else {EXTENSION: str(extension)})
 
-    def hold(self, point: str) -> None:
-        """The next time that a worker comes to this point, it stops there. One that stands at another goes on."""
+    def hold(self, *points: str) -> None:
+        """Each time that a worker comes to one of these points it stops there. One that stands at another goes on."""
         self._reached.unlink(missing_ok=True)
-        _write(self._wanted, point)
+        _write(self._wanted, "\n".join(points))
 
     @property
-    def reached(self) -> bool:
-        """Whether a worker stands at the point."""
-        return self._reached.exists()
+    def reached(self) -> int:
+        """Number of the process that stands at the point, the latest one to come to it; 0 = none."""
+        return int(_read(self._reached) or 0)
 
     def release(self) -> None:
         """Let go of a worker that stands still, and stop no other one."""
@@ -59,16 +59,10 @@ class Points:
 
     def come_to(self, point: str) -> None:
         """The worker's end: stop if this point is wanted. A worker whose parent is gone ends itself, so none waits for ever."""
-        if point and self._read() == point:
-            self._reached.touch()
-            while self._read() == point:
+        if point in _read(self._wanted).splitlines():
+            self._reached.write_text(str(os.getpid()), "utf-8")
+            while point in _read(self._wanted).splitlines():
                 time.sleep(0.005)
-
-    def _read(self) -> str:
-        try:
-            return self._wanted.read_text("utf-8")
-        except FileNotFoundError:
-            return ""
 
 
 def wait_until(condition: Callable[[], object], seconds: float) -> None:
@@ -78,6 +72,14 @@ def wait_until(condition: Callable[[], object], seconds: float) -> None:
         if time.monotonic() > end:
             raise TimeoutError(f"not so after {seconds:g} s")
         time.sleep(0.01)
+
+
+def _read(path: Path) -> str:
+    """What is in a file, nothing where there is none."""
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return ""
 
 
 def _write(path: Path, text: str) -> None:
