@@ -1,6 +1,8 @@
 """Run by test_batch_cluster: a batch on a Ray cluster of three nodes, one of which is killed while it works.
 
-python cluster_script.py PHOTOS RESULTS SECONDS          prints one line of JSON about the node that was killed
+python cluster_script.py PHOTOS RESULTS SECONDS POINT    prints one line of JSON about the node that was killed
+
+The processes of all nodes stop at POINT (held_batch.py); the node whose process stands there is the one that is lost.
 """
 
 import faulthandler
@@ -8,8 +10,11 @@ import json
 import os
 import sys
 import threading
-import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from held_worker import POINTS, Points, wait_until
 
 os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_DEDUP_LOGS="0", RAY_prestart_worker_first_driver="0")
 
@@ -23,7 +28,7 @@ def descendants(pid: int) -> list:
         return []
 
 
-def main(source: Path, output: Path) -> int:
+def main(source: Path, output: Path, seconds: float, point: str) -> int:
     from ray.cluster_utils import Cluster
 
     from sapiens2_avatar.commands.cli import main as command
@@ -31,18 +36,20 @@ def main(source: Path, output: Path) -> int:
     store = 80 * 2**20
     head = {"num_cpus": 0, "object_store_memory": store, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
-    doomed, _ = (cluster.add_node(num_cpus=1, object_store_memory=store) for _ in range(2))
-    raylet = doomed.all_processes["raylet"][0].process.pid
+    nodes = [cluster.add_node(num_cpus=1, object_store_memory=store) for _ in range(2)]
+    points = Points(Path(os.environ[POINTS]))
+    points.hold(point)
     killed: dict = {}
 
     def kill_when_it_works() -> None:
-        """As soon as something is finished somewhere and the node has a worker process at work."""
-        while not killed:
-            busy = [p.pid for p in descendants(raylet) if "spawn_main" in " ".join(p.cmdline())]
-            if busy and list(output.rglob("*.safetensors")):
-                killed.update(pids=[p.pid for p in descendants(raylet)], busy=busy, done=len(list(output.rglob("*.glb"))))
-                cluster.remove_node(doomed, allow_graceful=False)
-            time.sleep(0.02)
+        """When something is finished somewhere and a process stands at the point: its node."""
+        wait_until(lambda: points.reached and list(output.rglob("*.safetensors")), seconds)
+        for node in nodes:
+            family = [process.pid for process in descendants(node.all_processes["raylet"][0].process.pid)]
+            if points.reached in family:
+                killed.update(pids=family, there=sorted(path.name for path in output.rglob("*.safetensors")))
+                cluster.remove_node(node, allow_graceful=False)
+        points.release()
 
     threading.Thread(target=kill_when_it_works, daemon=True).start()
     arguments = ["--address", cluster.address, "--group", "1", "--no-picture", "--export", "glb", "--quiet"]
@@ -54,6 +61,6 @@ def main(source: Path, output: Path) -> int:
 
 if __name__ == "__main__":
     faulthandler.dump_traceback_later(float(sys.argv[3]), exit=True)
-    code = main(Path(sys.argv[1]), Path(sys.argv[2]))
+    code = main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), sys.argv[4])
     sys.stdout.flush()
     os._exit(code)

@@ -48,9 +48,14 @@ class Points:
         _write(self._wanted, "\n".join(points))
 
     @property
+    def everybody(self) -> list[int]:
+        """Numbers of the processes that have come to a point, in their order."""
+        return [int(line) for line in _read(self._reached).splitlines(keepends=True) if line.endswith("\n")]
+
+    @property
     def reached(self) -> int:
         """Number of the process that stands at the point, the latest one to come to it; 0 = none."""
-        return int(_read(self._reached) or 0)
+        return (self.everybody or [0])[-1]
 
     def release(self) -> None:
         """Let go of a worker that stands still, and stop no other one."""
@@ -60,7 +65,8 @@ class Points:
     def come_to(self, point: str) -> None:
         """The worker's end: stop if this point is wanted. A worker whose parent is gone ends itself, so none waits for ever."""
         if point in _read(self._wanted).splitlines():
-            self._reached.write_text(str(os.getpid()), "utf-8")
+            with self._reached.open("a", encoding="utf-8") as file:
+                file.write(f"{os.getpid()}\n")
             while point in _read(self._wanted).splitlines():
                 time.sleep(0.005)
 
