@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))  # Blender does not look beside a script that it runs
 
 import driver

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import time
 
-from driver import datablocks, picture, press, rest, until
-from steps import each_stage, finish_run, jobs, left_behind, project
+from driver import NET, datablocks, picture, press, rest, until
+from steps import at_rest, finish_run, hold_workers, jobs, left_behind, project, run_to, stored
 
 HOW = os.environ.get("HOW", "")
 
@@ -23,30 +22,27 @@ def end_worker():
 
 
 def killed():
-    """In each stage: one sentence with the next step, the scene untouched, and at the end the next run works."""
+    """At each point: one sentence with the next step, the scene untouched, and at the end the next run works."""
     if HOW == "memory":
         # Freed arrays go back to the system at once, so that a limit meets the next array, not what an earlier one left.
         os.environ["MALLOC_MMAP_THRESHOLD_"] = str(1 << 16)
     yield from project()
-    before, deaths = datablocks(), []
-
-    def die():
-        stage, start = jobs().current().stage, time.monotonic()
+    points, before, deaths = hold_workers(), datablocks(), []
+    for point in ("predict/maps", "predict/writing", "build/scan", "build/rig"):
+        yield from run_to(point, points)
+        kind = jobs().current().kind
         end_worker()
-        yield from until(lambda: jobs().current() is None, 15)
-        seconds = time.monotonic() - start
-        yield 0.5
+        points.release()
+        yield from until(at_rest, NET)
         error = jobs().status.error
-        assert error is not None, f"the job was done before it was hit: {stage}"
-        deaths.append({"stage": stage, "seconds": seconds, "message": error.message, "hint": error.hint, "left": left_behind()})
+        assert error is not None, point
+        deaths.append({"point": point, "kind": kind, "message": error.message, "hint": error.hint, "left": left_behind(),
+                       "same": datablocks() == before, "stored": len(stored())})  # fmt: skip
         if len(deaths) == 1:
             yield from rest()
             picture(f"killed_{HOW.lower()}", crop_panel=True)
         if HOW == "memory":
             jobs().restart()  # a limit once set stays with the process
-
-    yield from each_stage(die, network=(0.04,), build=(0.2, 0.8))
-    after = datablocks()
     yield from press("sapiens2.run", start=0.35)
     made = yield from finish_run(before)
-    return {"before": before, "after": after, "made": made, "deaths": deaths}
+    return {"before": before, "made": made, "deaths": deaths, "error": jobs().status.error}

@@ -21,6 +21,8 @@ from pointer import Pointer
 OUT = Path(os.environ["OUT"])
 TAB = "Sapiens2"
 TICK = 0.02
+NET = 1200.0
+"""Seconds after which a wait for a state gives up: the end of a scenario that hangs, not what is expected of any computer."""
 WHEEL_DOWN = 5  # of the X server's mouse buttons
 STARTED = time.monotonic()
 
@@ -101,33 +103,41 @@ def command_under_pointer(kind="UI"):
 
 
 def find_button(text, offset=-10, start=0.0):
-    """Move down the sidebar until the button under the pointer runs `text`; value: its place. `start`: share of the height to skip."""
-    panel = region("UI")
-    x = panel.x + panel.width // 2 + offset
-    for y in range(int(panel.y + panel.height * (1 - start)) - 10, panel.y, -12):
-        mouse.move(x, y)
-        yield 0.04
-        if text in command_under_pointer():
-            say(f"found {text}")
-            return x, y
+    """Move down the sidebar until the button under the pointer runs `text`; value: its place. `start`: share of the height to skip.
+
+    Blender does not say when it has noticed where the pointer is: on a busy computer a button is missed, so a search that finds
+    nothing is made again, more slowly.
+    """
+    for pause in (0.04, 0.1, 0.4, 1.0):
+        panel = region("UI")
+        x = panel.x + panel.width // 2 + offset
+        for y in range(int(panel.y + panel.height * (1 - start)) - 10, panel.y, -12):
+            mouse.move(x, y)
+            yield pause
+            if text in command_under_pointer():
+                say(f"found {text}")
+                return x, y
     picture(f"not found {text}")
     say(f"no {text}")
     raise LookupError(f"no button that runs {text}")
 
 
-def click(x, y):
+def click(x, y, then=None):
+    """Click, and wait until Blender has done what it does `then`; without that, for a moment."""
     mouse.move(x, y)
     yield 0.15
     mouse.button(True)
     yield 0.08
     mouse.button(False)
     yield 0.3
+    if then is not None:
+        yield from until(then, NET)
 
 
-def press(text, **options):
+def press(text, then=None, **options):
     """Find the button that runs `text` and click it."""
     place = yield from find_button(text, **options)
-    yield from click(*place)
+    yield from click(*place, then=then)
 
 
 def scroll_down():
@@ -160,12 +170,14 @@ def rest():
         yield 0.12
 
 
-def key(name, *modifiers):
+def key(name, *modifiers, then):
+    """Press a key over the view, and wait until Blender has done what it does `then`."""
     view = region("WINDOW")
     mouse.move(view.x + view.width // 3, view.y + view.height // 2)
     yield 0.2
     mouse.key(name, *modifiers)
-    yield 0.8
+    yield from until(then, NET)
+    yield 0.2
 
 
 def until(condition, seconds):
@@ -214,7 +226,7 @@ def install():
     yield 0.5
     with bpy.context.temp_override(window=browser[0], area=browser[1]):
         bpy.ops.file.execute()
-    yield from until(lambda: "bl_ext.user_default.sapiens2_avatar" in sys.modules, 60)
+    yield from until(lambda: "bl_ext.user_default.sapiens2_avatar" in sys.modules, NET)
     yield 0.5
 
 

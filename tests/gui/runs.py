@@ -7,8 +7,21 @@ import time
 from pathlib import Path
 
 import bpy
-from driver import OUT, click, datablocks, find_button, key, module, picture, press, redraws, region, rest, until
-from steps import contents, each_stage, finish_run, jobs, left_behind, project, saved_bytes, settings, store_predictions
+from driver import NET, OUT, click, datablocks, find_button, key, module, picture, press, redraws, region, rest, until
+from steps import (
+    at_rest,
+    contents,
+    finish_run,
+    hold_workers,
+    jobs,
+    left_behind,
+    project,
+    run_to,
+    saved_bytes,
+    settings,
+    store_predictions,
+    stored,
+)
 
 
 def scan():
@@ -26,7 +39,7 @@ def kept_state():
 
 
 def watch_writing():
-    """Time the final write apart from the rest: the operator's `finish` runs between two drawings."""
+    """Time the final write apart from the rest, for who looks at the printed figures: `finish` runs between two drawings."""
     build = module("operators.build")
     original, spent = build.write_result, {}
 
@@ -48,22 +61,30 @@ def first_run():
     yield from project()
     yield from rest()
     before, state = datablocks(), kept_state()
-    spent = watch_writing()
+    spent, points, drawn = watch_writing(), hold_workers(), {}
     place = yield from find_button("sapiens2.run")
     redraws.begin("idle")  # a plain loop of drawings of the same window, to compare with
     yield 5.0
     redraws.begin("running")
-    yield from click(*place)
-    yield from until(lambda: jobs().current() is not None, 20)
-    yield from until(lambda: jobs().current() is None, 300)
-    yield from until(lambda: redraws.label == "write", 20)
-    yield 1.0
+    stages = ("run/starting", "predict/maps", "build/scan")
+    for now, following in zip(stages, (*stages[1:], None), strict=True):
+        # The worker is in the middle of its work and stays there, and the window is drawn nevertheless.
+        if now == stages[0]:
+            points.hold(now)
+            yield from click(*place)
+        yield from until(lambda: points.reached or jobs().status.error, NET)
+        count = redraws.count["running"]
+        yield from until(lambda count=count: redraws.count["running"] >= count + 20, NET)
+        drawn[now] = bool(points.reached) and not jobs().current().ended
+        points.hold(following) if following else points.release()
+    yield from until(at_rest, NET)
+    assert redraws.label == "write"
     redraws.begin("")
     made = datablocks()
     kept = kept_state() == state
-    yield from key("z", "Control_L")
+    yield from key("z", "Control_L", then=lambda: datablocks() != made)
     undone = datablocks()
-    yield from key("z", "Control_L", "Shift_L")
+    yield from key("z", "Control_L", "Shift_L", then=lambda: datablocks() != undone)
     redone = datablocks()
     bpy.data.objects["Cube"].hide_set(True)
     view = next(a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == "VIEW_3D")
@@ -74,46 +95,55 @@ def first_run():
     yield from rest()
     yield 2.0
     picture("window")
-    return {"before": before, "made": made, "undone": undone, "redone": redone, "kept": kept, "seconds": spent}
+    return {"before": before, "made": made, "undone": undone, "redone": redone, "kept": kept, "seconds": spent, "drawn": drawn}
 
 
 def full_frame():
-    """A person who fills 1024 x 768 pixels, imported: how long the write keeps the window waiting."""
+    """A person who fills 1024 x 768 pixels, imported: the largest scan, and how long its write keeps the window waiting."""
     yield from project()
     spent = watch_writing()
     redraws.begin("idle")
     yield 2.0
     redraws.begin("running")
     bpy.ops.sapiens2.import_predictions("INVOKE_DEFAULT", filepath=os.environ["FULL_FRAME"])
-    yield from until(lambda: redraws.label == "write", 300)
-    yield 1.0
+    yield from until(at_rest, NET)
+    assert redraws.label == "write"
     redraws.begin("")
     return {"vertices": len(scan().data.vertices), "polygons": len(scan().data.polygons), "seconds": spent}
 
 
 def cancel():
-    """Cancel by a click at several shares of a run: in the start, the network, the build."""
+    """Cancel by a click at several points of a run: in the start, the network, the build.
+
+    A worker that stands still, as in a long call of a library, is ended; one that `answers` comes back from that call meanwhile.
+    """
     yield from project()
     yield from rest()
-    before, bytes_before = datablocks(), saved_bytes()
+    before, bytes_before, points = datablocks(), saved_bytes(), hold_workers()
     assert saved_bytes() == bytes_before  # else the comparison would say nothing
-    stages, place = [], []
-
-    def stop():
-        stage = jobs().current().stage
-        if not place:  # found while the worker starts; later stages are over before a search ends
-            place.append((yield from find_button("sapiens2.cancel", offset=region("UI").width // 2 - 58, start=0.4)))
-        yield from click(*place[0])
-        asked = time.monotonic()
-        yield from until(lambda: jobs().current() is None, 8)
-        seconds = time.monotonic() - asked
-        yield 0.5
+    stages = []
+    for point, answers in (
+        ("run/starting", False),
+        ("predict/maps", True),
+        ("predict/writing", False),
+        ("build/camera", False),
+        ("build/texture", True),
+        ("build/done", True),
+    ):
+        yield from run_to(point, points)
+        job = jobs().current()
+        place = yield from find_button("sapiens2.cancel", offset=region("UI").width // 2 - 58, start=0.4)
+        assert points.reached and not job.ended
+        yield from click(*place, then=lambda job=job: job.cancel_at is not None)
+        if answers:
+            points.release()
+        yield from until(at_rest, NET)
         stages.append(
-            {"stage": stage, "seconds": seconds, "same": saved_bytes() == bytes_before, "datablocks": datablocks() == before,
-             "left": left_behind()}
+            {"point": point, "kind": job.kind, "state": job.state.value, "same": saved_bytes() == bytes_before,
+             "datablocks": datablocks() == before, "left": left_behind(), "stored": len(stored())}
         )  # fmt: skip
-
-    yield from each_stage(stop)
+    points.release()
+    yield from rest()
     picture("cancelled", crop_panel=True)
     yield from press("sapiens2.run", start=0.35)
     made = yield from finish_run(before)
@@ -129,12 +159,11 @@ def undo():
     def operate(name, **options):
         before = contents()
         getattr(bpy.ops.sapiens2, name)("INVOKE_DEFAULT", True, **options)  # True: an undo step, as for a click
-        yield from until(lambda: jobs().current() is None, 90)
-        yield 1.0
+        yield from until(at_rest, NET)
         made = contents()
-        yield from key("z", "Control_L")
+        yield from key("z", "Control_L", then=lambda: contents() != made)
         undone = contents()
-        yield from key("z", "Control_L", "Shift_L")
+        yield from key("z", "Control_L", "Shift_L", then=lambda: contents() != undone)
         steps[name] = {"before": before, "made": made, "undone": undone, "redone": contents()}
 
     yield from operate("run")
@@ -170,7 +199,6 @@ def save_reload_rebuild():
     settings().resolution = "FACES"
     settings().faces = 2000
     bpy.ops.sapiens2.build_scan("INVOKE_DEFAULT")
-    yield from until(lambda: jobs().current() is None, 90)
-    yield 1.0
+    yield from until(at_rest, NET)
     faces.append(len(scan().data.polygons))
     return {"saved": saved, "reloaded": reloaded, "rebuilt": datablocks(), "faces": faces}

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 import bpy
-from driver import OUT, datablocks, extension, module, open_tab, press, until
+import held_worker
+from driver import NET, OUT, datablocks, extension, module, open_tab, press, until
 
 PYTHON = os.environ["WORKER_PYTHON"]
 
@@ -53,34 +54,40 @@ def contents():
     return {**datablocks(), "image bytes": images, "mesh sizes": meshes, "poses": poses}
 
 
-def stage(share):
-    """Whether the running job has come so far."""
-    job = jobs().current()
-    return job is not None and job.accepted and job.fraction >= share
+def hold_workers():
+    """Workers of this Blender stop where the `Points` that are returned say. To be called before the first one starts."""
+    folder = OUT / "points"
+    folder.mkdir()
+    os.environ.update(held_worker.Points.environment(folder, Path(extension().__file__).parent))
+    jobs().WORKER = Path(held_worker.__file__)
+    return held_worker.Points(folder)
 
 
-def each_stage(act, network=(0.0, 0.04), build=(0.0, 0.4, 0.8)):
-    """Begin a run, let it come to a share and `act`, again and again: first with the network, then from stored predictions."""
-    for share in network:
-        yield from begin_run(share)
-        yield from act()
-    store_predictions()
-    for share in build:
-        yield from begin_run(share)
-        yield from act()
+def run_to(point, points):
+    """Click Run and wait until its worker stands at this point and the sidebar knows."""
+    points.hold(point)
+    yield from press("sapiens2.run", start=0.35, then=lambda: jobs().current() is not None)
+    yield from until(lambda: points.reached or jobs().current() is None, NET)
+    assert points.reached, (point, jobs().status.error, jobs().status.detail)
+    # Writing is no stage that is reported, but the last thing of the one before.
+    yield from until(lambda: jobs().current().stage == point.rpartition("/")[2].replace("writing", "done"), NET)
 
 
-def begin_run(share=0.0):
-    """Click Run and wait until the job has come to this share."""
-    yield from press("sapiens2.run", start=0.35)
-    yield from until(lambda: stage(share), 240)
+def stored():
+    """What a reader of the folder of predictions finds there: name -> bytes. A hidden file is one that was being written."""
+    folder = module("preferences").make_cache_folder()
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def at_rest():
+    """Whether no job is left and no operator of ours, which writes when the job has ended."""
+    running = (operator.bl_idname for window in bpy.context.window_manager.windows for operator in window.modal_operators)
+    return jobs().current() is None and not any(name.lower().startswith("sapiens2") for name in running)
 
 
 def finish_run(before):
     """Wait until the job has ended and its objects are there."""
-    yield from until(lambda: jobs().current() is None, 300)
-    yield from until(lambda: len(bpy.data.objects) > len(before["objects"]), 20)
-    yield 0.5
+    yield from until(lambda: at_rest() and len(bpy.data.objects) > len(before["objects"]), NET)
     return datablocks()
 
 

@@ -31,7 +31,7 @@ def test_the_stored_faces_differ_by_more_than_the_tolerance():
 
 
 def test_three_faces(play):
-    result, out = play("faces.three_faces", seconds=270)
+    result, out = play("faces.three_faces")
     value = result["value"]
     assert max(value["widths"]) <= 300
     made = set(value["made"]["objects"])

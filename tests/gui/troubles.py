@@ -6,8 +6,20 @@ import os
 from pathlib import Path
 
 import bpy
-from driver import OUT, click, datablocks, find_button, module, mouse, open_tab, picture, press, rest, until
-from steps import PYTHON, jobs, preferences, project, settings, stage, store_predictions
+from driver import NET, OUT, click, datablocks, find_button, module, mouse, open_tab, picture, press, rest, until
+from steps import (
+    PYTHON,
+    at_rest,
+    finish_run,
+    hold_workers,
+    jobs,
+    preferences,
+    project,
+    run_to,
+    settings,
+    store_predictions,
+    stored,
+)
 
 REFUSING = "http://127.0.0.1:9"
 NOWHERE = "https://no-such-host.invalid/simple"
@@ -16,7 +28,7 @@ EMPTY, READ_ONLY = os.environ.get("FULL_DISK", ""), os.environ.get("READ_ONLY_DI
 
 def shown(name):
     """The trouble as a picture, with what the panel says and the button that it offers."""
-    yield from until(lambda: jobs().current() is None, 60)
+    yield from until(at_rest, NET)
     error = jobs().status.python_problem or jobs().status.error
     assert error is not None, name
     buttons = module("panels.parts").REMEDY_BUTTONS
@@ -82,43 +94,42 @@ def running():
         if folder:
             preferences().cache_folder = folder
             yield from press("sapiens2.run", start=0.35)
-            yield from until(lambda: jobs().current() is None, 240)
             troubles.append((yield from shown(name)))
             preferences().cache_folder = ""
     preferences().python_path = os.environ["BROKEN_PYTHON"]
     yield 1.0
     yield from press("sapiens2.run", start=0.35)
-    yield from until(lambda: jobs().current() is None, 60)
     troubles.append((yield from shown("broken_torch")))
     assert datablocks() == before
     preferences().python_path = PYTHON
     store_predictions()
     yield 1.0
     yield from press("sapiens2.run", start=0.35)
-    yield from until(lambda: jobs().current() is None, 120)
-    yield from until(lambda: len(bpy.data.objects) > len(before["objects"]), 20)
+    yield from finish_run(before)
     return troubles
 
 
 def one_of_two():
-    """One of two windows that share everything: run, and hold on until the other one runs as well."""
-    (Path(os.environ["TOGETHER"]) / f"installed {os.getpid()}").touch()
+    """One of two windows that share everything: run, and write the same predictions while the other one does."""
+    together = Path(os.environ["TOGETHER"])
+    (together / f"installed {os.getpid()}").touch()
     yield from project()
-    before = datablocks()
-    yield from press("sapiens2.run", start=0.35)
-    yield from until(lambda: stage(0.0), 240)
+    before, points = datablocks(), hold_workers()
+    yield from run_to("predict/writing", points)
     pid = jobs().worker().pid
     bpy.ops.sapiens2.import_predictions("INVOKE_DEFAULT", filepath=os.environ["PREDICTIONS"])
-    yield 0.5
     waiting = len(jobs().waiting())
     yield from rest()
     picture("queue", crop_panel=True)
-    (Path(os.environ["TOGETHER"]) / f"running {os.getpid()}").touch()
-    other = any(not path.name.endswith(f" {os.getpid()}") for path in Path(os.environ["TOGETHER"]).glob("running *"))
-    yield from until(lambda: jobs().current() is None, 240)
-    yield 1.0
-    return {"before": before, "made": datablocks(), "waiting": waiting, "second": other, "worker": pid, "blender": os.getpid(),
-            "predictions": settings().predictions}  # fmt: skip
+    (together / f"running {os.getpid()}").touch()
+    yield from until(lambda: len(list(together.glob("running *"))) == 2, NET)
+    assert points.reached and not stored()
+    (together / f"seen {os.getpid()}").touch()
+    yield from until(lambda: len(list(together.glob("seen *"))) == 2, NET)
+    points.release()
+    yield from finish_run(before)
+    return {"before": before, "made": datablocks(), "waiting": waiting, "worker": pid, "blender": os.getpid(),
+            "stored": len(stored())}  # fmt: skip
 
 
 def drop_and_paste():
