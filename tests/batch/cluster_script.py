@@ -1,4 +1,4 @@
-"""Run by test_batch_cluster: a batch on a Ray cluster of three nodes, one of which is killed while it works.
+"""Run by test_cluster: a batch on a Ray cluster of three nodes, one of which is killed while it works.
 
 python cluster_script.py PHOTOS RESULTS SECONDS POINT    prints one line of JSON about the node that was killed
 
@@ -12,9 +12,9 @@ import sys
 import threading
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from held_worker import POINTS, Points, wait_until
+from support.held_worker import POINTS, Points, wait_until
 
 os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_DEDUP_LOGS="0", RAY_prestart_worker_first_driver="0")
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from held_worker import Points
+
+from support.held_worker import Points
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample_photo.jpg"
 # One thread per process: how a sum is split among threads shows in its last bits.

@@ -9,9 +9,9 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from held_worker import POINTS, Points, before_replace
+from support.held_worker import POINTS, Points, before_replace
 
 stops = Points(Path(os.environ[POINTS]))
 before_replace(lambda target: stops.come_to(f"writing {target.name}"))

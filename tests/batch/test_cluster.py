@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from held_worker import Points
+
+from support.held_worker import Points
 
 if find_spec("bpy") is None:  # looked for, not imported: only the worker processes need it
     pytest.skip("writing .blend files needs Blender as a module", allow_module_level=True)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from held_worker import Points, wait_until
+
+from support.held_worker import Points, wait_until
 
 if find_spec("bpy") is None:  # looked for, not imported: only the worker processes need it
     pytest.skip("writing .blend files needs Blender as a module", allow_module_level=True)

@@ -7,7 +7,8 @@ import sys
 from importlib.util import find_spec
 
 import pytest
-from held_worker import Points, wait_until
+
+from support.held_worker import Points, wait_until
 
 if find_spec("bpy") is None:  # looked for, not imported: only the worker processes need it
     pytest.skip("writing .blend files needs Blender as a module", allow_module_level=True)

@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 import bpy
-import held_worker
 from driver import NET, OUT, datablocks, extension, module, open_tab, press, until
+
+from support import held_worker
 
 PYTHON = os.environ["WORKER_PYTHON"]
 
@@ -75,7 +76,7 @@ def run_to(point, points):
 
 def stored():
     """What a reader of the folder of predictions finds there: name -> bytes. A hidden file is one that was being written."""
-    folder = module("preferences").make_cache_folder()
+    folder = module("folders").make_cache_folder()
     return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
 
 

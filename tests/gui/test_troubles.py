@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import held_worker
 import pytest
+
+from support import held_worker
 
 
 @pytest.fixture
