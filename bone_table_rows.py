@@ -1,8 +1,7 @@
 """The rows of the bone table in the sidebar, which the artist edits: to and from the map that retargeting takes.
 
-They live in `Scene.sapiens2`: `bones` has one row for each bone of a role and an empty one for a role without a bone,
-`bone_base` keeps what no row shows (twist bones, switches), the panel shows `bone_family`,
-`bone_confidence` and `bone_problem`.
+They live in `Scene.sapiens2.retarget`: `bones` has one row for each bone of a role and an empty one for a role without a bone,
+`base` keeps what no row shows (twist bones, switches), the panel shows `family`, `confidence` and `problem`.
 """
 
 from __future__ import annotations
@@ -19,27 +18,27 @@ from .core.retarget.bone_map_file import check_map, parse_preset, preset_text
 from .core.retarget.recognise import opposite_name, recognise
 from .scene.rig_state import read_rest
 
-Settings = Any  # properties.SapiensSettings, whose armature calls `refresh` when it is chosen
+Settings = Any  # properties.SapiensRetarget, whose armature calls `refresh` when it is chosen
 
 
 def refresh(settings: Settings) -> None:
     """Fill the table with what is recognised in the chosen armature; without one, or if nothing is, it is empty and says why."""
     settings.bones.clear()
-    settings.bone_base = settings.bone_family = settings.bone_problem = ""
+    settings.base = settings.family = settings.problem = ""
     if settings.armature is None:
         return
     try:
         fill(settings, recognise(read_rest(settings.armature)))
     except SapiensError as error:
-        settings.bone_problem = str(error)
+        settings.problem = str(error)
         _add_rows(settings, BoneMap("custom", "", {}))
 
 
 def fill(settings: Settings, bone_map: BoneMap) -> None:
     """Show a map in the table."""
     settings.bones.clear()
-    settings.bone_base, settings.bone_family = preset_text(bone_map), bone_map.title
-    settings.bone_confidence, settings.bone_problem = bone_map.confidence, ""
+    settings.base, settings.family = preset_text(bone_map), bone_map.title
+    settings.confidence, settings.problem = bone_map.confidence, ""
     _add_rows(settings, bone_map)
 
 
@@ -58,7 +57,7 @@ def read(settings: Settings, rest: RestRig) -> BoneMap | None:
     for row in settings.bones:
         if row.bone:
             table[row.role] = (*table.get(row.role, ()), row.bone)
-    base = parse_preset(settings.bone_base, "The bone table") if settings.bone_base else BoneMap("custom", "Bone table", {})
+    base = parse_preset(settings.base, "The bone table") if settings.base else BoneMap("custom", "Bone table", {})
     # Twist bones and switches go with the limbs that they belong to.
     twist = {role: tuple(n for n in names if n in rest.names) for role, names in base.twist.items() if role in table}
     return check_map(replace(base, bones=table, twist={r: n for r, n in twist.items() if n}), rest)

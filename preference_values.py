@@ -7,13 +7,9 @@ from dataclasses import dataclass
 import bpy
 from bpy.types import PropertyGroup
 
-DEVICES = (
-    ("auto", "Automatic", "The fastest device that this computer has"),
-    ("cpu", "CPU", "Slow but always there, and uses main memory"),
-    ("cuda", "CUDA or ROCm", "A graphics card by NVIDIA or AMD"),
-    ("mps", "Metal", "The graphics processor of an Apple computer"),
-    ("xpu", "XPU", "A graphics card by Intel"),
-)
+from .infer import settings as infer
+
+DEVICES = tuple((choice.value, choice.label, choice.description) for choice in infer.DEVICES)
 
 
 @dataclass(frozen=True)
@@ -38,4 +34,4 @@ def current() -> Defaults:
 
 def device_for(settings: PropertyGroup) -> str:
     """The device that the settings of a scene ask for; where they leave it to the preferences, that of these."""
-    return current().device if settings.device == "default" else settings.device
+    return current().device if settings.network.device == "default" else settings.network.device

@@ -1,10 +1,7 @@
 """Settings that are saved with the file: `Scene.sapiens2`. What the artist sees in the sidebar is what is here."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import (
@@ -19,40 +16,24 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup, UILayout
 
-from .preference_values import DEVICES
-from .weights.catalogue import CHOICES
+from .core.capture.settings import ClipSettings
+from .core.common.settings import settings_of
+from .core.motion.settings import MotionSettings
+from .core.retarget.settings import RetargetSettings
+from .core.rig.settings import RigSettings
+from .core.settings import AvatarSettings
+from .core.surface.settings import ScanSettings
+from .core.texture.settings import TextureSettings
+from .infer.settings import NetworkSettings
+from .setting_properties import FACES, items_of, said, shows
 
-if TYPE_CHECKING:
-    from .core.avatar import AvatarSettings
+DEVICE = settings_of(NetworkSettings)["device"]
+RESOLUTION = settings_of(ScanSettings)["resolution"]
 
-MODELS = tuple((model, name, text) for model, (name, text) in CHOICES.items())
-RESOLUTIONS = (
-    ("FULL", "Full", "A vertex for every pixel that the network saw"),
-    ("HALF", "Half", "A vertex for every second pixel of that, four times fewer faces"),
-    ("PHOTO", "Photo", "A vertex for every pixel of the photo, however large it is"),
-    ("FACES", "Face Count", "Decimated to about this number of triangles"),
-)
 SCALES = (
     ("PREDICTED", "As Predicted", "As large as the network sees the person"),
     ("STATURE", "Height of Person", "Scaled to a height that you know"),
     ("DISTANCE", "Distance", "Scaled to a measured distance from the camera to the person"),
-)
-BAKES = (
-    ("0", "Photo", "The photo's own projection: exact, and nothing is resampled"),
-    ("1024", "Atlas, 1024", "Unfolded without overlap, more texels for face and hands, 1024 x 1024"),
-    ("2048", "Atlas, 2048", "Unfolded without overlap, more texels for face and hands, 2048 x 2048"),
-    ("4096", "Atlas, 4096", "Unfolded without overlap, more texels for face and hands, 4096 x 4096"),
-)
-COLOURS = (
-    ("auto", "Best Available", "Albedo where the network has it, else the photo without its light, else the photo"),
-    ("albedo", "Albedo", "The base color that the network sees"),
-    ("delighted", "Delighted Photo", "The photo with its light taken out by means of the normals"),
-    ("photo", "Photo", "The photo as it is"),
-)
-RESTS = (
-    ("photo", "As in Photo", "The rest pose is the pose in the photo: the scan lies on its pixels"),
-    ("A", "A-Pose", "Arms 45 degrees down; the pose in the photo is kept as an action"),
-    ("T", "T-Pose", "Arms straight to the sides; the pose in the photo is kept as an action"),
 )
 PLACES = (
     ("REPLACE", "Update", "The result takes the place of the one made from the same photo before"),
@@ -97,53 +78,30 @@ def _photo_chosen(settings: PropertyGroup, _context: bpy.types.Context) -> None:
     settings.boxes.clear()
 
 
+@shows(AvatarSettings, but=("with_rig",))
+@shows(ScanSettings)
 class ScanProperties:
     """How a scan is built. Mixed into what is saved with the file, and into the operator that builds it again; the sidebar and the
     redo panel draw it alike."""
 
-    resolution: EnumProperty(name="Resolution", description="How fine the mesh is", items=RESOLUTIONS)
-    faces: IntProperty(name="Faces", description="Triangles to aim for", default=50_000, min=100, soft_max=1_000_000)
-    refine: FloatProperty(
-        name="Detail", description="0: the shape of the pointmap alone; 1: the normal map leads", default=0.5, min=0.0, max=1.0
+    faces: IntProperty(
+        name="Faces",
+        description="Triangles to aim for",
+        default=50_000,
+        min=int(RESOLUTION.low),
+        soft_min=100,
+        soft_max=1_000_000,
     )
-    quads: BoolProperty(name="Quads", description="Quads instead of triangles; a face count gives triangles", default=False)
     scale: EnumProperty(name="Scale", description="How large the person is", items=SCALES)
-    distance: FloatProperty(
-        name="Distance",
-        description="Measured distance from the camera to the person",
-        default=2.5,
-        min=0.1,
-        max=1000.0,
-        unit="LENGTH",
-    )
-    stature: FloatProperty(
-        name="Height of Person",
-        description="Scale the person to this height",
-        default=1.7,
-        min=0.3,
-        max=3.0,
-        soft_max=2.2,
-        unit="LENGTH",
-    )
-    focal: FloatProperty(
-        name="Lens",
-        description="Focal length for 35 mm film where you know it; 0: estimated",
-        min=0.0,
-        soft_max=200.0,
-        unit="CAMERA",
-    )
-    keep_camera_frame: BoolProperty(
-        name="Camera at Origin", description="Leave the scan where the camera saw it instead of standing it on the ground"
-    )
 
     def draw_scan(self, layout: UILayout) -> None:
         layout.prop(self, "resolution")
-        if self.resolution == "FACES":
+        if self.resolution == FACES.value:
             layout.prop(self, "faces")
         quads = layout.row()
-        quads.enabled = self.resolution != "FACES"
+        quads.enabled = self.resolution != FACES.value
         quads.prop(self, "quads")
-        layout.prop(self, "refine", slider=True)
+        layout.prop(self, "detail", slider=True)
         layout.prop(self, "scale")
         if self.scale != "PREDICTED":
             layout.prop(self, self.scale.lower())
@@ -151,15 +109,9 @@ class ScanProperties:
         layout.prop(self, "keep_camera_frame")
 
 
+@shows(TextureSettings)
 class TextureProperties:
     """How textures are made, mixed in like `ScanProperties`."""
-
-    colour: EnumProperty(name="Base Color", description="What the color texture is made of", items=COLOURS)
-    displacement: BoolProperty(
-        name="Displacement Map",
-        description="Also make a 32-bit map of the distance in meters from the mesh to the surface that the network saw, for coarse meshes",
-    )
-    bake: EnumProperty(name="Texture Layout", description="Where the textures lie", items=BAKES)
 
     def draw_texture(self, layout: UILayout) -> None:
         layout.prop(self, "colour")
@@ -167,11 +119,10 @@ class TextureProperties:
         layout.prop(self, "displacement")
 
 
+@shows(AvatarSettings, only=("with_rig",))
+@shows(RigSettings)
 class RigProperties:
     """How a rig is made, mixed in like `ScanProperties`."""
-
-    with_rig: BoolProperty(name="Rig", description="Make a skeleton and skin weights", default=True)
-    rest: EnumProperty(name="Rest Pose", description="The pose of the skeleton and the scan at rest", items=RESTS)
 
     def draw_rig(self, layout: UILayout) -> None:
         layout.prop(self, "with_rig", text="Make Rig")
@@ -180,7 +131,95 @@ class RigProperties:
         rest.prop(self, "rest")
 
 
-class SapiensSettings(ScanProperties, TextureProperties, RigProperties, PropertyGroup):
+@shows(NetworkSettings)
+class SapiensNetwork(PropertyGroup):
+    """What looks at the photo."""
+
+    device: EnumProperty(
+        name=DEVICE.label,
+        description=DEVICE.description,
+        items=(("default", "Preferences", "As set in the preferences"), *items_of(DEVICE)),
+    )
+
+
+class SapiensScan(ScanProperties, PropertyGroup):
+    pass
+
+
+class SapiensTexture(TextureProperties, PropertyGroup):
+    pass
+
+
+class SapiensRig(RigProperties, PropertyGroup):
+    pass
+
+
+@shows(RetargetSettings)
+class SapiensRetarget(PropertyGroup):
+    """The armature of the artist, its bone table, and how a pose is put on it."""
+
+    armature: PointerProperty(
+        name="Armature",
+        description="The armature that takes the pose",
+        type=bpy.types.Object,
+        poll=lambda _settings, obj: obj.type == "ARMATURE",
+        update=_armature_chosen,
+    )
+    mute_constraints: BoolProperty(
+        name="Mute Constraints", description="Mute constraints that hold the bones of the table instead of refusing"
+    )
+    bones: CollectionProperty(type=SapiensBone, name="Bones", description="Which bone plays which role")
+    active_bone: IntProperty(name="Row", description="The row of the bone table that the buttons act on", default=0, min=0)
+    family: StringProperty(name="Rig Family", description="The kind of rig that was recognized")
+    confidence: FloatProperty(
+        name="Confidence", description="Share of the necessary bones that were recognized", subtype="FACTOR"
+    )
+    problem: StringProperty(name="Problem", description="Why the armature cannot be used")
+    base: StringProperty(name="Bone Table", description="What the rows do not show: twist bones and switches, as JSON")
+
+
+@shows(ClipSettings)
+@shows(MotionSettings)
+class SapiensMotion(PropertyGroup):
+    """A clip, and how it becomes motion."""
+
+    clip: StringProperty(
+        name="Clip",
+        description="A video, or a folder of pictures in the order of their names",
+        subtype="FILE_PATH",
+        options=RELATIVE,
+    )
+    keep_raw: BoolProperty(
+        name="Keep Raw Take", description="Also keep the motion before smoothing, on a muted track of the armature", default=True
+    )
+    at_cursor: BoolProperty(
+        name="At Current Frame", description="The first key lies at the current frame instead of frame 1", default=False
+    )
+
+
+class SapiensBatch(PropertyGroup):
+    """A folder of photos at once."""
+
+    folder: StringProperty(
+        name="Photos", description="The folder whose photos and videos become avatars", subtype="DIR_PATH", options=RELATIVE
+    )
+    output: StringProperty(
+        name="Results",
+        description="Where the scenes, pictures, exports, predictions and the report go",
+        subtype="DIR_PATH",
+        options=RELATIVE,
+    )
+    blend: BoolProperty(
+        name="Scene", description="A .blend file for each photo or video, with scan, rig and camera", default=True
+    )
+    picture: BoolProperty(name="Picture", description="A picture of each result to look at", default=True)
+    export: EnumProperty(name="Export", description="Also write each result in this format", items=BATCH_EXPORTS)
+    retry: BoolProperty(name="Retry Failed", description="Try again what failed before; without it each keeps its reason")
+
+
+class SapiensSettings(PropertyGroup):
+    """`Scene.sapiens2`: the reference and the result here, every step of the work in a group of its own."""
+
     photo: StringProperty(
         name="Photo", description="The photograph of a person", subtype="FILE_PATH", options=RELATIVE, update=_photo_chosen
     )
@@ -193,141 +232,43 @@ class SapiensSettings(ScanProperties, TextureProperties, RigProperties, Property
         options=RELATIVE,
     )
     boxes: CollectionProperty(type=SapiensBox, name="People", description="Where the people are in the photo")
-
-    model: EnumProperty(name="Model", description="The network that looks at the photo", items=MODELS)
-    device: EnumProperty(name="Device", description="What the network runs on", items=(("default", "Preferences", "As set in the preferences"), *DEVICES))  # fmt: skip
-    precision: EnumProperty(
-        name="Precision",
-        description="Number format of the network",
-        items=(
-            ("auto", "Automatic", "The fastest that is exact enough on the device; depth is in 32 bits"),
-            ("float32", "Full", "32 bits: exact and slow"),
-            ("bfloat16", "Half (bfloat16)", "16 bits: half the memory, and depth in coarse steps of millimeters"),
-            ("float16", "Half (float16)", "16 bits: half the memory, finer steps than bfloat16, but large values overflow"),
-        ),
-    )
-    flip: BoolProperty(
-        name="Look Twice",
-        description="Also look at the mirrored photo and average the keypoints: slower, steadier",
-        default=True,
-    )
-
     place: EnumProperty(name="Result", description="Where the result goes", items=PLACES)
-    armature: PointerProperty(
-        name="Armature",
-        description="The armature that takes the pose",
-        type=bpy.types.Object,
-        poll=lambda _settings, obj: obj.type == "ARMATURE",
-        update=_armature_chosen,
-    )
-    face_gain: FloatProperty(
-        name="Face",
-        description="How far the jaw opens and the eyes turn, where the armature has bones for them; 0 leaves them alone",
-        default=1.0,
-        min=0.0,
-        max=5.0,
-        soft_max=2.0,
-    )
-    hips_travel: EnumProperty(
-        name="Hips",
-        description="How far the armature follows the person through the room",
-        items=(
-            ("move", "Travel", "Along the person's path, scaled by leg length"),
-            ("height", "Up and Down", "On the spot"),
-            ("none", "Stay", "Only rotations are written"),
-        ),
-    )
-    mute_constraints: BoolProperty(
-        name="Mute Constraints", description="Mute constraints that hold the bones of the table instead of refusing"
-    )
-    clip: StringProperty(
-        name="Clip",
-        description="A video, or a folder of pictures in the order of their names",
-        subtype="FILE_PATH",
-        options=RELATIVE,
-    )
-    smoothness: FloatProperty(
-        name="Smoothness", description="0: as the network sees it; 1: floating", default=0.4, min=0.0, max=1.0, subtype="FACTOR"
-    )
-    motion_start: FloatProperty(
-        name="Start", description="Seconds of the clip that are left out at the beginning", min=0.0, unit="TIME_ABSOLUTE"
-    )
-    motion_end: FloatProperty(
-        name="End", description="Where to stop, in seconds of the clip; 0: at its end", min=0.0, unit="TIME_ABSOLUTE"
-    )
-    motion_fps: FloatProperty(
-        name="Frame Rate",
-        description="Frames per second of a folder of pictures; a video knows its own",
-        default=25.0,
-        min=0.1,
-        max=1000.0,
-    )
-    motion_person: IntProperty(name="Person", description="1: who is seen longest, 2: the next, and so on", default=1, min=1)
-    lock_feet: BoolProperty(
-        name="Lock Feet", description="Feet that stand do not slide, on the person and on the armature", default=True
-    )
-    keep_raw: BoolProperty(
-        name="Keep Raw Take", description="Also keep the motion before smoothing, on a muted track of the armature", default=True
-    )
-    motion_at_cursor: BoolProperty(
-        name="At Current Frame", description="The first key lies at the current frame instead of frame 1", default=False
-    )
-    bones: CollectionProperty(type=SapiensBone, name="Bones", description="Which bone plays which role")
-    active_bone: IntProperty(name="Row", description="The row of the bone table that the buttons act on", default=0, min=0)
-    bone_family: StringProperty(name="Rig Family", description="The kind of rig that was recognized")
-    bone_confidence: FloatProperty(
-        name="Confidence", description="Share of the necessary bones that were recognized", subtype="FACTOR"
-    )
-    bone_problem: StringProperty(name="Problem", description="Why the armature cannot be used")
-    bone_base: StringProperty(name="Bone Table", description="What the rows do not show: twist bones and switches, as JSON")
-    batch_folder: StringProperty(
-        name="Photos", description="The folder whose photos and videos become avatars", subtype="DIR_PATH", options=RELATIVE
-    )
-    batch_output: StringProperty(
-        name="Results",
-        description="Where the scenes, pictures, exports, predictions and the report go",
-        subtype="DIR_PATH",
-        options=RELATIVE,
-    )
-    batch_blend: BoolProperty(
-        name="Scene", description="A .blend file for each photo or video, with scan, rig and camera", default=True
-    )
-    batch_picture: BoolProperty(name="Picture", description="A picture of each result to look at", default=True)
-    batch_export: EnumProperty(name="Export", description="Also write each result in this format", items=BATCH_EXPORTS)
-    batch_retry: BoolProperty(name="Retry Failed", description="Try again what failed before; without it each keeps its reason")
     match_render: BoolProperty(
         name="Match Render to Photo", description="Also set the render size and the scene's camera to those of the photo"
     )
+    network: PointerProperty(type=SapiensNetwork, name="Network", description="What looks at the photo")
+    scan: PointerProperty(type=SapiensScan, name="Scan", description="How the surface is made")
+    texture: PointerProperty(type=SapiensTexture, name="Texture", description="How the materials are made")
+    rig: PointerProperty(type=SapiensRig, name="Rig", description="What the skeleton has")
+    retarget: PointerProperty(
+        type=SapiensRetarget, name="Retarget", description="Armature of the artist, its bone table, and how poses reach it"
+    )
+    motion: PointerProperty(type=SapiensMotion, name="Motion", description="A clip, and what becomes of it")
+    batch: PointerProperty(type=SapiensBatch, name="Batch", description="A folder of photos at once")
 
 
 def avatar_settings(
     settings: SapiensSettings, own: ScanProperties | TextureProperties | RigProperties | None = None
 ) -> AvatarSettings:
-    """What the sidebar asks the builder of avatars for.
-
-    own  has some of the settings too: its values count
-    """
-    from .core.avatar import AvatarSettings
-    from .core.rig.metarig import RigSettings
-    from .core.surface.scan import ScanSettings
-    from .core.texture.textures import TextureSettings
-
+    """What the sidebar asks for. own: has some of the settings too, and its values count."""
     scan, texture, rig = (
-        own if isinstance(own, part) else settings for part in (ScanProperties, TextureProperties, RigProperties)
+        own if isinstance(own, part) else group
+        for part, group in (
+            (ScanProperties, settings.scan),
+            (TextureProperties, settings.texture),
+            (RigProperties, settings.rig),
+        )
     )
+    surface = said(ScanSettings, scan)
+    if scan.resolution == FACES.value:
+        surface["resolution"] = scan.faces
+    whole = said(AvatarSettings, scan) | said(AvatarSettings, rig)
+    whole |= {name: None for name in ("stature", "distance") if scan.scale != name.upper()}
     return AvatarSettings(
-        scan=ScanSettings(
-            resolution=scan.faces if scan.resolution == "FACES" else scan.resolution.lower(),
-            refine=scan.refine,
-            quads=scan.quads,
-        ),
-        texture=TextureSettings(colour=texture.colour, displacement=texture.displacement, bake=int(texture.bake)),
-        rig=RigSettings(rest=rig.rest),
-        with_rig=rig.with_rig,
-        keep_camera_frame=scan.keep_camera_frame,
-        stature=scan.stature if scan.scale == "STATURE" else None,
-        distance=scan.distance if scan.scale == "DISTANCE" else None,
-        typed_35mm=scan.focal if scan.focal > 0 else None,
+        scan=ScanSettings(**surface),
+        texture=TextureSettings(**said(TextureSettings, texture)),
+        rig=RigSettings(**said(RigSettings, rig)),
+        **whole,
     )
 
 
@@ -375,4 +316,15 @@ def photo_path(settings: SapiensSettings) -> Path | None:
     return Path(bpy.path.abspath(settings.photo)) if settings.photo else None
 
 
-CLASSES = (SapiensBox, SapiensBone, SapiensSettings)
+CLASSES = (
+    SapiensBox,
+    SapiensBone,
+    SapiensNetwork,
+    SapiensScan,
+    SapiensTexture,
+    SapiensRig,
+    SapiensRetarget,
+    SapiensMotion,
+    SapiensBatch,
+    SapiensSettings,
+)

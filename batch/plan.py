@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ..core.avatar import AvatarSettings
+from ..core.capture.settings import ClipSettings
 from ..core.formats.stored_inputs import is_stored
+from ..core.settings import AvatarSettings
+from ..infer.settings import NetworkSettings
 from .items import Item
 from .record import Record, key_of
 
@@ -18,24 +19,10 @@ PREDICT, SCENE, PREVIEW = "predict", "scene", "preview"
 
 
 @dataclass(frozen=True)
-class NetworkOptions:
-    """How the network runs; see `infer.predict.predict`. `weights` names the files, so that other weights redo the work."""
+class NetworkOptions(NetworkSettings):
+    """How the network runs. `weights` names the files, so that other weights redo the work."""
 
-    model: str = "preview"
-    tasks: tuple[str, ...] | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    flip_test: bool = True
     weights: str = ""
-
-
-@dataclass(frozen=True)
-class ClipOptions:
-    """Which frames of a clip are read: frames per second (None = the video's, 25 for a folder), and the range in seconds."""
-
-    fps: float | None = None
-    start: float = 0.0
-    end: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -50,7 +37,7 @@ class Plan:
 
     network: NetworkOptions = field(default_factory=NetworkOptions)
     avatar: AvatarSettings = field(default_factory=AvatarSettings)
-    clip: ClipOptions = field(default_factory=ClipOptions)
+    clip: ClipSettings = field(default_factory=ClipSettings)
     make: tuple[str, ...] = ("predictions", "blend", "preview")
     people: int = 0
     blender: str = ""

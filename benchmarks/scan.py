@@ -1,6 +1,6 @@
 """Measure the scan on synthetic people with known surfaces: geometry against the truth, and the time of every stage.
 
-usage: python benchmarks/scan.py [--samples body_apose,face_a] [--kinds exact,degraded] [--points 60000] [--set refine=0.8 ...]
+usage: python benchmarks/scan.py [--samples body_apose,face_a] [--kinds exact,degraded] [--points 60000] [--set detail=0.8 ...]
 [--times | --sizes]
 Needs the reference data beside the checkout or in SAPIENS2_SHARED, and embreex. Distances in mm, angles in degrees, shares in
 percent; times are CPU seconds of one thread, from maps in memory to arrays of the mesh; --sizes shows how time and memory of a

@@ -4,6 +4,7 @@ too, and tells the console each result and each failure.
     cli             the grammar of all of it, and which command runs
     start           the door for Blender, whose own Python lacks what computes
     arguments       values as people type them, checked
+    options         options that follow from settings, and the settings that were asked for
     console         progress, results, failures, exit status
     inputs          from what a person typed to predictions
     armatures       an armature that a person names, and its bone table

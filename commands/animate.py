@@ -6,28 +6,58 @@ Without an armature the person of the clip is built from the frame that shows mo
 from __future__ import annotations
 
 import tempfile
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.common.errors import SapiensError, UsageError
+from ..core.motion.settings import MotionSettings
+from ..core.retarget.settings import RetargetSettings
 from ..weights.catalogue import POSE_TASKS
 from . import through_worker
-from .armatures import bone_map_of, check_armature, open_armature, retarget_settings
+from .armatures import bone_map_of, check_armature, open_armature
 from .build import avatars_of, require_blender
 from .console import Console
 from .inputs import check_blend, check_writable
+from .options import add_bones, add_build, add_clip, add_network, add_retarget, add_settings, avatar_settings, settings_from
 
 if TYPE_CHECKING:
     import bpy
 
-    from ..core.motion.take import MotionSettings, Take
+    from ..core.motion.take import Take
     from ..core.retarget.body_motion import BodyMotion
-    from ..worker.requests import NetworkOptions
+    from ..infer.settings import NetworkSettings
 
 EXPORTS = (".glb", ".gltf", ".fbx", ".usd", ".usda", ".usdc")  # formats that hold motion
+
+
+HELP = "A video or a folder of frames as an action."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "clip",
+        metavar="VIDEO|FOLDER|FILE",
+        help="a video; a folder of images, stored predictions or keypoints; a .json, .npz or .bvh file",
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="FILE.blend")
+    parser.add_argument(
+        "--armature", metavar="FILE.blend[:NAME]", help="the rig to move (default: the person of the clip is built)"
+    )
+    parser.add_argument("--bvh", metavar="FILE.bvh", help="also write the motion as BVH")
+    parser.add_argument(
+        "--export", action="append", default=[], metavar="FILE.glb|.fbx|.usd", help="also write this file; repeatable"
+    )
+    add_clip(parser)
+    add_settings(parser, MotionSettings)
+    add_retarget(parser)
+    parser.add_argument("--no-raw", action="store_true", help="do not keep the unfiltered take on a track of its own")
+    add_bones(parser)
+    parser.add_argument("--keep", metavar="DIR", help="keep the predictions of the frames here, and use those that are here")
+    add_network(parser, box=False)
+    add_build(parser)
 
 
 def run(options: Namespace, console: Console) -> None:
@@ -63,9 +93,7 @@ def _motion(source: Path, best: Path, options: Namespace, console: Console) -> T
         from ..core.formats.other_programs import read_bvh_motion
 
         return read_bvh_motion(source, options.start, options.end, options.fps)
-    from ..core.motion.take import MotionSettings
-
-    settings = MotionSettings(smoothness=options.smoothness, person=options.person, lock_feet=not options.no_foot_lock)
+    settings = settings_from(MotionSettings, options)
     if options.keep:
         Path(options.keep).mkdir(parents=True, exist_ok=True)
     # Where nobody is built, the network need not see more than poses are made of.
@@ -77,7 +105,7 @@ def _motion(source: Path, best: Path, options: Namespace, console: Console) -> T
 
 
 def _take(
-    source: Path, options: Namespace, network: NetworkOptions, settings: MotionSettings, best: Path | None, console: Console
+    source: Path, options: Namespace, network: NetworkSettings, settings: MotionSettings, best: Path | None, console: Console
 ) -> Take:
     from ..core.motion.take import make_take
     from ..infer.clip import clip_poses
@@ -123,7 +151,7 @@ def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: C
         armature,
         name=name,
         bones=bones,
-        settings=retarget_settings(options),
+        settings=settings_from(RetargetSettings, options, lock_feet=options.lock_feet),
         mute_constraints=options.mute_constraints,
         keep_raw=not options.no_raw,
     )
@@ -146,7 +174,7 @@ def _avatar(best: Path, motion: Take | BodyMotion, options: Namespace, console: 
     from ..scene.build import objects_of, write_avatars
 
     assert isinstance(motion, Take)  # of BVH there are no pictures
-    avatar = who_moves(avatars_of(best, options, console), motion, best.stem)
+    avatar = who_moves(avatars_of(best, options, avatar_settings(options), console), motion, best.stem)
     if avatar is None:
         raise SapiensError(f"No rig could be made of the person in {name}.", "Give an armature of your own with --armature.")
     return objects_of([write_avatars([avatar], name, match_render=True)], "rig")[0]

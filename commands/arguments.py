@@ -26,29 +26,11 @@ def box(text: str) -> tuple[float, ...]:
     return box
 
 
-def resolution(text: str) -> str | int:
-    if text in ("full", "half", "photo"):
-        return text
-    if not text.isdigit() or int(text) < 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither full, half nor photo, nor a face count of 100 or more")
-    return int(text)
-
-
 def size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
     if not (width.isdigit() and height.isdigit() and 0 < int(width) <= 65536 and 0 < int(height) <= 65536):
         raise argparse.ArgumentTypeError(f"{text!r} is not a size: write 1920x1080")
     return int(width), int(height)
-
-
-def unit(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
-    return value
 
 
 def chunk(text: str) -> tuple[int, int]:
@@ -83,10 +65,9 @@ def number(low: float, high: float = float("inf"), kind: type = float) -> Callab
     return check
 
 
-def texels(text: str) -> int:
-    """The side of an atlas texture; 0 = none."""
-    from ..core.texture.textures import LARGEST_BAKE, SMALLEST_BAKE  # `--help` need not load numpy
-
-    if not text.isdigit() or (int(text) and not SMALLEST_BAKE <= int(text) <= LARGEST_BAKE):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a side from {SMALLEST_BAKE} to {LARGEST_BAKE} texels, nor 0")
-    return int(text)
+def common_options() -> argparse.ArgumentParser:
+    """What every command takes, as a parent of its parser."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="one JSON object on stdout instead of paths")
+    common.add_argument("--quiet", action="store_true", help="no progress")
+    return common

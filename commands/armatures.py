@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import bpy
 
     from ..core.retarget.bone_map import BoneMap
-    from ..core.retarget.solve import RetargetSettings
     from .console import Console
 
 
@@ -57,11 +56,3 @@ def bone_map_of(armature: bpy.types.Object, options: Namespace, console: Console
     if options.save_bones:
         console.result(save_preset(bone_map, options.save_bones))
     return bone_map
-
-
-def retarget_settings(options: Namespace) -> RetargetSettings:
-    """How a pose or a motion is put on the rig. The feet of a single pose are where the pose has them, locked or not."""
-    from ..core.retarget.solve import RetargetSettings
-
-    lock_feet = not getattr(options, "no_foot_lock", False)
-    return RetargetSettings(location=options.hips, lock_feet=lock_feet, face=options.face_gain)

@@ -2,22 +2,81 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..batch import record as records
-from ..batch.engine import Outcome, Worker, end_workers, run_local
-from ..batch.items import Item, chunk, find_inputs, make_items
-from ..batch.plan import BVH, ClipOptions, NetworkOptions, Plan
-from ..batch.report import Journal, line_of, write_contact_sheet, write_reports
-from ..batch.stages import Job, write_library
+from ..core.capture.settings import ClipSettings
 from ..core.common.errors import SapiensError, UsageError
 from ..core.common.file_lock import Held, file_lock
-from .build import EXPORTS, avatar_settings
+from . import arguments
+from .build import EXPORTS
 from .console import Console
+from .options import add_build, add_clip, add_network, add_separate, avatar_settings, settings_from
+
+if TYPE_CHECKING:
+    from ..batch import record as records
+    from ..batch.engine import Outcome
+    from ..batch.items import Item
+    from ..batch.plan import Plan
+    from ..batch.stages import Job
+
+HELP = "Many inputs: a folder, a list in a text file, or a pattern. Start it again to go on where it stopped."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("source", metavar="FOLDER|LIST|PATTERN")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="a folder of results for each input, and reports over all"
+    )
+    parser.add_argument(
+        "--export", action="append", default=[], metavar="glb|fbx|usdc|bvh|…", help="also write this format; repeatable"
+    )
+    parser.add_argument("--no-blend", dest="blend", action="store_false", help="no .blend file of each result")
+    parser.add_argument("--no-picture", dest="picture", action="store_false", help="no preview picture of each result")
+    parser.add_argument("--library", metavar="FILE.blend", help="also gather all results in one file, on a grid, as assets")
+    add_clip(parser)
+    add_separate(parser)
+    parser.add_argument(
+        "--people",
+        type=arguments.number(0, kind=int),
+        default=0,
+        metavar="N",
+        help="keep the N largest people of a photo (default: all)",
+    )
+    parser.add_argument(
+        "--name", default="{stem}", metavar="PATTERN", help="of the results: {stem}, {parent}, {index}, {sha8} (default: {stem})"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=arguments.number(1, kind=int),
+        default=max(1, (os.cpu_count() or 2) - 1),
+        metavar="N",
+        help="processes beside the network's",
+    )
+    parser.add_argument(
+        "--group",
+        type=arguments.number(1, kind=int),
+        default=8,
+        metavar="N",
+        help="photos per loading of a checkpoint (default: %(default)s)",
+    )
+    parser.add_argument("--resume", action="store_true", help="accepted for clarity: a batch always goes on where it stopped")
+    parser.add_argument("--retry-failed", action="store_true", help="try inputs again that failed before")
+    parser.add_argument(
+        "--chunk", type=arguments.chunk, default=(1, 1), metavar="I/N", help="do only the I-th of N shares, for a render farm"
+    )
+    parser.add_argument(
+        "--blender", default="", metavar="COMMAND", help="the Blender that writes the scenes (default: Python's own)"
+    )
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="processes of this machine, or a Ray cluster")
+    parser.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one that Ray finds)")
+    add_network(parser, box=False)
+    add_build(parser)
 
 
 def run(options: Namespace, console: Console) -> None:
@@ -38,6 +97,11 @@ def run(options: Namespace, console: Console) -> None:
 
 
 def _run(options: Namespace, console: Console, output: Path, suffix: str, plan: Plan) -> None:
+    from ..batch import record as records
+    from ..batch.items import chunk, find_inputs, make_items
+    from ..batch.report import Journal, line_of, write_contact_sheet, write_reports
+    from ..batch.stages import Job, write_library
+
     items = make_items(find_inputs(options.source), options.name, records.known_names(output))
     items = chunk(items, *options.chunk)
     lines: dict[Path, dict] = {}
@@ -102,24 +166,25 @@ def _engine(options: Namespace, jobs: list[Job], plan: Plan) -> Iterator[Outcome
         from ..batch.cluster import run_ray
 
         return run_ray(jobs, plan, options.address, options.group)
+    from ..batch.engine import run_local
+
     return run_local(jobs, plan, options.jobs, options.group)
 
 
 def make_plan(options: Namespace) -> Plan:
     """What the options ask for, with the identity of the weights in it."""
+    from ..batch.plan import BVH, NetworkOptions, Plan
     from ..weights.catalogue import fingerprint
 
     make = ["predictions", *(["blend"] if options.blend else []), *(["preview"] if options.picture else [])]
     make += [f".{kind.lstrip('.').lower()}" for kind in options.export]
     if unknown := [kind for kind in make if kind.startswith(".") and kind not in (*EXPORTS, BVH)]:
         raise UsageError(f"{', '.join(unknown)} is no known format.", f"Choose from {', '.join((*EXPORTS, BVH))}.")
-    network = NetworkOptions(
-        options.model, options.tasks, options.device, options.precision, options.flip, fingerprint(options.model)
-    )
+    network = settings_from(NetworkOptions, options, weights=fingerprint(options.model))
     return Plan(
         network,
-        avatar_settings(options),
-        ClipOptions(options.fps, options.start, options.end),
+        avatar_settings(options, options.export),
+        settings_from(ClipSettings, options),
         tuple(dict.fromkeys(make)),
         options.people,
         options.blender,
@@ -129,6 +194,8 @@ def make_plan(options: Namespace) -> Plan:
 
 def _in_worker(function: Callable[..., Path], *arguments: object) -> Path:
     """One call in a process of its own: this one has no Blender, and starts fast because of that."""
+    from ..batch.engine import Worker, end_workers
+
     try:
         return Worker().submit(function, *arguments).result()
     finally:

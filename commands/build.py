@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -13,12 +13,38 @@ from ..core.common.errors import SapiensError, UsageError
 from . import through_worker
 from .console import Console
 from .inputs import check_blend, check_writable, distinct, name_of, predictions_of
+from .options import add_build, add_network, add_separate, avatar_settings
 
 if TYPE_CHECKING:
-    from ..core.avatar import AvatarSettings
     from ..core.common.arrays import Avatar
+    from ..core.settings import AvatarSettings
 
 EXPORTS = (".glb", ".gltf", ".fbx", ".usd", ".usdc", ".usda", ".obj", ".ply", ".json", ".exr")
+
+
+HELP = "Scan, textures, camera and rig from photos or stored predictions."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="IMAGE|PREDICTIONS",
+        help="photos, stored predictions, or what Meta's demo scripts wrote (.npy, .ply, .json; the photo beside it)",
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="FILE.blend")
+    parser.add_argument(
+        "--export",
+        action="append",
+        default=[],
+        metavar="FILE.glb|.fbx|.usd|.obj|.ply|.json|.exr",
+        help="also write this file (.json: the camera, .exr: the displacement in metres); repeatable",
+    )
+    parser.add_argument("--cloud", metavar="FILE.ply", help="also write the vertices as a point cloud with normals and colours")
+    add_separate(parser)
+    parser.add_argument("--preview", metavar="FILE.png", help="also render a picture of the result")
+    add_network(parser)
+    add_build(parser)
 
 
 def run(options: Namespace, console: Console) -> None:
@@ -34,15 +60,32 @@ def run(options: Namespace, console: Console) -> None:
         )
     for path in [output, *exports, *(Path(path) for path in (options.preview, options.cloud) if path)]:
         check_writable(path)
-    build(list(map(Path, options.inputs)), output, exports, Path(options.preview) if options.preview else None, options, console)
+    build(
+        list(map(Path, options.inputs)),
+        output,
+        exports,
+        Path(options.preview) if options.preview else None,
+        options,
+        console,
+        separately=options.separate,
+        cloud=Path(options.cloud) if options.cloud else None,
+    )
 
 
 def build(
-    inputs: list[Path], output: Path, exports: list[Path], preview: Path | None, options: Namespace, console: Console
+    inputs: list[Path],
+    output: Path,
+    exports: list[Path],
+    preview: Path | None,
+    options: Namespace,
+    console: Console,
+    *,
+    separately: bool = False,
+    cloud: Path | None = None,
 ) -> None:
     """Build every input into one new .blend, then the exports and the picture.
 
-    Inputs that fail are reported, the rest are built.
+    Inputs that fail are reported, the rest are built. cloud: also write the vertices to this file.
     """
     require_blender()
     console.claim_stdout()
@@ -52,14 +95,15 @@ def build(
     from ..scene.files import new_file, save_blend
     from ..scene.separate import scans, separate
 
+    settings = avatar_settings(options, exports)
     new_file()
     collections, photos, cameras = [], [], {}
     for path in distinct(inputs):
         try:
-            avatars = avatars_of(path, options, console)
+            avatars = avatars_of(path, options, settings, console)
             collections.append(write_avatars(avatars, name_of(path), match_render=not collections))
             photos.append(avatars[0].image)
-            if getattr(options, "separate", False):
+            if separately:
                 for scan in [scan for pieces in scans(collections[-1]).values() for scan in pieces]:
                     separate(scan)
             cameras[str(path)] = camera_report(avatars[0])
@@ -74,50 +118,22 @@ def build(
     console.result(save_blend(output))
     for path in exports:
         console.result(export(path, collections))
-    if getattr(options, "cloud", None):
-        console.result(export_ply(Path(options.cloud).absolute(), collections, cloud=True))
+    if cloud is not None:
+        console.result(export_ply(cloud.absolute(), collections, cloud=True))
     if preview is not None:
         console.result(write_picture(preview, photos[0], collections[0]))
 
 
-def avatars_of(path: Path, options: Namespace, console: Console) -> list[Avatar]:
+def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console: Console) -> list[Avatar]:
     """The avatars of a photo or of a predictions file, made in this process or, inside Blender, by the worker."""
     if through_worker.needed():
-        return through_worker.avatars_of(path, options, avatar_settings(options), console)
+        return through_worker.avatars_of(path, options, settings, console)
     from ..core.avatar import make_avatars
     from ..core.formats.stored_inputs import focal_of
 
     predictions = predictions_of(path, options, console)
-    settings = avatar_settings(options, focal_of(path))
+    settings = replace(settings, focal_35mm=focal_of(path))
     return make_avatars(predictions, name_of(path), settings, partial(console.progress, path.name))
-
-
-def avatar_settings(options: Namespace, focal_35mm: float | None = None) -> AvatarSettings:
-    """The settings that the build options of the command line ask for."""
-    from ..core.avatar import AvatarSettings
-
-    default = AvatarSettings()
-    scan = replace(default.scan, resolution=options.resolution, quads=options.quads)
-    if options.detail is not None:
-        scan = replace(scan, refine=options.detail)
-    return replace(
-        default,
-        scan=scan,
-        texture=replace(
-            default.texture,
-            colour=options.colour,
-            bake=options.bake,
-            displacement=options.displacement
-            or any(str(path).lower().endswith("exr") for path in getattr(options, "export", ())),
-        ),
-        rig=replace(default.rig, rest=options.rest),
-        with_rig=not options.no_rig,
-        focal_35mm=focal_35mm,
-        typed_35mm=options.focal,
-        stature=options.stature,
-        distance=options.distance,
-        keep_camera_frame=options.keep_camera_frame,
-    )
 
 
 def camera_report(avatar: Avatar) -> dict:

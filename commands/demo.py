@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ..core.common.landmarks import DATA
 from .build import build
 from .console import Console
 from .inputs import check_writable
+from .options import add_build, add_network
 
-PHOTO = DATA / "sample_photo.jpg"
+PHOTO = Path(__file__).parents[1] / "data" / "sample_photo.jpg"
+
+
+HELP = "The built-in photo through the built-in preview model: demo.blend, demo.glb and demo.png."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", default=".", metavar="DIR", help="where to write (default: here)")
+    add_network(parser)
+    add_build(parser)
 
 
 def run(options: Namespace, console: Console) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import platform
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from importlib.metadata import PackageNotFoundError, version
 
 from ..core.common.version import VERSION
@@ -13,6 +13,13 @@ from ..runtime.memory import total_memory
 from .console import Console
 
 LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow", "safetensors", "huggingface-hub", "torch", "timm", "av", "ray")
+
+
+HELP = "What this machine can do, and what is missing."
+
+
+def add_arguments(_parser: ArgumentParser) -> None:
+    """It takes no argument of its own."""
 
 
 def run(_options: Namespace, console: Console) -> None:

@@ -6,15 +6,19 @@ import os
 from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.common.errors import SapiensError, UsageError
-from ..core.common.predictions import Predictions
-from ..core.formats.stored_inputs import demo_group, is_demo, is_stored, load_stored
 from .console import Console
+
+if TYPE_CHECKING:
+    from ..core.common.predictions import Predictions
 
 
 def predictions_of(path: Path, options: Namespace, console: Console) -> Predictions:
     """Predictions of a photo (by the network), or from a file of ours or of Meta's demo scripts. Raises SapiensError."""
+    from ..core.formats.stored_inputs import is_stored, load_stored
+
     if is_stored(path):
         return load_stored(path)
     return predict_photo(path, options, console)
@@ -35,18 +39,22 @@ def predict_photo(path: Path, options: Namespace, console: Console) -> Predictio
         device=options.device,
         precision=options.precision,
         boxes=options.box,
-        flip_test=options.flip,
+        flip_test=options.flip_test,
         progress=lambda stage, fraction: console.progress(path.name, stage, fraction),
     )
 
 
 def name_of(path: Path) -> str:
     """What is made of an input is called like the input, or like the photo that a demo output is about. Raises SapiensError."""
+    from ..core.formats.stored_inputs import demo_group, is_demo
+
     return demo_group(path).name if is_demo(path) else path.stem
 
 
 def distinct(paths: Iterable[Path]) -> list[Path]:
     """The inputs with one demo output of each photo: the others are found beside it."""
+    from ..core.formats.stored_inputs import demo_group, is_demo
+
     kept, photos = [], set()
     for path in paths:
         try:

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from functools import partial
 
 from ..core.common.errors import SapiensError
 from ..weights.catalogue import ModelRow
+from . import arguments
+from .arguments import common_options
 from .console import Console
+
+HELP = "The network's weights: list, download, import, verify."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("list", help="what exists and what is installed", parents=[common_options()])
+    download = actions.add_parser("download", help="fetch weights from the Hugging Face Hub", parents=[common_options()])
+    download.add_argument("model", type=arguments.model, metavar="MODEL", help="0.4b, 0.8b, 1b or 5b")
+    download.add_argument("--tasks", type=arguments.tasks, metavar="LIST")
+    download.add_argument("--accept-license", action="store_true", help="you have read and accept the Sapiens2 License")
+    imported = actions.add_parser("import", help="take weights from a folder or file on this machine", parents=[common_options()])
+    imported.add_argument("path", metavar="FOLDER|FILE")
+    imported.add_argument("--link", action="store_true", help="link instead of copying")
+    imported.add_argument("--accept-license", action="store_true", help="you have read and accept the Sapiens2 License")
+    verify = actions.add_parser("verify", help="check the installed files", parents=[common_options()])
+    verify.add_argument("model", type=arguments.model, nargs="?", metavar="MODEL")
 
 
 def run(options: Namespace, console: Console) -> None:

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import through_worker
-from .armatures import bone_map_of, check_armature, open_armature, retarget_settings
+from ..core.retarget.settings import RetargetSettings
+from . import arguments, through_worker
+from .armatures import bone_map_of, check_armature, open_armature
 from .build import require_blender
 from .console import Console
 from .inputs import check_blend, check_writable, predictions_of
+from .options import add_bones, add_network, add_retarget, settings_from
 
 if TYPE_CHECKING:
     from ..core.common.arrays import Pose
+
+
+HELP = "The person's pose on an armature of yours."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "input",
+        metavar="IMAGE|PREDICTIONS|KEYPOINTS",
+        help="a photo, stored predictions (ours, or .npy and .ply of Meta's demo scripts), or keypoints as .json or .npz",
+    )
+    parser.add_argument("--armature", required=True, metavar="FILE.blend[:NAME]", help="the rig to pose")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE.blend")
+    parser.add_argument(
+        "--person", type=arguments.number(0, kind=int), default=0, metavar="N", help="from the left, counted from 0 (default: 0)"
+    )
+    add_bones(parser)
+    add_retarget(parser)
+    add_network(parser)
 
 
 def run(options: Namespace, console: Console) -> None:
@@ -33,7 +54,7 @@ def run(options: Namespace, console: Console) -> None:
         pose,
         armature,
         bones=bone_map_of(armature, options, console),
-        settings=retarget_settings(options),
+        settings=settings_from(RetargetSettings, options),
         mute_constraints=options.mute_constraints,
     )
     console.note(f"{armature.name}: {done.family}, {len(done.bones)} bones posed")

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ..core.common.errors import SapiensError
 from .console import Console
 from .inputs import check_writable, predict_photo
+from .options import add_network
+
+HELP = "Run the network: one predictions file per image."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("images", nargs="+", metavar="IMAGE")
+    parser.add_argument("-o", "--output", default=".", metavar="DIR", help="where to write (default: here)")
+    add_network(parser)
 
 
 def run(options: Namespace, console: Console) -> None:

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.common.errors import SapiensError
-from ..core.formats.stored_inputs import demo_group, is_demo
+from ..infer.settings import NetworkSettings
 from ..worker.requests import (
     AnimateRequest,
     BuildRequest,
     ImportRequest,
     KeypointsRequest,
-    NetworkOptions,
     PoseRequest,
     PredictRequest,
     Request,
@@ -54,6 +53,7 @@ def whole(arguments: list[str]) -> int:
 def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console: Console) -> list[Avatar]:
     """The avatars of a photo, of a predictions file or of a demo output. Raises SapiensError as the stages do."""
     from ..core.formats.avatar_file import load_avatars
+    from ..core.formats.stored_inputs import is_demo
 
     with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:
         if is_demo(path):
@@ -67,7 +67,7 @@ def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console
 
 
 def take_of(
-    source: Path, options: Namespace, network: NetworkOptions, settings: MotionSettings, best: Path | None, console: Console
+    source: Path, options: Namespace, network: NetworkSettings, settings: MotionSettings, best: Path | None, console: Console
 ) -> Take:
     """The motion of one person of a clip. best: file for the predictions of its fullest frame. Raises SapiensError as the stages do."""
     from ..core.formats.clip_files import load_take
@@ -95,6 +95,7 @@ def pose_of(path: Path, person: int, options: Namespace, console: Console) -> Po
     """The pose of one person of a photo or of a predictions file. Raises SapiensError as the stages do."""
     from ..core.formats.other_programs import is_foreign
     from ..core.formats.pose_file import load_pose
+    from ..core.formats.stored_inputs import is_demo
 
     with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:
         predictions = path.absolute()
@@ -116,6 +117,8 @@ def pose_of(path: Path, person: int, options: Namespace, console: Console) -> Po
 
 def _imported(path: Path, folder: Path, settings: AvatarSettings | None, console: Console) -> dict:
     """What the worker makes of a demo output: its "avatars" and "predictions", in `folder`."""
+    from ..core.formats.stored_inputs import demo_group
+
     group = demo_group(path)
     assert group.photo is not None  # of every group of demo outputs
     request = ImportRequest(
@@ -124,15 +127,15 @@ def _imported(path: Path, folder: Path, settings: AvatarSettings | None, console
     return _run(request if settings is None else replace(request, settings=settings), path, console)["made"][0]
 
 
-def network_options(options: Namespace, tasks: tuple[str, ...] | None = None) -> NetworkOptions:
+def network_options(options: Namespace, tasks: tuple[str, ...] | None = None) -> NetworkSettings:
     """The model options of the command line. tasks: those that the command needs, unless some were asked for."""
     file = options.model.endswith(".safetensors")  # the worker has a working folder of its own
-    return NetworkOptions(
+    return NetworkSettings(
         model=str(Path(options.model).absolute()) if file else options.model,
         tasks=options.tasks or tasks,
         device=options.device,
         precision=options.precision,
-        flip_test=options.flip,
+        flip_test=options.flip_test,
     )
 
 

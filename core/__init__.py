@@ -9,6 +9,7 @@
     retarget   a person's motion onto any armature
     motion     frames of a clip to the take of one person
     formats    files, read and written
+    settings   what to make and how: the settings of all stages in one
     avatar     the table of contents: predictions to everything that Blender needs
 
 Blender's Python has numpy only: scipy, cv2, PIL and other libraries are imported inside the functions that need them, which only the

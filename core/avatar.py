@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -17,44 +17,19 @@ from .common.errors import SapiensError
 from .common.memo import Memo, digest
 from .common.predictions import Predictions
 from .common.progress import Progress
-from .pose.lift import PoseSettings, lift_pose
-from .rig.metarig import RigSettings, make_rig
+from .pose.lift import lift_pose
+from .pose.settings import PoseSettings
+from .rig.metarig import make_rig
 from .rig.rest_pose import rest_avatar
+from .rig.settings import RigSettings
 from .rig.skin_weights import skin
+from .settings import AvatarSettings
 from .surface.body_parts import make_parts
-from .surface.scan import ScanSettings, Surface, make_mesh
-from .texture.textures import TextureSettings, bake_textures, make_textures
+from .surface.scan import Surface, make_mesh
+from .texture.textures import bake_textures, make_textures
 from .texture.uv_atlas import make_atlas
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class AvatarSettings:
-    """What to make and how. Each stage documents its own settings.
-
-    with_rig           make the skeleton and the skin weights (needs keypoints)
-    focal_35mm         focal length of the lens in millimetres for 35 mm film, where the photo's EXIF states it
-    typed_35mm         the same, typed by somebody who knows it: it wins over what the network and the EXIF say
-    stature            height of the person in metres that everything is scaled to; None = as predicted
-    distance           measured metres from the camera to the person that everything is scaled to, instead of a stature
-    keep_camera_frame  leave the camera level at the world's origin instead of standing the person on the ground
-    """
-
-    scan: ScanSettings = field(default_factory=ScanSettings)
-    texture: TextureSettings = field(default_factory=TextureSettings)
-    pose: PoseSettings = field(default_factory=PoseSettings)
-    rig: RigSettings = field(default_factory=RigSettings)
-    with_rig: bool = True
-    focal_35mm: float | None = None
-    typed_35mm: float | None = None
-    stature: float | None = None
-    distance: float | None = None
-    keep_camera_frame: bool = False
-
-    def __post_init__(self):
-        if self.stature is not None and self.distance is not None:
-            raise SapiensError("The person cannot be scaled to a height and to a distance.", "Leave one of the two out.")
 
 
 def make_avatars(
@@ -169,7 +144,7 @@ def _digest(predictions: Predictions) -> str:
 
 def _camera(build: _Build, predictions: Predictions) -> CameraEstimate:
     """The lens, of what is known about it."""
-    exif, typed = build.settings.focal_35mm, build.settings.typed_35mm
+    exif, typed = build.settings.focal_35mm, build.settings.focal
     key = CacheKey("camera", build.seen, lens=(exif, typed))
     return build.once(key, lambda: estimate_camera(predictions, focal_35mm=exif, typed_35mm=typed))
 

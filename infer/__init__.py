@@ -11,6 +11,7 @@
     postprocess        raw outputs to maps
     guided_upsampling  coarse maps along the photo's edges
     session            passes through networks
+    settings           how the network is asked to look
     checkpoints        the weights files of a model
     model_cache        networks in memory
     progress_meter     how far the work is

@@ -18,6 +18,10 @@ from bpy.types import Context, Operator, PropertyGroup
 from .. import jobs, preference_values
 from ..core.common.errors import Cancelled, SapiensError
 from ..core.common.processes import clean_environment
+from ..core.common.settings import as_arguments
+from ..infer.settings import NetworkSettings
+from ..properties import avatar_settings
+from ..setting_properties import said
 from ..worker.thread import ThreadJob
 from .job import Idle, fail, submit
 
@@ -59,37 +63,18 @@ def run_command(command: list[str], progress: Callable[[str, float], None], stop
 
 def batch_arguments(settings: PropertyGroup) -> list[str]:
     """The settings of the sidebar as arguments of the command `batch`."""
-    source, output = (bpy.path.abspath(path) for path in (settings.batch_folder, settings.batch_output))
-    resolution = str(settings.faces) if settings.resolution == "FACES" else settings.resolution.lower()
-    device = preference_values.device_for(settings)
-    found = ["batch", source, "-o", output, "--model", settings.model, "--device", device, "--precision", settings.precision]
-    found += [
-        "--resolution",
-        resolution,
-        "--detail",
-        f"{settings.refine:g}",
-        "--colour",
-        settings.colour,
-        "--rest",
-        settings.rest,
-    ]
-    if int(settings.bake):
-        found += ["--bake", settings.bake]
-    if settings.batch_export != "NONE":
-        found += ["--export", settings.batch_export]
-    if settings.focal > 0:
-        found += ["--focal", f"{settings.focal:g}"]
-    if settings.scale in ("STATURE", "DISTANCE"):
-        found += [f"--{settings.scale.lower()}", f"{getattr(settings, settings.scale.lower()):g}"]
+    source, output = (bpy.path.abspath(path) for path in (settings.batch.folder, settings.batch.output))
+    network = NetworkSettings(**said(NetworkSettings, settings.network) | {"device": preference_values.device_for(settings)})
+    avatar = avatar_settings(settings)
+    found = ["batch", source, "-o", output]
+    for part in (network, avatar, avatar.scan, avatar.texture, avatar.rig):
+        found += as_arguments(part)
+    if settings.batch.export != "NONE":
+        found += ["--export", settings.batch.export]
     switches = {
-        "--no-flip": not settings.flip,
-        "--no-blend": not settings.batch_blend,
-        "--no-picture": not settings.batch_picture,
-        "--no-rig": not settings.with_rig,
-        "--keep-camera-frame": settings.keep_camera_frame,
-        "--quads": settings.quads,
-        "--displacement": settings.displacement,
-        "--retry-failed": settings.batch_retry,
+        "--no-blend": not settings.batch.blend,
+        "--no-picture": not settings.batch.picture,
+        "--retry-failed": settings.batch.retry,
     }
     return found + [switch for switch, wanted in switches.items() if wanted] + jobs.this_blender()
 
@@ -115,7 +100,7 @@ class SAPIENS2_OT_batch(Idle, Operator):
         if not super().poll(context):
             return False
         settings = context.scene.sapiens2
-        if not settings.batch_folder or not settings.batch_output:
+        if not settings.batch.folder or not settings.batch.output:
             cls.poll_message_set("Choose the folder of the photos and the folder of the results first")
             return False
         return True
@@ -125,13 +110,13 @@ class SAPIENS2_OT_batch(Idle, Operator):
         python = jobs.interpreter()
         if python is None:
             return fail(self, jobs.no_python())
-        output = Path(bpy.path.abspath(settings.batch_output))
+        output = Path(bpy.path.abspath(settings.batch.output))
 
         def ended(_job: ThreadJob) -> None:
             jobs.status.notes = summary(output)
 
         run = partial(run_command, [str(python), "-I", "-u", str(jobs.COMMAND_LINE), *batch_arguments(settings)])
-        return submit(self, ThreadJob(Path(settings.batch_folder).name or "Batch", run=run, on_end=ended), jobs.start)
+        return submit(self, ThreadJob(Path(settings.batch.folder).name or "Batch", run=run, on_end=ended), jobs.start)
 
 
 class SAPIENS2_OT_batch_gather(Operator):
@@ -148,7 +133,7 @@ class SAPIENS2_OT_batch_gather(Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        if not context.scene.sapiens2.batch_output:
+        if not context.scene.sapiens2.batch.output:
             cls.poll_message_set("Choose the folder of the results first")
             return False
         return True
@@ -156,7 +141,7 @@ class SAPIENS2_OT_batch_gather(Operator):
     def execute(self, context: Context) -> set[str]:
         from ..scene.library import gather
 
-        output = Path(bpy.path.abspath(context.scene.sapiens2.batch_output))
+        output = Path(bpy.path.abspath(context.scene.sapiens2.batch.output))
         files = sorted(path for path in output.glob("*/*.blend") if path.stem == path.parent.name)
         try:
             if not files:

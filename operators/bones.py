@@ -21,7 +21,7 @@ class BoneTableOperator:
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        if context.scene.sapiens2.armature is None:
+        if context.scene.sapiens2.retarget.armature is None:
             cls.poll_message_set("Choose an armature first")
             return False
         return True
@@ -44,12 +44,12 @@ class SAPIENS2_OT_bones_auto(BoneTableOperator, Operator):
     def execute(self, context: Context) -> set[str]:
         from .. import bone_table_rows
 
-        settings = context.scene.sapiens2
+        settings = context.scene.sapiens2.retarget
 
         def change() -> None:
             bone_table_rows.refresh(settings)
-            if settings.bone_problem:
-                raise SapiensError(settings.bone_problem)
+            if settings.problem:
+                raise SapiensError(settings.problem)
 
         return self.attempt(change)
 
@@ -69,7 +69,7 @@ class SAPIENS2_OT_bones_mirror(BoneTableOperator, Operator):
     def execute(self, context: Context) -> set[str]:
         from .. import bone_table_rows
 
-        changed = bone_table_rows.mirror(context.scene.sapiens2, self.source)
+        changed = bone_table_rows.mirror(context.scene.sapiens2.retarget, self.source)
         self.report({"INFO"}, f"{changed} bones changed")
         return {"FINISHED"}
 
@@ -79,7 +79,7 @@ class BoneRowOperator(BoneTableOperator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        settings = context.scene.sapiens2
+        settings = context.scene.sapiens2.retarget
         if not super().poll(context):
             return False
         if not 0 <= settings.active_bone < len(settings.bones):
@@ -97,7 +97,7 @@ class SAPIENS2_OT_bones_add(BoneRowOperator, Operator):
     def execute(self, context: Context) -> set[str]:
         from .. import bone_table_rows
 
-        settings = context.scene.sapiens2
+        settings = context.scene.sapiens2.retarget
         settings.active_bone = bone_table_rows.add_row(settings, settings.active_bone)
         return {"FINISHED"}
 
@@ -111,7 +111,7 @@ class SAPIENS2_OT_bones_clear(BoneRowOperator, Operator):
     def execute(self, context: Context) -> set[str]:
         from .. import bone_table_rows
 
-        settings = context.scene.sapiens2
+        settings = context.scene.sapiens2.retarget
         bone_table_rows.clear_row(settings, settings.active_bone)
         settings.active_bone = min(settings.active_bone, len(settings.bones) - 1)
         return {"FINISHED"}
@@ -130,7 +130,7 @@ class SAPIENS2_OT_bones_load(BoneTableOperator, ImportHelper, Operator):
         from .. import bone_table_rows
         from ..core.retarget.bone_map_file import load_preset
 
-        settings = context.scene.sapiens2
+        settings = context.scene.sapiens2.retarget
         path = Path(bpy.path.abspath(self.filepath))
         return self.attempt(
             lambda: bone_table_rows.fill(settings, load_preset(path, bone_table_rows.armature_rest(settings.armature)))
@@ -151,7 +151,7 @@ class SAPIENS2_OT_bones_save(BoneTableOperator, ExportHelper, Operator):
         from .. import bone_table_rows
         from ..core.retarget.bone_map_file import save_preset
 
-        settings = context.scene.sapiens2
+        settings = context.scene.sapiens2.retarget
 
         def change() -> None:
             bone_map = bone_table_rows.read(settings, bone_table_rows.armature_rest(settings.armature))

@@ -13,14 +13,16 @@ from bpy.types import Context, Operator, UILayout
 
 from .. import folders, jobs, preference_values, thumbnails
 from ..core.common.errors import SapiensError
+from ..infer.settings import NetworkSettings
 from ..properties import RigProperties, ScanProperties, TextureProperties, avatar_settings, photo_path
+from ..setting_properties import said
 from ..worker.client import WorkerJob
-from ..worker.requests import Box, BuildRequest, NetworkOptions, PredictRequest, RunRequest, to_json
+from ..worker.requests import Box, BuildRequest, PredictRequest, RunRequest, to_json
 from .job import Idle, JobOperator
 from .stored import keep_limit
 
 
-def predictions_path(photo: Path, network: NetworkOptions, boxes: tuple[Box, ...] | None = None) -> Path:
+def predictions_path(photo: Path, network: NetworkSettings, boxes: tuple[Box, ...] | None = None) -> Path:
     """Where the predictions of this photo, by content, and these options of the network are kept. Raises SapiensError."""
     options = json.dumps({**stated(network), "boxes": boxes}, sort_keys=True)
     try:
@@ -30,16 +32,16 @@ def predictions_path(photo: Path, network: NetworkOptions, boxes: tuple[Box, ...
     return folders.make_cache_folder() / f"{photo.stem[:80]}-{digest[:16]}.safetensors"
 
 
-def stated(network: NetworkOptions) -> dict:
+def stated(network: NetworkSettings) -> dict:
     """The options that are not left to the network, as JSON that names what is made with them."""
     return {name: value for name, value in to_json(network).items() if value is not None}
 
 
-def network_options(context: Context) -> NetworkOptions:
+def network_options(context: Context) -> NetworkSettings:
     """How the sidebar asks the network to look."""
     settings = context.scene.sapiens2
     device = preference_values.device_for(settings)
-    return NetworkOptions(model=settings.model, device=device, precision=settings.precision, flip_test=settings.flip)
+    return NetworkSettings(**said(NetworkSettings, settings.network) | {"device": device})
 
 
 def chosen_boxes(context: Context) -> tuple[Box, ...] | None:
@@ -129,6 +131,8 @@ class Rebuild(Idle, JobOperator):
     part = ""  # "textures" or "rig"; "" = all
     shown: type
     """The properties that were mixed in."""
+    group: str
+    """Where the sidebar has the same properties: `Scene.sapiens2.GROUP`."""
     draw_shown: Callable[[Operator, UILayout], None]
 
     predictions: StringProperty(
@@ -155,7 +159,7 @@ class Rebuild(Idle, JobOperator):
         # From here on the operator has values of its own, which the redo panel shows and changes.
         for name in self.shown.__annotations__:
             if not self.properties.is_property_set(name):
-                setattr(self, name, getattr(settings, name))
+                setattr(self, name, getattr(getattr(settings, self.group), name))
         collection = find_collection(context.scene, str(path))
         self._name = collection.name if collection is not None else path.stem
         request = BuildRequest(
@@ -171,7 +175,7 @@ class Rebuild(Idle, JobOperator):
         from ..scene.update import update_rig, update_textures
 
         for name in self.shown.__annotations__:
-            setattr(context.scene.sapiens2, name, getattr(self, name))
+            setattr(getattr(context.scene.sapiens2, self.group), name, getattr(self, name))
         parts = {"textures": update_textures, "rig": update_rig}
         write_result(context, job.result, self._name, parts.get(self.part))
 
@@ -181,7 +185,7 @@ class SAPIENS2_OT_build_scan(ScanProperties, Rebuild, Operator):
 
     bl_idname = "sapiens2.build_scan"
     bl_label = "Rebuild"
-    shown, draw_shown = ScanProperties, ScanProperties.draw_scan
+    group, shown, draw_shown = "scan", ScanProperties, ScanProperties.draw_scan
 
 
 class SAPIENS2_OT_build_texture(TextureProperties, Rebuild, Operator):
@@ -190,7 +194,7 @@ class SAPIENS2_OT_build_texture(TextureProperties, Rebuild, Operator):
     bl_idname = "sapiens2.build_texture"
     bl_label = "Rebuild Texture"
     part = "textures"
-    shown, draw_shown = TextureProperties, TextureProperties.draw_texture
+    group, shown, draw_shown = "texture", TextureProperties, TextureProperties.draw_texture
 
 
 class SAPIENS2_OT_build_rig(RigProperties, Rebuild, Operator):
@@ -199,7 +203,7 @@ class SAPIENS2_OT_build_rig(RigProperties, Rebuild, Operator):
     bl_idname = "sapiens2.build_rig"
     bl_label = "Rebuild Rig"
     part = "rig"
-    shown, draw_shown = RigProperties, RigProperties.draw_rig
+    group, shown, draw_shown = "rig", RigProperties, RigProperties.draw_rig
 
 
 class SAPIENS2_OT_clear(Operator):

@@ -67,7 +67,7 @@ class SAPIENS2_OT_model_download(Idle, Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        if context.scene.sapiens2.model == catalogue.PREVIEW:
+        if context.scene.sapiens2.network.model == catalogue.PREVIEW:
             cls.poll_message_set("The preview model is built in")
             return False
         return super().poll(context)
@@ -75,7 +75,7 @@ class SAPIENS2_OT_model_download(Idle, Operator):
     def invoke(self, context: Context, _event: Event) -> set[str]:
         if (problem := self._problem()) is not None:
             return fail(self, problem)
-        model = context.scene.sapiens2.model
+        model = context.scene.sapiens2.network.model
         self._missing = tuple(row for row in catalogue.list_models() if row.model == model and row.path is None)
         return context.window_manager.invoke_props_dialog(self, width=520, confirm_text="Download")
 
@@ -96,7 +96,7 @@ class SAPIENS2_OT_model_download(Idle, Operator):
         problem = self._problem() or unaccepted(self.accept)
         if problem is not None:
             return fail(self, problem)
-        model = context.scene.sapiens2.model
+        model = context.scene.sapiens2.network.model
         tasks = tuple(row.task for row in catalogue.list_models() if row.model == model and row.task in self.tasks)
         if not tasks:
             return fail(self, SapiensError("No task was chosen.", "Choose at least one to download."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +15,10 @@ from bpy.types import Context, Event, Operator
 from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs
+from ..core.capture.settings import ClipSettings
 from ..core.common.errors import SapiensError
 from ..properties import avatar_rigs
+from ..setting_properties import said
 from ..weights.catalogue import POSE_TASKS
 from ..worker.client import WorkerJob
 from ..worker.requests import AnimateRequest
@@ -33,8 +36,8 @@ BVH = ".bvh"
 def target(context: Context) -> bpy.types.Object:
     """The armature of the Retarget panel, else the rig of the avatar that the artist means. SapiensError without either."""
     settings = context.scene.sapiens2
-    if settings.armature is not None:
-        return settings.armature
+    if settings.retarget.armature is not None:
+        return settings.retarget.armature
     rigs = avatar_rigs(context)
     if not rigs:
         raise SapiensError(
@@ -48,23 +51,25 @@ def write_motion(context: Context, motion: Take | BodyMotion, name: str) -> str:
     """Put a motion on the target as the panel says; a single frame as its pose. Returns what was done, for the status line."""
     from .. import bone_table_rows
     from ..core.motion.take import Take
-    from ..core.retarget.solve import RetargetSettings
+    from ..core.retarget.settings import RetargetSettings
     from ..scene.action import write_take
     from ..scene.photo_pose import show_photo_pose
     from ..scene.retarget import pose_armature
 
     settings, armature = context.scene.sapiens2, target(context)
-    bones = bone_table_rows.read(settings, bone_table_rows.armature_rest(armature)) if armature == settings.armature else None
-    how = RetargetSettings(location=settings.hips_travel, lock_feet=settings.lock_feet, face=settings.face_gain)
+    bones = None
+    if armature == settings.retarget.armature:
+        bones = bone_table_rows.read(settings.retarget, bone_table_rows.armature_rest(armature))
+    how = RetargetSettings(**said(RetargetSettings, settings.retarget), lock_feet=settings.motion.lock_feet)
     show_photo_pose(armature, False)  # it would go over the new motion
     if len(motion) == 1:
         still = motion.motion() if isinstance(motion, Take) else motion
-        done = pose_armature(armature, still, bones=bones, settings=how, mute_constraints=settings.mute_constraints)
+        done = pose_armature(armature, still, bones=bones, settings=how, mute_constraints=settings.retarget.mute_constraints)
         jobs.status.notes = done.notes
         return f"{len(done.bones)} bones posed ({done.family})"
-    start = context.scene.frame_current if settings.motion_at_cursor else 1
+    start = context.scene.frame_current if settings.motion.at_cursor else 1
     written = write_take(motion, armature, name=name, start_frame=start, bones=bones, settings=how,
-                         mute_constraints=settings.mute_constraints, keep_raw=settings.keep_raw)  # fmt: skip
+                         mute_constraints=settings.retarget.mute_constraints, keep_raw=settings.motion.keep_raw)  # fmt: skip
     first, last = written.action.frame_range
     scene = context.scene
     scene.frame_start, scene.frame_end = min(scene.frame_start, int(first)), max(scene.frame_end, round(last))
@@ -87,8 +92,8 @@ class MotionOperator(JobOperator):
             if path.suffix.lower() != BVH:
                 return None
             settings = context.scene.sapiens2
-            end = settings.motion_end or float("inf")
-            self.report({"INFO"}, write_motion(context, read_bvh_motion(path, settings.motion_start, end), path.stem))
+            clip = ClipSettings(**said(ClipSettings, settings.motion))
+            self.report({"INFO"}, write_motion(context, read_bvh_motion(path, clip.start, clip.end), path.stem))
         except SapiensError as error:
             return fail(self, error)
         return {"FINISHED"}
@@ -105,16 +110,15 @@ class MotionOperator(JobOperator):
 
         settings, path = context.scene.sapiens2, self._clip(context)
         bone_table_rows.armature_rest(target(context))  # what cannot be posed is said before the work, not after it
+        chosen = ClipSettings(**said(ClipSettings, settings.motion))
         request = AnimateRequest(
             clip=path,
             output=scratch / "take",
-            settings=MotionSettings(
-                smoothness=settings.smoothness, person=settings.motion_person - 1, lock_feet=settings.lock_feet
-            ),
+            settings=MotionSettings(**said(MotionSettings, settings.motion)),
             network=replace(network_options(context), tasks=POSE_TASKS),
-            fps=settings.motion_fps if path.is_dir() or path.suffix.lower() in (".json", ".npz") else None,
-            start=settings.motion_start,
-            end=settings.motion_end if settings.motion_end > 0 else None,
+            fps=chosen.fps if path.is_dir() or path.suffix.lower() in (".json", ".npz") else None,
+            start=chosen.start,
+            end=chosen.end if math.isfinite(chosen.end) else None,
         )
         poses = folders.make_cache_folder() / f"{path.stem[:80]}-{_digest(request)}.safetensors"
         return WorkerJob(path.name, replace(request, poses=poses))
@@ -144,7 +148,7 @@ class SAPIENS2_OT_animate(Idle, MotionOperator, Operator):
     bl_options = {"UNDO"}
 
     def _clip(self, context: Context) -> Path:
-        chosen = context.scene.sapiens2.clip
+        chosen = context.scene.sapiens2.motion.clip
         if not chosen:
             raise SapiensError("No clip is chosen.", "Choose a video, or a folder of pictures.")
         path = Path(bpy.path.abspath(chosen))

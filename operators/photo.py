@@ -17,9 +17,10 @@ from .. import folders, jobs, preference_values
 from ..core.capture.photo import SUFFIXES
 from ..core.common.atomic_files import atomic_write
 from ..core.common.errors import SapiensError
+from ..infer.settings import NetworkSettings
 from ..properties import photo_path
 from ..worker.client import WorkerJob
-from ..worker.requests import FindRequest, NetworkOptions
+from ..worker.requests import FindRequest
 from .job import Idle, JobOperator, fail
 
 
@@ -158,7 +159,7 @@ class SAPIENS2_OT_people_find(Idle, JobOperator, Operator):
         photo = photo_path(settings)
         if photo is None or not photo.is_file():
             raise SapiensError("No photo is chosen.", "Choose the photo of a person.")
-        network = NetworkOptions(model=settings.model, device=preference_values.device_for(settings))
+        network = NetworkSettings(model=settings.network.model, device=preference_values.device_for(settings))
         return WorkerJob(photo.stem, FindRequest(photo=photo, network=network))
 
     def finish(self, context: Context, job: WorkerJob) -> None:

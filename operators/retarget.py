@@ -10,6 +10,7 @@ from bpy.types import Context, Operator
 
 from .. import jobs
 from ..core.common.errors import SapiensError
+from ..setting_properties import said
 from ..worker.client import WorkerJob
 from ..worker.requests import PoseRequest
 from .job import BUSY, JobOperator
@@ -30,7 +31,7 @@ class SAPIENS2_OT_retarget(JobOperator, Operator):
         if jobs.current() is not None:
             cls.poll_message_set(BUSY)
             return False
-        if context.scene.sapiens2.armature is None:
+        if context.scene.sapiens2.retarget.armature is None:
             cls.poll_message_set("Choose an armature first")
             return False
         if not context.scene.sapiens2.predictions:
@@ -43,25 +44,25 @@ class SAPIENS2_OT_retarget(JobOperator, Operator):
         if not path.is_file():
             raise SapiensError(f"{path.name} does not exist any more.", "Make the avatar from the photo again.")
         request = PoseRequest(predictions=path, output=scratch / "pose.safetensors", person=self.person - 1)
-        return WorkerJob(context.scene.sapiens2.armature.name, request)
+        return WorkerJob(context.scene.sapiens2.retarget.armature.name, request)
 
     def finish(self, context: Context, job: WorkerJob) -> None:
         from .. import bone_table_rows
         from ..core.formats.pose_file import load_pose
-        from ..core.retarget.solve import RetargetSettings
+        from ..core.retarget.settings import RetargetSettings
         from ..scene.photo_pose import show_photo_pose
         from ..scene.retarget import retarget
 
         settings = context.scene.sapiens2
-        bones = bone_table_rows.read(settings, bone_table_rows.armature_rest(settings.armature))
-        show_photo_pose(settings.armature, False)  # it would go over the new pose
+        bones = bone_table_rows.read(settings.retarget, bone_table_rows.armature_rest(settings.retarget.armature))
+        show_photo_pose(settings.retarget.armature, False)  # it would go over the new pose
         pose = load_pose(job.result["pose"])
         done = retarget(
             pose,
-            settings.armature,
+            settings.retarget.armature,
             bones=bones,
-            settings=RetargetSettings(location=settings.hips_travel, face=settings.face_gain),
-            mute_constraints=settings.mute_constraints,
+            settings=RetargetSettings(**said(RetargetSettings, settings.retarget)),
+            mute_constraints=settings.retarget.mute_constraints,
             snap_ik=self.snap_ik,
         )
         jobs.status.notes = tuple(filter(None, (pose.doubt, *done.notes)))

@@ -33,7 +33,7 @@ class SAPIENS2_PT_scan(Rebuilds, Panel):
 
     def draw(self, context: Context) -> None:
         layout, settings = self.start(context)
-        settings.draw_scan(layout)
+        settings.scan.draw_scan(layout)
         layout.operator("sapiens2.build_scan", icon="FILE_REFRESH")
         _draw_focal_lengths(layout, context)
 
@@ -65,7 +65,7 @@ class SAPIENS2_PT_texture(Rebuilds, Panel):
 
     def draw(self, context: Context) -> None:
         layout, settings = self.start(context)
-        settings.draw_texture(layout)
+        settings.texture.draw_texture(layout)
         layout.operator("sapiens2.build_texture", icon="FILE_REFRESH")
 
 
@@ -75,7 +75,7 @@ class SAPIENS2_PT_rig(Rebuilds, Panel):
 
     def draw(self, context: Context) -> None:
         layout, settings = self.start(context)
-        settings.draw_rig(layout)
+        settings.rig.draw_rig(layout)
         layout.operator("sapiens2.build_rig", icon="FILE_REFRESH")
         for doubt in rig_doubts(context):
             paragraph(layout, doubt, "ERROR")

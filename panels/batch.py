@@ -16,23 +16,23 @@ class SAPIENS2_PT_batch(AfterSetup, Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Context) -> None:
-        layout, settings = self.layout, context.scene.sapiens2
+        layout, settings = self.layout, context.scene.sapiens2.batch
         layout.enabled = jobs.current() is None
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
-        column.prop(settings, "batch_folder")
-        column.prop(settings, "batch_output")
+        column.prop(settings, "folder")
+        column.prop(settings, "output")
         makes = column.row(heading="Make")
-        makes.prop(settings, "batch_blend")
-        makes.prop(settings, "batch_picture")
-        column.prop(settings, "batch_export")
-        column.prop(settings, "batch_retry")
+        makes.prop(settings, "blend")
+        makes.prop(settings, "picture")
+        column.prop(settings, "export")
+        column.prop(settings, "retry")
         paragraph(layout, "Makes each photo of the folder with the settings above. Run it again to go on where it stopped.")
         layout.operator("sapiens2.batch", icon="FILE_FOLDER")
-        if not settings.batch_output:
+        if not settings.output:
             return
         row = layout.row(align=True)
-        row.operator("wm.path_open", text="Open Results", icon="FILEBROWSER").filepath = bpy.path.abspath(settings.batch_output)
+        row.operator("wm.path_open", text="Open Results", icon="FILEBROWSER").filepath = bpy.path.abspath(settings.output)
         row.operator("sapiens2.batch_gather", text="Bring into Scene", icon="OUTLINER_COLLECTION")
 
 

@@ -23,22 +23,23 @@ class SAPIENS2_PT_model(AfterSetup, Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw_header_preset(self, context: Context) -> None:
-        self.layout.label(text=context.scene.sapiens2.bl_rna.properties["model"].enum_items[context.scene.sapiens2.model].name)
+        network = context.scene.sapiens2.network
+        self.layout.label(text=network.bl_rna.properties["model"].enum_items[network.model].name)
 
     def draw(self, context: Context) -> None:
         layout, settings = self.layout, context.scene.sapiens2
         layout.enabled = jobs.current() is None
-        layout.prop(settings, "model", text="")
-        found = jobs.status.models.get(settings.model)
-        if settings.model == "preview":
+        layout.prop(settings.network, "model", text="")
+        found = jobs.status.models.get(settings.network.model)
+        if settings.network.model == "preview":
             paragraph(layout, "Rough, for a first look: no substitute for Sapiens2", "INFO")
         elif found is not None:
             _draw_weights(layout, found, preference_values.device_for(settings))
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
-        column.prop(settings, "device")
-        column.prop(settings, "precision")
-        column.prop(settings, "flip")
+        column.prop(settings.network, "device")
+        column.prop(settings.network, "precision")
+        column.prop(settings.network, "flip_test")
         layout.operator("wm.url_open", text="License of Sapiens2", icon="URL").url = SAPIENS2_LICENCE.url
 
 

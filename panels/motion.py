@@ -16,7 +16,7 @@ class SAPIENS2_PT_motion(AfterSetup, Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Context) -> None:
-        layout, settings = self.layout, context.scene.sapiens2
+        layout, settings = self.layout, context.scene.sapiens2.motion
         layout.enabled = jobs.current() is None
         layout.prop(settings, "clip", text="")
         if not settings.clip:
@@ -25,13 +25,13 @@ class SAPIENS2_PT_motion(AfterSetup, Panel):
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, "smoothness", slider=True)
         row = column.column(align=True)
-        row.prop(settings, "motion_start")
-        row.prop(settings, "motion_end")
-        column.prop(settings, "motion_fps")
-        column.prop(settings, "motion_person")
+        row.prop(settings, "start")
+        row.prop(settings, "end")
+        column.prop(settings, "fps")
+        column.prop(settings, "person")
         column.prop(settings, "lock_feet")
         column.prop(settings, "keep_raw")
-        column.prop(settings, "motion_at_cursor")
+        column.prop(settings, "at_cursor")
         row = layout.row()
         row.scale_y = 1.3
         row.operator("sapiens2.animate", icon="ARMATURE_DATA")

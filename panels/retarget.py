@@ -42,7 +42,7 @@ class SAPIENS2_UL_bones(UIList):
         self,
         _context: Context,
         layout: UILayout,
-        settings: PropertyGroup,
+        table: PropertyGroup,
         row: PropertyGroup,
         _icon: int,
         _active: PropertyGroup,
@@ -51,7 +51,7 @@ class SAPIENS2_UL_bones(UIList):
         split = layout.split(factor=0.48, align=True)
         split.label(text=in_row(row.name), translate=False)
         bone = split.row()
-        bone.alert = settings.armature is not None and bool(row.bone) and row.bone not in settings.armature.data.bones
+        bone.alert = table.armature is not None and bool(row.bone) and row.bone not in table.armature.data.bones
         bone.active = bool(row.bone)
         # Every bone of a Mixamo character begins with "mixamorig:".
         bone.label(text=row.bone.rpartition(":")[2] or "-", translate=False)
@@ -63,17 +63,17 @@ class SAPIENS2_PT_retarget(AfterSetup, Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Context) -> None:
-        layout, settings = self.layout, context.scene.sapiens2
+        layout, settings = self.layout, context.scene.sapiens2.retarget
         layout.enabled = jobs.current() is None
         layout.prop(settings, "armature", text="")
         if settings.armature is None:
             paragraph(layout, "Choose an armature. Rigify, Mixamo, Unreal, VRM and many more are recognized", "INFO")
-        elif settings.bone_problem:
-            paragraph(layout, settings.bone_problem, "ERROR")
-        elif settings.bone_family:
-            sure = settings.bone_confidence >= SURE
+        elif settings.problem:
+            paragraph(layout, settings.problem, "ERROR")
+        elif settings.family:
+            sure = settings.confidence >= SURE
             layout.label(
-                text=f"{settings.bone_family} ({settings.bone_confidence:.0%})",
+                text=f"{settings.family} ({settings.confidence:.0%})",
                 icon="CHECKMARK" if sure else "QUESTION",
                 translate=False,
             )
@@ -81,7 +81,7 @@ class SAPIENS2_PT_retarget(AfterSetup, Panel):
                 paragraph(layout, "Check the bone table: some bones were guessed or are missing")
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
-        column.prop(settings, "hips_travel")
+        column.prop(settings, "hips")
         column.prop(settings, "face_gain")
         column.prop(settings, "mute_constraints")
         layout.operator("sapiens2.retarget", icon="ARMATURE_DATA")
@@ -95,21 +95,21 @@ class SAPIENS2_PT_bones(AfterSetup, Panel):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        return super().poll(context) and context.scene.sapiens2.armature is not None
+        return super().poll(context) and context.scene.sapiens2.retarget.armature is not None
 
     def draw(self, context: Context) -> None:
-        layout, settings = self.layout, context.scene.sapiens2
+        layout, table = self.layout, context.scene.sapiens2.retarget
         layout.enabled = jobs.current() is None
-        if not len(settings.bones):
+        if not len(table.bones):
             layout.operator("sapiens2.bones_auto", icon="FILE_REFRESH")
             return
-        layout.template_list(SAPIENS2_UL_bones.bl_idname, "", settings, "bones", settings, "active_bone", rows=8)
-        if settings.active_bone < len(settings.bones):
-            active = settings.bones[settings.active_bone]
+        layout.template_list(SAPIENS2_UL_bones.bl_idname, "", table, "bones", table, "active_bone", rows=8)
+        if table.active_bone < len(table.bones):
+            active = table.bones[table.active_bone]
             column = layout.column(align=True)
             column.label(text=active.name, translate=False)
             row = column.row(align=True)
-            row.prop_search(active, "bone", settings.armature.data, "bones", text="")
+            row.prop_search(active, "bone", table.armature.data, "bones", text="")
             row.operator("sapiens2.bones_add", text="", icon="ADD")
             row.operator("sapiens2.bones_clear", text="", icon="REMOVE")
         row = layout.row(align=True)
@@ -120,7 +120,7 @@ class SAPIENS2_PT_bones(AfterSetup, Panel):
         row = layout.row(align=True)
         row.operator("sapiens2.bones_load", text="Load", icon="FILE_FOLDER")
         row.operator("sapiens2.bones_save", text="Save", icon="FILE_TICK")
-        empty = sum(not bone.bone for bone in settings.bones)
+        empty = sum(not bone.bone for bone in table.bones)
         if empty:
             text = "{:d} role without a bone" if empty == 1 else "{:d} roles without a bone"
             layout.label(text=bpy.app.translations.pgettext_iface(text).format(empty), translate=False)

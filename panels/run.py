@@ -17,8 +17,8 @@ def what_is_missing(settings: bpy.types.PropertyGroup) -> str:
         return "Choose a photo above first"
     if len(settings.boxes) and not any(box.use for box in settings.boxes):
         return "Tick a person above first"
-    found = jobs.status.models.get(settings.model)
-    if settings.model != "preview" and found is not None and not found.tasks:
+    found = jobs.status.models.get(settings.network.model)
+    if settings.network.model != "preview" and found is not None and not found.tasks:
         return "This model is not installed. Open Model above to get it, or choose Preview there"
     return ""
 
@@ -26,7 +26,7 @@ def what_is_missing(settings: bpy.types.PropertyGroup) -> str:
 def what_it_makes(settings: bpy.types.PropertyGroup) -> str:
     """A sentence about what the button will make."""
     translate = bpy.app.translations.pgettext_iface
-    made = translate("scan, textures, rig and camera") if settings.with_rig else translate("scan, textures and camera")
+    made = translate("scan, textures, rig and camera") if settings.rig.with_rig else translate("scan, textures and camera")
     chosen = sum(box.use for box in settings.boxes)
     if len(settings.boxes) == 1:
         return translate("Makes {:s} of the person in the box").format(made)

@@ -13,7 +13,7 @@ import numpy as np
 from ..core.motion.take import Take
 from ..core.retarget.body_motion import BodyMotion
 from ..core.retarget.bone_map import BoneMap
-from ..core.retarget.solve import RetargetSettings
+from ..core.retarget.settings import RetargetSettings
 from .keys import Channels, add_muted_track, assign, write_action, write_pose
 from .retarget import channels_of, snap, solve
 from .rig_state import find_armature

@@ -13,6 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "api.md"
 WIDTH = 100
+SETTING_COLUMN = 18
+"""Characters of the names of settings beside what they say."""
 HEAD = """# The Python API
 
 Made from the docstrings by `python tools/api_page.py`; a test compares the two. What is not on this page may change without
@@ -121,8 +123,11 @@ def entry(name: str, module: str) -> str:
 
 
 def _members(node: ast.ClassDef) -> list[str]:
-    fields = [f"{ast.unparse(n)}".replace("'", '"') for n in node.body if isinstance(n, ast.AnnAssign)]
-    text = ["```python\n" + "\n".join([f"class {node.name}:", *(f"    {line}" for line in fields)]) + "\n```"] if fields else []
+    declared = [n for n in node.body if isinstance(n, ast.AnnAssign)]
+    fields = [_field(n) for n in declared]
+    rows = [f"{ast.unparse(n.target):<{SETTING_COLUMN}} {_setting(n).args[2].value}" for n in declared if _setting(n)]
+    text = ["```text\n" + "\n".join(rows) + "\n```"] if rows else []
+    text += ["```python\n" + "\n".join([f"class {node.name}:", *(f"    {line}" for line in fields)]) + "\n```"] if fields else []
     methods = []
     for method in node.body:
         if not isinstance(method, ast.FunctionDef) or method.name.startswith("_"):
@@ -134,6 +139,19 @@ def _members(node: ast.ClassDef) -> list[str]:
         said = (ast.get_docstring(method) or "").split("\n\n")[0]
         methods.append(f"- `{' '.join(call.split())}`" + (f"  \n  {' '.join(said.split())}" if said else ""))
     return [*text, "\n".join(methods)] if methods else text
+
+
+def _setting(field: ast.AnnAssign) -> ast.Call | None:
+    """The call of `core.common.settings.setting` that declares a field, None where the field is declared otherwise."""
+    value = field.value
+    return value if isinstance(value, ast.Call) and ast.unparse(value.func) == "setting" else None
+
+
+def _field(field: ast.AnnAssign) -> str:
+    """A field as the source declares it; of a setting its default alone, since its words are in rows of their own."""
+    declared = _setting(field)
+    shown = ast.AnnAssign(field.target, field.annotation, declared.args[0], field.simple) if declared else field
+    return ast.unparse(shown).replace("'", '"')
 
 
 def page() -> str:

@@ -27,14 +27,6 @@ POSE_TASKS = ("pose", "seg", "normal", "pointmap")
 """What poses are made of: where nobody is built, the network need not see more."""
 SIZES = {"0.1b": 768, "0.4b": 1024, "0.8b": 1280, "1b": 1536, "1b-4k": 1536, "5b": 2432}
 """Model id -> embedding width."""
-CHOICES = {
-    PREVIEW: ("Preview", "Built in, runs anywhere in seconds, rough: for a first look"),
-    "0.4b": ("Sapiens2 0.4B", "The smallest of the released networks"),
-    "0.8b": ("Sapiens2 0.8B", "Better faces and hands, twice the time"),
-    "1b": ("Sapiens2 1B", "Also has soft outlines (matting)"),
-    "5b": ("Sapiens2 5B", "The best and the slowest: needs a graphics card with much memory"),
-}
-"""Models that somebody who looks at photos chooses from: id -> name, description. Of the other sizes there are bare backbones only."""
 
 # Parameters of each released file, counted from the published shapes; the stored rotary periods are not among them.
 _PARAMETERS = {

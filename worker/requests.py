@@ -10,43 +10,19 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ..core.common.errors import SapiensError
 from ..core.common.progress import Progress
-
-if TYPE_CHECKING:
-    from ..core.avatar import AvatarSettings
-    from ..core.motion.take import MotionSettings
+from ..core.motion.settings import MotionSettings
+from ..core.settings import AvatarSettings
+from ..infer.settings import NetworkSettings
 
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the upright photo."""
 T = TypeVar("T")
 UPDATED = "Restart Blender after an update."
 """What to do where Blender and its worker are of two versions."""
-
-
-def _default_avatar_settings() -> AvatarSettings:
-    from ..core.avatar import AvatarSettings
-
-    return AvatarSettings()
-
-
-def _default_motion_settings() -> MotionSettings:
-    from ..core.motion.take import MotionSettings
-
-    return MotionSettings()
-
-
-@dataclass(frozen=True)
-class NetworkOptions:
-    """How the network looks at a picture: the arguments of `infer.predict.predict` that do not depend on the picture."""
-
-    model: str = "preview"
-    tasks: tuple[str, ...] | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    flip_test: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +45,7 @@ class PredictRequest(Request):
     job: ClassVar[str] = "predict"
     photo: Path
     output: Path
-    network: NetworkOptions = NetworkOptions()
+    network: NetworkSettings = field(default_factory=NetworkSettings)
     boxes: tuple[Box, ...] | None = None
 
 
@@ -85,7 +61,7 @@ class BuildRequest(Request):
     predictions: Path
     name: str
     output: Path
-    settings: AvatarSettings = field(default_factory=_default_avatar_settings)
+    settings: AvatarSettings = field(default_factory=AvatarSettings)
     previews: Path | None = None
     photo: Path | None = None
 
@@ -112,7 +88,7 @@ class ImportRequest(Request):
     files: tuple[Path, ...]
     store: Path
     output: Path
-    settings: AvatarSettings = field(default_factory=_default_avatar_settings)
+    settings: AvatarSettings = field(default_factory=AvatarSettings)
     photo: Path | None = None
     beside: bool = True
 
@@ -123,7 +99,7 @@ class FindRequest(Request):
 
     job: ClassVar[str] = "find"
     photo: Path
-    network: NetworkOptions = NetworkOptions()
+    network: NetworkSettings = field(default_factory=NetworkSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,8 +139,8 @@ class AnimateRequest(Request):
     job: ClassVar[str] = "animate"
     clip: Path
     output: Path
-    settings: MotionSettings = field(default_factory=_default_motion_settings)
-    network: NetworkOptions = NetworkOptions()
+    settings: MotionSettings = field(default_factory=MotionSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
     fps: float | None = None
     start: float = 0.0
     end: float | None = None
@@ -228,14 +204,8 @@ def from_json(kind: type[T], values: Any) -> T:
 
 @cache
 def _hints(kind: type) -> dict[str, Any]:
-    """Field -> type. Some modules name the types of others without importing them."""
-    from ..core.avatar import AvatarSettings
-    from ..core.motion.take import MotionSettings
-    from ..core.pose.lift import PoseSettings
-    from ..core.rig.metarig import RigSettings
-
-    named = {found.__name__: found for found in (AvatarSettings, MotionSettings, PoseSettings, RigSettings)}
-    return get_type_hints(kind, localns=named)
+    """Field -> type."""
+    return get_type_hints(kind)
 
 
 def _read(hint: Any, value: Any, where: str) -> Any:

@@ -4,4 +4,5 @@ take          poses of frames in, motion out
 tracking      who is who
 filters       outliers and smoothing
 bone_lengths  one length for a clip
+settings      how frames become motion
 """

@@ -22,38 +22,13 @@ from ..retarget.ground_contacts import find_contacts, ground_level, lock_feet, s
 from ..retarget.head_motion import calm_frame, head_motion
 from .bone_lengths import steady_lengths
 from .filters import cutoff, low_pass, low_pass_rotations, outliers
+from .settings import MotionSettings
 from .tracking import track, undo_swaps
 
 GAP_SECONDS = 0.35  # unseen for no longer than this: bridged in time; longer: the guess of the single frame counts
 REGION_FACTOR = {"hand": 1.35, "foot": 1.2, "body": 1.0, "trunk": 0.75, "head": 0.8}  # of the cut-off frequency
 OUTLIER_METRES = 0.04  # off its neighbours, at 30 frames per second, below which no sample is an outlier
 BATCH = 64  # people that are lifted side by side
-
-
-@dataclass(frozen=True)
-class MotionSettings:
-    """How frames become motion.
-
-    smoothness       0 = nearly as predicted (12 Hz) .. 1 = floating (2 Hz)
-    person           0 = who is seen longest, 1 = the next, ...
-    lock_feet        standing feet do not slide
-    steady_lengths   bones keep one length through the clip
-    undo_swaps       left and right limbs exchanged by the network are exchanged back
-    keep_place       the person's path starts at the origin; False = where the camera saw it
-    """
-
-    smoothness: float = 0.4
-    person: int = 0
-    lock_feet: bool = True
-    steady_lengths: bool = True
-    undo_swaps: bool = True
-    keep_place: bool = False
-
-    def __post_init__(self):
-        if not 0.0 <= self.smoothness <= 1.0:
-            raise SapiensError(f"Smoothness must lie between 0 and 1, not {self.smoothness}.")
-        if self.person < 0:
-            raise SapiensError(f"There is no person number {self.person}.", "Persons are counted from 0.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,4 +9,5 @@ solver           Levenberg-Marquardt over them
 confidence       when the network was unsure
 anatomy          the mean standing person, and the frames of its parts
 anthropometry    lengths, and how they vary
+settings         how joints are found
 """

@@ -25,38 +25,15 @@ from .confidence import doubt_of
 from .initial_guess import MEAN_RADIUS, ambiguous_joints, behind_trunk, fill_joints, on_ray
 from .monocular import flat_start, lean_directions, lean_pairs
 from .residuals import BODY, HANDS, Observation, body_evidence, hand_evidence
+from .settings import DOUBT, PoseSettings
 from .solver import ANNEALING, solve
 from .surface_samples import Samples, check_keypoints, sample_surface
 
-DOUBT = (0.5, 0.68)
 DOUBTED = 0.005  # trust in the depth of a keypoint that is probably covered: enough to choose between two solutions
 GUESSED = 0.5  # share of the confidence of a joint that may as well lie on the other side of its parent
 TRUNK = np.array([not n.startswith(("left_", "right_")) or n.endswith(("hip", "shoulder")) for n in JOINT_NAMES])
 ARMS = np.array([any(word in n for word in ("elbow", "wrist", "thumb", "finger")) for n in JOINT_NAMES])
 HAND_REACH = 0.06  # share of stature: no joint of a hand is farther from the middle of it
-
-
-@dataclass(frozen=True)
-class PoseSettings:
-    """How joints are found.
-
-    min_score      keypoints that score less are not used
-    doubt          (low, high) scores: below low a keypoint counts as covered, so that the surface over it is not its own; above
-                   high as seen. Between them its depth counts less. Both shrink where all scores are low
-    keypoint_px    standard deviation of a good keypoint, pixels at a person height of 1000 pixels
-    depth_m        standard deviation of the depth of a body joint, metres
-    hand_depth_m   the same for fingers
-    radius_scale   factor on the limb radii; above 1 for bulky clothing
-    iterations     steps of the refinement at each of its levels; 0 = none
-    """
-
-    min_score: float = 0.2
-    doubt: tuple[float, float] = DOUBT
-    keypoint_px: float = 2.5
-    depth_m: float = 0.012
-    hand_depth_m: float = 0.012
-    radius_scale: float = 1.0
-    iterations: int = 3
 
 
 def lift_pose(

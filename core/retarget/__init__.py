@@ -14,4 +14,5 @@ structure        the same without names
 ground_contacts  feet on the ground
 foot_lock        standing feet stay there
 twist_bones      a limb's twist over its bones
+settings         how a motion is put on a rig
 """

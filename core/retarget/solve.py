@@ -24,39 +24,8 @@ from .armature_frames import MappedRig, trunk_heights
 from .body_motion import NECK_SHARE, BodyMotion, has_leg, leg_length
 from .bone_map import BoneMap
 from .foot_lock import ground_of, lock_rig_feet
+from .settings import RetargetSettings
 from .twist_bones import spread_twist
-
-
-@dataclass(frozen=True)
-class RetargetSettings:
-    """How a motion is put on a rig.
-
-    location       "move": the hips travel, scaled by leg length · "height": only up and down · "none": rotations only
-    origin         "rig": the first frame stands where the rig stands · "person": where the person stands in the world
-    spine, hands, head   write these parts
-    face           factor on how far the jaw opens and the eyes turn, where the rig has bones for them; 0 = they are left alone
-    forearm_twist  share of the turn of the hand that the forearm takes, so that the wrist does not wring (0..1)
-    lock_feet      feet that stand in the motion stand on the rig too (only where its hips travel)
-    """
-
-    location: str = "move"
-    origin: str = "rig"
-    spine: bool = True
-    hands: bool = True
-    head: bool = True
-    face: float = 1.0
-    forearm_twist: float = 0.5
-    lock_feet: bool = True
-
-    def __post_init__(self):
-        if self.location not in ("move", "height", "none") or self.origin not in ("rig", "person"):
-            raise SapiensError(
-                f"There is no location {self.location!r} with origin {self.origin!r}.", "Use move, height or none; rig or person."
-            )
-        if not 0.0 <= self.face <= 5.0:
-            raise SapiensError(f"The gain of the face must lie between 0 and 5, not {self.face}.")
-        if not 0.0 <= self.forearm_twist <= 1.0:
-            raise SapiensError(f"The forearm twist must lie between 0 and 1, not {self.forearm_twist}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +68,9 @@ def retarget_motion(
     rig = MappedRig.of(rest, bone_map)
     roles = _role_turns(motion, rig, settings)
     path = None
-    if settings.location != "none":
+    if settings.hips != "none":
         path, ground = _hips_path(motion, rig, settings)
-        if settings.lock_feet and settings.location == "move":
+        if settings.lock_feet and settings.hips == "move":
             path, bent = lock_rig_feet(motion, rig, roles, path, ground)
             roles |= {role: turn @ roles[role] for role, turn in bent.items()}
     wanted = _wanted_turns(motion, rig, roles, settings)
@@ -125,7 +94,7 @@ def retarget_motion(
 def _role_turns(motion: BodyMotion, rig: MappedRig, settings: RetargetSettings) -> dict[str, np.ndarray | None]:
     """Role -> (F, 3, 3) turn from rest in armature space, None = rest. Only roles that the motion says something about."""
     out: dict[str, np.ndarray | None] = {}
-    face = motion.face_frames(settings.face) if settings.face > 0 else {}
+    face = motion.face_frames(settings.face_gain) if settings.face_gain > 0 else {}
     for role, frame in (face | motion.frames).items():
         hand = role.endswith(("Metacarpal", "Proximal", "Intermediate", "Distal", "Hand"))
         head = role in ("head", "jaw", "leftEye", "rightEye")
@@ -248,7 +217,7 @@ def _hips_path(motion: BodyMotion, rig: MappedRig, settings: RetargetSettings) -
         world[:, :2] = home[:2] + size * (motion.position[:, :2] - motion.position[:1, :2])
     else:
         world[:, :2] = motion.position[:, :2]
-    if settings.location == "height":
+    if settings.hips == "height":
         world[:, :2] = home[:2]
     return world, ground_of(motion, ankle, size)
 
@@ -279,7 +248,5 @@ def _mean_leg(points: dict[str, np.ndarray]) -> float:
     """Mean length of the rig's legs, units of the armature. SapiensError if it has no whole one."""
     lengths = [leg_length(points, side) for side in SIDES if has_leg(points, side)]
     if not lengths:
-        raise SapiensError(
-            "The rig has no whole leg, so that its size cannot be compared with the person's.", 'Use location "none".'
-        )
+        raise SapiensError("The rig has no whole leg, so that its size cannot be compared with the person's.", 'Use hips "none".')
     return float(np.mean(lengths))

@@ -9,4 +9,5 @@ patch_graph    its surface as a coarse graph, which weights are found on
 contact_seams  where skin only touches
 face_weights   of jaw and eyes
 rest_pose      an A-pose or T-pose at rest
+settings       what a rig has
 """

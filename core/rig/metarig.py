@@ -11,38 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.arrays import Pose, RigData
-from ..common.errors import SapiensError
 from ..common.landmarks import FINGERS, SIDES, finger_joints, joint_index
 from ..common.rotations import perpendicular, two_axis_frame, unit
 from ..pose.anatomy import chest_frame, flexion_sides, hips_frame
 from .bone_list import Bone, BoneList
 from .face_bones import face_bones
+from .settings import RigSettings
 
 FINGER_BONES = {
     "thumb": "thumb", "forefinger": "f_index", "middle_finger": "f_middle", "ring_finger": "f_ring", "pinky_finger": "f_pinky",
 }  # fmt: skip
 SPINE_STEPS = (0.227, 0.437, 0.703)  # joints of the metarig's spine between pelvis and neck, share of its length
-RESTS = ("photo", "A", "T")
-
-
-@dataclass(frozen=True)
-class RigSettings:
-    """What the armature has.
-
-    fingers   bones of the fingers
-    breasts   the metarig's breast bones
-    face      bones of the face, where the photo shows one
-    rest      pose of the armature and of the scan at rest: "photo", "A" or "T" (see `core.rig.rest_pose.rest_avatar`)
-    """
-
-    fingers: bool = True
-    breasts: bool = True
-    face: bool = True
-    rest: str = "photo"
-
-    def __post_init__(self) -> None:
-        if self.rest not in RESTS:
-            raise SapiensError(f"There is no rest pose {self.rest!r}.", f"Choose one of {', '.join(RESTS)}.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ centimetres of surface. Inside a region, bones share by distance, in units of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -19,6 +19,7 @@ from ..common.landmarks import HEAD_PARTS, part_labels, part_names
 from .contact_seams import bridging_faces, cut
 from .face_weights import add_face
 from .patch_graph import Patches, make_patches
+from .settings import SkinSettings
 
 REGIONS = ("head", "trunk", "arm.L", "arm.R", "leg.L", "leg.R")
 _REGION_OF_STEM = {
@@ -37,18 +38,6 @@ _CLOTHED = {  # regions that a garment may cover
     "Lower_Clothing": ("trunk", "leg.L", "leg.R"),
     "Torso": ("trunk",),
 }
-
-
-@dataclass(frozen=True)
-class SkinSettings:
-    """influences  most bones per vertex, 1..8
-    sharpness   how fast a bone's influence falls off with distance; higher = stiffer limbs, sharper joints
-    blend       how far regions blend into each other along the surface, share of the trunk's length
-    """
-
-    influences: int = 4
-    sharpness: float = 3.0
-    blend: float = 0.06
 
 
 def region_of_bone(name: str) -> str:

@@ -13,4 +13,5 @@ pixel_mesh     pixels to triangles or quads
 decimate       fewer triangles for the same surface
 body_parts     body parts on the mesh
 materials      what they are made of
+settings       how the surface is made
 """

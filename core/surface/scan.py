@@ -27,44 +27,13 @@ from .depth_snap import Cues, snap
 from .normal_map import usable_normals
 from .person_mask import person_domain
 from .sampling_grid import Grid
+from .settings import ScanSettings
 
 NEAREST, FARTHEST = 0.01, 1000.0
 """Metres between which a predicted depth is believed at all."""
 
 GUESSED = 0.1
 """Weight of a depth that was predicted from its neighbours, against one that was measured."""
-
-
-@dataclass(frozen=True)
-class ScanSettings:
-    """How the surface is made.
-
-    refine             0..1: 0 = the pointmap alone gives the shape, 1 = the normal map leads
-    resolution         "full" (as fine as the network sees: every n-th pixel of a large photo), "half" (half as fine), "photo" (every
-                       pixel), or the number of triangles to aim for
-    min_component      pieces with fewer triangles are dropped, at the network's resolution
-    alpha_threshold    opacity from which a pixel belongs to the person
-    hair_threshold     the same for hair
-    smooth_outline     smooth the stairs of the silhouette and of tears
-    quads              the mesh has quads instead of triangles, unless it was decimated
-    """
-
-    refine: float = 0.5
-    resolution: str | int = "full"
-    min_component: int = 200
-    alpha_threshold: float = 0.5
-    hair_threshold: float = 0.25
-    smooth_outline: bool = True
-    quads: bool = False
-
-    def __post_init__(self):
-        if not 0 <= self.refine <= 1:
-            raise SapiensError(f"Refine must lie between 0 and 1, not {self.refine:g}.", "0 follows the depth, 1 the normals.")
-        faces = isinstance(self.resolution, int) and not isinstance(self.resolution, bool) and self.resolution >= 4
-        if not faces and self.resolution not in ("full", "half", "photo"):
-            raise SapiensError(f"{self.resolution!r} is no resolution.", "Use full, half, photo, or a number of triangles.")
-        if self.min_component < 0:
-            raise SapiensError("The smallest piece cannot have fewer than 0 triangles.", "Use 0 to keep every piece.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,10 +183,10 @@ def _surface_maps(
     maps = _Maps(camera, rays, z, domain, normal, labels, slants, (nowhere, nowhere))
     gaps = maps.gaps()
     maps = replace(maps, cuts=depth_edges.cut_pairs(z, gaps, labels, camera))
-    if settings.refine > 0 and informed:
-        maps = replace(maps, depth=_refined(maps, measured, gaps, settings.refine))
+    if settings.detail > 0 and informed:
+        maps = replace(maps, depth=_refined(maps, measured, gaps, settings.detail))
         maps = replace(maps, cuts=_cut_again(maps))
-    elif settings.refine > 0:
+    elif settings.detail > 0:
         notes = (*notes, "Without a normal map the surface has no more detail than the depth.")
     domain = _without_specks(domain, labels, maps.cuts, grid, settings.min_component)
     labels = np.where(domain, labels, 0).astype(np.uint8)

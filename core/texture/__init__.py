@@ -10,4 +10,5 @@ inpaint          what is not seen
 uv_atlas         texture coordinates without overlap
 rasterise        triangles on texels
 tangent_maps     normal map and displacement of what the mesh cannot carry
+settings         how textures are made
 """

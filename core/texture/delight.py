@@ -22,6 +22,7 @@ from ..surface.materials import MATERIALS, material_of_label
 from .colour_clusters import split_colours
 from .inpaint import push_pull
 from .lighting import Cells, diffuse_transfer, directions, fit_radiance, glossy_transfer, make_cells, visibility
+from .settings import DelightSettings
 
 FEWEST_CELLS = 60
 """Below this nothing can be told about the light."""
@@ -39,22 +40,6 @@ ONE_NORMAL = 0.97
 """Length of the mean of four unit normals from which they count as one: 14 degrees apart from it."""
 DARKEST = 0.004
 """Linear values below this are noise of the camera and of 8 bits."""
-
-
-@dataclass(frozen=True)
-class DelightSettings:
-    """How the light is taken out.
-
-    strength     0..1 share of the smooth differences inside of a material that count as light; 0 = only what the model explains
-    directions   of the light sphere
-    cells        on which the light is fitted
-    rounds       of fitting light and materials in turn
-    """
-
-    strength: float = 0.8
-    directions: int = 48
-    cells: int = 5000
-    rounds: int = 2
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +13,11 @@ from ..common.errors import SapiensError
 from ..common.memo import Memo, digest
 from ..common.predictions import Predictions
 from ..surface.materials import roughness_of_label
-from .delight import DelightSettings, delight
+from .delight import delight
 from .detail_transfer import add_detail
 from .foreground import foreground
 from .inpaint import fill_texture, nearest_index
+from .settings import TextureSettings
 from .tangent_maps import displacement, tangent_normal_map
 from .uv_atlas import atlas_sampler, unwelded
 
@@ -29,39 +30,6 @@ STRONGEST_HINT = 0.4
 """Share of the roughness that a full highlight takes away."""
 FAR = 16
 """Texels beyond the gutter that still take their colour from the person; farther out only mip maps look."""
-SMALLEST_BAKE, LARGEST_BAKE = 64, 8192
-"""Texels of the side of atlas textures."""
-
-
-@dataclass(frozen=True)
-class TextureSettings:
-    """How textures are made.
-
-    colour   "auto" = the best there is; "albedo", "delighted" or "photo" = that one
-    gutter   texels of the nearest part's colour around the person; 0 = by size of the texture
-    normal_map  make a tangent-space normal map where the mesh is coarser than the photo
-    displacement  make a map of the metres along the normal from the mesh to the surface that the maps describe
-    bake     side in texels of square textures in the atlas, in place of those in the photo's projection; 0 = no atlas
-    delight  how the light is taken out of the photo
-    """
-
-    colour: str = "auto"
-    gutter: int = 0
-    normal_map: bool = True
-    displacement: bool = False
-    bake: int = 0
-    delight: DelightSettings = field(default_factory=DelightSettings)
-
-    def __post_init__(self):
-        if self.colour not in ("auto", "albedo", "delighted", "photo"):
-            raise SapiensError(f"Unknown base colour {self.colour!r}.", "Choose auto, albedo, delighted or photo.")
-        if self.gutter < 0:
-            raise SapiensError(f"The gutter must be 0 or more texels, not {self.gutter}.", "Use 0 to choose by size.")
-        if self.bake and not SMALLEST_BAKE <= self.bake <= LARGEST_BAKE:
-            raise SapiensError(
-                f"Atlas textures of {self.bake} texels cannot be made.",
-                f"Choose {SMALLEST_BAKE} to {LARGEST_BAKE}, or 0 for none.",
-            )
 
 
 def make_textures(

@@ -13,7 +13,7 @@ import pytest
 
 @pytest.fixture
 def settings():
-    return bpy.context.scene.sapiens2
+    return bpy.context.scene.sapiens2.retarget
 
 
 @pytest.fixture
@@ -40,14 +40,14 @@ def rows(settings) -> dict[str, list[str]]:
 
 def test_choosing_an_armature_fills_the_table(character, settings, part) -> None:
     settings.armature = character()
-    assert settings.bone_family == "Mixamo" and settings.bone_confidence == pytest.approx(1.0) and not settings.bone_problem
+    assert settings.family == "Mixamo" and settings.confidence == pytest.approx(1.0) and not settings.problem
     table = rows(settings)
     assert set(table) == set(part("core.retarget.bone_map").ROLES)
     assert table["leftUpperArm"] == ["mixamorig:LeftArm"] and len(table["spine"]) == 3 and table["jaw"] == [""]
     settings.armature = character("vrm1", rename=lambda name: f"hero:{name}")
-    assert "VRM" in settings.bone_family and 0.85 < settings.bone_confidence < 0.95
+    assert "VRM" in settings.family and 0.85 < settings.confidence < 0.95
     settings.armature = None
-    assert not len(settings.bones) and not settings.bone_family
+    assert not len(settings.bones) and not settings.family
 
 
 def test_an_armature_that_is_no_body_says_why_and_can_be_filled_by_hand(settings, part) -> None:
@@ -57,7 +57,7 @@ def test_an_armature_that_is_no_body_says_why_and_can_be_filled_by_hand(settings
     with part("scene.armature").edit_bones(obj) as bones:
         bones.new("a").tail = (0, 0, 1)
     settings.armature = obj
-    assert "'Rope' could not be recognised" in settings.bone_problem and not settings.bone_family
+    assert "'Rope' could not be recognised" in settings.problem and not settings.family
     assert all(not row.bone for row in settings.bones) and len(settings.bones) > 50
     with pytest.raises(RuntimeError, match="could not be recognised"):
         bpy.ops.sapiens2.bones_auto()
@@ -145,8 +145,8 @@ def test_one_undo_takes_the_pose_back(character, settings, pose, part, monkeypat
     name = obj.name
     settings.armature = obj
     next(row for row in settings.bones if row.role == "leftHand").bone = ""
-    settings.predictions = str(tmp_path / "p.safetensors")
-    Path(settings.predictions).write_bytes(b"x")
+    bpy.context.scene.sapiens2.predictions = str(tmp_path / "p.safetensors")
+    (tmp_path / "p.safetensors").write_bytes(b"x")
     saved = part("core.formats.pose_file").save_pose(pose[0], tmp_path / "pose.safetensors")
     jobs, state = part("jobs"), part("worker.job").State
 
@@ -166,4 +166,4 @@ def test_one_undo_takes_the_pose_back(character, settings, pose, part, monkeypat
     bpy.ops.ed.undo()
     for bone in bpy.data.objects[name].pose.bones:
         assert np.abs(np.array(bone.matrix_basis) - np.eye(4)).max() < 1e-6
-    assert len(bpy.context.scene.sapiens2.bones) > 50
+    assert len(bpy.context.scene.sapiens2.retarget.bones) > 50

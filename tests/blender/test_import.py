@@ -54,7 +54,7 @@ def demo(truth, part, tmp_path) -> Path:
 @pytest.fixture
 def settled(worker):
     settings = bpy.context.scene.sapiens2
-    settings.resolution = "HALF"
+    settings.scan.resolution = "HALF"
     return settings
 
 
@@ -70,7 +70,7 @@ def test_demo_outputs_make_an_avatar_that_can_be_rebuilt(settled, demo, part):
     stored = Path(settled.predictions)
     assert stored.parent == part("folders").cache_folder() and part("core.formats.prediction_cache").NAME.fullmatch(stored.name)
     assert set(part("thumbnails").maps(settled.predictions)) >= {"photo", "normal", "depth", "parts", "pose"}
-    settled.resolution, settled.faces = "FACES", 1500
+    settled.scan.resolution, settled.scan.faces = "FACES", 1500
     assert bpy.ops.sapiens2.build_scan() == {"FINISHED"} and roles() == ["camera", "rig", "scan"]
     scan = next(obj for obj in bpy.data.objects if obj.get("sapiens2_role") == "scan")
     assert len(scan.data.polygons) < 2500

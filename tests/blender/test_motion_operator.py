@@ -18,7 +18,7 @@ def settled(worker, rig_file):
     """The scene's settings, with a Mixamo rig in the file."""
     bpy.ops.wm.open_mainfile(filepath=str(rig_file("mixamo")), load_ui=False)
     settings = bpy.context.scene.sapiens2
-    settings.armature = bpy.data.objects["mixamo"]
+    settings.retarget.armature = bpy.data.objects["mixamo"]
     return settings
 
 
@@ -43,7 +43,7 @@ def values(action) -> np.ndarray:
 
 
 def test_a_clip_becomes_an_action_and_is_looked_at_once(settled, clip, part) -> None:
-    settled.clip, settled.smoothness, settled.lock_feet, settled.motion_fps = str(clip), 0.0, False, 8.0
+    settled.motion.clip, settled.motion.smoothness, settled.motion.lock_feet, settled.motion.fps = str(clip), 0.0, False, 8.0
     assert bpy.ops.sapiens2.animate() == {"FINISHED"}
     rig = bpy.data.objects["mixamo"]
     first = rig.animation_data.action
@@ -54,7 +54,7 @@ def test_a_clip_becomes_an_action_and_is_looked_at_once(settled, clip, part) -> 
         status = path.stat()
         path.write_bytes(b"\0" * len(content))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    settled.smoothness, settled.keep_raw, settled.motion_at_cursor = 1.0, False, True
+    settled.motion.smoothness, settled.motion.keep_raw, settled.motion.at_cursor = 1.0, False, True
     bpy.context.scene.frame_set(50)
     assert bpy.ops.sapiens2.animate() == {"FINISHED"}
     second = rig.animation_data.action
@@ -77,7 +77,7 @@ def test_one_undo_takes_the_motion_back(settled, factory, tmp_path) -> None:
 
 
 def test_one_frame_is_a_pose_and_the_table_counts(settled, factory, tmp_path) -> None:
-    next(row for row in settled.bones if row.role == "leftHand").bone = ""
+    next(row for row in settled.retarget.bones if row.role == "leftHand").bone = ""
     source = keypoint_file(factory, tmp_path / "k.json", 1)
     assert bpy.ops.sapiens2.import_motion(filepath=str(source)) == {"FINISHED"}
     bones = bpy.data.objects["mixamo"].pose.bones
@@ -111,20 +111,20 @@ def test_a_folder_of_keypoint_files_and_a_bvh(settled, factory, tmp_path) -> Non
 def test_what_is_missing_is_said_before_the_work(settled, clip, factory, tmp_path) -> None:
     with pytest.raises(RuntimeError, match="No clip is chosen"):
         bpy.ops.sapiens2.animate()
-    settled.clip = str(tmp_path / "none.mp4")
+    settled.motion.clip = str(tmp_path / "none.mp4")
     with pytest.raises(RuntimeError, match=r"none\.mp4 does not exist"):
         bpy.ops.sapiens2.animate()
-    settled.clip, settled.armature = str(clip), None
+    settled.motion.clip, settled.retarget.armature = str(clip), None
     with pytest.raises(RuntimeError, match="no armature to move"):
         bpy.ops.sapiens2.animate()
-    settled.armature = bpy.data.objects["mixamo"]
-    settled.armature.scale = (1, 1, 2)
+    settled.retarget.armature = bpy.data.objects["mixamo"]
+    settled.retarget.armature.scale = (1, 1, 2)
     bpy.context.view_layer.update()
     with pytest.raises(RuntimeError, match="scaled unevenly"):
         bpy.ops.sapiens2.animate()
-    settled.armature.scale = (1, 1, 1)
+    settled.retarget.armature.scale = (1, 1, 1)
     bpy.context.view_layer.update()
-    settled.motion_person = 4
+    settled.motion.person = 4
     with pytest.raises(RuntimeError, match="number 4 was asked for"):
         bpy.ops.sapiens2.animate()
     (tmp_path / "bad.json").write_text("[")
@@ -144,7 +144,7 @@ def test_a_cancelled_clip_leaves_nothing(settled, clip, part, tmp_path) -> None:
 
 
 def test_the_rig_of_the_avatar_moves_where_no_armature_is_chosen(settled, make_avatar, part) -> None:
-    settled.armature = None
+    settled.retarget.armature = None
     collection = part("scene.build").write_avatars([make_avatar()], "Photo", source="p")
     settled.predictions = "p"
     assert part("operators.motion").target(bpy.context) in list(collection.all_objects)

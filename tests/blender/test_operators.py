@@ -46,7 +46,7 @@ def sample(studio, tmp_path_factory) -> Path:
 @pytest.fixture
 def settled(worker):
     """A scene with settings that build quickly."""
-    bpy.context.scene.sapiens2.resolution = "HALF"
+    bpy.context.scene.sapiens2.scan.resolution = "HALF"
     return bpy.context.scene.sapiens2
 
 
@@ -85,8 +85,8 @@ def test_one_undo_removes_all_and_one_redo_brings_it_back(settled, sample):
 def test_rebuild_updates_or_adds_as_asked(settled, sample):
     bpy.ops.sapiens2.import_predictions(filepath=str(sample))
     before, count = datablocks(), len(scan().data.vertices)
-    settled.resolution = "FACES"
-    settled.faces = 2000
+    settled.scan.resolution = "FACES"
+    settled.scan.faces = 2000
     assert bpy.ops.sapiens2.build_scan() == {"FINISHED"}
     assert datablocks() == before
     assert len(scan().data.polygons) < 2600 and len(scan().data.vertices) < count
@@ -144,7 +144,7 @@ def test_rigify_generates_from_the_rig_without_a_repair(settled, sample):
 def test_texture_and_rig_can_be_made_again_on_the_same_scan(settled, sample):
     bpy.ops.sapiens2.import_predictions(filepath=str(sample))
     kept, before = scan(), datablocks()
-    settled.colour = "photo"
+    settled.texture.colour = "photo"
     assert bpy.ops.sapiens2.build_texture() == {"FINISHED"}
     assert scan() == kept and datablocks() == before
     assert bpy.ops.sapiens2.build_rig() == {"FINISHED"}
@@ -157,7 +157,7 @@ BUILDS = {"build_scan": "ScanProperties", "build_texture": "TextureProperties", 
 
 @pytest.mark.parametrize("name", BUILDS)
 def test_the_redo_panel_shows_the_sliders_of_the_sidebar(part, name):
-    sidebar = part("properties").SapiensSettings.bl_rna.properties
+    sidebar = getattr(bpy.context.scene.sapiens2, name.removeprefix("build_")).bl_rna.properties
     here = getattr(bpy.ops.sapiens2, name).get_rna_type().properties
     own = set(getattr(part("properties"), BUILDS[name]).__annotations__)
     assert {prop.identifier for prop in here if not prop.is_hidden} - {"rna_type"} == own
@@ -171,7 +171,7 @@ def test_the_redo_panel_builds_again_and_the_sidebar_follows(part, settled, samp
     own = part("properties").ScanProperties.__annotations__
     bpy.ops.sapiens2.import_predictions(filepath=str(sample))
     before = len(scan().data.polygons)
-    settled.resolution, settled.faces = "FACES", 2000
+    settled.scan.resolution, settled.scan.faces = "FACES", 2000
     bpy.ops.ed.undo_push(message="before")
     # As a click does: one undo step, and the operator is the last one.
     assert bpy.ops.sapiens2.build_scan("EXEC_DEFAULT", True) == {"FINISHED"}
@@ -185,28 +185,32 @@ def test_the_redo_panel_builds_again_and_the_sidebar_follows(part, settled, samp
     bpy.ops.ed.undo()
     assert len(scan().data.polygons) == before > 2600
     assert bpy.ops.sapiens2.build_scan("EXEC_DEFAULT", True, **values | {"faces": 1000}) == {"FINISHED"}
-    assert len(scan().data.polygons) < 1300 and bpy.context.scene.sapiens2.faces == 1000
+    assert len(scan().data.polygons) < 1300 and bpy.context.scene.sapiens2.scan.faces == 1000
     assert datablocks() == made
     bpy.ops.ed.undo()
-    assert len(scan().data.polygons) == before > 2600 and bpy.context.scene.sapiens2.faces == 2000
+    assert len(scan().data.polygons) == before > 2600 and bpy.context.scene.sapiens2.scan.faces == 2000
 
 
 def test_scripts_may_name_what_differs_from_the_sidebar(settled, sample, tmp_path):
     with pytest.raises(RuntimeError, match="does not exist"):
         bpy.ops.sapiens2.build_texture(predictions=str(tmp_path / "none.safetensors"), colour="photo")
-    assert settled.colour == "auto"
+    assert settled.texture.colour == "auto"
     bpy.ops.sapiens2.import_predictions(filepath=str(sample))
-    kept, settled.bake = scan(), "1024"
+    kept, settled.texture.bake = scan(), "1024"
     assert bpy.ops.sapiens2.build_rig(rest="A") == {"FINISHED"}
     rig = next(obj for obj in bpy.data.objects if obj.get("sapiens2_role") == "rig")
-    assert scan() == kept and rig.animation_data is not None and settled.rest == "A" and settled.with_rig
+    assert scan() == kept and rig.animation_data is not None and settled.rig.rest == "A" and settled.rig.with_rig
     # The next call takes the sidebar's again, not the last call's.
-    settled.rest = "photo"
-    assert bpy.ops.sapiens2.build_rig() == {"FINISHED"} and settled.rest == "photo"
+    settled.rig.rest = "photo"
+    assert bpy.ops.sapiens2.build_rig() == {"FINISHED"} and settled.rig.rest == "photo"
     rig = next(obj for obj in bpy.data.objects if obj.get("sapiens2_role") == "rig")
     assert rig.animation_data is None
     assert bpy.ops.sapiens2.build_scan(faces=1500, resolution="FACES") == {"FINISHED"}
-    assert len(scan().data.polygons) < 2000 and (settled.resolution, settled.faces, settled.bake) == ("FACES", 1500, "1024")
+    assert len(scan().data.polygons) < 2000 and (settled.scan.resolution, settled.scan.faces, settled.texture.bake) == (
+        "FACES",
+        1500,
+        "1024",
+    )
 
 
 def test_clear_removes_what_was_made_and_nothing_else(settled, sample):

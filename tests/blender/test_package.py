@@ -38,7 +38,7 @@ def test_register_twice_and_leave_nothing(extension):
         extension.unregister()
         assert not traces(extension.__name__)
         extension.register()
-    assert bpy.context.scene.sapiens2.model == "preview"
+    assert bpy.context.scene.sapiens2.network.model == "preview"
 
 
 @needs_zip
@@ -61,7 +61,7 @@ import sys, bpy, addon_utils
 addon_utils.enable({name!r}, default_set=False)
 import numpy, safetensors
 module = sys.modules[{name!r}]
-assert bpy.context.scene.sapiens2.model == "preview"
+assert bpy.context.scene.sapiens2.network.model == "preview"
 assert "numpy" not in module.__path__[0] and {user!r} not in numpy.__file__, numpy.__file__
 forbidden = {{"torch", "scipy", "cv2", "PIL"}} & set(sys.modules)
 assert not forbidden, forbidden

@@ -50,7 +50,7 @@ LABELS = ("Set Up", "Reference", "Model", "Run", "Maps", "Scan", "Texture", "Rig
 @pytest.mark.parametrize("model", ["preview", "0.8b"])
 def test_every_panel_draws(part, label, model):
     settings = bpy.context.scene.sapiens2
-    settings.model, settings.resolution = model, "FACES"
+    settings.network.model, settings.scan.resolution = model, "FACES"
     assert draw(part, label)
     settings.photo = "/a photo.jpg"
     settings.boxes.add()
@@ -69,8 +69,8 @@ def test_the_bone_table_shows_every_role_in_few_letters(part, character):
     assert len(set(short)) == len(roles) and max(map(len, short)) <= len("R Upper Arm") + 1, short
     assert {"L Thumb 1", "R Little 3", "L Upper Arm", "Hips"} <= set(short)
     settings = bpy.context.scene.sapiens2
-    settings.armature = character("mixamo")
-    settings.active_bone = [row.role for row in settings.bones].index("leftUpperArm")
+    settings.retarget.armature = character("mixamo")
+    settings.retarget.active_bone = [row.role for row in settings.retarget.bones].index("leftUpperArm")
     seen = draw(part, "Bone Table")
     assert "Left Upper Arm" in seen and "sapiens2.bones_add" in seen
 
@@ -105,7 +105,7 @@ def test_a_result_can_be_deleted_beside_showing_it(part, make_avatar):
 )
 def test_the_model_panel_looks_at_the_memory_of_the_chosen_device(part, monkeypatch, device, sentence):
     jobs, settings = part("jobs"), bpy.context.scene.sapiens2
-    settings.model, settings.device = "0.8b", device
+    settings.network.model, settings.network.device = "0.8b", device
     installed = jobs.Installed((), ("pose",), 11 * 10**9, 10**9)
     devices = (("cuda:0", "Small Card", 8 * 10**9), ("cpu", "", 0))
     monkeypatch.setattr(jobs, "status", jobs.Status(models={"0.8b": installed}, memory=64 * 10**9, devices=devices))
@@ -113,7 +113,7 @@ def test_the_model_panel_looks_at_the_memory_of_the_chosen_device(part, monkeypa
 
 
 def test_the_panel_has_the_precisions_of_the_command_line(part):
-    items = part("properties").SapiensSettings.bl_rna.properties["precision"].enum_items
+    items = part("properties").SapiensNetwork.bl_rna.properties["precision"].enum_items
     commands = next(action for action in part("commands.cli").parser()._actions if isinstance(action.choices, dict)).choices
     known = next(action for action in commands["predict"]._actions if action.dest == "precision").choices
     assert [item.identifier for item in items] == list(known) and all(item.description for item in items)
@@ -124,9 +124,9 @@ def test_the_panel_has_the_precisions_of_the_command_line(part):
 )
 def test_the_redo_panel_is_drawn_like_the_sidebar(part, operator, mixed_in):
     settings, seen = bpy.context.scene.sapiens2, []
-    settings.resolution, settings.scale = "FACES", "STATURE"
+    settings.scan.resolution, settings.scan.scale = "FACES", "STATURE"
     cls = getattr(part("operators.build"), f"SAPIENS2_OT_build_{operator}")
-    values = {name: getattr(settings, name) for name in getattr(part("properties"), mixed_in).__annotations__}
+    values = {name: getattr(getattr(settings, operator), name) for name in getattr(part("properties"), mixed_in).__annotations__}
     rna = getattr(bpy.ops.sapiens2, cls.bl_idname.partition(".")[2]).get_rna_type()
     cls.draw(type("Redo", (), {"layout": Layout(seen), "bl_rna": rna, "draw_shown": cls.draw_shown, **values})(), bpy.context)
     assert set(seen) == set(values) - {"distance"}

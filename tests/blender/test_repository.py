@@ -28,7 +28,7 @@ index = list(repos).index(repo)
 assert bpy.ops.extensions.repo_sync(repo_index=index) == {{"FINISHED"}}
 assert bpy.ops.extensions.package_install(repo_index=index, pkg_id="sapiens2_avatar", enable_on_install=True) == {{"FINISHED"}}
 module = sys.modules["bl_ext.sapiens2.sapiens2_avatar"]
-assert bpy.context.scene.sapiens2.model == "preview"
+assert bpy.context.scene.sapiens2.network.model == "preview"
 import safetensors
 print("installed", module.__path__[0])
 sys.stdout.flush()

@@ -156,5 +156,5 @@ def test_the_sidebars_choice_reaches_the_settings_of_the_build(part):
     wanted = part("properties").avatar_settings
     assert wanted(settings).rig.rest == "photo"
     for rest in ("A", "T"):
-        settings.rest = rest
+        settings.rig.rest = rest
         assert wanted(settings).rig.rest == rest

@@ -116,7 +116,7 @@ def test_nothing_is_downloaded_without_leave(prefs, part, shelf, online, monkeyp
     """Blender's own switch first, then that of the extension; each with the button that mends it."""
     jobs = part("jobs")
     prefs.runtime_folder = str(tmp_path / "runtime")
-    bpy.context.scene.sapiens2.model = "0.4b"
+    bpy.context.scene.sapiens2.network.model = "0.4b"
     for switch, remedy, sentence in (
         (online, "network", "set to work offline"),
         (prefs, "preferences", "Downloads are switched off"),
@@ -130,7 +130,7 @@ def test_nothing_is_downloaded_without_leave(prefs, part, shelf, online, monkeyp
     assert not (tmp_path / "runtime").exists()
     with pytest.raises(RuntimeError, match="no Python environment"):
         bpy.ops.sapiens2.model_download()
-    bpy.context.scene.sapiens2.model = "preview"
+    bpy.context.scene.sapiens2.network.model = "preview"
     assert not bpy.ops.sapiens2.model_download.poll()
 
 
@@ -167,7 +167,7 @@ def test_the_device_of_the_preferences_counts_unless_the_file_says_otherwise(pre
     assert options(bpy.context).device == "auto"
     prefs.device = "cpu"
     assert options(bpy.context).device == "cpu"
-    settings.device = "cuda"
+    settings.network.device = "cuda"
     assert options(bpy.context).device == "cuda"
 
 
@@ -301,7 +301,7 @@ def test_a_download_tells_how_far_it_is_and_goes_on_after_cancel(prefs, worker, 
 def test_a_hub_that_is_not_there_is_one_sentence(prefs, worker, part, home, online, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     prefs.models_folder = str(tmp_path / "models")
-    bpy.context.scene.sapiens2.model = "0.4b"
+    bpy.context.scene.sapiens2.network.model = "0.4b"
     with pytest.raises(RuntimeError, match="The Hugging Face Hub cannot be reached"):
         bpy.ops.sapiens2.model_download(accept=True)
     assert part("weights.licence").is_accepted() and worker.status.error.hint
@@ -310,7 +310,7 @@ def test_a_hub_that_is_not_there_is_one_sentence(prefs, worker, part, home, onli
 def test_only_the_chosen_tasks_are_downloaded(prefs, worker, worker_python, part, home, online, monkeypatch, tmp_path):
     prefs.models_folder, prefs.python_path = str(tmp_path / "models"), str(worker_python)
     part("jobs").refresh()
-    bpy.context.scene.sapiens2.model = "0.4b"
+    bpy.context.scene.sapiens2.network.model = "0.4b"
     asked = []
 
     def submit(_operator, job):

@@ -136,7 +136,7 @@ def test_a_run_killed_at(how, point, written, die, worker, part, out):
     made, avatars = out / "made.safetensors", out / "avatars.safetensors"
     build = asked.BuildRequest(predictions=made, name="Anna", output=avatars, settings=quick(part))
     photo = Path(part("jobs").__file__).parent / "data" / "sample_photo.jpg"
-    look = asked.PredictRequest(photo=photo, output=made, network=asked.NetworkOptions(flip_test=False))
+    look = asked.PredictRequest(photo=photo, output=made, network=asked.NetworkSettings(flip_test=False))
     run = asked.RunRequest(predict=look, build=replace(build, photo=photo))
     die(run, point)
     assert visible(out) == ({made.name} if written else set())

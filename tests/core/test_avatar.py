@@ -132,7 +132,7 @@ def test_two_ways_to_scale_are_one_too_many():
 
 @pytest.mark.parametrize("metres", [0.0, -1.0, float("nan"), 1e6])
 def test_nonsense_is_no_distance(ball, metres):
-    with pytest.raises(SapiensError, match="no distance"):
+    with pytest.raises(SapiensError, match=r"Distance must be a number from 0\.1 to 1000 m"):
         person_of(ball, distance=metres)
 
 

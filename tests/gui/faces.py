@@ -74,10 +74,10 @@ def every_panel():
     preferences().python_path = ""
     yield from unfold(0, "Model", "Maps")
     yield from project()
-    settings().model = "0.8b"
+    settings().network.model = "0.8b"
     yield from rest()
     picture("model_and_no_maps", crop_panel=True)
-    settings().model = "preview"
+    settings().network.model = "preview"
     store_predictions()
     before = datablocks()
     bpy.ops.sapiens2.run()
@@ -86,11 +86,11 @@ def every_panel():
     yield from rest()
     yield 2.0
     picture("maps", crop_panel=True)
-    settings().rest = "A"
+    settings().rig.rest = "A"
     bpy.ops.sapiens2.build_rig()
-    settings().armature = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE")
-    settings().active_bone = next(n for n, bone in enumerate(settings().bones) if bone.role == "leftUpperArm")
-    settings().clip = "//walk.mp4"
+    settings().retarget.armature = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE")
+    settings().retarget.active_bone = next(n for n, bone in enumerate(settings().retarget.bones) if bone.role == "leftUpperArm")
+    settings().motion.clip = "//walk.mp4"
     shown = ("Scan",), ("Texture", "Rig", "Export"), ("Retarget", "Bone Table"), ("Retarget", "Motion"), ("Batch",)
     for number, labels in enumerate(shown, 1):
         yield from unfold(number, *labels)

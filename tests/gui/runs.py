@@ -167,17 +167,17 @@ def undo():
         steps[name] = {"before": before, "made": made, "undone": undone, "redone": contents()}
 
     yield from operate("run")
-    settings().colour = "photo"
+    settings().texture.colour = "photo"
     bpy.ops.ed.undo_push(message="colour")
     yield from operate("build_texture")
-    settings().rest = "A"
+    settings().rig.rest = "A"
     bpy.ops.ed.undo_push(message="rest pose")
     yield from operate("build_rig")
     yield from operate("photo_pose")
-    settings().armature = next(obj for obj in bpy.data.objects if obj.get("sapiens2_role") == "rig")
+    settings().retarget.armature = next(obj for obj in bpy.data.objects if obj.get("sapiens2_role") == "rig")
     bpy.ops.ed.undo_push(message="armature")
     yield from operate("retarget")
-    settings().resolution, settings().faces = "FACES", 2000
+    settings().scan.resolution, settings().scan.faces = "FACES", 2000
     bpy.ops.ed.undo_push(message="face count")
     yield from operate("build_scan")
     yield from operate("clear")
@@ -196,8 +196,8 @@ def save_reload_rebuild():
     bpy.ops.wm.open_mainfile(filepath=str(OUT / "saved.blend"))
     yield 2.0
     reloaded = datablocks()
-    settings().resolution = "FACES"
-    settings().faces = 2000
+    settings().scan.resolution = "FACES"
+    settings().scan.faces = 2000
     bpy.ops.sapiens2.build_scan("INVOKE_DEFAULT")
     yield from until(at_rest, NET)
     faces.append(len(scan().data.polygons))

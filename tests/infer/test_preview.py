@@ -86,7 +86,7 @@ def test_the_scan_stays_at_its_distance_where_the_normals_lead():
 
     predictions = predict(ROOT / "data" / "sample_photo.jpg", device="cpu")
     seen_at = np.median(predictions.pointmap[..., 2][predictions.seg > 0])
-    scan = make_scan(predictions, settings=AvatarSettings(scan=ScanSettings(refine=1.0)))
+    scan = make_scan(predictions, settings=AvatarSettings(scan=ScanSettings(detail=1.0)))
     assert np.median(scan.mesh.vertices[:, 2]) == pytest.approx(seen_at, rel=0.02)
 
 

@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.infer.settings import MODELS
 from sapiens2_avatar.weights import catalogue, licence, store
 from sapiens2_avatar.weights.catalogue import CHECKPOINTS, find_checkpoint, fingerprint, identify, list_models
 from sapiens2_avatar.weights.header import read_header
@@ -71,7 +72,7 @@ def test_the_models_to_choose_from_are_those_that_see_something():
     seeing = {
         model for (model, task), checkpoint in catalogue.CHECKPOINTS.items() if task != "pretrain" and checkpoint.repository
     }
-    assert set(catalogue.CHOICES) == {catalogue.PREVIEW} | seeing
+    assert {choice.value for choice in MODELS} == {catalogue.PREVIEW} | seeing
     assert set(catalogue.POSE_TASKS) < set(catalogue.TASKS)
 
 

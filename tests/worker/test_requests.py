@@ -17,9 +17,9 @@ from sapiens2_avatar.worker import requests
 from sapiens2_avatar.worker.jobs import JOBS
 from sapiens2_avatar.worker.protocol import decode, encode
 
-NETWORK = requests.NetworkOptions(model="1b", tasks=("pose", "seg"), device="cuda:1", precision="float16", flip_test=False)
+NETWORK = requests.NetworkSettings(model="1b", tasks=("pose", "seg"), device="cuda:1", precision="float16", flip_test=False)
 AVATAR = AvatarSettings(
-    scan=ScanSettings(refine=0.25, resolution=2000),
+    scan=ScanSettings(detail=0.25, resolution=2000),
     pose=PoseSettings(doubt=(0.4, 0.7)),
     rig=RigSettings(rest="A"),
     stature=1.8,
@@ -87,9 +87,9 @@ def test_what_is_not_understood_is_one_sentence(changes, sentence):
         (requests.PoseRequest, {"person": 1}, "PoseRequest needs a value for output, predictions."),
         (requests.PoseRequest, [1], r"PoseRequest must be an object, not \[1\]."),
         (requests.KeypointsRequest, {"file": "f", "output": "o", "size": [1]}, r"KeypointsRequest.size cannot be \[1\]."),
-        (requests.FindRequest, {"photo": "a", "network": {"modell": "1b"}}, "NetworkOptions has no field modell."),
-        (AvatarSettings, {"scan": {"refine": "much"}}, "ScanSettings.refine cannot be 'much'."),
-        (AvatarSettings, {"scan": {"refine": 7}}, "Refine must lie between 0 and 1, not 7."),
+        (requests.FindRequest, {"photo": "a", "network": {"modell": "1b"}}, "NetworkSettings has no field modell."),
+        (AvatarSettings, {"scan": {"detail": "much"}}, "ScanSettings.detail cannot be 'much'."),
+        (AvatarSettings, {"scan": {"detail": 7}}, "Detail must be a number from 0 to 1, not 7."),
     ],
 )
 def test_missing_and_nested_values_are_named(kind, values, sentence):

@@ -105,7 +105,7 @@ def test_another_scale_or_lens_is_another_pose(studio):
     predictions = Predictions.load(studio("body_sit.degraded"))
     memo = Memo()
     quick = replace(AvatarSettings(), scan=ScanSettings(resolution="half"), texture=textures.TextureSettings(colour="photo"))
-    for change in ({}, {"stature": 1.5}, {"stature": 1.9}, {"distance": 2.0}, {"typed_35mm": 60.0}, {}):
+    for change in ({}, {"stature": 1.5}, {"stature": 1.9}, {"distance": 2.0}, {"focal": 60.0}, {}):
         settings = replace(quick, **change)
         one, two = (make_avatars(predictions, settings=settings, memo=k)[0] for k in (memo, None))
         assert np.array_equal(one.rig.heads, two.rig.heads) and np.array_equal(one.mesh.vertices, two.mesh.vertices), change
@@ -126,8 +126,8 @@ def test_a_slider_repeats_only_what_depends_on_it(scan_subjects, monkeypatch):
     original = textures.delight
     monkeypatch.setattr(textures, "delight", lambda *arguments: calls.append(1) or original(*arguments))
     memo, base = Memo(), AvatarSettings(with_rig=False)
-    for refine in (0.2, 0.9):
-        settings = replace(base, scan=ScanSettings(refine=refine))
+    for detail in (0.2, 0.9):
+        settings = replace(base, scan=ScanSettings(detail=detail))
         with_it, without = (make_avatars(predictions, settings=settings, memo=k)[0] for k in (memo, None))
         assert np.array_equal(with_it.textures.base_colour_srgb, without.textures.base_colour_srgb)
         assert np.array_equal(with_it.mesh.vertices, without.mesh.vertices)

@@ -97,8 +97,8 @@ def test_the_mirrored_take_stands_mirrored(take) -> None:
 def test_only_what_stands_and_travels_is_held(take) -> None:
     rest = make_rig("mixamo", "A")
     bone_map = recognise(rest)
-    still = retarget_motion(take.motion(), rest, bone_map, RetargetSettings(location="none"))
-    free = retarget_motion(take.motion(), rest, bone_map, RetargetSettings(location="none", lock_feet=False))
+    still = retarget_motion(take.motion(), rest, bone_map, RetargetSettings(hips="none"))
+    free = retarget_motion(take.motion(), rest, bone_map, RetargetSettings(hips="none", lock_feet=False))
     assert still.location is None and np.abs(still.rotations - free.rotations).max() == 0
     sliding = make_take(as_poses(walker(40)), FPS, MotionSettings(lock_feet=False))
     assert sliding.contacts.any() and sliding.motion().contacts is None

@@ -107,7 +107,7 @@ def standing_motion(jaw: float, gaze: tuple[float, float], gain: float = 1.0, fa
     joints = 1.72 * template_joints()[None] + [0, 0, 0.95]
     looks = (np.array([jaw]), np.tile(np.array(gaze, float), (1, 2, 1))) if face else None
     rest, bone_map = rig_with_a_face()
-    return retarget_motion(motion_from_joints(joints, face=looks), rest, bone_map, RetargetSettings(face=gain))
+    return retarget_motion(motion_from_joints(joints, face=looks), rest, bone_map, RetargetSettings(face_gain=gain))
 
 
 def test_jaw_and_eye_bones_turn_by_what_was_measured_and_by_the_gain():
@@ -128,8 +128,8 @@ def test_jaw_and_eye_bones_turn_by_what_was_measured_and_by_the_gain():
 def test_gain_zero_and_an_unseen_face_leave_the_bones_alone():
     assert not {"jaw", "eye.L", "eye.R"} & set(standing_motion(10.0, (5.0, 0.0), 0.0).bones)
     assert not {"jaw", "eye.L", "eye.R"} & set(standing_motion(10.0, (5.0, 0.0), face=False).bones)
-    with pytest.raises(SapiensError, match="gain of the face"):
-        RetargetSettings(face=-1.0)
+    with pytest.raises(SapiensError, match="Face must be a number from 0 to 5, not -1"):
+        RetargetSettings(face_gain=-1.0)
 
 
 def talking(frames: int = 60) -> list[Pose]:

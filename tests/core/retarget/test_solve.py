@@ -127,10 +127,10 @@ def test_hips_follow_leg_length_and_feet_reach_the_same_height() -> None:
     assert np.allclose(np.diff(hips[:, 0]), 0.25, atol=0.005)
     ankle = small.index("mixamorig:LeftFoot")
     assert np.abs(heads[:, ankle, 2] - small.heads[ankle, 2]).max() < 0.012 * STATURE
-    still = retarget_motion(motion_from_joints(positions), small, bone_map, RetargetSettings(location="height"))
+    still = retarget_motion(motion_from_joints(positions), small, bone_map, RetargetSettings(hips="height"))
     _, heads = forward_kinematics(small, still)
     assert np.ptp(heads[:, small.index("mixamorig:Hips"), 0]) < 1e-6
-    assert retarget_motion(motion_from_joints(positions), small, bone_map, RetargetSettings(location="none")).location is None
+    assert retarget_motion(motion_from_joints(positions), small, bone_map, RetargetSettings(hips="none")).location is None
 
 
 def _scaled(matrices: np.ndarray, factor: float) -> np.ndarray:
@@ -222,6 +222,6 @@ def _quaternion(turned: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def test_settings_refuse_what_does_not_exist() -> None:
-    for bad in ({"location": "fly"}, {"origin": "moon"}, {"forearm_twist": 2.0}):
+    for bad in ({"hips": "fly"}, {"origin": "moon"}, {"forearm_twist": 2.0}):
         with pytest.raises(SapiensError):
             RetargetSettings(**bad)

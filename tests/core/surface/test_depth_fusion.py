@@ -85,7 +85,7 @@ def test_fusion_halves_the_error_of_depth_and_quarters_that_of_slopes(scan_subje
     errors, angles = [], []
     want = camera_from_normal_head(clean.normal.astype(np.float32))
     for strength in (0.0, 0.5):
-        depth = make_mesh(noisy, camera, settings=ScanSettings(refine=strength)).depth
+        depth = make_mesh(noisy, camera, settings=ScanSettings(detail=strength)).depth
         errors.append(np.sqrt(np.mean((depth - truth)[inner] ** 2)))
         normal = depth_edges.tangent_normals(depth, camera.rays())
         angles.append(np.degrees(np.arccos(np.clip((normal * want).sum(-1)[inner], -1, 1))).mean())
@@ -127,6 +127,6 @@ def test_slider_goes_from_pointmap_to_normals(scan_subjects):
     noisy.pointmap[...] *= np.where(z > 0, (z + bump) / np.maximum(z, 1e-3), 1)[..., None]
     off = []
     for strength in (0.0, 0.2, 0.5, 1.0):
-        depth = make_mesh(noisy, camera, settings=ScanSettings(refine=strength)).depth
+        depth = make_mesh(noisy, camera, settings=ScanSettings(detail=strength)).depth
         off.append(float(np.median((depth - clean.pointmap[..., 2])[76:84, 76:84])))
     assert off[0] > 0.027 and off == sorted(off, reverse=True) and off[3] < 0.012, off

@@ -160,8 +160,8 @@ def test_decimation_keeps_the_outline_and_the_parts(scan_subjects):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"refine": 1.5},
-        {"refine": float("nan")},
+        {"detail": 1.5},
+        {"detail": float("nan")},
         {"resolution": "fine"},
         {"resolution": 2},
         {"resolution": True},

@@ -53,7 +53,7 @@ def subjects(draw):
         alpha=alpha if draw(st.booleans()) else None,
     )
     wanted = ScanSettings(
-        refine=draw(st.sampled_from([0.0, 0.5, 1.0])),
+        detail=draw(st.sampled_from([0.0, 0.5, 1.0])),
         resolution=draw(st.sampled_from(["full", "half", "photo", 4, 500])),
         min_component=draw(st.sampled_from([0, 200, 10**9])),
         smooth_outline=draw(st.booleans()),

@@ -85,9 +85,9 @@ def test_the_best_source_there_is():
         colour_source(no_albedo, "albedo")
     with pytest.raises(SapiensError, match="no normal"):
         colour_source(photo, "delighted")
-    with pytest.raises(SapiensError, match="Unknown base colour"):
+    with pytest.raises(SapiensError, match="Base Color must be auto, albedo, delighted or photo"):
         TextureSettings(colour="best")
-    with pytest.raises(SapiensError, match="gutter"):
+    with pytest.raises(SapiensError, match="Gutter"):
         TextureSettings(gutter=-1)
 
 

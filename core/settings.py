@@ -1,0 +1,69 @@
+"""What to make of predictions and how: the settings of all stages in one. See `core.common.settings`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .common.errors import SapiensError
+from .common.settings import check_settings, setting
+from .pose.settings import PoseSettings
+from .rig.settings import RigSettings
+from .surface.settings import ScanSettings
+from .texture.settings import TextureSettings
+
+
+@dataclass(frozen=True)
+class AvatarSettings:
+    """What to make and how. Each stage documents its own settings.
+
+    focal       millimetres for 35 mm film, from somebody who knows the lens: it wins over what the network and the EXIF say
+    focal_35mm  the same as the photo's EXIF states it; no setting, but what the builder found in the photo
+    stature, distance  one of them at most; both None = as large as the network sees the person
+    keep_camera_frame  leave the camera level at the world's origin instead of standing the person on the ground
+    """
+
+    scan: ScanSettings = field(default_factory=ScanSettings)
+    texture: TextureSettings = field(default_factory=TextureSettings)
+    pose: PoseSettings = field(default_factory=PoseSettings)
+    rig: RigSettings = field(default_factory=RigSettings)
+    with_rig: bool = setting(True, "Rig", "Make a skeleton and skin weights", option="no-rig")
+    focal_35mm: float | None = None
+    focal: float | None = setting(
+        None,
+        "Focal Length",
+        "Focal length for 35 mm film where you know it; unless it is said, it is estimated",
+        kind=float,
+        low=1,
+        high=10_000,
+        slider=200,
+        unit="mm",
+    )
+    stature: float | None = setting(
+        None,
+        "Height of Person",
+        "Scale the person to this height",
+        kind=float,
+        low=0.3,
+        high=3,
+        slider=2.2,
+        unit="m",
+        typical=1.7,
+    )
+    distance: float | None = setting(
+        None,
+        "Distance",
+        "Measured distance from the camera to the person, who is scaled to it",
+        kind=float,
+        low=0.1,
+        high=1000,
+        unit="m",
+        typical=2.5,
+    )
+    keep_camera_frame: bool = setting(
+        False, "Camera at Origin", "Leave the scan where the camera saw it instead of standing it on the ground"
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.stature is not None and self.distance is not None:
+            raise SapiensError("The person cannot be scaled to a height and to a distance.", "Leave one of the two out.")

@@ -1,0 +1,62 @@
+"""The properties of the sidebar agree with the settings that they show."""
+
+import math
+
+import bpy
+import pytest
+
+GROUPS = {
+    "network": ("infer.settings", "NetworkSettings"),
+    "scan": ("core.surface.settings", "ScanSettings"),
+    "texture": ("core.texture.settings", "TextureSettings"),
+    "rig": ("core.rig.settings", "RigSettings"),
+    "retarget": ("core.retarget.settings", "RetargetSettings"),
+    "motion": ("core.motion.settings", "MotionSettings"),
+}
+GROUPS_TOO = {"scan": ("core.settings", "AvatarSettings"), "rig": ("core.settings", "AvatarSettings"), "motion": ("core.capture.settings", "ClipSettings")}  # fmt: skip
+
+LARGEST = {int: 2**31 - 1, float: 3.4e38}
+"""Where the numbers of Blender's properties end when nothing else ends them."""
+
+
+@pytest.mark.parametrize(("group", "where"), [*GROUPS.items(), *GROUPS_TOO.items()])
+def test_every_property_says_what_its_setting_says(part, group, where):
+    module, name = where
+    settings, shown = getattr(part(module), name), getattr(bpy.context.scene.sapiens2, group)
+    known = part("core.common.settings").shown_settings(settings)
+    here = [name for name in known if hasattr(shown, name)]
+    assert here
+    for name in here:
+        prop, setting = shown.bl_rna.properties[name], known[name]
+        assert (prop.name, prop.description) == (setting.label, setting.description)
+        if setting.choices:
+            items = [item.identifier.lower() for item in prop.enum_items]
+            assert {str(value).lower() for value in setting.values} <= set(items)
+        elif setting.kind in (int, float):
+            for value in (prop.hard_min + 1e-6 * abs(prop.hard_min), prop.hard_max):
+                shows = value - setting.first
+                assert shows == 0 or shows > 1e9 or setting.accepts(setting.kind(float(f"{shows:.6g}"))), (name, value)
+            high = min(setting.high, LARGEST[setting.kind])
+            assert prop.hard_max >= high or math.isclose(prop.hard_max, high, rel_tol=1e-6)
+    said = part("setting_properties").said(settings, shown)
+    assert all(known[name].accepts(value) for name, value in said.items())
+
+
+def test_every_setting_that_people_choose_is_in_the_sidebar(part):
+    sidebar = bpy.context.scene.sapiens2
+    for group, (module, name) in [*GROUPS.items(), *GROUPS_TOO.items()]:
+        groups = [getattr(sidebar, group), *(getattr(sidebar, other) for other, (_, cls) in GROUPS_TOO.items() if cls == name)]
+        known = part("core.common.settings").shown_settings(getattr(part(module), name))
+        missing = [
+            key for key, setting in known.items() if setting.kind is not tuple and not any(hasattr(g, key) for g in groups)
+        ]
+        assert not missing
+
+
+def test_a_file_with_the_former_flat_settings_opens(part, tmp_path):
+    scene = bpy.context.scene
+    if bpy.app.version < (5, 0, 0):  # later versions keep such values where scripts cannot write them
+        scene["sapiens2"] = {"motion_fps": 12.0, "resolution": 1, "refine": 0.25, "batch_folder": "//in", "flip": False}
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "old.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "old.blend"))
+    assert part("properties").avatar_settings(bpy.context.scene.sapiens2) == part("core.settings").AvatarSettings()
