@@ -48,6 +48,7 @@ def store_predictions():
 
 def contents():
     """The names of all data, and what tells one texture, mesh or pose from the next one of the same name."""
+    bpy.context.view_layer.update()  # else poses are those of the last drawing
     images = {image.name: image.packed_file.size if image.packed_file else 0 for image in bpy.data.images}
     meshes = {mesh.name: [len(mesh.vertices), len(mesh.materials)] for mesh in bpy.data.meshes}
     posed = [obj for obj in bpy.data.objects if obj.pose is not None]

@@ -139,7 +139,7 @@ def test_a_slider_repeats_only_what_depends_on_it(scan_subjects, monkeypatch):
         (predictions, {"texture": textures.TextureSettings(gutter=9)}, 6),  # other settings of the texture
         (predictions, {"texture": textures.TextureSettings(gutter=9)}, 6),
         (brighter, {}, 6),  # the first ones are still there
-        (predictions, {"typed_35mm": 60.0}, 7),  # another lens
+        (predictions, {"focal": 60.0}, 7),  # another lens
     ):
         make_avatars(changed, settings=replace(base, **options), memo=memo)
         assert len(calls) == count, options
