@@ -26,9 +26,10 @@ from ..worker.requests import (
 from .console import Console
 
 if TYPE_CHECKING:
-    from ..core.avatar import AvatarSettings
     from ..core.common.arrays import Avatar, Pose
-    from ..core.motion.take import MotionSettings, Take
+    from ..core.motion.settings import MotionSettings
+    from ..core.motion.take import Take
+    from ..core.settings import AvatarSettings
 
 WITHOUT_BLENDER = ("predict", "models", "doctor", "batch")
 """Commands that the worker's Python runs whole: they write no Blender file, or (batch) start this Blender again to do so."""

@@ -17,6 +17,7 @@ from bpy_extras.io_utils import ImportHelper
 from .. import folders, jobs
 from ..core.capture.settings import ClipSettings
 from ..core.common.errors import SapiensError
+from ..core.motion.settings import MotionSettings
 from ..properties import avatar_rigs
 from ..setting_properties import said
 from ..weights.catalogue import POSE_TASKS
@@ -106,7 +107,6 @@ class MotionOperator(JobOperator):
 
     def make_job(self, context: Context, scratch: Path) -> WorkerJob:
         from .. import bone_table_rows
-        from ..core.motion.take import MotionSettings
 
         settings, path = context.scene.sapiens2, self._clip(context)
         bone_table_rows.armature_rest(target(context))  # what cannot be posed is said before the work, not after it

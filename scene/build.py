@@ -19,7 +19,7 @@ from .mesh import write_mesh
 from .photo_pose import photo_pose_actions
 
 if TYPE_CHECKING:
-    from ..core.avatar import AvatarSettings
+    from ..core.settings import AvatarSettings
 
 ROLE = "sapiens2_role"
 SOURCE = "sapiens2_predictions"

@@ -18,7 +18,8 @@ from ..core.common.spaces import transform_points
 from ..core.retarget.armature import RestRig
 from ..core.retarget.body_motion import BodyMotion, motion_from_joints
 from ..core.retarget.bone_map import BoneMap
-from ..core.retarget.solve import RetargetSettings, RigMotion, retarget_motion
+from ..core.retarget.settings import RetargetSettings
+from ..core.retarget.solve import RigMotion, retarget_motion
 from .bone_table import resolve
 from .keys import Channels, write_pose
 from .rig_state import check_controllable, find_armature, find_followed, is_held, read_rest, set_switches

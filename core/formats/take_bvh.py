@@ -13,7 +13,8 @@ from ..motion.take import Take
 from ..pose.anatomy import template_joints
 from ..retarget.armature import RestRig
 from ..retarget.bone_map import FINGER_JOINTS, FINGERS, PHALANGES, BoneMap
-from ..retarget.solve import RetargetSettings, retarget_motion
+from ..retarget.settings import RetargetSettings
+from ..retarget.solve import retarget_motion
 from .bvh import BvhClip, write_bvh
 
 
