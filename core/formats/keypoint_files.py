@@ -21,6 +21,10 @@ from ..common.arrays import Pose
 from ..common.errors import SapiensError
 from ..common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index, joint_keypoints, keypoint_index
 from ..common.predictions import Predictions
+from ..common.rotations import fit_rigid
+from ..pose.anatomy import fit_head, template_joints
+from ..pose.anthropometry import estimate_stature
+from ..pose.lift import derive_joints
 
 MAX_BYTES = 512 * 2**20
 SUFFIXES = {".json", ".npz"}
@@ -117,11 +121,6 @@ def pose_from_points(points: np.ndarray, source: str = "The points") -> Pose:
 
     SapiensError where they do not show hips, shoulders and neck.
     """
-    from ..common.rotations import fit_rigid
-    from ..pose.anatomy import fit_head, template_joints
-    from ..pose.anthropometry import estimate_stature
-    from ..pose.lift import derive_joints
-
     index = joint_keypoints()
     known = np.full((len(JOINT_NAMES), 3), np.nan)
     eyes = np.array([name.endswith("_eye") for name in JOINT_NAMES])  # the keypoints lie on the skin, the joints in the eyeballs

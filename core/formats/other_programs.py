@@ -10,6 +10,7 @@ from ..capture.video import IMAGES
 from ..common.arrays import Pose
 from ..common.errors import SapiensError
 from ..common.predictions import Predictions
+from ..pose.lift import lift_pose
 from ..retarget.body_motion import BodyMotion, motion_from_rig
 from ..retarget.recognise import recognise
 from .bvh import read_bvh
@@ -72,8 +73,6 @@ def foreign_pose(path: str | Path, person: int = 0, size: tuple[int, int] | None
 
     SapiensError if nobody, or not that many people, are in it.
     """
-    from ..pose.lift import lift_pose
-
     frames, notes = read_foreign(path, size)
     counts = [len(f) if isinstance(f, list) else 0 if f.keypoints is None else len(f.keypoints) for f in frames]
     first = next((n for n, count in enumerate(counts) if count), None)

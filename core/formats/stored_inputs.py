@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..capture.photo import read_photo
 from ..common.errors import SapiensError
 from ..common.predictions import Predictions
 from .import_groups import DEMO, OURS, Group, group_files
+from .meta_demo import predictions_from_demo
 
 
 def is_demo(path: Path) -> bool:
@@ -38,8 +40,6 @@ def load_stored(path: Path) -> Predictions:
     """Predictions of a file of ours or of a demo output. Raises SapiensError."""
     if not is_demo(path):
         return Predictions.load(path)
-    from .meta_demo import predictions_from_demo
-
     group = demo_group(path)
     assert group.photo is not None  # of every group of demo outputs
     return predictions_from_demo(group.photo, group.files)
@@ -50,6 +50,4 @@ def focal_of(path: Path) -> float | None:
     photo = demo_group(path).photo if is_demo(path) else None if is_stored(path) else path
     if photo is None:
         return None
-    from ..capture.photo import read_photo
-
     return read_photo(photo).focal_35mm

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..common.landmarks import part_labels, part_names
+from .pixel_mesh import components
 
 REACH = 6
 """Pixels (of a 1024 x 768 map) by which the border of the segmentation may be off."""
@@ -69,8 +70,6 @@ def person_domain(
 
 def without_islands(labels: np.ndarray, smallest: int) -> np.ndarray:
     """Labels (H, W) uint8 in which patches of fewer than `smallest` pixels took the label of what is nearest; background counts as a label."""
-    from .pixel_mesh import components
-
     everywhere = np.ones(labels.shape, bool)
     patch, size = components(everywhere, labels[:, 1:] == labels[:, :-1], labels[1:] == labels[:-1])
     keep = size[patch] >= smallest

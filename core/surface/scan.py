@@ -22,6 +22,7 @@ from ..common.landmarks import part_labels
 from ..common.predictions import Predictions
 from ..common.spaces import TO_CAMERA, uv_from_pixel
 from . import depth_edges, depth_fusion, pixel_mesh
+from .decimate import decimate
 from .depth_noise import measure as measure_noise
 from .depth_snap import Cues, snap
 from .normal_map import usable_normals
@@ -99,8 +100,6 @@ def make_mesh(
     maps, notes = _surface_maps(predictions, camera, mask, grid, settings)
     mesh, pixel, quads = _mesh(maps, grid, camera, settings)
     if isinstance(settings.resolution, int) and len(mesh.faces) > settings.resolution:
-        from .decimate import decimate
-
         mesh, pixel = decimate(mesh, camera, settings.resolution)
         quads = None
     if settings.quads and quads is not None:

@@ -14,7 +14,10 @@ import numpy as np
 
 from ..common.arrays import MeshData
 from ..common.landmarks import part_labels
+from ..common.spaces import pixel_from_uv
 from ..surface.body_parts import face_labels
+from .inpaint import nearest_index
+from .rasterise import rasterise
 
 FINE_PARTS = (
     "Face_Neck",
@@ -85,10 +88,6 @@ def atlas_sampler(mesh: MeshData, uvs: np.ndarray, size: int) -> Callable[[np.nd
     that type. Texels between the charts repeat the nearest texel of a chart. Without any face on a texel the result is 0.
     """
     import cv2
-
-    from ..common.spaces import pixel_from_uv
-    from .inpaint import nearest_index
-    from .rasterise import rasterise
 
     corners = pixel_from_uv(uvs.astype(np.float64), size, size).astype(np.float32)
     triangle, weights = rasterise(corners, size, size)
