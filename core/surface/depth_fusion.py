@@ -1,9 +1,9 @@
-"""Depth from the pointmap and slope from the normal map, fused by least squares in log depth.
+"""Depth-normal fusion: depth from the pointmap and slope from the normal map, by least squares in log depth.
 
 For neighbours a, b on one plane with normal n, z_b / z_a = (n . r_a) / (n . r_b) exactly, r being the rays at depth 1. In
 log depth that is one linear equation per pair (Nehab et al. 2005, "Efficiently Combining Positions and Normals for Precise 3D
-Geometry", in logarithms, so that perspective needs no linearisation). With a weak pull to the pointmap the system is symmetric positive
-definite with five points per row.
+Geometry", in logarithms, so that perspective needs no linearisation). With a weak pull to the pointmap the system is symmetric
+positive definite with five points per row.
 """
 
 from __future__ import annotations
@@ -18,25 +18,26 @@ from .depth_noise import REACH, Noise
 from .multigrid import solve
 
 LENGTH = 0.6
-"""Metres over which the normal map outweighs the pointmap at refine 0.5, at most: the error of the depth (1 to 2 cm, in waves) over what is
-left of that of the normals (4 to 6 degrees) once it is averaged over a hand."""
+"""Metres over which the normal map outweighs the pointmap at refine 0.5, at most: the error of the depth (1 to 2 cm, in waves)
+over the error of the normals (4 to 6 degrees) once it is averaged over a hand."""
 
 SLOPE = 1 / 120
 """That remaining error of the normals, a tangent: how much relief the depth must lack for the normals to lead over a length."""
 
 BEST = 0.009
-"""Tangent by which the best of normals (half a degree, rounded or interpolated) differ from the truth: so much is no error of the depth."""
+"""Tangent of the error of even the best normals (half a degree, rounded or interpolated).
+A slope that differs from the depth by no more is no error of the depth."""
 
 PIXEL = 0.002
-"""Metres of a pixel's footprint above which what the normals add up to drifts: the shape between pixels escapes them, and fewer of them average out. Errors
-that are independent from pixel to pixel shorten the length in proportion to the footprint."""
+"""Metres of a pixel's footprint above which the integral of the normals drifts: they miss the shape between pixels, and fewer of
+them average out. Errors that are independent from pixel to pixel shorten the length in proportion to the footprint."""
 
 HAIR = 0.3
 """Weight of the normals on hair, whose strands are finer than pixels."""
 
 STEP = (2.0, 1.0)
-"""Step between neighbours at which half of a pair's weight is gone: in standard errors of the grain of the depth, and in footprints of a pixel;
-the larger counts."""
+"""Step between neighbours at which half of a pair's weight is gone: in standard errors of the grain of the depth, and in
+footprints of a pixel; the larger counts."""
 
 WIDE, WIDE_STEP = 3, (5.0, 2.0)
 """The same for the pixels WIDE apart around the pair: blended depth climbs small steps slowly."""
@@ -52,9 +53,11 @@ def data_weight(z: np.ndarray, camera: Camera, refine: float, noise: Noise | Non
     """The weight lambda of the pointmap against the normals, (H, W) float32: (error of a slope / error of log z)^2.
 
     A normal that is off by an angle s moves the next pixel by s z / f, so lambda = (z / (f L))^2 with L = error of z / s, a length.
-    z (H, W) float32 metres; refine 0..1 (exclusive 0) scales L by refine / (1 - refine), at most 20: beyond, no
-    distance within a person is left to the pointmap, and the solver could not hold the surface in its place. noise: what the depth is off,
-    None = as much as that of a network.
+
+    z       (H, W) float32 metres
+    refine  0..1 (exclusive 0), scales L by refine / (1 - refine), at most 20: beyond that the pointmap decides no distance
+            within a person, and the solver could not hold the surface in its place
+    noise   the error of the depth; None = that of a network
     """
     footprint = z * np.float32(1 / camera.fx)
     length = LENGTH
@@ -69,8 +72,8 @@ def data_weight(z: np.ndarray, camera: Camera, refine: float, noise: Noise | Non
 def step_weight(gap: np.ndarray, z: np.ndarray, camera: Camera, grain: float, half: tuple[float, float] = STEP) -> np.ndarray:
     """How far to believe that a pair is one smooth surface, 0..1 (H, W): a robust weight for steps too small to be cut.
 
-    gap (H, W) metres of the pair off each other's tangent planes, z (H, W) metres; grain of `noise.Noise`, metres; half: where the weight is one
-    half, as STEP.
+    gap (H, W) metres of the pair off each other's tangent planes, z (H, W) metres; grain of `depth_noise.Noise`, metres; half: where
+    the weight is one half, as STEP.
     """
     errors, footprints = half
     least = np.float32(max(errors * grain, 1e-6))  # a micrometre: depth without any grain, next to the camera
@@ -78,10 +81,11 @@ def step_weight(gap: np.ndarray, z: np.ndarray, camera: Camera, grain: float, ha
 
 
 def wide_gap(inverse: np.ndarray, slants: tuple[np.ndarray, np.ndarray], linked: np.ndarray, axis: int) -> np.ndarray:
-    """How far the pixels on both sides of each pair lie off each other's tangent planes, metres: `edges.pair_gap` over WIDE = 3 pixels.
+    """How far the pixels on both sides of each pair lie off each other's tangent planes, metres:
+    `depth_edges.pair_gap` over WIDE = 3 pixels.
 
-    inverse, slants, axis as in `edges.pair_gap`; linked (H, W-1) or (H-1, W) bool: pairs that are not cut. The shape is that of `linked`; 0 where
-    one of the three pairs is cut or missing, as there is nothing to be told.
+    inverse, slants, axis as in `depth_edges.pair_gap`; linked (H, W-1) or (H-1, W) bool: pairs that are not cut. The shape is that of
+    `linked`; 0 where one of the three pairs is cut or missing, as there is nothing to be told.
     """
     out = np.zeros(linked.shape, np.float32)
     if inverse.shape[axis] <= WIDE:
@@ -144,8 +148,8 @@ def fuse(
 def _drift(correction: np.ndarray, prior: np.ndarray, weight: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """How far each connected piece of the surface has moved as a whole, (H, W) float32: the exact solution has 0 there.
 
-    What the pairs of a piece pull cancels in their sum, so the sum of prior times correction is 0. Under a weak prior that is what an
-    iteration finds last, and its residual hardly tells.
+    What the pairs of a piece pull cancels in their sum, so the sum of prior times correction is 0. Under a weak prior that is
+    what an iteration finds last, and its residual hardly tells.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

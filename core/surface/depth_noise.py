@@ -1,8 +1,9 @@
-"""How far the depth is off, measured on the maps themselves: depth against the slopes of the normal map, added up along the rows.
+"""Depth error estimation from the maps themselves: the depth against the slopes of the normal map, integrated along the rows.
 
-What the normals predict from one pixel to the next is almost exact on smooth surfaces, so the difference between
-both is the error of the maps, not the shape of the person. Over one pixel it is the grain of the depth; over a few centimetres it is what the
-depth lacks in relief and makes up in waves. The error of the normals adds to it, but only in proportion to the distance.
+What the normals predict from one pixel to the next is almost exact on smooth surfaces. So the difference between
+both is the error of the maps, not the shape of the person. Over one pixel it is the grain of the depth. Over a few centimetres
+it is the relief that the depth lacks and the waves that it invents. The error of the normals adds to it, but only in proportion
+to the distance.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Depth edge de-blending: depths that a network blended across an edge are put back on the surface they belong to.
 
 A network (or a resampling) blends the depths of both sides of an edge. Such pixels are real parts of the person: they are moved,
-not deleted. Each is predicted by the tangent planes of trustworthy pixels around it; those of the same part, colour and normal, near
-to the measured depth, have the say. The surest go first, and the next ones are predicted from them too: every surface spreads over its
-own colour before the soft borders between two are shared out.
+not deleted. Each is predicted by the tangent planes of trustworthy pixels around it. Those of the same part, colour and normal,
+near to the measured depth, weigh most. The surest go first, and the next ones are predicted from them too. So every surface
+spreads over its own colour before the soft borders between two are shared out.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ ON_PLANE = 0.3
 """Share of that gap by which a pixel may be off a plane and still lie on it."""
 
 SHARP = 0.5
-"""Share of the edges with a depth in between below which nothing is blended: measured 0.0 to 0.13 on rendered maps, 0.75 to 1.0 on those of
-networks."""
+"""Share of the edges that have a depth in between. Below it the map is not blended at all: measured 0.0 to 0.13 on rendered maps,
+0.75 to 1.0 on those of networks."""
 
 MIDDLE = 0.15
 """Share of the way from one surface to the other that counts as in between: a rounded rim is no blend."""
@@ -38,8 +38,8 @@ RADIUS = 5
 """Network pixels around a pixel from which it is predicted."""
 
 SURE = (4.0,) * 24 + (2.0,) * 4 + (1.0,) * 2 + (0.5,) * 2
-"""Rounds of prediction, each from what the last ones found, and the support that a prediction must have in each: about the number of
-next neighbours of the same colour that say the same."""
+"""Rounds of prediction, each from what the last ones found, and the support that a prediction must have in each:
+about the number of next neighbours of the same colour that say the same."""
 
 NEXT = 2
 """Network pixels from a newly filled one within which predictions are made anew: farther on its say is small."""
@@ -79,7 +79,8 @@ def snap(z: np.ndarray, domain: np.ndarray, cues: Cues, camera: Camera, scale: f
     z       (H, W) float32 metres, 0 = unknown
     domain  (H, W) bool: where depth is wanted
     scale   pixels of this grid per pixel of the network
-    Returns z (H, W) float32, 0 where nothing within reach predicts it, and measured (H, W) bool: the depth is the one that came in.
+    Returns z (H, W) float32, 0 where nothing within reach predicts it, and measured (H, W) bool:
+    the depth is the one that came in.
     """
     known = domain & (z > 0)
     out = np.where(known, z, 0).astype(np.float32)
@@ -110,8 +111,8 @@ def snap(z: np.ndarray, domain: np.ndarray, cues: Cues, camera: Camera, scale: f
 
 
 def _valleys(z: np.ndarray, known: np.ndarray, trusted: np.ndarray, limit: np.ndarray, stride: int) -> np.ndarray:
-    """(H, W) bool: strips of trusted pixels that are narrower than a blended edge and farther than both of their sides: what is seen
-    between two fingers, on no edge but blended with both of them."""
+    """(H, W) bool: strips of trusted pixels that are narrower than a blended edge and farther than both of their sides.
+    That is what is seen between two fingers: on no edge, but blended with both of them."""
     import cv2
 
     width, around = (cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (n, n)) for n in (max(3, 2 * stride - 3), 4 * stride + 1))
@@ -146,8 +147,8 @@ def _fill(out: np.ndarray, z: np.ndarray, domain: np.ndarray, support: tuple[flo
 
 
 def _between_surfaces(z: np.ndarray, cues: Cues, known: np.ndarray, camera: Camera, stride: int) -> tuple[np.ndarray, bool]:
-    """(H, W) bool: pixels that lie between two that are on different surfaces, in the image and in depth, and on neither of them; and
-    whether the depth blends its edges at all."""
+    """(H, W) bool: pixels between two different surfaces, in the image and in depth, that lie on neither of them;
+    and whether the depth blends its edges at all."""
     slants, labels = cues.slants, cues.labels
     inverse = inverse_depth(z)
     zone = np.zeros(z.size, bool)
@@ -193,8 +194,8 @@ def _rim(domain: np.ndarray, width: int) -> np.ndarray:
 
 
 def _predict(wanted: np.ndarray, z: np.ndarray, trusted: np.ndarray, cues: Cues, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Depth (n,) float32 of the pixels with flat indices `wanted` (n,), from trusted ones around, 0 = none in reach; and its support (n,):
-    the weight of the neighbours of the pixel's colour that agree with it."""
+    """Depth (n,) float32 of the pixels with flat indices `wanted` (n,), from trusted ones around, 0 = none in reach; and its
+    support (n,): the weight of the neighbours of the pixel's colour that agree with it."""
     reach = np.arange(-RADIUS, RADIUS + 1)
     dy, dx = (d.ravel() for d in np.meshgrid(reach, reach, indexing="ij"))
     inside = (dx**2 + dy**2 <= RADIUS**2) & ((dx != 0) | (dy != 0))
@@ -232,8 +233,8 @@ def _predict(wanted: np.ndarray, z: np.ndarray, trusted: np.ndarray, cues: Cues,
 def _mode(group: np.ndarray, inverse: np.ndarray, weight: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """The depth that most of the predictions of a pixel agree on, (n,) float32; 0 where there are none.
 
-    inverse, weight (m,): predictions of 1 / z for pixel group (m,) of n; measured (n,): the depth that was there, 0 = none: where to start.
-    Mean shift with a shrinking kernel: it ends on one of two surfaces, never between them.
+    inverse, weight (m,): predictions of 1 / z for pixel group (m,) of n; measured (n,): the depth that was there, 0 = none: where
+    to start. Mean shift with a shrinking kernel: it ends on one of two surfaces, never between them.
     """
     count = len(measured)
     total = np.bincount(group, weight, count)

@@ -23,10 +23,10 @@ def usable_normals(
 ) -> tuple[np.ndarray, bool, tuple[str, ...]]:
     """Normals for every pixel of the domain.
 
-    predicted (H, W, 3) float in the axes of the normal head, or None; z (H, W) float32 metres, 0 = none; domain (H, W) bool; rays (H, W, 3)
-    float32. Pixels without a usable normal take that of the nearest pixel that has one.
-    Returns normal (H, W, 3) float32 unit, camera space, 0 outside the domain; whether it carries more than the depth itself
-    (False: made from the depth); notes.
+    predicted (H, W, 3) float in the axes of the normal head, or None; z (H, W) float32 metres, 0 = none; domain (H, W) bool; rays
+    (H, W, 3) float32. Pixels without a usable normal take that of the nearest pixel that has one. Returns normal (H, W, 3)
+    float32 unit, camera space, 0 outside the domain; whether it carries more than the depth itself (False: made from the depth);
+    notes.
     """
     notes: tuple[str, ...] = ()
     if predicted is not None:

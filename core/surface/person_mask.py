@@ -25,9 +25,9 @@ def person_domain(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The pixels of the person and their body parts.
 
-    The segmentation says who and what but is off by pixels at its border; the matte knows the border to a fraction of a pixel but not whose it is.
-    So the matte decides within reach of the segmented border, and the segmentation decides beyond. Without a matte the outermost
-    pixel is left out (it is mixed with the background); without a segmentation everything counts as torso.
+    The segmentation says who and what but is off by pixels at its border; the matte knows the border to a fraction of a pixel but
+    not whose it is. So the matte decides within reach of the segmented border, and the segmentation decides beyond. Without a
+    matte the outermost pixel is left out (it is mixed with the background); without a segmentation everything counts as torso.
 
     seg (H, W) uint8, alpha (H, W) uint8, mask (H, W) bool of one person: any may be None; known (H, W) bool: there is a depth.
     pixel_scale: pixels of this grid per pixel of a 1024 x 768 map. Thresholds 0..1 of alpha.
@@ -69,7 +69,8 @@ def person_domain(
 
 
 def without_islands(labels: np.ndarray, smallest: int) -> np.ndarray:
-    """Labels (H, W) uint8 in which patches of fewer than `smallest` pixels took the label of what is nearest; background counts as a label."""
+    """Labels (H, W) uint8 in which patches of fewer than `smallest` pixels took the label of what is nearest;
+    background counts as a label."""
     everywhere = np.ones(labels.shape, bool)
     patch, size = components(everywhere, labels[:, 1:] == labels[:, :-1], labels[1:] == labels[:-1])
     keep = size[patch] >= smallest

@@ -1,9 +1,9 @@
 """From a depth map whose neighbours are linked or cut to a valid mesh: every pixel is a small quad on its surface.
 
 The vertices are the corners of the pixels. Pixels that meet in a corner share its vertex if a chain of links around the corner
-joins them; on the two sides of a tear the corner is two vertices at different depths. So the camera sees no crack along a tear, a strand of hair
-one pixel wide is a surface, and the mesh is valid by construction: an edge lies between two pixels, hence has one or two
-faces, all of which turn the same way.
+joins them; on the two sides of a tear the corner is two vertices at different depths. So the camera sees no crack along a tear, a
+strand of hair one pixel wide is a surface, and the mesh is valid by construction: an edge lies between two pixels, hence has one
+or two faces, all of which turn the same way.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def corner_quads(mask: np.ndarray, right: np.ndarray, down: np.ndarray) -> tuple
 
     mask (H, W) bool, N pixels in it; right (H, W-1), down (H-1, W) bool links.
     Returns quads (N, 4) int32 vertex indices, counter-clockwise seen from the camera, in the order of the pixels, and
-    corners (V,) int64: row * (W + 1) + column of the lattice corner of each vertex; corner (0, 0) is the upper left one of pixel (0, 0).
+    corners (V,) int64: row * (W + 1) + column of the lattice corner of each vertex;
+    corner (0, 0) is the upper left one of pixel (0, 0).
     """
     height, width = mask.shape
     # Around a corner lie the pixels a b over d c. Each starts as its own surface; links in turn pass the name on.
@@ -70,7 +71,8 @@ def triangles(quads: np.ndarray, vertices: np.ndarray) -> np.ndarray:
 
 
 def outline_edges(quads: np.ndarray, mask: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """(E, 2) int32 edges with a quad on one side only, in the direction of that quad. Arguments as in `corner_quads`, and its quads."""
+    """(E, 2) int32 edges with a quad on one side only, in the direction of that quad.
+    Arguments as in `corner_quads`, and its quads."""
     edges = []
     for k, (links, here) in enumerate(((right, np.s_[:, 1:]), (down, np.s_[:-1]), (right, np.s_[:, :-1]), (down, np.s_[1:]))):
         # Left, lower, right and upper side of a pixel: from its corner k to the next.
@@ -88,7 +90,8 @@ def smooth_outline(pixel: np.ndarray, outline: np.ndarray, limit: float = 0.3, r
     """Vertex positions (V, 2) in the image with the stairs of the outline, (E, 2) of `outline_edges`, smoothed.
 
     Each vertex of an outline moves towards the middle of its two neighbours on it, in all at most `limit` pixels: under 0.35 no
-    face of a unit grid can turn over. Vertices where outlines cross stay. Both sides of a tear move alike, so no gap opens between.
+    face of a unit grid can turn over. Vertices where outlines cross stay.
+    Both sides of a tear move alike, so no gap opens between.
     """
     count = len(pixel)
     simple = np.flatnonzero(np.bincount(outline.ravel(), minlength=count) == 2)

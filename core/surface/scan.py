@@ -5,7 +5,8 @@ normal_map    the normal map, checked against the depth
 depth_snap    depths between two surfaces go back to one of them
 depth_edges   the surface is torn where tangent planes do not explain the next pixel
 depth_noise   how far the depth is off
-depth_fusion  depth and normals are fused, the noise decides which leads; then the surface is torn once more, where steps have come out
+depth_fusion  depth and normals are fused, the noise decides which leads;
+              then the surface is torn once more, where steps have come out
 pixel_mesh    every pixel becomes a quad, tears become gaps
 decimate      fewer faces, if asked for
 """
@@ -219,8 +220,8 @@ def _refined(maps: _Maps, measured: np.ndarray, gaps: tuple[np.ndarray, np.ndarr
 def _cut_again(maps: _Maps) -> tuple[np.ndarray, np.ndarray]:
     """The cuts, and those of the refined depth.
 
-    A step that was blended over several pixels, none of which was off by enough to be torn, is gathered by the normals in the pair
-    that they explain least.
+    A step that was blended over several pixels, none of which was off by enough to be torn, is gathered by the normals in the
+    pair that they explain least.
     """
     down, right = depth_edges.cut_pairs(maps.depth, maps.gaps(), maps.labels, maps.camera)
     return maps.cuts[0] | down, maps.cuts[1] | right
