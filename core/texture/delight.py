@@ -1,9 +1,9 @@
-"""Take the light out of a photo: what is left is the colour of the surface.
+"""Intrinsic decomposition (delighting): the albedo of the surface, from a photo in whatever light it was taken.
 
 The photo is modelled as  I = albedo · S + G  with S the light that reaches a matt surface and G what the surface mirrors. Both
-are linear in the radiance of a sphere of directions (`core.texture.lighting`), with the shadows that the person casts on themself. The
-radiance is fitted per colour channel under the assumption that each material of the person has a few colours only; then what is
-left of smooth differences inside of a material counts as light as well. Fine detail always counts as albedo.
+are linear in the radiance of a sphere of directions (`core.texture.lighting`), with the shadows that the person casts on
+themself. The radiance is fitted per colour channel, under the assumption that each material of the person has a few colours only.
+Smooth differences that are then left inside of a material count as light as well. Fine detail always counts as albedo.
 
 The fit runs on a few thousand cells, whatever the size of the photo; only the last step, albedo = (I - G) / S, visits all pixels.
 """
@@ -247,8 +247,8 @@ def _rows_of(image: np.ndarray, rows: slice) -> np.ndarray:
 
 
 def _plain(cells: Cells) -> np.ndarray:
-    """(h + 1, w + 1) uint8: the part that the four cells around a corner of the grid share where they are one smooth surface; 0 where
-    not, and there pixels have to look at each of the four."""
+    """(h + 1, w + 1) uint8: the part of the body that all four cells around a corner of the grid show as one smooth surface.
+    0 where they do not: pixels there have to look at each of the four."""
     framed = np.pad(cells.valid, 1, mode="edge")
     around = [np.s_[dy : dy + len(framed) - 1, dx : dx + framed.shape[1] - 1] for dy in (0, 1) for dx in (0, 1)]
     part = np.where(framed, np.pad(cells.part, 1, mode="edge"), 0)
@@ -271,8 +271,8 @@ def _quads(corners: np.ndarray, cells: Cells, rows: slice, width: int) -> np.nda
 def _bilinear(
     cells: Cells, light: _Light, first: int, count: int, rows: slice, width: int, inside: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Occlusion, mirrored light and albedo of the materials, (N, 3) each, as if all cells were one surface: at those pixels, `inside` (N,) by
-    their flat indices, of the rows of the photo that cell rows `first` to `first + count` lie over."""
+    """Occlusion, mirrored light and albedo of the materials, (N, 3) each, interpolated as if all cells were one surface.
+    inside (N,): flat indices of the pixels, in the rows of the photo that cell rows `first` to `first + count` cover."""
     import cv2
 
     above = min(first, 1)
@@ -305,7 +305,8 @@ def _upsample(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Occlusion, mirrored light and albedo of the materials, (N, 3) each, at pixels.
 
-    Joint bilateral upsampling (Kopf et al. 2007) from the four cells around: bilinear weights times likeness in part, depth, normal.
+    Joint bilateral upsampling (Kopf et al. 2007) from the four cells around: bilinear weights times likeness in part, depth,
+    normal.
     """
     h, w = cells.part.shape
     u, v = (((axis + 0.5) / cells.step - 0.5).astype(np.float32) for axis in (x, y))

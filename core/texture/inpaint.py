@@ -53,8 +53,8 @@ def _push_pull(level: np.ndarray) -> np.ndarray:
 
 
 def _for_all(weight: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """(H, W, C) of one weight (H, W) for all channels of an image (H, W, C): OpenCV multiplies alike shapes three times as fast as NumPy
-    spreads one."""
+    """(H, W, C) of one weight (H, W) for all channels of an image (H, W, C).
+    OpenCV multiplies arrays of the same shape three times as fast as NumPy broadcasts one."""
     import cv2
 
     return cv2.merge([weight] * image.shape[-1])

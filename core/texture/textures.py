@@ -80,7 +80,8 @@ Box = tuple[slice, slice]
 def _base_colour(
     predictions: Predictions, surface: Surface, settings: TextureSettings, box: Box, gutter: int
 ) -> tuple[np.ndarray, str, np.ndarray | None]:
-    """In the box: the base colour (h, w, 3) uint8 sRGB, where it comes from, and the highlights (h, w) float32 if they were found."""
+    """In the box: the base colour (h, w, 3) uint8 sRGB, where it comes from,
+    and the highlights (h, w) float32 if they were found."""
     labels = _labels(surface, box)
     source = colour_source(predictions, settings.colour)
     image = np.ascontiguousarray(predictions.image[box])
@@ -136,7 +137,8 @@ def _displacement(surface: Surface) -> np.ndarray:
 def bake_textures(textures: Textures, normal: np.ndarray, mesh: MeshData, settings: TextureSettings) -> Textures:
     """Textures in the photo's projection resampled to the atlas of `mesh`, squares of `settings.bake` texels.
 
-    normal  (H, W, 3) float32 camera space, 0 = unknown: what the normal map is made of anew, since its frame turns with the charts
+    normal  (H, W, 3) float32 camera space, 0 = unknown: what the normal map is made of anew,
+            since its frame turns with the charts
     """
     if mesh.atlas is None:
         raise SapiensError("The mesh has no atlas to bake into.", "Make one with core.texture.uv_atlas.make_atlas.")

@@ -249,7 +249,8 @@ def _pack(size: np.ndarray, margin: float) -> tuple[np.ndarray, float]:
 
 
 def _shelves(size: np.ndarray, order: np.ndarray, side: float, gap: float) -> np.ndarray | None:
-    """First-fit shelves by decreasing height, a loop over charts, of which a person has dozens; None if the square of this side is too small."""
+    """First-fit shelves by decreasing height, a loop over charts, of which a person has dozens;
+    None if the square of this side is too small."""
     corners = np.zeros_like(size)
     shelves: list[list[float]] = []  # used width, y
     top = gap
