@@ -12,8 +12,8 @@
     settings   what to make and how: the settings of all stages in one
     avatar     the table of contents: predictions to everything that Blender needs
 
-Blender's Python has numpy only: scipy, cv2, PIL and other libraries are imported inside the functions that need them, which only the
-worker and the command line call. Own modules load none of them when imported, so they are imported at the top.
+Blender's Python has numpy only: scipy, cv2, PIL and other libraries are imported inside the functions that need them, which only
+the worker and the command line call. Own modules load none of them when imported, so they are imported at the top.
 
 Imports go one way: a room knows those above it (`common` knows nobody), and no two rooms know each other.
 """

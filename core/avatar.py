@@ -185,7 +185,8 @@ def _at_distance(build: _Build, predictions: Predictions, person: Person) -> Pre
 
 
 def _poses(build: _Build, predictions: Predictions, camera: Camera, people: int, lead: int) -> tuple[Predictions, list[_Lifted]]:
-    """Everybody's pose, and the predictions scaled to the stature of person `lead`, if one is known; poses are lifted where they are needed."""
+    """Everybody's pose, and the predictions scaled to the stature of person `lead`, if one is known.
+    Poses are lifted where they are needed."""
     settings = build.settings
     if not settings.with_rig and settings.stature is None:
         return predictions, [_Lifted()] * people
@@ -218,7 +219,8 @@ def _lift(predictions: Predictions, person: int, camera: Camera, settings: PoseS
 def _avatars(
     build: _Build, predictions: Predictions, estimate: CameraEstimate, people: list[Person], poses: list[_Lifted]
 ) -> tuple[dict[int, Avatar], tuple[str, ...]]:
-    """Index of a person -> their avatar, not placed yet, and a note if somebody has no surface. Raises SapiensError if nobody has one."""
+    """Index of a person -> their avatar, not placed yet, and a note if somebody has no surface.
+    Raises SapiensError if nobody has one."""
     made: dict[int, Avatar] = {}
     failures: list[SapiensError] = []
     for i, (person, lifted) in enumerate(zip(people, poses, strict=True)):
@@ -273,7 +275,8 @@ def _rigged(pose: Pose, mesh: MeshData, settings: RigSettings) -> tuple[MeshData
 
 
 def _placed(build: _Build, made: dict[int, Avatar], poses: list[_Lifted], lead: int, notes: tuple[str, ...]) -> list[Avatar]:
-    """Everybody in the world that person `lead` stands on the ground of, or the first with a surface if that one has none; notes are added."""
+    """Everybody in the world on whose ground person `lead` stands, or the first with a surface if that one has none.
+    Notes are added."""
     lead = lead if lead in made else next(iter(made))
     placement = place(poses[lead].pose, made[lead].mesh.vertices, build.settings.keep_camera_frame)
     return [

@@ -1,8 +1,8 @@
-"""Guided filter with a colour guide (He, Sun and Tang, "Guided Image Filtering", PAMI 2013), fitted on a coarse grid (He and Sun, "Fast
-Guided Filter", 2015).
+"""Guided filter with a colour guide (He, Sun and Tang, "Guided Image Filtering", PAMI 2013), fitted on a coarse grid (He and Sun,
+"Fast Guided Filter", 2015).
 
-In each window of the grid a value is a linear function of the photo's colour, by least squares; in a pixel of the photo the functions
-of the windows around it are averaged, and applied to its own colour.
+In each window of the grid a value is a linear function of the photo's colour, by least squares; in a pixel of the photo the
+functions of the windows around it are averaged, and applied to its own colour.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class ColourWindows:
 
 
 def symmetric(upper: np.ndarray, flat: float) -> np.ndarray:
-    """(..., 6) in the places UPPER -> (..., 3, 3) with `flat`, the variance of colour that counts as none, added to the diagonal."""
+    """(..., 6) in the places UPPER -> (..., 3, 3) with `flat`, the variance of colour that counts as none,
+    added to the diagonal."""
     out = np.empty((*upper.shape[:-1], 3, 3), upper.dtype)
     for k, (i, j) in enumerate(UPPER):
         out[..., i, j] = out[..., j, i] = upper[..., k]

@@ -23,9 +23,9 @@ def follow_photo(alpha: np.ndarray, image: np.ndarray) -> np.ndarray:
 
     alpha (H, W) uint8 as a network gave it: its border waves by a pixel or two; image (H, W, 3) uint8 sRGB
 
-    A guided filter (`core.capture.guided_filter`): within a window the opacity is a linear function of the colour, whose coefficients
-    are found on at most SIDE pixels. Where colours do not explain the matte,
-    as on a white shirt before a white wall, it stays; so does the whole of a matte that already follows the photo.
+    A guided filter (`core.capture.guided_filter`): within a window the opacity is a linear function of the colour, whose
+    coefficients are found on at most SIDE pixels. Where colours do not explain the matte, as on a white shirt before a white
+    wall, it stays; so does the whole of a matte that already follows the photo.
     """
     import cv2
 
@@ -54,8 +54,8 @@ def follow_photo(alpha: np.ndarray, image: np.ndarray) -> np.ndarray:
 
 
 def _linear_in_colour(guide: np.ndarray, matte: np.ndarray) -> np.ndarray:
-    """(H, W, 5) float32: slope (3) and offset of the opacity over the colour, mean of all windows that hold the pixel; and the share
-    of the opacity's variance that they explain. guide (H, W, 3) and matte (H, W) float32 0..1."""
+    """(H, W, 5) float32: slope (3) and offset of the opacity over the colour, mean of all windows that hold the pixel; and the
+    share of the opacity's variance that they explain. guide (H, W, 3) and matte (H, W) float32 0..1."""
     windows = ColourWindows(guide, WINDOW)
     opacity = windows.average(matte)
     both = windows.covariance_with(matte, opacity)

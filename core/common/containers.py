@@ -1,9 +1,10 @@
 """Containers: arrays and strings in one safetensors file, with the name and the version of their format among the strings.
 
-Every file of ours that holds arrays is one. It is untrusted input: one that is cut, foreign or newer ends in a SapiensError of one sentence.
+Every file of ours that holds arrays is one. It is untrusted input:
+one that is cut, foreign or newer ends in a SapiensError of one sentence.
 
-Written byte for byte the same for the same content: keys sorted, no clock. safetensors' own writer orders the strings at random, so
-the header is written here (8 bytes little-endian length, JSON padded with spaces to a multiple of 8, data).
+Written byte for byte the same for the same content: keys sorted, no clock. safetensors' own writer orders the strings at random,
+so the header is written here (8 bytes little-endian length, JSON padded with spaces to a multiple of 8, data).
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Container:
 
 
 def write_container(path: str | Path, kind: Format, arrays: Mapping[str, np.ndarray], strings: Mapping[str, str]) -> Path:
-    """Write `arrays` of any type in SAFETENSORS_TYPES, and `strings`, whole or not at all; `strings` may state format and version themselves.
+    """Write `arrays` of any type in SAFETENSORS_TYPES, and `strings`, whole or not at all;
+    `strings` may state format and version themselves.
 
     Raises SapiensError when the file cannot be written (no permission, full disk, missing folder).
     """
@@ -125,7 +127,8 @@ def _check(name: str, kind: Format, strings: Mapping[str, str]) -> None:
 
 @contextmanager
 def fitting(path: str | Path, kind: Format) -> Iterator[None]:
-    """While the content of a file is made into what it stands for: what is missing or does not fit is the file's fault, a SapiensError."""
+    """Around code that makes the content of a file into what it stands for. What is missing or does not fit is the file's fault:
+    a SapiensError."""
     try:
         yield
     except KeyError as error:

@@ -1,4 +1,5 @@
-"""Memoised results of stages that a slider does not touch, while the same photo is built again and again; bounded by their bytes."""
+"""Memoised results of stages that a slider does not touch, while the same photo is built again and again.
+Bounded by their bytes."""
 
 from __future__ import annotations
 
@@ -13,15 +14,17 @@ import numpy as np
 T = TypeVar("T")
 
 BUDGET = 512 << 20
-"""Bytes of results by default. One build of a 24 megapixel photo leaves at most 384 MB: base colour 72, highlights 96, matte and person 24
-each, image files up to 168. So the largest photos fit whole, common ones a few settings over, and a network needs several times as much."""
+"""Bytes of results by default. One build of a 24 megapixel photo leaves at most 384 MB: base colour 72, highlights 96, matte and
+person 24 each, image files up to 168. So the largest photos fit whole, common ones a few settings over, and a network needs
+several times as much."""
 
 ENTRY = 1 << 10
 """Bytes that every result counts for beside its arrays, so that small ones cannot grow without end either."""
 
 
 class Memo:
-    """Results by their keys, least recently used ones dropped. Whoever builds repeatedly owns one and hands it to `core.avatar.make_avatars`.
+    """Results by their keys, least recently used ones dropped. Whoever builds repeatedly owns one and hands it to
+    `core.avatar.make_avatars`.
 
     budget  bytes that all results together may have, as `size_of` counts them
 
@@ -35,7 +38,8 @@ class Memo:
         """Bytes of the results that are held."""
 
     def get(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """The result that is held under `key`, else `compute()`, which is held from now on unless it raises or exceeds the budget."""
+        """The result that is held under `key`, else `compute()`,
+        which is held from now on unless it raises or exceeds the budget."""
         if key in self._found:
             self._found.move_to_end(key)
             return self._found[key][0]  # type: ignore[return-value] (the key says what it is)
@@ -50,7 +54,8 @@ class Memo:
 
 
 def size_of(result: object) -> int:
-    """Bytes of the memory that a result holds: every NumPy array in it once, whole even where only a view of it is used, and ENTRY."""
+    """Bytes of the memory that a result holds: every NumPy array in it once, whole even where only a view of it is used,
+    and ENTRY."""
     owners = {id(owner): owner.nbytes for owner in map(_owner, _arrays(result))}
     return ENTRY + sum(owners.values())
 

@@ -1,4 +1,5 @@
-"""Avatars on disk: how the worker hands its arrays to Blender. One container (`core.common.containers`), read with numpy alone."""
+"""Avatars on disk: how the worker hands its arrays to Blender.
+One container (`core.common.containers`), read with numpy alone."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Float images as OpenEXR files: one part, scan lines, 32 bits, ZIP compression. Metres need more than 16 bits and no curve.
 
 After "The OpenEXR File Layout" (openexr.com/en/latest/OpenEXRFileLayout.html). An own writer, since Blender's
-Python has NumPy and zlib only and every machine must write the same bytes for the same pixels, which image libraries do not promise.
+Python has NumPy and zlib only and every machine must write the same bytes for the same pixels,
+which image libraries do not promise.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Keypoints of other programs: JSON of Meta's demo scripts, COCO-WholeBody and OpenPose, and SAM 3D Body's 3D points.
 
-All 2D sources become the 308 keypoints of `core.common.landmarks`, with score 0 where a source has no such point. Files are untrusted:
-whatever is not what it should be ends in one SapiensError that names it.
+All 2D sources become the 308 keypoints of `core.common.landmarks`, with score 0 where a source has no such point. Files are
+untrusted: whatever is not what it should be ends in one SapiensError that names it.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def frame_files(folder: str | Path) -> list[Path]:
 
 
 def as_predictions(keypoints: np.ndarray, width: int, height: int, source: str = "") -> Predictions:
-    """Keypoints alone as predictions for `core.pose.lift.lift_pose`, with a black image of the photo's size that takes no memory."""
+    """Keypoints alone as predictions for `core.pose.lift.lift_pose`,
+    with a black image of the photo's size that takes no memory."""
     if not (0 < width <= 65536 and 0 < height <= 65536):
         raise SapiensError(
             f"A photo cannot be {width} x {height} pixels.", "Give the size of the photo that the keypoints belong to."

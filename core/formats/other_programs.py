@@ -42,7 +42,8 @@ def is_foreign(path: str | Path) -> bool:
 
 
 def read_foreign(path: str | Path, size: tuple[int, int] | None = None) -> tuple[list[Predictions | list[Pose]], tuple[str, ...]]:
-    """The frames of another program's keypoints, for `core.motion.take.make_take`: a file, or a folder with a file for each frame.
+    """The frames of another program's keypoints, for `core.motion.take.make_take`:
+    a file, or a folder with a file for each frame.
 
     size  (width, height) of the photos in pixels; None = as the files say, else as large as the points need, which is noted
     Returns the frames (2D keypoints as predictions without maps, SAM 3D Body's points as poses), and notes for the artist.

@@ -1,4 +1,5 @@
-"""Integer images as PNG files. An own writer for the reasons of `core.formats.exr`: Blender's Python, and the same bytes everywhere."""
+"""Integer images as PNG files. An own writer for the reasons of `core.formats.exr`: Blender's Python,
+and the same bytes everywhere."""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ def is_stored(path: Path) -> bool:
 
 
 def demo_group(path: Path) -> Group:
-    """The photo that a demo output is about, with all that the scripts wrote for it beside. Raises SapiensError unless it is one."""
+    """The photo that a demo output is about, with all that the scripts wrote for it beside.
+    Raises SapiensError unless it is one."""
     if not path.is_file():
         raise SapiensError(f"{path} is no file.", "Check the name.")
     groups, problems = group_files([path])
