@@ -49,7 +49,8 @@ class BlenderProcess:
         return answer["result"]
 
     def _start(self) -> subprocess.Popen[str]:
-        # Blender's own Python may lack safetensors. Ours works in every version of Python, so where it lies is told, to be searched last.
+        # Blender's own Python may lack safetensors. Ours works in every version of Python, so where it lies is told,
+        # to be searched last.
         spec = find_spec("safetensors")
         assert spec is not None and spec.origin is not None
         site = str(Path(spec.origin).parents[1])

@@ -1,4 +1,5 @@
-"""Processes of this machine: one for the network, some for what comes after it, so that a crash costs one input and not the batch.
+"""Processes of this machine: one for the network, some for what comes after it,
+so that a crash costs one input and not the batch.
 
 Each process is an executor of its own, because a dead worker breaks a whole `ProcessPoolExecutor`. The network works on the next
 group while the others finish the last one. Workers end with the process that started them, however it ends.

@@ -1,7 +1,7 @@
 """What the network can run on here.
 
-The installation of the runtime runs this file alone (`runtime/programs/import_check.py`), to remember for the sidebar whose memory the
-weights have to fit into: it imports torch and nothing of this package.
+The installation of the runtime runs this file alone (`runtime/programs/import_check.py`), to remember for the sidebar whose
+memory the weights have to fit into: it imports torch and nothing of this package.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The near side of the worker process: starts it, talks to it, outlives it; in Blender, `jobs` puts a timer around it.
+"""Host side of the worker protocol: starts the worker process, talks to it, outlives it. In Blender, `jobs` puts a timer around it.
 
-A `WorkerProcess` owns one process and a queue of jobs. Only `pump` changes anything that a caller can see, so everything happens in the
-thread that calls it.
+A `WorkerProcess` owns one process and a queue of jobs. Only `pump` changes anything that a caller can see, so everything happens
+in the thread that calls it.
 """
 
 from __future__ import annotations
@@ -193,7 +193,8 @@ class WorkerProcess:
                 job.end(State.CANCELLED)
 
     def _exited(self, reason: SapiensError | None) -> None:
-        """The process has closed its output: it is gone, or about to be. reason: why we have ended it, None = it ended by itself."""
+        """The process has closed its output: it is gone, or about to be.
+        reason: why we have ended it, None = it ended by itself."""
         process, self._process = self._process, None
         if process is None:
             return

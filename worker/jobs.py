@@ -155,7 +155,8 @@ def pose(request: PoseRequest, progress: Progress) -> dict:
 
 
 def animate(request: AnimateRequest, progress: Progress) -> dict:
-    """Gives "take", a file for Blender to read, its number of "frames", in how many of them the person was "found", and "notes"."""
+    """Gives "take", a file for Blender to read, its number of "frames", in how many of them the person was "found",
+    and "notes"."""
     from ..core.formats.clip_files import save_clip_poses, save_take
     from ..core.motion.take import make_take
     from ..infer.clip import clip_poses

@@ -176,7 +176,8 @@ Jobs = dict[type[Request], Callable[[Any, Progress], dict]]
 
 
 def to_json(value: Any) -> Any:
-    """A request, or what is in one, as JSON can hold it: dataclasses as objects of their fields, tuples as lists, paths as strings."""
+    """A request, or what is in one, as JSON can hold it: dataclasses as objects of their fields, tuples as lists,
+    paths as strings."""
     if is_dataclass(value):
         return {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, (tuple, list)):

@@ -1,4 +1,5 @@
-"""Work in a thread of this process, for what waits for other programs and for the disk: installing the runtime, running a batch."""
+"""Work in a thread of this process, for what waits for other programs and for the disk:
+installing the runtime, running a batch."""
 
 from __future__ import annotations
 
