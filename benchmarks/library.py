@@ -2,8 +2,8 @@
 
 usage: python benchmarks/library.py RESULT.blend [--count N]
 
-Seconds of the clock and of processor time; where they differ, other programs were in the way. Exit status 1 above the limit, which a
-way that compares each result with all others would be far beyond.
+Seconds of the clock and of processor time; where they differ, other programs were in the way. Exit status 1 above the limit,
+which a way that compares each result with all others would be far beyond.
 """
 
 from __future__ import annotations

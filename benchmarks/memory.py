@@ -106,10 +106,12 @@ def main() -> int:
     else:
         print(f"file                        {figures['file'] / 1e9:6.3f} GB")
         print(
-            f"resident after loading      {figures['load_loaded'] / 1e9:6.3f} GB over the libraries' {figures['load_libraries'] / 1e9:.3f}"
+            f"resident after loading      {figures['load_loaded'] / 1e9:6.3f} GB"
+            f" over the libraries' {figures['load_libraries'] / 1e9:.3f}"
         )
         print(
-            f"resident when all is read   {figures['load_touched'] / 1e9:6.3f} GB = {figures['load_ratio']:.3f} x file (limit {LOAD_LIMIT})"
+            f"resident when all is read   {figures['load_touched'] / 1e9:6.3f} GB"
+            f" = {figures['load_ratio']:.3f} x file (limit {LOAD_LIMIT})"
         )
         print(f"peak of load and forward    {figures['forward_peak_gb']:6.3f} GB (limit {FORWARD_LIMIT_GB})")
         print(f"forward, 1024 x 768         {figures['forward_seconds']:6.1f} s on {figures['threads']} threads")

@@ -15,14 +15,16 @@ LEFT_OUT = pytest.StashKey[int]()
 
 
 def pytest_configure(config):
-    """A job that a shell starts in the background ignores Ctrl+C, and so would every program that a test starts and interrupts."""
+    """A job that a shell starts in the background ignores Ctrl+C,
+    and so would every program that a test starts and interrupts."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     _examples_on_any_machine()
 
 
 def _examples_on_any_machine() -> None:
-    """Hypothesis without limits of time, which a busy machine misses; where a submission is judged ($CI), the same examples each time."""
+    """Hypothesis without limits of time, which a busy machine misses;
+    where a submission is judged ($CI), the same examples each time."""
     try:
         from hypothesis import HealthCheck, settings
     except ImportError:  # the environments of the other Blenders
@@ -62,8 +64,8 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory):
-    """The synthetic people of the repository (`support.samples.Samples`): studio("body_apose"), studio("body_walk.degraded") are the paths of
-    predictions files, studio.truth("body_apose") what is true of the person."""
+    """The synthetic people of the repository (`support.samples.Samples`): studio("body_apose"), studio("body_walk.degraded") are
+    the paths of predictions files, studio.truth("body_apose") what is true of the person."""
     from support.samples import Samples
 
     return Samples(ROOT / "tests" / "samples", tmp_path_factory.mktemp("samples"))

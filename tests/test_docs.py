@@ -1,4 +1,5 @@
-"""What the documents say of the code: made pages are up to date, links lead somewhere, examples need the package's own face only."""
+"""What the documents say of the code: made pages are up to date, links lead somewhere,
+examples need the package's own face only."""
 
 import re
 from importlib.util import module_from_spec, spec_from_file_location

@@ -1,4 +1,5 @@
-"""The table of docs/architecture.md that says who may import whom, made from tests/test_layers.py: ``python tools/room_table.py``.
+"""The table of docs/architecture.md that says who may import whom, made from tests/test_layers.py:
+``python tools/room_table.py``.
 
 Run it with the project's own Python (.venv), since the tests are imported.
 """

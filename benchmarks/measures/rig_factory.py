@@ -195,7 +195,8 @@ def _tail(
     role: str, n: int, order: list[str], parents: np.ndarray, points: np.ndarray, joints: dict[str, np.ndarray]
 ) -> np.ndarray:
     children = np.flatnonzero(parents == n)
-    named = [c for c in children if order[c].endswith(("LowerArm", "Hand", "LowerLeg", "Foot", "Toes", "MiddleProximal", "neck", "head"))
+    named = [c for c in children if order[c].endswith(("LowerArm", "Hand", "LowerLeg", "Foot", "Toes", "MiddleProximal",
+                                                       "neck", "head"))
              or order[c] in ("spine", "chest", "upperChest")]  # fmt: skip
     if named and role != "head":
         return points[named[0]]

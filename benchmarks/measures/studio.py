@@ -1,7 +1,7 @@
 """The samples that the other files here measure with, synthetic people with exact maps: where they are, and how they are read.
 
-SHARED is $SAPIENS2_SHARED, else the folder `shared` beside the checkout. A sample NAME has NAME.safetensors.gz (exact maps, with the
-true albedo), NAME.degraded.safetensors.gz (noisy as a network's) and NAME.gt.npz (what is true of the person).
+SHARED is $SAPIENS2_SHARED, else the folder `shared` beside the checkout. A sample NAME has NAME.safetensors.gz (exact maps, with
+the true albedo), NAME.degraded.safetensors.gz (noisy as a network's) and NAME.gt.npz (what is true of the person).
 """
 
 from __future__ import annotations

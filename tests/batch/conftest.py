@@ -110,7 +110,8 @@ def odd_inputs(photo) -> Callable[[Path], Odd]:
             ("really a png.jpg", "cmyk.jpg", "sixteen.png", "animated.gif", LONG, "two.png", "plain copy.jpg")
         )
         reasons = {"empty.jpg": "image", "cut.jpg": "damaged", "wide.png": "megapixels", "pixel.png": "too small",
-                   "nobody.png": "No person", "folder.jpg": "folder", "loop.jpg": "could not be read", "secret.jpg": "read"}  # fmt: skip
+                   "nobody.png": "No person", "folder.jpg": "folder", "loop.jpg": "could not be read",
+                   "secret.jpg": "read"}  # fmt: skip
         return Odd({**results, **reasons})
 
     return write

@@ -136,7 +136,8 @@ def test_predictions_become_a_take_with_its_raw_track(studio, command, rig_file,
 
 @pytest.fixture
 def two_people(studio, tmp_path) -> Path:
-    """A folder of four stored frames: the person on the right is in all of them, the one on the left in the last two, and fuller."""
+    """A folder of four stored frames: the person on the right is in all of them, the one on the left in the last two,
+    and fuller."""
     from sapiens2_avatar.core.common.predictions import Predictions
 
     folder = tmp_path / "clip"

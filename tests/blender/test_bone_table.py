@@ -26,7 +26,8 @@ def pose(character, part):
     joints = np.array([person("odd", 3)[n] for n in JOINT_NAMES])
     world = np.eye(4)
     world[:3, :3] = frames.LEVEL_WORLD_FROM_CAMERA
-    pose = data.Pose(JOINT_NAMES, (joints @ frames.LEVEL_WORLD_FROM_CAMERA).astype(np.float32), np.ones(68, np.float32), np.ones(68, bool),
+    pose = data.Pose(JOINT_NAMES, (joints @ frames.LEVEL_WORLD_FROM_CAMERA).astype(np.float32), np.ones(68, np.float32),
+                     np.ones(68, bool),
                      np.full((308, 3), np.nan, np.float32), 1.7)  # fmt: skip
     return pose, world
 
@@ -127,7 +128,8 @@ def test_a_table_from_a_file_is_used_by_the_function(character, part, pose, tmp_
         part("core.retarget.recognise").simplified(t.name): o.name for o, t in zip(obj.data.bones, twin.data.bones, strict=True)
     }
     table = {role: [of[part("core.retarget.recognise").simplified(n)] for n in names]
-             for role, names in part("core.retarget.recognise").recognise(part("scene.rig_state").read_rest(twin)).bones.items()}  # fmt: skip
+             for role, names in part("core.retarget.recognise").recognise(
+                 part("scene.rig_state").read_rest(twin)).bones.items()}  # fmt: skip
     path = tmp_path / "t.json"
     path.write_text(json.dumps({"format": "sapiens2-bone-map", "version": 1, "bones": table}))
     retarget = part("scene.retarget").retarget

@@ -219,7 +219,8 @@ def test_what_artists_and_technicians_may_ask_for(studio, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--cloud", "c.obj"], ["--distance", "0"], ["--stature", "1.7", "--distance", "2"], ["--focal", "-3"], ["--bake", "7"], ["--export", "a.xyz"]],
+    [["--cloud", "c.obj"], ["--distance", "0"], ["--stature", "1.7", "--distance", "2"], ["--focal", "-3"], ["--bake", "7"],
+     ["--export", "a.xyz"]],
 )  # fmt: skip
 def test_options_that_make_no_sense_are_explained(arguments, studio, tmp_path, capsys):
     assert main(["build", str(studio("body_sit")), "-o", str(tmp_path / "x.blend"), "--quiet", *arguments]) == 2

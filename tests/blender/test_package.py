@@ -82,7 +82,8 @@ def test_a_second_process_finds_it_and_blenders_own_modules(extension):
 def test_blenders_python_needs_nothing_but_numpy_and_safetensors(extension):
     """Registering, drawing and writing load no library that Blender does not bring."""
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import bpy, conftest; m = conftest._checkout(); m.register();"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import bpy, conftest;"
+        "m = conftest._checkout(); m.register();"
         "import importlib; [importlib.import_module(f'sapiens2_avatar.{n}') for n in"
         "('scene.build', 'scene.export', 'jobs', 'core.formats.avatar_file', 'runtime.environment')];"
         "m.unregister(); print('loaded', sorted({'torch', 'scipy', 'cv2', 'PIL', 'timm', 'huggingface_hub'} & set(sys.modules)))"

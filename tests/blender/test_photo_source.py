@@ -28,8 +28,8 @@ def picture(part, tmp_path):
 
 @pytest.fixture
 def clipboard(monkeypatch, picture):
-    """A list, the seed of the picture in the clipboard; empty: there is none. Without a window there is no clipboard, so that Blender's
-    own operator is replaced: like that one, it needs an image editor, and makes an image."""
+    """A list, the seed of the picture in the clipboard; empty: there is none. Without a window there is no clipboard, so that
+    Blender's own operator is replaced: like that one, it needs an image editor, and makes an image."""
     seeds = []
 
     def paste() -> set[str]:

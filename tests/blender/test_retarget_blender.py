@@ -190,7 +190,8 @@ def remove_bones(obj, part) -> None:
 
 @pytest.mark.parametrize(("change", "says"), [
     (lambda o: setattr(o, "scale", (1, 1, 2)), "scaled unevenly"), (lambda o: setattr(o, "scale", (-1, 1, 1)), "mirrored"),
-    (add_driver, "Drivers turn 'mixamorig:LeftArm'"), (add_constraint, "Constraints hold 'mixamorig:LeftForeArm'"), (enter_edit_mode, "Edit Mode"),
+    (add_driver, "Drivers turn 'mixamorig:LeftArm'"), (add_constraint, "Constraints hold 'mixamorig:LeftForeArm'"),
+    (enter_edit_mode, "Edit Mode"),
 ])  # fmt: skip
 def test_what_cannot_be_posed_is_refused_with_the_reason(change, says, armature, part, pose, level) -> None:
     obj, _ = armature("mixamo")
@@ -315,7 +316,8 @@ def test_the_raw_take_lies_on_a_muted_track(armature, part, factory) -> None:
     data, frames = part("core.common.arrays"), part("core.common.spaces")
     from sapiens2_avatar.core.common.landmarks import JOINT_NAMES
 
-    poses = [data.Pose(JOINT_NAMES, p.astype(np.float32), np.ones(68, np.float32), np.ones(68, bool), np.full((308, 3), np.nan, np.float32), 1.7)
+    poses = [data.Pose(JOINT_NAMES, p.astype(np.float32), np.ones(68, np.float32), np.ones(68, bool),
+                       np.full((308, 3), np.nan, np.float32), 1.7)
              for p in (joints(factory, frames=12) - [0, -5, 1]) @ frames.LEVEL_WORLD_FROM_CAMERA]  # fmt: skip
     poses[4] = poses[5] = None
     take = part("core.motion.take").make_take(poses, 30.0)

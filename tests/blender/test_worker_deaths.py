@@ -135,7 +135,8 @@ pytestmark = [
 
 @pytest.mark.parametrize(("how", "point", "written"), RUN)
 def test_a_run_killed_at(how, point, written, die, worker, part, out):
-    """Before its predictions are written there is no file, afterwards a whole one; either way the artist runs again and has it."""
+    """Before its predictions are written there is no file, afterwards a whole one;
+    either way the artist runs again and has it."""
     asked, job_class, state = part("worker.requests"), part("worker.client").WorkerJob, part("worker.job").State
     made, avatars = out / "made.safetensors", out / "avatars.safetensors"
     build = asked.BuildRequest(predictions=made, name="Anna", output=avatars, settings=quick(part))

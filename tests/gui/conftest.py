@@ -77,7 +77,8 @@ def predictions(worker_python, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def full_frame(tmp_path_factory) -> Path:
-    """Predictions of 1024 x 768 pixels in which a person fills the whole picture: the largest scan of the network's resolution."""
+    """Predictions of 1024 x 768 pixels in which a person fills the whole picture:
+    the largest scan of the network's resolution."""
     from sapiens2_avatar.core.common.predictions import Predictions
 
     height, width, focal = 1024, 768, 1100.0
@@ -148,7 +149,8 @@ def start(blender, zip_path, worker_python, predictions, tmp_path):
         variables.pop("SAPIENS2_PYTHON", None)
         screen = f"-screen 0 {SCREEN[0]}x{SCREEN[1]}x24 +extension GLX +render -noreset"
         command = ["xvfb-run", "-a", "-s", screen, *blender, "--factory-startup", "--gpu-backend", "opengl",
-                   "--window-geometry", "0", "0", *map(str, SCREEN), "--python-exit-code", "3", "-P", str(HERE / "begin.py")]  # fmt: skip
+                   "--window-geometry", "0", "0", *map(str, SCREEN), "--python-exit-code", "3", "-P",
+                   str(HERE / "begin.py")]  # fmt: skip
         with (out / "blender.log").open("wb") as log:
             windows.append(
                 Window(subprocess.Popen(command, env=variables, stdout=log, stderr=log, cwd=out, start_new_session=True), out)

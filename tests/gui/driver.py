@@ -103,7 +103,8 @@ def command_under_pointer(kind="UI"):
 
 
 def find_button(text, offset=-10, start=0.0):
-    """Move down the sidebar until the button under the pointer runs `text`; value: its place. `start`: share of the height to skip.
+    """Move down the sidebar until the button under the pointer runs `text`; value: its place.
+    `start`: share of the height to skip.
 
     Blender does not say when it has noticed where the pointer is: on a busy computer a button is missed, so a search that finds
     nothing is made again, more slowly.

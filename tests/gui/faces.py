@@ -55,7 +55,8 @@ def three_faces():
 
 
 def unfold(number, *labels):
-    """Register the panels anew with only these unfolded. Blender remembers panels by name, so each `number` gives them new ones."""
+    """Register the panels anew with only these unfolded. Blender remembers panels by name,
+    so each `number` gives them new ones."""
     classes = module("panels").CLASSES
     for cls in reversed(classes):
         bpy.utils.unregister_class(cls)

@@ -94,7 +94,8 @@ def finish_run(before):
 
 
 INTERFACE = (b"GLOB", b"TEST", b"REND", b"WM", b"SN", b"SR", b"WS", b"BR")
-"""Blocks of a saved copy that hold the windows, not the scene: file name, thumbnail, window manager, screens, workspaces, brushes."""
+"""Blocks of a saved copy that hold the windows, not the scene: file name, thumbnail, window manager, screens, workspaces,
+brushes."""
 
 
 def saved_bytes():

@@ -52,7 +52,8 @@ def install_fails(name, **environment):
 
 
 def runtime():
-    """Before there is a runtime: offline, no network, a refusing proxy, no room, a folder that cannot be written, an old Python."""
+    """Before there is a runtime: offline, no network, a refusing proxy, no room, a folder that cannot be written,
+    an old Python."""
     yield from open_tab()
     troubles = []
     bpy.context.preferences.system.use_online_access = False

@@ -1,4 +1,5 @@
-"""The network: against plain arithmetic, against the published sizes, and against stored outputs of the reference where they are."""
+"""The network: against plain arithmetic, against the published sizes,
+and against stored outputs of the reference where they are."""
 
 import json
 import math

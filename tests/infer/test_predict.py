@@ -278,7 +278,8 @@ def test_nobody(apose, monkeypatch):
 def test_a_cut_out_photo_keeps_its_own_alpha(apose, monkeypatch):
     oracle = Oracle(apose).install(monkeypatch)
     photo = read_photo(np.dstack([apose.image, apose.alpha]))
-    oracle.truth = Predictions(**{k: getattr(apose, k) for k in ("pointmap", "normal", "albedo", "seg", "keypoints", "intrinsics")},
+    oracle.truth = Predictions(**{k: getattr(apose, k) for k in ("pointmap", "normal", "albedo", "seg", "keypoints",
+                                                                 "intrinsics")},
                                image=photo.image)  # fmt: skip
     oracle._image = photo.image
     monkeypatch.setattr(predict_module, "read_photo", lambda image: photo)

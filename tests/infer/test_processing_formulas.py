@@ -42,7 +42,8 @@ BOXES = {"inside": (0.1, 0.1, 0.8, 0.9), "small": (0.4, 0.3, 0.55, 0.5), "over t
 
 @pytest.mark.parametrize("place", BOXES)
 def test_pose_crops(photo, place):
-    """The formula where a crop is at least half as large as its source; a smaller one is reduced first, which the formula is not."""
+    """The formula where a crop is at least half as large as its source;
+    a smaller one is reduced first, which the formula is not."""
     height, width = photo.shape[:2]
     box = np.array(BOXES[place]) * [width, height, width, height]
     size = (256, 192)

@@ -14,8 +14,8 @@ PIECE = 1 << 16
 
 
 class Index(BaseHTTPRequestHandler):
-    """Package pages and files. `state`: folder, status (of every answer), names `fetched`, and `go`, an event: while it is cleared,
-    a file of several pieces comes byte by byte after the first one, so slowly that nobody sees its end."""
+    """Package pages and files. `state`: folder, status (of every answer), names `fetched`, and `go`, an event: while it is
+    cleared, a file of several pieces comes byte by byte after the first one, so slowly that nobody sees its end."""
 
     state: SimpleNamespace
     protocol_version = "HTTP/1.1"

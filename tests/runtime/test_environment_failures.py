@@ -80,7 +80,10 @@ def test_certificate_that_nobody_knows_is_said(small, monkeypatch, tmp_path):
 
     if shutil.which("openssl") is None:
         pytest.skip("no openssl to make a certificate")
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE"
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+        " -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE"
+    )
     names = "-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "certificate.pem")
     subprocess.run([*command.split(), *names], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,8 +1,8 @@
 """The maps of a sample as a network would give them, made from its exact ones: blurred, shifted, noisy, wrong at the edges.
 
-The errors are those that are known of the real networks' outputs: relief lost, a depth that is smooth but off, points that hang in
-the air at silhouettes, borders of parts a few pixels aside, keypoints a few pixels off and now and then wrong altogether. All of it
-is drawn from the sample's name, so that it is the same in every run.
+The errors are those that are known of the real networks' outputs: relief lost, a depth that is smooth but off, points that hang
+in the air at silhouettes, borders of parts a few pixels aside, keypoints a few pixels off and now and then wrong altogether. All
+of it is drawn from the sample's name, so that it is the same in every run.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def _points(
     near: np.ndarray,
     unit: float,
 ) -> np.ndarray:
-    """Depth without its relief, off by centimetres that vary slowly, noisy, at half the resolution; x and y a little too large."""
+    """Depth without its relief, off by centimetres that vary slowly, noisy, at half the resolution;
+    x and y a little too large."""
     import cv2
 
     height, width = person.shape

@@ -1,10 +1,11 @@
 """A worker that stops where a test says: the product's own jobs, held at a named point until the test lets them go.
 
-A test of a death, a cancel or a race waits until the worker *is* somewhere, not until it has had time to get there. So it asks for a
-point, starts the job, waits for `reached`, and does its harm to a process that stands still.
+A test of a death, a cancel or a race waits until the worker *is* somewhere, not until it has had time to get there. So it asks
+for a point, starts the job, waits for `reached`, and does its harm to a process that stands still.
 
 Points are "JOB/STAGE". A job stops at "JOB/starting" before it has done anything, at each stage that it reports, after the report
-has been sent, and at "JOB/writing" with a file written but not yet in its place. A run goes through those of "predict" and "build":
+has been sent, and at "JOB/writing" with a file written but not yet in its place.
+A run goes through those of "predict" and "build":
 
     run/starting   predict/maps, people, pose, done, writing   build/camera, pose, scan, texture, rig, done
 

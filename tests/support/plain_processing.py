@@ -99,7 +99,8 @@ def to_photo(maps: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def keypoints(heatmaps: np.ndarray, box: np.ndarray, aspect: float) -> np.ndarray:
-    """(K, h, w) -> (K, 3): the top of a parabola through the logarithm of the blurred heatmap, in photo pixels, and the maximum."""
+    """(K, h, w) -> (K, 3): the top of a parabola through the logarithm of the blurred heatmap, in photo pixels,
+    and the maximum."""
     cx, cy, width, height = window(box, aspect)
     out = []
     for heatmap in np.asarray(heatmaps, np.float64):

@@ -40,5 +40,6 @@ def walker(frames: int = 60, speed: float = 1.2, noise: float = 0.0, seed: int =
 def as_poses(world: np.ndarray, distance: float = 5.0) -> list[Pose]:
     """Poses in the space of a level camera 1.2 m above the ground."""
     camera = (world - [0, -distance, 1.2]) @ LEVEL_WORLD_FROM_CAMERA
-    return [Pose(JOINT_NAMES, p.astype(np.float32), np.ones(68, np.float32), np.ones(68, bool), np.full((308, 3), np.nan, np.float32), 1.7)
+    return [Pose(JOINT_NAMES, p.astype(np.float32), np.ones(68, np.float32), np.ones(68, bool),
+                 np.full((308, 3), np.nan, np.float32), 1.7)
             for p in camera]  # fmt: skip

@@ -1,7 +1,7 @@
 """Pictures of random people with every map that the network predicts, ray-cast against the posed mesh.
 
-Camera space is that of `core.common.spaces`: x right, y down, z forward, metres. All samples have the network's input size and lie in
-it as at inference: a photo of any aspect between black bars, or the window around a person that the pose head sees.
+Camera space is that of `core.common.spaces`: x right, y down, z forward, metres. All samples have the network's input size and
+lie in it as at inference: a photo of any aspect between black bars, or the window around a person that the pose head sees.
 """
 
 from __future__ import annotations

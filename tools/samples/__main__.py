@@ -1,8 +1,8 @@
 """Make the synthetic people of the tests: `python -m tools.samples tests/samples` (needs the packages anny and embreex).
 
-One command, no choices: the same code and the same body give the same arrays. `--mesh` adds the whole surface to the ground truth,
-for measuring scans; the repository does without it, since it is ten times as large as all the rest. `--sheet FILE.jpg` draws
-everything on one picture to look at.
+One command, no choices: the same code and the same body give the same arrays. `--mesh` adds the whole surface to the ground
+truth, for measuring scans; the repository does without it, since it is ten times as large as all the rest. `--sheet FILE.jpg`
+draws everything on one picture to look at.
 """
 
 from __future__ import annotations

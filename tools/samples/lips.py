@@ -1,4 +1,5 @@
-"""The inner edges of the lips, which `tools.preview.landmarks` puts on the upper lip alike: told apart by what a jaw takes along."""
+"""The inner edges of the lips, which `tools.preview.landmarks` puts on the upper lip alike:
+told apart by what a jaw takes along."""
 
 from __future__ import annotations
 

@@ -77,7 +77,8 @@ _LONG_HAIR = {"hair": -2.3, "hairline": 0.56, "hair_thickness": 0.020}
 # Hem and waist are metres above the hip joints of the resting body.
 APOSE = Shot(
     "body_apose", postures.APOSE, _phenotype(0.0, 0.62, 0.56, 0.50, 0.50, (0.1, 0.2, 0.7)), {},
-    {**_skin(0.52, 0.31, 0.22), **_SHORT_HAIR, "hair_colour": _colour(0.06, 0.032, 0.016), "beard": 0.0, "iris": _colour(0.05, 0.09, 0.12),
+    {**_skin(0.52, 0.31, 0.22), **_SHORT_HAIR, "hair_colour": _colour(0.06, 0.032, 0.016), "beard": 0.0,
+     "iris": _colour(0.05, 0.09, 0.12),
      "top": True, "sleeve": 0.55, "hem": -0.03, "collar": 0.03, "trouser": 0.82, "waist": 0.06, "shoes": True, "sock": 2.0,
      "upper": Fabric(_colour(0.60, 0.57, 0.50), _colour(0.05, 0.10, 0.22), "hoops", 11.0), "lower": _plain(0.10, 0.085, 0.06),
      "shoe": _colour(0.05, 0.05, 0.055), "loose": (0.010, 0.012)},
@@ -85,14 +86,18 @@ APOSE = Shot(
 )  # fmt: skip
 CROSSED = Shot(
     "body_crossed", postures.CROSSED, _phenotype(0.0, 0.58, 0.45, 0.48, 0.46, (0.2, 0.6, 0.2)), {"jawOpen": 0.32},
-    {**_skin(0.44, 0.25, 0.16), **_SHORT_HAIR, "hair_colour": _colour(0.014, 0.011, 0.010), "beard": 0.0, "iris": _colour(0.05, 0.03, 0.02),
+    {**_skin(0.44, 0.25, 0.16), **_SHORT_HAIR, "hair_colour": _colour(0.014, 0.011, 0.010), "beard": 0.0,
+     "iris": _colour(0.05, 0.03, 0.02),
      "top": True, "sleeve": 0.60, "hem": -0.02, "collar": 0.02, **_TROUSERS, "shoes": True,
-     "upper": _plain(0.13, 0.33, 0.50), "lower": _plain(0.030, 0.034, 0.045), "shoe": _colour(0.35, 0.10, 0.07), "loose": (0.011, 0.007)},
+     "upper": _plain(0.13, 0.33, 0.50), "lower": _plain(0.030, 0.034, 0.045), "shoe": _colour(0.35, 0.10, 0.07),
+     "loose": (0.011, 0.007)},
     112, (384, 512), 70, -4, 3, 0.87, 2.10,
 )  # fmt: skip
 WALK = Shot(
-    "body_walk", postures.striding(0.05, -36), _phenotype(0.94, 0.60, 0.50, 0.45, 0.52, (0.15, 0.15, 0.7)), {"mouthSmileLeft": 0.3, "mouthSmileRight": 0.3},
-    {**_skin(0.56, 0.35, 0.26), **_LONG_HAIR, "hair_colour": _colour(0.10, 0.05, 0.022), "beard": 0.0, "iris": _colour(0.06, 0.10, 0.06),
+    "body_walk", postures.striding(0.05, -36), _phenotype(0.94, 0.60, 0.50, 0.45, 0.52, (0.15, 0.15, 0.7)),
+    {"mouthSmileLeft": 0.3, "mouthSmileRight": 0.3},
+    {**_skin(0.56, 0.35, 0.26), **_LONG_HAIR, "hair_colour": _colour(0.10, 0.05, 0.022), "beard": 0.0,
+     "iris": _colour(0.06, 0.10, 0.06),
      "top": True, "sleeve": 1.85, "hem": -0.05, "collar": 0.05, "trouser": 0.88, "waist": 0.08, "shoes": False, "sock": 2.0,
      "upper": Fabric(_colour(0.48, 0.14, 0.07), _colour(0.16, 0.05, 0.03), "checks", 14.0), "lower": _plain(0.07, 0.13, 0.16),
      "shoe": _colour(0.2, 0.2, 0.2), "loose": (0.012, 0.010)},
@@ -100,20 +105,27 @@ WALK = Shot(
 )  # fmt: skip
 SITTING = Shot(
     "body_sit", postures.SITTING, _phenotype(0.90, 0.66, 0.45, 0.55, 0.48, (0.7, 0.1, 0.2)), {"jawOpen": 0.12},
-    {**_skin(0.17, 0.085, 0.05), **_LONG_HAIR, "hair": -1.3, "hair_colour": _colour(0.010, 0.008, 0.008), "beard": 0.0, "iris": _colour(0.04, 0.025, 0.018),
+    {**_skin(0.17, 0.085, 0.05), **_LONG_HAIR, "hair": -1.3, "hair_colour": _colour(0.010, 0.008, 0.008), "beard": 0.0,
+     "iris": _colour(0.04, 0.025, 0.018),
      "top": True, "sleeve": 0.70, "hem": -0.01, "collar": 0.06, **_TROUSERS, "shoes": True,
-     "upper": _plain(0.40, 0.12, 0.34), "lower": _plain(0.06, 0.16, 0.13), "shoe": _colour(0.55, 0.55, 0.52), "loose": (0.009, 0.008)},
+     "upper": _plain(0.40, 0.12, 0.34), "lower": _plain(0.06, 0.16, 0.13), "shoe": _colour(0.55, 0.55, 0.52),
+     "loose": (0.009, 0.008)},
     114, (448, 448), 55, 4, 6, 0.64, 1.78, seat=0.45,
 )  # fmt: skip
 FACE_A = Shot(
-    "face_a", postures.PORTRAIT, _phenotype(0.92, 0.55, 0.50, 0.42, 0.50, (0.3, 0.2, 0.5)), {"jawOpen": 0.20, "mouthSmileLeft": 0.2, "mouthSmileRight": 0.2},
-    {**_skin(0.40, 0.22, 0.15), **_LONG_HAIR, "hair_colour": _colour(0.05, 0.024, 0.012), "beard": 0.0, "iris": _colour(0.07, 0.045, 0.02),
-     "top": True, "sleeve": 1.9, "hem": -0.02, "collar": 0.07, **_TROUSERS, "shoes": True, "upper": _plain(0.17, 0.24, 0.33), "loose": (0.008, 0.008)},
+    "face_a", postures.PORTRAIT, _phenotype(0.92, 0.55, 0.50, 0.42, 0.50, (0.3, 0.2, 0.5)),
+    {"jawOpen": 0.20, "mouthSmileLeft": 0.2, "mouthSmileRight": 0.2},
+    {**_skin(0.40, 0.22, 0.15), **_LONG_HAIR, "hair_colour": _colour(0.05, 0.024, 0.012), "beard": 0.0,
+     "iris": _colour(0.07, 0.045, 0.02),
+     "top": True, "sleeve": 1.9, "hem": -0.02, "collar": 0.07, **_TROUSERS, "shoes": True, "upper": _plain(0.17, 0.24, 0.33),
+     "loose": (0.008, 0.008)},
     115, (336, 448), 80, 0, 0, 1.50, 0.55,
 )  # fmt: skip
 FACE_B = Shot(
-    "face_b", replace(postures.PORTRAIT, facing=-24, look=(0, 0, -6)), _phenotype(0.0, 0.70, 0.55, 0.55, 0.55, (0.6, 0.1, 0.3)), {"jawOpen": 0.48},
-    {**_skin(0.26, 0.14, 0.085), **_SHORT_HAIR, "hair_colour": _colour(0.012, 0.010, 0.009), "beard": 0.0, "iris": _colour(0.05, 0.03, 0.02),
+    "face_b", replace(postures.PORTRAIT, facing=-24, look=(0, 0, -6)), _phenotype(0.0, 0.70, 0.55, 0.55, 0.55, (0.6, 0.1, 0.3)),
+    {"jawOpen": 0.48},
+    {**_skin(0.26, 0.14, 0.085), **_SHORT_HAIR, "hair_colour": _colour(0.012, 0.010, 0.009), "beard": 0.0,
+     "iris": _colour(0.05, 0.03, 0.02),
      "top": True, "sleeve": 0.7, "hem": -0.02, "collar": 0.02, **_TROUSERS, "shoes": True,
      "upper": Fabric(_colour(0.33, 0.42, 0.30), _colour(0.10, 0.16, 0.12), "checks", 9.0), "loose": (0.009, 0.008)},
     116, (448, 336), 60, 0, 2, 1.78, 0.52,
@@ -124,8 +136,10 @@ FRAMES = 8
 """Frames of the walk: one gait cycle at eight frames a second."""
 STRIDER = Shot(
     "walk", postures.striding(0, 62), _phenotype(0.0, 0.60, 0.52, 0.46, 0.50, (0.3, 0.2, 0.5)), {},
-    {**_skin(0.36, 0.20, 0.13), **_SHORT_HAIR, "hair_colour": _colour(0.03, 0.016, 0.010), "beard": 0.0, "iris": _colour(0.05, 0.03, 0.02),
+    {**_skin(0.36, 0.20, 0.13), **_SHORT_HAIR, "hair_colour": _colour(0.03, 0.016, 0.010), "beard": 0.0,
+     "iris": _colour(0.05, 0.03, 0.02),
      "top": True, "sleeve": 0.60, "hem": -0.03, "collar": 0.03, **_TROUSERS, "shoes": True,
-     "upper": _plain(0.42, 0.30, 0.06), "lower": _plain(0.05, 0.07, 0.13), "shoe": _colour(0.30, 0.30, 0.30), "loose": (0.010, 0.009)},
+     "upper": _plain(0.42, 0.30, 0.06), "lower": _plain(0.05, 0.07, 0.13), "shoe": _colour(0.30, 0.30, 0.30),
+     "loose": (0.010, 0.009)},
     117, (384, 288), 45, 0, 4, 0.91, 2.14,
 )  # fmt: skip

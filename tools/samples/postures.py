@@ -27,8 +27,8 @@ _ARM_SWING = 20.0
 
 @dataclass(frozen=True)
 class Limb:
-    """Where upper and lower segment point (any length). end: degrees that a hand is rolled about the forearm, or that a sole points
-    up at the toes; at 0 a foot is flat on the ground whatever the leg does."""
+    """Where upper and lower segment point (any length). end: degrees that a hand is rolled about the forearm, or that a sole
+    points up at the toes; at 0 a foot is flat on the ground whatever the leg does."""
 
     upper: Direction
     lower: Direction

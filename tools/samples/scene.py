@@ -1,7 +1,7 @@
 """A person in a plain room, ray-cast: what every ray of a camera meets, and the light there.
 
-World space is that of the body: metres, x = left of someone who faces -y, z up; the floor is z = 0. Camera space as in the product:
-x right, y down, z forward.
+World space is that of the body: metres, x = left of someone who faces -y, z up; the floor is z = 0. Camera space as in the
+product: x right, y down, z forward.
 """
 
 from __future__ import annotations

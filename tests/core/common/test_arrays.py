@@ -1,4 +1,5 @@
-"""Arrays between stages are checked when they are made: ours end in a bug's ValueError, an artist's in a sentence and a next step."""
+"""Arrays between stages are checked when they are made: ours end in a bug's ValueError,
+an artist's in a sentence and a next step."""
 
 from dataclasses import replace
 

@@ -1,4 +1,5 @@
-"""Containers: what is read is what was written, the same bytes for the same content; what is cut, foreign or newer is explained."""
+"""Containers: what is read is what was written, the same bytes for the same content;
+what is cut, foreign or newer is explained."""
 
 import numpy as np
 import pytest

@@ -51,7 +51,8 @@ def test_poses_come_back(tmp_path: Path, counts: list[int]) -> None:
 def take(frames: int = 5) -> Take:
     rng = np.random.default_rng(0)
     joints, turns = rng.normal(size=(2, frames, 68, 3)), rng.normal(size=(2, frames, 3, 3))
-    return Take(joints[0], turns[0], joints[1], turns[1], rng.random((frames, 68)) > 0.5, np.ones(frames, bool), rng.random((frames, 4)) > 0.5,
+    return Take(joints[0], turns[0], joints[1], turns[1], rng.random((frames, 68)) > 0.5, np.ones(frames, bool),
+                rng.random((frames, 4)) > 0.5,
                 29.97, np.eye(4), ("One.", "Two."), False, fullest=3, person=1, people=2)  # fmt: skip
 
 

@@ -43,7 +43,8 @@ def test_meta_demo(tmp_path: Path) -> None:
 def test_coco_wholebody(tmp_path: Path) -> None:
     points = rows(133)
     annotation = {"image_id": 5, "keypoints": points[:17].ravel().tolist(), "foot_kpts": points[17:23].ravel().tolist(),
-                  "lefthand_kpts": points[91:112].ravel().tolist(), "righthand_kpts": points[112:133].ravel().tolist()}  # fmt: skip
+                  "lefthand_kpts": points[91:112].ravel().tolist(),
+                  "righthand_kpts": points[112:133].ravel().tolist()}  # fmt: skip
     (one,) = read_keypoints(save(tmp_path, {"annotations": [annotation]}))
     whole = {"keypoints": points[:, :2].tolist(), "keypoint_scores": points[:, 2].tolist()}
     (two,) = read_keypoints(save(tmp_path, {"instance_info": [whole]}))
@@ -99,7 +100,8 @@ def test_keypoints_become_predictions() -> None:
     {}, [], 3, {"instance_info": 4}, {"instance_info": [{"keypoints": [[1, 2]] * 12}]}, {"instance_info": [{}]}, {"people": "x"},
     {"instance_info": [{"keypoints": [[1, 2]] * 17, "keypoint_scores": [1]}]}, {"people": [{"pose_keypoints_2d": [1, 2]}]},
     {"people": [{"pose_keypoints_2d": [1] * 30}]}, {"annotations": [{"keypoints": ["a"] * 51}]}, {"annotations": [7]},
-    {"annotations": [{"keypoints": [1.0] * 30}]}, {"instance_info": [{"instances": None}]}, {"instance_info": [{"keypoints": {"a": 1}}]},
+    {"annotations": [{"keypoints": [1.0] * 30}]}, {"instance_info": [{"instances": None}]},
+    {"instance_info": [{"keypoints": {"a": 1}}]},
 ])  # fmt: skip
 def test_damaged_keypoints_end_in_one_sentence(tmp_path: Path, content) -> None:
     with pytest.raises(SapiensError, match=r"k\.json"):

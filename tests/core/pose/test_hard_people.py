@@ -77,7 +77,8 @@ def crossing(p: Predictions, pixels: int = 90, metres: float = 0.35) -> Predicti
     )
     return replace(p, image=pick("image"), seg=pick("seg"), normal=pick("normal"), albedo=None, alpha=None,
                    pointmap=np.where(front[..., None], p.pointmap, pointmap).astype(np.float32),
-                   keypoints=np.concatenate([p.keypoints, keypoints]).astype(np.float32), boxes=boxes.astype(np.float32))  # fmt: skip
+                   keypoints=np.concatenate([p.keypoints, keypoints]).astype(np.float32),
+                   boxes=boxes.astype(np.float32))  # fmt: skip
 
 
 def test_two_people_who_cross_are_two_people(studio):

@@ -89,7 +89,8 @@ def rig_with_a_face() -> tuple[RestRig, BoneMap]:
     whole = np.ones(count, bool)
     lengths = np.linalg.norm(rig.tails - rig.heads, axis=1).astype(float)
     rest = RestRig("Meta", rig.names, rig.parents, matrices, lengths, whole, whole, rig.connected, np.eye(4))
-    bones = {"hips": ("spine",), "spine": ("spine.001", "spine.002", "spine.003"), "neck": ("spine.004", "spine.005"), "head": ("spine.006",),
+    bones = {"hips": ("spine",), "spine": ("spine.001", "spine.002", "spine.003"), "neck": ("spine.004", "spine.005"),
+             "head": ("spine.006",),
              "jaw": ("jaw",), "leftEye": ("eye.L",), "rightEye": ("eye.R",)}  # fmt: skip
     for side, s in (("left", "L"), ("right", "R")):
         for role, bone in (

@@ -53,7 +53,8 @@ def test_every_table_with_roles_is_a_family() -> None:
 
 
 @pytest.mark.parametrize("change", [lambda n: f"Armature|{n}", lambda n: n.replace("mixamorig:", "mixamorig7:"),
-                                    lambda n: n.replace("mixamorig:", "mixamorig_"), lambda n: n.replace("mixamorig:", "hero:"), str.upper])  # fmt: skip
+                                    lambda n: n.replace("mixamorig:", "mixamorig_"), lambda n: n.replace("mixamorig:", "hero:"),
+                                    str.upper])  # fmt: skip
 def test_names_may_carry_what_exporters_add(change) -> None:
     rest = make_rig("mixamo")
     assert not recognise(replace(rest, names=tuple(change(n) for n in rest.names))).missing
@@ -116,7 +117,8 @@ def test_a_preset_for_another_rig_names_the_bones_that_are_absent(tmp_path: Path
 
 @pytest.mark.parametrize(("content", "says"), [
     ("{", "not valid JSON"), ("[]", "not a bone table"), ('{"format": "x"}', "not a bone table"),
-    ({"version": 9}, "version 9"), ({"bones": {"tail": ["a"]}}, "do not exist: tail"), ({"bones": {"hips": "pelvis"}}, "lists of bone names"),
+    ({"version": 9}, "version 9"), ({"bones": {"tail": ["a"]}}, "do not exist: tail"),
+    ({"bones": {"hips": "pelvis"}}, "lists of bone names"),
     ({"bones": {"hips": [""]}}, "lists of bone names"), ({"bones": {"head": ["head"]}}, "no bone for the hips"),
     ({"bones": {"hips": ["pelvis"], "head": ["pelvis"]}}, "two roles to 'pelvis'"), ({"switches": [["a", 1]]}, "switches"),
 ])  # fmt: skip

@@ -30,7 +30,8 @@ def poses(count: int = 8, seed: int = 0) -> np.ndarray:
         for side in ("left", "right"):
             arm = [n for n in JOINT_NAMES if n.startswith(side) and ("thumb" in n or "finger" in n)]
             leg = [f"{side}_{n}" for n in ("heel", "big_toe", "small_toe")]
-            for pivot, moved in ((f"{side}_shoulder", [f"{side}_elbow", f"{side}_wrist", *arm]), (f"{side}_elbow", [f"{side}_wrist", *arm]),
+            for pivot, moved in ((f"{side}_shoulder", [f"{side}_elbow", f"{side}_wrist", *arm]),
+                                 (f"{side}_elbow", [f"{side}_wrist", *arm]),
                                  (f"{side}_wrist", arm), (f"{side}_hip", [f"{side}_knee", f"{side}_ankle", *leg]),
                                  (f"{side}_knee", [f"{side}_ankle", *leg])):  # fmt: skip
                 turn = rotation_from_vector(rng.normal(size=3) * 0.5)

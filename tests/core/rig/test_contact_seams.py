@@ -49,7 +49,8 @@ def test_after_the_cut_every_face_is_on_one_side_and_covers_what_it_covered():
 
 
 def test_seam_passes_between_the_pixels_of_a_scan():
-    """Halves of a quad stay together, or the seam would run through the middle of a pixel; triangles of their own go each where they belong."""
+    """Halves of a quad stay together, or the seam would run through the middle of a pixel;
+    triangles of their own go each where they belong."""
     mesh, weights, _ = grid()
     slanted = (mesh.vertices[:, 0] > mesh.vertices[:, 1]).astype(np.int64)
     for faces, paired in ((mesh.faces, True), (mesh.faces[1:], False)):

@@ -88,8 +88,10 @@ def test_rolls_agree_with_rigifys_own_metarig():
     rows = json.loads((DATA / "bone_tables.json").read_text("utf-8"))["rigs"]["rigify_human_metarig"]["bones"]
     rig = standing_rig(30.0)
     # z of the metarig's bones, from head, tail and roll as Blender computes them, for the bones whose roll carries meaning
-    wanted = {"thigh.L": (0, 1, 0), "shin.L": (0, 1, 0), "spine": (0, -1, 0), "spine.006": (0, -1, 0), "upper_arm.L": (0.19, -0.98, -0.1),
-              "forearm.L": (-0.12, -0.99, 0.08), "hand.L": (-0.08, -1, 0.06), "toe.L": (0, 0, 1), "shoulder.L": (0, 0, 1)}  # fmt: skip
+    wanted = {"thigh.L": (0, 1, 0), "shin.L": (0, 1, 0), "spine": (0, -1, 0), "spine.006": (0, -1, 0),
+              "upper_arm.L": (0.19, -0.98, -0.1),
+              "forearm.L": (-0.12, -0.99, 0.08), "hand.L": (-0.08, -1, 0.06), "toe.L": (0, 0, 1),
+              "shoulder.L": (0, 0, 1)}  # fmt: skip
     frames = bone_axes(rig)
     for name, z in wanted.items():
         assert name in rows

@@ -41,14 +41,17 @@ def sheet(corner, across, down, columns: int, rows: int, label: str) -> MeshData
     faces = np.concatenate([np.stack([a, d, b], 1), np.stack([b, d, c], 1)])
     count = len(vertices)
     return MeshData(vertices.astype(np.float32), faces.astype(np.int32), np.zeros((count, 2), np.float32),
-                    np.tile(np.array([0, 0, -1], np.float32), (count, 1)), np.full(count, part_labels(label)[0], np.uint8))  # fmt: skip
+                    np.tile(np.array([0, 0, -1], np.float32), (count, 1)),
+                    np.full(count, part_labels(label)[0], np.uint8))  # fmt: skip
 
 
 def joined(*meshes: MeshData) -> MeshData:
     start = np.cumsum([0, *(len(m.vertices) for m in meshes)])
     return MeshData(
-        np.concatenate([m.vertices for m in meshes]), np.concatenate([m.faces + s for m, s in zip(meshes, start, strict=False)]).astype(np.int32),
-        np.concatenate([m.uvs for m in meshes]), np.concatenate([m.normals for m in meshes]), np.concatenate([m.labels for m in meshes]),
+        np.concatenate([m.vertices for m in meshes]),
+        np.concatenate([m.faces + s for m, s in zip(meshes, start, strict=False)]).astype(np.int32),
+        np.concatenate([m.uvs for m in meshes]), np.concatenate([m.normals for m in meshes]),
+        np.concatenate([m.labels for m in meshes]),
     )  # fmt: skip
 
 

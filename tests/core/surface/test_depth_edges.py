@@ -79,7 +79,8 @@ def test_parts_that_meet_on_a_body_are_not_apart():
     apart = depth_edges.parts_apart()
     assert (apart == apart.T).all() and not apart.diagonal().any() and not apart[0].any()
     assert apart[HAND, TORSO] and not apart[HAND, FOREARM]
-    for a, b in (("Face_Neck", "Hair"), ("Torso", "Left_Upper_Arm"), ("Upper_Clothing", "Lower_Clothing"), ("Left_Foot", "Left_Lower_Leg"),
+    for a, b in (("Face_Neck", "Hair"), ("Torso", "Left_Upper_Arm"), ("Upper_Clothing", "Lower_Clothing"),
+                 ("Left_Foot", "Left_Lower_Leg"),
                  ("Face_Neck", "Upper_Lip"), ("Left_Upper_Leg", "Lower_Clothing"), ("Left_Shoe", "Left_Sock")):  # fmt: skip
         i, j = part_labels(a, b)
         assert not apart[i, j], (a, b)

@@ -100,7 +100,8 @@ def test_exact_maps_lose_nothing(scan_subjects):
 
 
 def test_steps_that_refining_brings_out_are_torn():
-    """A step of 60 mm, blended over six pixels so that hardly a pair was off by enough to be cut: no uncut pair of the result is."""
+    """A step of 60 mm, blended over six pixels so that hardly a pair was off by enough to be cut:
+    no uncut pair of the result is."""
     height, width = 96, 128
     camera = Camera(width, height, 150.0, 150.0, (width - 1) / 2, (height - 1) / 2, "given")
     blend = np.clip((np.arange(width) - width / 2) / 6 + 0.5, 0, 1)
