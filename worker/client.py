@@ -1,4 +1,4 @@
-"""Host side of the worker protocol: starts the worker process, talks to it, outlives it. In Blender, `jobs` puts a timer around it.
+"""Host side of the worker protocol: starts the worker process, talks to it, outlives it. In Blender, `jobs` puts a timer on it.
 
 A `WorkerProcess` owns one process and a queue of jobs. Only `pump` changes anything that a caller can see, so everything happens
 in the thread that calls it.

@@ -45,7 +45,8 @@ class Setting:
     unset        value outside of the range that stands for "not said"; ANY = there is none. The sidebar shows it as 0
     typical      what the sidebar shows where nothing was said, if 0 would say something else
     first        what the sidebar calls the value 0: people count from 1
-    option       spelling on the command line without dashes; "" = the name of the field, with "no-" before it where the default is on
+    option       spelling on the command line without dashes; "" = the name of the field,
+                 with "no-" before it where the default is on
     shown        people choose it: it is in the sidebar and on the command line. False = for scripts
     """
 
@@ -94,7 +95,8 @@ class Setting:
         return (whole or self.kind is float) and self.low <= float(value) <= self.high
 
     def expected(self) -> str:
-        """What a value must be, as words to go after "not": "a number from 0 to 1", "full, half or photo, or a whole number of 4 or more"."""
+        """What a value must be, as words to go after "not":
+        "a number from 0 to 1", "full, half or photo, or a whole number of 4 or more"."""
         words = []
         if self.choices and not (self.kind is int and self.ranged):  # numbers that the sidebar offers are within the range
             *most, last = map(str, self.values)

@@ -52,7 +52,8 @@ GRAZING = 0.05
 def data_weight(z: np.ndarray, camera: Camera, refine: float, noise: Noise | None = None) -> np.ndarray:
     """The weight lambda of the pointmap against the normals, (H, W) float32: (error of a slope / error of log z)^2.
 
-    A normal that is off by an angle s moves the next pixel by s z / f, so lambda = (z / (f L))^2 with L = error of z / s, a length.
+    A normal that is off by an angle s moves the next pixel by s z / f. So lambda = (z / (f L))^2 with the length
+    L = error of z / s.
 
     z       (H, W) float32 metres
     refine  0..1 (exclusive 0), scales L by refine / (1 - refine), at most 20: beyond that the pointmap decides no distance
@@ -72,8 +73,8 @@ def data_weight(z: np.ndarray, camera: Camera, refine: float, noise: Noise | Non
 def step_weight(gap: np.ndarray, z: np.ndarray, camera: Camera, grain: float, half: tuple[float, float] = STEP) -> np.ndarray:
     """How far to believe that a pair is one smooth surface, 0..1 (H, W): a robust weight for steps too small to be cut.
 
-    gap (H, W) metres of the pair off each other's tangent planes, z (H, W) metres; grain of `depth_noise.Noise`, metres; half: where
-    the weight is one half, as STEP.
+    gap (H, W) metres of the pair off each other's tangent planes, z (H, W) metres; grain of `depth_noise.Noise`, metres;
+    half: where the weight is one half, as STEP.
     """
     errors, footprints = half
     least = np.float32(max(errors * grain, 1e-6))  # a micrometre: depth without any grain, next to the camera
@@ -84,8 +85,8 @@ def wide_gap(inverse: np.ndarray, slants: tuple[np.ndarray, np.ndarray], linked:
     """How far the pixels on both sides of each pair lie off each other's tangent planes, metres:
     `depth_edges.pair_gap` over WIDE = 3 pixels.
 
-    inverse, slants, axis as in `depth_edges.pair_gap`; linked (H, W-1) or (H-1, W) bool: pairs that are not cut. The shape is that of
-    `linked`; 0 where one of the three pairs is cut or missing, as there is nothing to be told.
+    inverse, slants, axis as in `depth_edges.pair_gap`; linked (H, W-1) or (H-1, W) bool: pairs that are not cut. The shape is
+    that of `linked`; 0 where one of the three pairs is cut or missing, as there is nothing to be told.
     """
     out = np.zeros(linked.shape, np.float32)
     if inverse.shape[axis] <= WIDE:

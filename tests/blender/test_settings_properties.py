@@ -13,7 +13,11 @@ GROUPS = {
     "retarget": ("core.retarget.settings", "RetargetSettings"),
     "motion": ("core.motion.settings", "MotionSettings"),
 }
-GROUPS_TOO = {"scan": ("core.settings", "AvatarSettings"), "rig": ("core.settings", "AvatarSettings"), "motion": ("core.capture.settings", "ClipSettings")}  # fmt: skip
+GROUPS_TOO = {
+    "scan": ("core.settings", "AvatarSettings"),
+    "rig": ("core.settings", "AvatarSettings"),
+    "motion": ("core.capture.settings", "ClipSettings"),
+}
 
 LARGEST = {int: 2**31 - 1, float: 3.4e38}
 """Where the numbers of Blender's properties end when nothing else ends them."""
