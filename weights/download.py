@@ -1,7 +1,7 @@
 """Fetching released weights from the Hugging Face Hub: asked for, resumable, and checked before they count as installed.
 
 huggingface_hub finds the file and its hash. The bytes are fetched here, because a download of 20 GB has to go on where it stopped
-even after the program ended, which the Hub's own function does not do: it starts each attempt with a new file.
+even after the program ended. The Hub's own function does not do that: it starts each attempt with a new file.
 """
 
 from __future__ import annotations

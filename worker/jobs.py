@@ -76,8 +76,9 @@ def build(request: BuildRequest, progress: Progress) -> dict:
 def run(request: RunRequest, progress: Progress) -> dict:
     """The result of `build`, after `predict`.
 
-    A network takes a second or many minutes, a build about the same time every time: the progress of the former is that of the
-    whole if it goes on at its pace, so that the time left that follows from it is right for every model.
+    A network takes a second or many minutes, a build about the same time every time. While the
+    network runs, progress is the time it has taken over the time that it (at its pace so far) and the build will take together.
+    So the time left that follows from it is right for every model.
     """
     start, share = time.monotonic(), 0.0
 

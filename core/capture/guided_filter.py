@@ -1,7 +1,7 @@
 """Guided filter with a colour guide (He, Sun and Tang, "Guided Image Filtering", PAMI 2013), fitted on a coarse grid (He and Sun,
 "Fast Guided Filter", 2015).
 
-In each window of the grid a value is a linear function of the photo's colour, by least squares; in a pixel of the photo the
+In each window of the grid a value is a linear function of the photo's colour, by least squares. In a pixel of the photo the
 functions of the windows around it are averaged, and applied to its own colour.
 """
 

@@ -1,4 +1,4 @@
-"""The border of a matte, moved to where the photo has it."""
+"""Matte refinement: the border of a matte, moved to where the photo has it."""
 
 from __future__ import annotations
 

@@ -59,8 +59,8 @@ class Photo:
 def read_photo(source: str | Path | np.ndarray) -> Photo:
     """Read an image file, or take an array (H, W, 3 or 4) or (H, W) uint8 sRGB.
 
-    EXIF orientation is applied, an embedded colour profile is converted to sRGB, 16-bit and floating point values are scaled to
-    8 bits, the first frame of an animation is taken, transparent pixels are laid over neutral grey and returned as `alpha`.
+    EXIF orientation is applied, an embedded colour profile is converted to sRGB, and 16-bit and floating point values are scaled
+    to 8 bits. Of an animation the first frame is taken. Transparent pixels are laid over neutral grey and returned as `alpha`.
     Raises SapiensError for a file that is missing, unreadable, truncated, no image, too small or too large; the size is read
     from the header, before any pixel is decoded.
     """

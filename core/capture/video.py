@@ -107,8 +107,9 @@ def read_frames(clip: Clip) -> Iterator[Frame]:
 
 
 def _evenly(clip: Clip, decoded: Iterator[tuple[float, Callable[[], np.ndarray] | str]]) -> Iterator[Frame]:
-    """Of (seconds, what gives the image or the reason why there is none), one for each 1/fps seconds, so that time runs as in the
-    clip: a faster video loses frames, and moments without a picture are frames without an image. Negative seconds: not known."""
+    """Frames resampled to the rate of the clip: one for each 1/fps seconds, so that time runs as in the clip.
+    decoded: (seconds, what gives the image or the reason why there is none); negative seconds: not known.
+    A faster video loses frames, and moments without a picture are frames without an image."""
     given = 0
     for time, content in decoded:
         slot = given if time < 0 else math.floor((time - clip.start) * clip.fps + 0.45)

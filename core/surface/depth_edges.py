@@ -1,4 +1,4 @@
-"""Where the surface is torn: neighbours that do not lie on each other's tangent planes.
+"""Depth discontinuities, where the surface is torn: neighbours that do not lie on each other's tangent planes.
 
 A ratio of depths says little: a steep wall and a gap look alike. A normal tells them apart, because it predicts the depth of
 the next pixel; only what it cannot explain is a gap. Body parts that are no neighbours on a body (a hand and the torso) need less

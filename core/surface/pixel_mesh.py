@@ -1,9 +1,9 @@
-"""From a depth map whose neighbours are linked or cut to a valid mesh: every pixel is a small quad on its surface.
+"""Meshing a depth map whose neighbours are linked or cut: every pixel is a small quad on its surface, and the mesh is valid.
 
 The vertices are the corners of the pixels. Pixels that meet in a corner share its vertex if a chain of links around the corner
-joins them; on the two sides of a tear the corner is two vertices at different depths. So the camera sees no crack along a tear, a
-strand of hair one pixel wide is a surface, and the mesh is valid by construction: an edge lies between two pixels, hence has one
-or two faces, all of which turn the same way.
+joins them; on the two sides of a tear the corner is two vertices at different depths. So the camera sees no crack along a tear,
+and a strand of hair one pixel wide is a surface. The mesh is valid by construction: an edge lies between two pixels, hence has
+one or two faces, all of which turn the same way.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def corner_quads(mask: np.ndarray, right: np.ndarray, down: np.ndarray) -> tuple
 
     mask (H, W) bool, N pixels in it; right (H, W-1), down (H-1, W) bool links.
     Returns quads (N, 4) int32 vertex indices, counter-clockwise seen from the camera, in the order of the pixels, and
-    corners (V,) int64: row * (W + 1) + column of the lattice corner of each vertex;
-    corner (0, 0) is the upper left one of pixel (0, 0).
+    corners (V,) int64: row * (W + 1) + column of the lattice corner of each vertex.
+    Corner (0, 0) is the upper left one of pixel (0, 0).
     """
     height, width = mask.shape
     # Around a corner lie the pixels a b over d c. Each starts as its own surface; links in turn pass the name on.

@@ -1,4 +1,4 @@
-"""Find the few colours that a piece of clothing has: clusters that a valley separates, however many there are."""
+"""Colour clustering: the few colours that a piece of clothing has: clusters that a valley separates, however many there are."""
 
 from __future__ import annotations
 

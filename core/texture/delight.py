@@ -194,7 +194,7 @@ def _irradiance(normal: np.ndarray, towards: np.ndarray, radiance: np.ndarray) -
     """(..., 3) float32 light on a surface with normal (..., 3) that nothing shadows.
 
     Order-2 spherical harmonics hold 99 % of it (Ramamoorthi and Hanrahan, "An Efficient Representation for Irradiance Environment
-    Maps", 2001); the factors pi, 2 pi / 3 and pi / 4 of the cosine lobe over pi are inside the constants.
+    Maps", 2001). The factors pi, 2 pi / 3 and pi / 4 of the cosine lobe over pi are inside the constants.
     """
     basis = _harmonics(towards)
     lobe = np.repeat([1, 2 / 3, 1 / 4], [1, 3, 5])

@@ -1,4 +1,4 @@
-"""Give a base colour that a network has blurred the detail of the photo that it was predicted from.
+"""Detail transfer: a base colour that a network has blurred gets back the detail of the photo that it was predicted from.
 
 Light changes slowly over a few pixels, so there photo = albedo · light, the light constant, and where the map is the albedo
 blurred with a kernel K:  albedo = map · photo / K(photo). The same holds for display values, which are powers of linear ones.

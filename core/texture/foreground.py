@@ -1,4 +1,4 @@
-"""Foreground colour at the border of a person: what the pixel would show without the background in it."""
+"""Foreground colour estimation at the border of a person: what the pixel would show without the background in it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def foreground(colour: np.ndarray, alpha: np.ndarray | None, labels: np.ndarray,
     gutter  see `core.texture.inpaint.fill_texture`
 
     Returns (H, W, 3) float32. Inside, pixels with opacity a become F + a (I - a F - (1 - a) B), where F and B continue the
-    colours of the part and of the background (Forte, "Approximate Fast Foreground Colour Estimation", 2021); opaque pixels stay
+    colours of the part and of the background (Forte, "Approximate Fast Foreground Colour Estimation", 2021). Opaque pixels stay
     as they are. Near the border the opacity is also measured, as the place of the colour between B and F, and the lower of both
-    counts, but only where the border is mixed as a whole: a dark seam on a sharp border is not background.
+    counts. It is measured only where the border is mixed as a whole: a dark seam on a sharp border is not background.
     """
     import cv2
 

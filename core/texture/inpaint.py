@@ -1,4 +1,4 @@
-"""Fill unknown texels from known ones, without letting the colour of one part run into another.
+"""Inpainting: fill unknown texels from known ones, without letting the colour of one part run into another.
 
 Push-pull (Gortler et al., "The Lumigraph", 1996, section 3.4): average what is known into ever coarser levels, then give every
 unknown texel the value of the coarser level. It is linear in the number of texels and has no radius to tune.

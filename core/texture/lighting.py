@@ -1,7 +1,7 @@
 """How much light from every direction reaches each point of a depth map, by diffuse and by glossy reflection, with cast shadows.
 
 Precomputed radiance transfer (Sloan, Kautz and Snyder, "Precomputed Radiance Transfer for Real-Time Rendering in Dynamic,
-Low-Frequency Lighting Environments", 2002) over directions instead of harmonics: the light seen at a point is linear in the
+Low-Frequency Lighting Environments", 2002) over directions instead of harmonics. The light seen at a point is linear in the
 radiance of the directions, whatever shadows fall. So the radiance can be fitted by least squares, and it stays positive.
 """
 

@@ -1,4 +1,4 @@
-"""Which triangle of a mesh covers each texel, and where in it: the mesh drawn in the plane of its texture coordinates."""
+"""Rasterisation in texture space: which triangle of a mesh covers each texel, and where in it."""
 
 from __future__ import annotations
 

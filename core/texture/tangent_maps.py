@@ -1,9 +1,9 @@
-"""What a mesh is too coarse to carry, as textures on it: a tangent-space normal map and a displacement in metres.
+"""Tangent-space normal map and displacement (metres): what a mesh is too coarse to carry, as textures on it.
 
 The frame is that of MikkTSpace (Morten Mikkelsen, "Simulation of Wrinkled Surfaces Revisited", 2008, section 3.4;
 mikktspace.com), which Blender, glTF and game engines use. On a scan it is simple: the texture coordinates are welded and run
 like the image, so every vertex has one frame and no triangle is mirrored. A renderer interpolates normal N and tangent T over a
-triangle without normalising them, and shows the normal  x T + y (N x T) + z N;  the map holds the x, y, z that give
+triangle without normalising them, and shows the normal  x T + y (N x T) + z N.  The map holds the x, y, z that give
 the wanted normal.
 """
 

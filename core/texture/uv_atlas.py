@@ -1,4 +1,4 @@
-"""A second set of texture coordinates without overlap, with more texels for face and hands.
+"""UV atlas: a second set of texture coordinates without overlap, with more texels for face and hands.
 
 A scan from one photo is a height field over its image, so the photo's projection unfolds every part without overlap and with
 exactly the detail that the photo has. The atlas keeps that projection and only cuts it into connected parts, turns each so that
