@@ -81,8 +81,8 @@ def _photo_chosen(settings: PropertyGroup, _context: bpy.types.Context) -> None:
 @shows(AvatarSettings, but=("with_rig",))
 @shows(ScanSettings)
 class ScanProperties:
-    """How a scan is built. Mixed into what is saved with the file, and into the operator that builds it again; the sidebar and the
-    redo panel draw it alike."""
+    """How a scan is built. Mixed into what is saved with the file, and into the operator that builds it again; the sidebar and
+    the redo panel draw it alike."""
 
     faces: IntProperty(
         name="Faces",
@@ -273,8 +273,8 @@ def avatar_settings(
 
 
 def matched_camera(context: bpy.types.Context) -> dict | None:
-    """What is known of the lens of the avatar that the artist means: the fields of `core.common.arrays.Camera`, and `focal_lengths`, source ->
-    pixels. None where there is no avatar."""
+    """What is known of the lens of the avatar that the artist means: the fields of `core.common.arrays.Camera`, and
+    `focal_lengths`, source -> pixels. None where there is no avatar."""
     from .scene.build import CAMERA, active_collection
 
     collection = active_collection(context, context.scene.sapiens2.predictions)

@@ -1,5 +1,5 @@
-"""The command line. One module per sub-command: ``run(options, console)`` reads its options, calls the functions that scripts call
-too, and tells the console each result and each failure.
+"""The command line. One module per sub-command: ``run(options, console)`` reads its options, calls the functions that scripts
+call too, and tells the console each result and each failure.
 
     cli             the grammar of all of it, and which command runs
     start           the door for Blender, whose own Python lacks what computes

@@ -203,7 +203,8 @@ def _in_worker(function: Callable[..., Path], *arguments: object) -> Path:
 
 
 def _remove_leftovers(folder: Path, *patterns: str) -> None:
-    """Temporary files of a run that was killed (`core.common.atomic_files`, `scene.files`). Other hidden files are not ours to remove."""
+    """Temporary files of a run that was killed (`core.common.atomic_files`, `scene.files`).
+    Other hidden files are not ours to remove."""
     import shutil
 
     for path in (path for pattern in patterns for path in folder.glob(pattern)):

@@ -1,4 +1,5 @@
-"""The command line in the Python that has torch, started by Blender, whose own lacks it: ``python -I -u commands/start.py ARGUMENT…``
+"""The command line in the Python that has torch, started by Blender, whose own lacks it:
+``python -I -u commands/start.py ARGUMENT…``
 
 The workers of a batch, its children, import this file as their parent's main module: the package is loaded for them too.
 """

@@ -70,7 +70,8 @@ def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console
 def take_of(
     source: Path, options: Namespace, network: NetworkSettings, settings: MotionSettings, best: Path | None, console: Console
 ) -> Take:
-    """The motion of one person of a clip. best: file for the predictions of its fullest frame. Raises SapiensError as the stages do."""
+    """The motion of one person of a clip. best: file for the predictions of its fullest frame.
+    Raises SapiensError as the stages do."""
     from ..core.formats.clip_files import load_take
 
     with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:

@@ -29,7 +29,8 @@ class Idle:
 
 
 class Queues:
-    """Mix in before `bpy.types.Operator`: an operator whose job waits its turn behind that of the worker, but not behind an installation."""
+    """Mix in before `bpy.types.Operator`: an operator whose job waits its turn behind that of the worker,
+    but not behind an installation."""
 
     @classmethod
     def poll(cls: type[Operator], _context: Context) -> bool:
@@ -57,7 +58,8 @@ def submit(operator: Operator, job: JobOfKind, start: Callable[[JobOfKind], JobO
 
 
 def fail(operator: Operator, error: SapiensError, level: str = "ERROR") -> set[str]:
-    """Say what went wrong in Blender's own place, and keep it in the panel. An "ERROR" raises in scripts, and pops up in a window."""
+    """Say what went wrong in Blender's own place, and keep it in the panel.
+    An "ERROR" raises in scripts, and pops up in a window."""
     jobs.status.error = error
     operator.report({level}, str(error))
     return {"CANCELLED"}

@@ -21,7 +21,8 @@ from .setup import network_error
 
 
 def draw_licence(layout: UILayout, operator: Operator, characters: int) -> None:
-    """The licence in short, in lines of so many characters, its text, and the box to tick; nothing when it was accepted before."""
+    """The licence in short, in lines of so many characters, its text, and the box to tick;
+    nothing when it was accepted before."""
     if is_accepted():
         return
     box = layout.box()

@@ -106,7 +106,8 @@ class SAPIENS2_OT_photo_from_clipboard(Operator):
 
     @staticmethod
     def _paste(context: Context) -> Path:
-        """Let Blender paste a picture; it does so in an image editor only, which an area is for a moment. Its file is all that stays.
+        """Let Blender paste a picture; it does so in an image editor only, which an area is for a moment.
+        Its file is all that stays.
 
         Raises SapiensError with the reason: no window, no picture, a picture without pixels, a file that cannot be written.
         """

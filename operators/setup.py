@@ -30,7 +30,7 @@ def network_error() -> SapiensError | None:
 
 
 class SAPIENS2_OT_runtime_install(Idle, Operator):
-    """Make, mend or update the Python environment that runs the network, in a folder of its own. Nothing is added to Blender's Python"""
+    """Make, mend or update the Python environment that runs the network, in a folder of its own. Nothing is added to Blender's Python"""  # noqa: E501 - Blender shows it as one line of a tooltip
 
     bl_idname = "sapiens2.runtime_install"
     bl_label = "Install Runtime"
@@ -122,7 +122,7 @@ class SAPIENS2_OT_runtime_remove(Idle, Operator):
 
 
 class SAPIENS2_OT_cache_clear(Operator):
-    """Delete the stored predictions that this file does not need. Avatars in other files stay, but need the network to be rebuilt"""
+    """Delete the stored predictions that this file does not need. Avatars in other files stay, but need the network to be rebuilt"""  # noqa: E501 - Blender shows it as one line of a tooltip
 
     bl_idname = "sapiens2.cache_clear"
     bl_label = "Delete Stored Predictions"

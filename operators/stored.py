@@ -22,7 +22,8 @@ def predictions_in_use() -> set[Path]:
 
 
 def keep_limit(used: Path) -> None:
-    """Note that predictions were used now, and delete what was used longest ago until the cache is as small as the preferences say."""
+    """Note that predictions were used now, and delete what was used longest ago
+    until the cache is as small as the preferences say."""
     folder = folders.cache_folder()
     if used.parent == folder:  # not a file of the artist's own
         mark_used(used)
