@@ -206,14 +206,15 @@ def _closer(photo: Photo, passes: DensePasses, layout: Layout, boxes: np.ndarray
         return replace(layout, alpha=photo.alpha)
     whole = Region.whole(*layout.shape)
     replace_parts(passes.outputs("seg", [region for region in layout.distinct if region != whole]), layout)
-    nobody = layout.owner < 0
+    seg, nobody = layout.seg, layout.owner < 0
+    assert layout.alpha is not None  # it comes with the labels
     layout.seg[nobody], layout.alpha[nobody] = 0, 0
     if photo.alpha is not None:
         layout.seg[photo.alpha == 0] = 0
         layout = replace(layout, alpha=np.where(nobody, 0, photo.alpha).astype(np.uint8))
     people = []
     for i, person in enumerate(layout.people):
-        mask = (layout.owner == i) & (layout.seg > 0)
+        mask = (layout.owner == i) & (seg > 0)
         box = person.box if boxes is not None and len(boxes) else box_of(mask if mask.any() else person.mask)
         people.append(Person(mask, box))
     return replace(layout, people=people)
@@ -252,8 +253,8 @@ def _metadata(photo: Photo, checkpoints: dict[str, Checkpoint], focal: Focal | N
         "models": json.dumps(models, sort_keys=True),
     }
     seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if seconds.isdigit() or photo.path:
-        moment = int(seconds) if seconds.isdigit() else int(photo.path.stat().st_mtime)
+    moment = int(seconds) if seconds.isdigit() else int(photo.path.stat().st_mtime) if photo.path else None
+    if moment is not None:
         metadata["created"] = datetime.fromtimestamp(moment, UTC).isoformat()
     if focal:
         metadata["focal_source"] = focal.source

@@ -219,6 +219,7 @@ class WorkerProcess:
 def _read(process: subprocess.Popen, messages: queue.SimpleQueue) -> None:
     """Thread: every line of the process, then one "exit". A line that is no message ends the process: it cannot be trusted."""
     reason = None
+    assert process.stdout is not None  # it was started with a pipe
     with process.stdout as lines:
         for line in lines:
             try:
@@ -233,6 +234,7 @@ def _read(process: subprocess.Popen, messages: queue.SimpleQueue) -> None:
 def _close_input(process: subprocess.Popen) -> None:
     """Close our end of a dead process's input; what is left in its buffer has no reader."""
     with contextlib.suppress(OSError):
+        assert process.stdin is not None  # it was started with a pipe
         process.stdin.close()
 
 

@@ -170,10 +170,10 @@ def _read_video(clip: Clip) -> Iterator[tuple[float, Callable[[], np.ndarray] | 
             try:
                 decoded = packet.decode()
             except FFmpegError as error:
-                known = packet.pts is not None
-                if known and packet.pts in waiting:
-                    waiting.remove(packet.pts)
-                yield (max(packet.pts * base - begin, 0.0) if known else -1.0), str(error.strerror)
+                stamp = packet.pts
+                if stamp is not None and stamp in waiting:
+                    waiting.remove(stamp)
+                yield (-1.0 if stamp is None else max(stamp * base - begin, 0.0)), str(error.strerror)
                 continue
             for frame in decoded:
                 time = (frame.time or 0.0) - begin

@@ -35,6 +35,7 @@ def take_clip(take: Take) -> BvhClip:
             basis = rotation_from_quaternion(solved.rotations[:, solved.bones.index(rest.names[b])])
         carried = rest.rotations[b] if parent < 0 else rotations[:, parent] @ rest.rotations[parent].T @ rest.rotations[b]
         rotations[:, b] = carried @ basis
+    assert solved.location is not None  # the hips of this skeleton carry the path of the take
     root = rest.heads[0] + (rest.rotations[0] @ solved.location[..., None])[..., 0]
     path = take.positions[:, joint_index("pelvis")]
     root[:, :2] += path[0, :2] - root[0, :2]  # the clip keeps the place of the take

@@ -109,13 +109,16 @@ def fit_head(points: np.ndarray, weights: np.ndarray, scales: tuple[float, ...] 
     target = np.nan_to_num(points)
     source = np.broadcast_to(template, target.shape)
     w = weights
+    head: HeadFit | None = None
     for strictness in scales:
         frame, scale, origin = fit_rigid(source, target, w)
         scale = np.clip(scale, 0.6, 3.0)
         fitted = scale[..., None, None] * source @ np.swapaxes(frame, -1, -2) + origin[..., None, :]
         error = np.linalg.norm(fitted - target, axis=-1)
         w = weights / (1 + (error / strictness) ** 2) ** 2
-    return HeadFit(frame, scale, origin, w.sum(axis=-1))
+        head = HeadFit(frame, scale, origin, w.sum(axis=-1))
+    assert head is not None  # `scales` names at least one
+    return head
 
 
 def smoothstep(low: float, high: float, values: np.ndarray) -> np.ndarray:

@@ -126,13 +126,13 @@ def _initial_state(predictions: Predictions, person: int, camera: Camera, settin
     score = np.where(has, samples.score[shown], 0.0)
     depth = np.where(has, samples.depth[shown], np.nan)
     front = np.where(has, samples.front[shown], np.nan)
-    doubt = np.multiply(settings.doubt, _usual_score(samples.score))
-    trust = smoothstep(*doubt, score) * np.where(has, samples.visible[shown], 0.0)
+    low, high = np.multiply(settings.doubt, _usual_score(samples.score))
+    trust = smoothstep(low, high, score) * np.where(has, samples.visible[shown], 0.0)
     trust = np.where((score > 0) & np.isfinite(depth), np.maximum(trust, DOUBTED), 0.0)
     trust[_out_of_reach(depth, trust)] = 0.0
     sigma = max(settings.keypoint_px * samples.height / 1000, 0.5) / camera.fx
 
-    head = fit_head(samples.points, smoothstep(*doubt, samples.score) * samples.visible)
+    head = fit_head(samples.points, smoothstep(low, high, samples.score) * samples.visible)
     head_stature = float(head.scale) if head.known else None
     stature, joints = DEFAULT_STATURE, np.full((68, 3), np.nan)
     for _ in range(2):
@@ -140,7 +140,7 @@ def _initial_state(predictions: Predictions, person: int, camera: Camera, settin
         stature = estimate_stature(joints, np.where(trust > 0.3, trust, 0.0), head_stature)
     measured = trust[lean_pairs()].min(axis=1) > 0.9
     lean, lean_trust = lean_directions(predictions, samples, ~measured)
-    lean_trust *= smoothstep(*doubt, score[lean_pairs()].min(axis=1))  # over a covered limb the normals are its cover's
+    lean_trust *= smoothstep(low, high, score[lean_pairs()].min(axis=1))  # over a covered limb the normals are its cover's
     known = trust > 2 * DOUBTED
     flat = not known.any()
     if flat:

@@ -210,6 +210,7 @@ def solve(evidence: Evidence, iterations: int = 3, annealing: tuple[float, ...] 
     logs = np.concatenate([evidence.lengths.log_share + log_stature, log_stature], axis=1)
     unknowns = np.concatenate([evidence.start.reshape(B, 3 * N), logs], axis=1)
     fixed, eye = _fixed(evidence), np.arange(unknowns.shape[1])
+    H: np.ndarray | None = None
     for factor in annealing:
         e = replace(evidence, depth_weight=evidence.depth_weight / factor)
         damping = np.full(B, 1e-3)
@@ -229,6 +230,7 @@ def solve(evidence: Evidence, iterations: int = 3, annealing: tuple[float, ...] 
             damping = np.where(better, damping * 0.3, damping * 8)
             if np.all(better & (gain < 1e-4)):
                 break
+    assert H is not None  # `annealing` names at least one level
     H[:, eye, eye] += 1e-6
     blocks = np.linalg.inv(H)[:, fixed.blocks[0], fixed.blocks[1]]
     deviation = np.sqrt(np.maximum(np.linalg.eigvalsh(blocks)[..., -1], 0))

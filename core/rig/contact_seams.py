@@ -45,11 +45,11 @@ def cut(mesh: MeshData, weights: SkinWeights, region: np.ndarray, faces: np.ndar
     if not len(faces):
         return mesh, weights
     whole = mesh.quads or _in_pairs(mesh.faces)
+    first = 2 * np.unique(faces // 2) if whole else faces
     if whole:
-        first = 2 * np.unique(faces // 2)
         corners = np.concatenate([mesh.faces[first], mesh.faces[first + 1, 2:]], axis=1).astype(np.int64)
     else:
-        corners = mesh.faces[faces].astype(np.int64)
+        corners = mesh.faces[first].astype(np.int64)
     own = region[corners]
     most = (own[:, :, None] == own[:, None, :]).sum(axis=2).argmax(axis=1)
     side, anchor = own[np.arange(len(own)), most], corners[np.arange(len(own)), most]
@@ -63,7 +63,7 @@ def cut(mesh: MeshData, weights: SkinWeights, region: np.ndarray, faces: np.ndar
     if whole:
         out[first], out[first + 1] = corners[:, :3], corners[:, [0, 2, 3]]
     else:
-        out[faces] = corners
+        out[first] = corners
     twice = np.concatenate([np.arange(len(mesh.vertices)), source])
     rows = np.concatenate([np.arange(len(mesh.vertices)), giver])
     return replace(

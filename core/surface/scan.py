@@ -165,7 +165,8 @@ def _surface_maps(
 
     camera = grid.camera(photo_camera)
     rays = camera.rays()
-    z = part(predictions.pointmap[..., 2]).astype(np.float32)
+    assert predictions.pointmap is not None  # a scan is not made without one
+    z = np.ascontiguousarray(predictions.pointmap[..., 2][grid.index]).astype(np.float32)
     known = _known(z)
     z = np.where(known, z, 0)
     thresholds = settings.alpha_threshold, settings.hair_threshold

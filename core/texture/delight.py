@@ -105,6 +105,7 @@ def _fit(cells: Cells, camera: Camera, settings: DelightSettings) -> _Light:
 
     albedo = colour
     shading, mirrored = np.ones_like(colour), np.zeros_like(colour)
+    radiance: np.ndarray | None = None
     for turn in range(settings.rounds):
         albedo = albedo * (0.6 / np.percentile(albedo.max(axis=1), 95))
         constant = _material_albedo(albedo, material, lightness=0.3 if turn == 0 else 0.5)
@@ -112,6 +113,7 @@ def _fit(cells: Cells, camera: Camera, settings: DelightSettings) -> _Light:
         albedo = _unlit(colour, shading, mirrored)
     constant = _material_albedo(albedo, material, lightness=0.5)
     shading = shading * np.exp(settings.strength * _smooth_residual(cells, albedo, constant, shading))[:, None]
+    assert radiance is not None  # there is at least one round
     open_sky = _irradiance(normal, towards, radiance)
 
     def spread(values: np.ndarray) -> np.ndarray:
@@ -151,6 +153,7 @@ def _fit_channels(
     """
     radiance = np.zeros((matt.shape[1], 3))
     expected, robust = np.maximum(colour, 0.01), np.ones(len(colour), np.float32)
+    shading = mirrored = np.zeros_like(colour)
     for _ in range(3):
         for channel in range(3):
             transfer = matt * albedo[:, channel, None] + gloss
