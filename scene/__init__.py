@@ -26,6 +26,7 @@ gather(files)                    many results in one scene
     action          a take onto an armature
     rigify_snap     IK controls brought to the FK pose
     bvh_export      the motion of an armature as BVH
+    typed           what Blender gives, where its stubs are wrong
     files           .blend files: an empty one, a safe save
     reproducible    a .blend with the same bytes for the same content
     blend_contents  what Blender's own reader finds in a .blend

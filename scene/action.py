@@ -102,7 +102,7 @@ def key_frames(count: int, fps: float, start_frame: float, scene_fps: float | No
     """(count,) scene frames of the keys: the take keeps its speed whatever the scene's rate is."""
     if scene_fps is None:
         render = bpy.context.scene.render
-        scene_fps = render.fps / render.fps_base
+        scene_fps = float(render.fps / render.fps_base)
     return start_frame + np.arange(count) * (scene_fps / fps)
 
 

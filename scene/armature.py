@@ -82,8 +82,10 @@ def bind(scan: bpy.types.Object, rig: bpy.types.Object) -> None:
     modifier.object = rig
     modifier.use_vertex_groups = True
     modifier.use_bone_envelopes = False
-    exact = scan.data.attributes.get("custom_normal")
+    mesh = scan.data
+    assert isinstance(mesh, bpy.types.Mesh)
+    exact = mesh.attributes.get("custom_normal")
     if exact is not None and exact.data_type == "FLOAT_VECTOR":
         normals = np.empty(len(exact.data) * 3, np.float32)
         exact.data.foreach_get("vector", normals)
-        write_normals(scan.data, normals.reshape(-1, 3), deforms=True)
+        write_normals(mesh, normals.reshape(-1, 3), deforms=True)

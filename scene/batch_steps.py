@@ -109,6 +109,7 @@ def serve(requests: TextIO | None = None) -> None:
     Blender itself prints on stdout, so what it prints from here on goes nowhere.
     """
     requests = requests or sys.stdin
+    assert requests is not None  # the process was started with a pipe
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     silence_stdout()
     _answer(answers, ready=bpy.app.version_string)

@@ -7,6 +7,7 @@ from pathlib import Path
 import bpy
 
 from ..core.common.errors import SapiensError
+from .typed import open_library
 
 
 def read_contents(path: Path) -> dict[str, tuple]:
@@ -17,7 +18,7 @@ def read_contents(path: Path) -> dict[str, tuple]:
     """
     before = set(bpy.data.libraries.keys())
     try:
-        with bpy.data.libraries.load(str(path), link=True) as (offered, wanted):
+        with open_library(path, link=True) as (offered, wanted):
             kinds = dir(offered)
             for kind in kinds:
                 setattr(wanted, kind, list(getattr(offered, kind)))
@@ -57,7 +58,8 @@ def _summary(block: bpy.types.ID) -> tuple:
     if isinstance(block, bpy.types.Image):
         return (block.packed_file.size if block.packed_file else 0, tuple(block.size))
     if isinstance(block, bpy.types.Action):
-        return tuple(block.frame_range)
+        start, end = block.frame_range
+        return (start, end)
     if isinstance(block, bpy.types.Collection):
         return (tuple(block.objects.keys()), tuple(block.children.keys()))
     if isinstance(block, bpy.types.Scene):

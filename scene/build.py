@@ -17,6 +17,7 @@ from .groups import write_skin_weights
 from .material import Images, write_images, write_materials
 from .mesh import write_mesh
 from .photo_pose import photo_pose_actions
+from .typed import scene_of
 
 if TYPE_CHECKING:
     from ..core.settings import AvatarSettings
@@ -46,7 +47,7 @@ def active_collection(context: bpy.types.Context, source: str = "") -> bpy.types
     for collection in built:
         if active is not None and active.name in collection.objects:
             return collection
-    return find_collection(context.scene, source) if source else (built[0] if len(built) == 1 else None)
+    return find_collection(scene_of(context), source) if source else (built[0] if len(built) == 1 else None)
 
 
 def clear(collection: bpy.types.Collection) -> None:
@@ -115,7 +116,7 @@ def write_avatars(
 
     Nothing else in the file changes.
     """
-    scene = scene or bpy.context.scene
+    scene = scene or scene_of(bpy.context)
     if replace is None:
         collection = bpy.data.collections.new(name)
         scene.collection.children.link(collection)

@@ -128,13 +128,13 @@ def _base_colour(obj: bpy.types.Object) -> tuple[np.ndarray, str]:
     for slot in obj.material_slots:
         nodes = slot.material.node_tree.nodes if slot.material and slot.material.node_tree else []
         for shader in (node for node in nodes if node.type == "BSDF_PRINCIPLED"):
-            node = next((link.from_node for link in shader.inputs["Base Color"].links), None)
+            node = next((link.from_node for link in shader.inputs["Base Color"].links or ()), None)
             if node is None or node.type != "TEX_IMAGE" or node.image is None or not node.image.size[0]:
                 continue
             width, height = node.image.size
             pixels = np.empty(width * height * node.image.channels, np.float32)
             node.image.pixels.foreach_get(pixels)
-            source = next((link.from_node for link in node.inputs["Vector"].links), None)
+            source = next((link.from_node for link in node.inputs["Vector"].links or ()), None)
             shown = np.rint(pixels.reshape(height, width, -1)[::-1, :, :3] * 255).astype(np.uint8)
             return shown, source.uv_map if source is not None and source.type == "UVMAP" else UV_PHOTO
     return np.full((1, 1, 3), 204, np.uint8), UV_PHOTO
@@ -166,7 +166,7 @@ def export_displacement(path: str | Path, collections: Sequence[bpy.types.Collec
         if slot.material
         for node in slot.material.node_tree.nodes
     ]
-    heights = {link.from_node for node in nodes if node.type == "DISPLACEMENT" for link in node.inputs["Height"].links}
+    heights = {link.from_node for node in nodes if node.type == "DISPLACEMENT" for link in node.inputs["Height"].links or ()}
     images = {node.image for node in heights if node.type == "TEX_IMAGE" and node.image and node.image.packed_file}
     if len(images) != 1:
         problem = "There is no displacement to export." if not images else "Several people have a displacement each."

@@ -10,6 +10,7 @@ import bpy
 
 from ..core.common.errors import SapiensError
 from .build import ROLE
+from .typed import open_library, scene_of
 
 
 def gather(
@@ -22,7 +23,7 @@ def gather(
     Returns the instances, left to right and front to back, in the order of the files. Appended collections are marked as assets.
     Raises SapiensError for a file that cannot be read or holds no scan; nothing is brought in then.
     """
-    scene = scene or bpy.context.scene
+    scene = scene or scene_of(bpy.context)
     paths = [Path(file).absolute() for file in files]
     for path in paths:
         _names(path)
@@ -48,7 +49,7 @@ def has_scan(collection: bpy.types.Collection) -> bool:
 def _names(path: Path) -> list[str]:
     """Names of the collections of a file, without loading them."""
     try:
-        with bpy.data.libraries.load(str(path)) as (there, _):
+        with open_library(path) as (there, _):
             names = list(there.collections)
     except OSError as error:
         raise SapiensError(f"{path} could not be read as a Blender file.", "Check the path, or make it again.") from error
@@ -59,7 +60,7 @@ def _names(path: Path) -> list[str]:
 
 def _load(path: Path, link: bool) -> list[bpy.types.Collection]:
     """The collections of a file that hold scans. A file may name several people's collections."""
-    with bpy.data.libraries.load(str(path), link=link) as (there, here):
+    with open_library(path, link) as (there, here):
         here.collections = list(there.collections)
     wanted = [collection for collection in here.collections if has_scan(collection)]
     if not link:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from typing import cast
 
 import bpy
 import numpy as np
@@ -87,7 +88,8 @@ def write_normals(mesh: bpy.types.Mesh, normals: np.ndarray, deforms: bool = Fal
         collects = gc.isenabled()
         gc.disable()
         try:
-            mesh.normals_split_custom_set_from_vertices(list(zip(*normals.T.tolist(), strict=True)))
+            rows = cast("list[list[float]]", list(zip(*normals.T.tolist(), strict=True)))  # any sequence of three will do
+            mesh.normals_split_custom_set_from_vertices(rows)
         finally:
             if collects:
                 gc.enable()

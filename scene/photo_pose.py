@@ -50,7 +50,9 @@ def show_photo_pose(obj: bpy.types.Object, shown: bool) -> None:
         # not make it anew, so that the scan could be deformed by bones of the moment before. A change of the strip's action does.
         strip.action = strip.action
     if not shown:  # bones keep the last values of an animation that is gone
-        for name in posed_bones(track.strips[0].action) & set(obj.pose.bones.keys()):
+        action = track.strips[0].action
+        assert action is not None  # a strip of this track was made for one
+        for name in posed_bones(action) & set(obj.pose.bones.keys()):
             obj.pose.bones[name].matrix_basis = Matrix.Identity(4)
 
 

@@ -85,7 +85,7 @@ def _camera(
     """A long lens that sees the whole box, turned about the vertical from where the photo was taken."""
     centre, radius = (low + high) / 2, (high - low).length / 2
     matched = next(iter(objects_of([collection], "camera")), None)
-    front = (matched.matrix_world.translation - centre) if matched else Vector(WORLD_FRONT)
+    front = (matched.matrix_world.translation - centre) if matched else Vector(WORLD_FRONT.tolist())
     angle = math.atan2(front.y, front.x) + math.copysign(azimuth, _turned(scene, front))
     data = bpy.data.cameras.new("sapiens2 preview")
     data.lens, data.sensor_fit = 70, "VERTICAL"

@@ -208,5 +208,5 @@ def _rotation_channels(pose_bone: bpy.types.PoseBone, quaternions: np.ndarray) -
 
 def snap(obj: bpy.types.Object) -> None:
     """Bring the IK controls of a generated Rigify rig to its FK pose; other rigs stay as they are."""
-    if "rig_id" in obj.data:
+    if isinstance(obj.data, bpy.types.Armature) and "rig_id" in obj.data:
         snap_rigify(obj)

@@ -176,7 +176,9 @@ def evaluated_alone(obj: bpy.types.Object) -> Iterator[bpy.types.ViewLayer]:
 def pose_matrices(obj: bpy.types.Object, layer: bpy.types.ViewLayer, names: tuple[str, ...]) -> np.ndarray:
     """(n, 4, 4) evaluated pose of the named bones, armature space."""
     layer.update()
-    posed = obj.evaluated_get(layer.depsgraph).pose.bones
+    graph = layer.depsgraph
+    assert graph is not None  # updated just now
+    posed = obj.evaluated_get(graph).pose.bones
     return np.array([posed[name].matrix for name in names], np.float64)
 
 

@@ -20,6 +20,7 @@ def _storage(owner: bpy.types.bpy_struct) -> bpy.types.bpy_struct:
 
 def write_rigify(obj: bpy.types.Object) -> None:
     """Make an armature with the metarig's bone names into a metarig."""
+    assert isinstance(obj.data, bpy.types.Armature)
     uids = _write_collections(obj.data)
     for name, row in RIGIFY_BONES.items():
         bone = obj.pose.bones.get(name)
@@ -27,7 +28,7 @@ def write_rigify(obj: bpy.types.Object) -> None:
             continue
         store = _storage(bone)
         store["rigify_type"] = row.rigify_type
-        parameters = {
+        parameters: dict[str, object] = {
             key: ENUMS[key].index(value) if key in ENUMS else int(value) if isinstance(value, bool) else value
             for key, value in row.parameters.items()
         }

@@ -32,6 +32,7 @@ def separate(scan: bpy.types.Object) -> list[bpy.types.Object]:
     shape keys.
     """
     mesh = scan.data
+    assert isinstance(mesh, bpy.types.Mesh)
     if mesh.shape_keys is not None:
         raise SapiensError(f"{scan.name} has shape keys, which would be lost.", "Apply or remove them first.")
     piece = _piece_of_faces(mesh)
@@ -114,6 +115,7 @@ def _cutter(mesh: bpy.types.Mesh) -> Iterator[Callable[[int], bpy.types.Mesh]]:
                 integers[1].default_value = index
                 layer.update()
                 graph = layer.depsgraph
+                assert graph is not None  # updated just now
                 evaluated = obj.evaluated_get(graph)
                 return bpy.data.meshes.new_from_object(evaluated, preserve_all_data_layers=True, depsgraph=graph)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..core.common.arrays import Avatar, SkinWeights
 from ..core.common.spaces import transform_points, transform_vectors
-from ..core.surface.materials import material_named
+from ..core.surface.materials import Material, material_named
 from .armature import bind, write_armature
 from .build import PERSON, ROLE, clear_objects
 from .groups import write_skin_weights
@@ -36,17 +36,24 @@ def update_textures(collection: bpy.types.Collection, avatars: list[Avatar]) -> 
     photo = next((bg.image for obj in collection.objects if obj.type == "CAMERA" for bg in obj.data.background_images), None)
     for avatar in avatars:
         slots = [slot for obj in found[avatar.name] for slot in obj.material_slots if slot.material and KIND in slot.material]
-        old = {slot.material for slot in slots}
+        old = {slot.material for slot in slots if slot.material is not None}
         images = {node.image for m in old for node in m.node_tree.nodes if node.type == "TEX_IMAGE" and node.image is not None}
-        kinds = [material[KIND] for material in (slot.material for slot in slots)]
+        kinds = [slot.material[KIND] for slot in slots if slot.material is not None]
         for slot in slots:
             slot.material = None
         bpy.data.batch_remove([material for material in old if material.users == 0])
         bpy.data.batch_remove([image for image in images if image.users == 0])
         new = write_images(avatar, photo)
-        made = {kind: write_material(material_named(kind), avatar.name, new) for kind in dict.fromkeys(kinds)}
+        made = {kind: write_material(_kind(kind), avatar.name, new) for kind in dict.fromkeys(kinds)}
         for slot, kind in zip(slots, kinds, strict=True):
             slot.material = made[kind]
+
+
+def _kind(name: str) -> Material:
+    """The kind of surface that a material of a build says it shows."""
+    kind = material_named(name)
+    assert kind is not None
+    return kind
 
 
 def update_rig(collection: bpy.types.Collection, avatars: list[Avatar]) -> None:
@@ -62,7 +69,7 @@ def update_rig(collection: bpy.types.Collection, avatars: list[Avatar]) -> None:
         for obj in found[avatar.name]:
             own = vertices_of(obj)
             _move(obj, avatar, own)
-            if rig is None:
+            if rig is None or avatar.rig is None:
                 continue
             if avatar.weights is not None:
                 write_skin_weights(obj, SkinWeights(avatar.weights.bones[own], avatar.weights.weights[own]), avatar.rig)
@@ -85,7 +92,9 @@ def _move(scan: bpy.types.Object, avatar: Avatar, own: np.ndarray) -> None:
     """Bring the scan's vertices, those of the avatar with indices (V,) `own`, to where the avatar has them: another rest pose of
     the rig is another shape of the mesh."""
     points = transform_points(avatar.world_from_camera, np.ascontiguousarray(avatar.mesh.vertices[own], np.float32))
-    scan.data.attributes["position"].data.foreach_set("vector", points.ravel())
-    scan.data.update()
+    mesh = scan.data
+    assert isinstance(mesh, bpy.types.Mesh)
+    mesh.attributes["position"].data.foreach_set("vector", points.ravel())
+    mesh.update()
     normals = np.ascontiguousarray(avatar.mesh.normals[own], np.float32)
-    write_normals(scan.data, transform_vectors(avatar.world_from_camera, normals))
+    write_normals(mesh, transform_vectors(avatar.world_from_camera, normals))

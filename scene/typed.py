@@ -1,0 +1,28 @@
+"""What Blender gives, under the types that it has: where the stubs of bpy are wrong, it is put right here alone."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import bpy
+
+
+class LibraryContents(Protocol):
+    """One side of an open .blend library: names on the side of the file, data-blocks on the side of the open one."""
+
+    collections: list[Any]
+
+
+def scene_of(context: bpy.types.Context) -> bpy.types.Scene:
+    """The scene of the context. The stubs take it for a method: `Context.property` hides the decorator in their class body."""
+    return cast("bpy.types.Scene", context.scene)
+
+
+def open_library(path: Path, link: bool = False) -> AbstractContextManager[tuple[LibraryContents, LibraryContents]]:
+    """The contents of a .blend file (offered, wanted), to be used with `with`; the stubs say that nothing is returned.
+
+    Entering raises OSError for a file that Blender cannot read.
+    """
+    return cast("AbstractContextManager[tuple[LibraryContents, LibraryContents]]", bpy.data.libraries.load(str(path), link=link))
