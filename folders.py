@@ -20,6 +20,7 @@ def user_folder(*parts: str) -> Path:
 
 def _user_path(parts: tuple[str, ...], create: bool) -> str:
     """The path of `user_folder`; empty where `create` failed, which must not be taken for the working directory."""
+    assert __package__  # a module of the extension
     try:
         return bpy.utils.extension_path_user(__package__, path="/".join(parts), create=create)
     except ValueError:  # not installed as an extension

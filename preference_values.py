@@ -9,7 +9,7 @@ from bpy.types import PropertyGroup
 
 from .infer import settings as infer
 
-DEVICES = tuple((choice.value, choice.label, choice.description) for choice in infer.DEVICES)
+DEVICES = tuple((str(choice.value), choice.label, choice.description) for choice in infer.DEVICES)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def _refresh(_preferences: SapiensPreferences, _context: Context) -> None:
 
 
 class SapiensPreferences(AddonPreferences):
-    bl_idname = __package__
+    bl_idname = str(__package__)
 
     python_path: StringProperty(
         name="Python",

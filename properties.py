@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import (
@@ -27,6 +28,9 @@ from .core.texture.settings import TextureSettings
 from .infer.settings import NetworkSettings
 from .setting_properties import FACES, items_of, said, shows
 
+if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import PropertyFlagItems  # the stubs have it, Blender has not
+
 DEVICE = settings_of(NetworkSettings)["device"]
 RESOLUTION = settings_of(ScanSettings)["resolution"]
 
@@ -42,7 +46,7 @@ PLACES = (
 
 
 # Paths may be relative to the saved file; up to 4.3 every path property took such paths, and none said so.
-RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+RELATIVE: "set[PropertyFlagItems]" = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 BATCH_EXPORTS = (
     ("NONE", "None", "The .blend file is enough"),
     ("glb", "glTF", "A .glb file of each result"),
@@ -285,8 +289,9 @@ def matched_camera(context: bpy.types.Context) -> dict | None:
 def has_result(context: bpy.types.Context) -> bool:
     """Whether the scene holds what was made from the current predictions."""
     from .scene.build import find_collection
+    from .scene.typed import scene_of
 
-    return find_collection(context.scene, context.scene.sapiens2.predictions) is not None
+    return find_collection(scene_of(context), context.scene.sapiens2.predictions) is not None
 
 
 def avatar_rigs(context: bpy.types.Context) -> list[bpy.types.Object]:
