@@ -30,7 +30,7 @@ def killed():
     points, before, deaths = hold_workers(), datablocks(), []
     for point in ("predict/maps", "predict/writing", "build/scan", "build/rig"):
         yield from run_to(point, points)
-        kind = jobs().current().kind
+        kind = jobs().current().request.job
         end_worker()
         points.release()
         yield from until(at_rest, NET)

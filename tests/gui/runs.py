@@ -139,7 +139,7 @@ def cancel():
             points.release()
         yield from until(at_rest, NET)
         stages.append(
-            {"point": point, "kind": job.kind, "state": job.state.value, "same": saved_bytes() == bytes_before,
+            {"point": point, "kind": job.request.job, "state": job.state.value, "same": saved_bytes() == bytes_before,
              "datablocks": datablocks() == before, "left": left_behind(), "stored": len(stored())}
         )  # fmt: skip
     points.release()
