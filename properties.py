@@ -251,6 +251,14 @@ class SapiensSettings(PropertyGroup):
     batch: PointerProperty(type=SapiensBatch, name="Batch", description="A folder of photos at once")
 
 
+def make_groups(settings: SapiensSettings) -> None:
+    """Let every group of the settings be in the file. Blender adds one when it is first read, and a job that reads a few of them
+    must leave the file as it found it when it is cancelled: so they come all at once, with the first drawing of the sidebar."""
+    for prop in settings.bl_rna.properties:
+        if prop.type == "POINTER":
+            getattr(settings, prop.identifier)
+
+
 def avatar_settings(
     settings: SapiensSettings, own: ScanProperties | TextureProperties | RigProperties | None = None
 ) -> AvatarSettings:

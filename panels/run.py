@@ -6,7 +6,7 @@ import bpy
 from bpy.types import Context, Panel
 
 from .. import jobs
-from ..properties import has_result
+from ..properties import has_result, make_groups
 from .parts import draw_error, draw_job, paragraph
 from .tab import AfterSetup
 
@@ -41,6 +41,7 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
 
     def draw(self, context: Context) -> None:
         layout, settings = self.layout, context.scene.sapiens2
+        make_groups(settings)
         if draw_job(layout):
             return
         missing = what_is_missing(settings)

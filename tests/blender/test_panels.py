@@ -142,3 +142,15 @@ def test_the_preferences_offer_what_the_panel_offers(part, monkeypatch, outdated
     offered = texts["sapiens2.runtime_install"]
     assert offered == part("panels.parts").runtime_button()
     assert offered == ("Update Runtime" if outdated else "Go On Installing" if unfinished else "Install Runtime")
+
+
+def test_the_groups_of_settings_come_all_at_once(part):
+    """A cancelled job leaves the file as it was, though Blender adds a group to the file when somebody first reads it."""
+    draw(part, "Run")
+    scene = bpy.context.scene
+    stored = scene.bl_system_properties_get() if hasattr(scene, "bl_system_properties_get") else scene
+    groups = {p.identifier for p in part("properties").SapiensSettings.bl_rna.properties if p.type == "POINTER"} - {
+        "rna_type",
+        "image",
+    }
+    assert len(groups) >= 7 and groups <= set(stored["sapiens2"].keys())
