@@ -1,0 +1,237 @@
+"""Shape, face and pose to the points of a body, with derivatives.
+
+A point at rest is the base plus shape directions times coefficients plus face units. Its posed place is the mean of the places
+that its bones give it (linear blend skinning). A bone turns about its head; turns are in the axes of the rest pose, in the frame of
+the parent: R = exp(w), and the bone's turn in the posed body is A = A_parent R.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+
+from .phenotype import PHENOTYPES, choice_shares, choice_shares_with_slopes, mixture, mixture_slopes
+from .skeleton import BONES
+from .template import Template, template
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """Who somebody is.
+
+    phenotype  (11,) `phenotype.PHENOTYPES`
+    body       (24,) principal directions of trunk and limbs, in standard deviations
+    head       (40,) of head and face
+    """
+
+    phenotype: np.ndarray = field(default_factory=lambda: average_phenotype())
+    body: np.ndarray = field(default_factory=lambda: np.zeros(template().counts[1]))
+    head: np.ndarray = field(default_factory=lambda: np.zeros(template().counts[2]))
+
+    def coefficients(self) -> np.ndarray:
+        """(K,) of the template's directions."""
+        shares = choice_shares(self.phenotype)
+        return np.concatenate([mixture(shares, template().members) @ template().macro, self.body, self.head])
+
+
+def average_phenotype() -> np.ndarray:
+    """(11,) of an adult in the middle of everything."""
+    values = dict.fromkeys(PHENOTYPES, 0.5)
+    values |= {"age": 0.68, "proportions": 0.6} | dict.fromkeys(("african", "asian", "caucasian"), 1 / 3)
+    return np.array([values[name] for name in PHENOTYPES])
+
+
+@dataclass(frozen=True, eq=False)
+class Posture:
+    """How a body stands.
+
+    turns        (B, 3, 3) of BONES, each in its parent's frame, rest axes; that of the first bone turns the whole body
+    translation  (3,) of the first bone's head from its place at rest
+    """
+
+    turns: np.ndarray
+    translation: np.ndarray
+
+    @classmethod
+    def rest(cls) -> Posture:
+        """The A-pose."""
+        return cls(np.tile(np.eye(3), (len(BONES), 1, 1)), np.zeros(3))
+
+
+@cache
+def parents() -> np.ndarray:
+    """(B,) row of each bone's parent, -1 for the first."""
+    names = list(BONES)
+    return np.array([-1 if parent is None else names.index(parent) for parent in BONES.values()])
+
+
+@cache
+def moved_by() -> np.ndarray:
+    """(B, B) float64: 1 where the bone of the row is, or hangs on, the bone of the column."""
+    out = np.eye(len(BONES))
+    for bone, parent in enumerate(parents()):
+        if parent >= 0:
+            out[bone] += out[parent]
+    return out
+
+
+@cache
+def _rows_in_half() -> tuple[np.ndarray, np.ndarray]:
+    """Row of `directions` for every point, and (P,) the sign of its x."""
+    t = template()
+    row = np.full(len(t.base), -1)
+    row[t.half] = np.arange(len(t.half))
+    sign = np.where(row < 0, -1.0, 1.0)
+    return np.where(row < 0, row[t.mirror], row), sign
+
+
+def rest_points(shape: Shape, face: np.ndarray | None = None) -> np.ndarray:
+    """(P, 3) float32 points at rest; face: (52,) ARKit values."""
+    t = template()
+    half = t.directions.reshape(-1, t.directions.shape[2]) @ shape.coefficients().astype(np.float32)
+    row, sign = _rows_in_half()
+    offsets = half.reshape(-1, 3)[row]
+    offsets[:, 0] *= sign.astype(np.float32)
+    points = t.base + offsets
+    if face is not None and np.any(face):
+        weight = np.asarray(face, np.float32)[t.unit_entries[:, 0]]
+        np.add.at(points, t.unit_entries[:, 1], weight[:, None] * t.unit_offsets)
+    return points
+
+
+@cache
+def _macro_by_phenotype() -> tuple[np.ndarray, np.ndarray]:
+    t = template()
+    return t.members, t.macro.astype(np.float64)
+
+
+def coefficient_slopes(shape: Shape) -> np.ndarray:
+    """(K, 11 + 24 + 40) derivatives of `Shape.coefficients` by phenotype, body and head."""
+    members, macro = _macro_by_phenotype()
+    shares, slopes = choice_shares_with_slopes(shape.phenotype)
+    by_phenotype = macro.T @ mixture_slopes(shares, slopes, members)
+    rest = template().counts[1] + template().counts[2]
+    out = np.zeros((len(by_phenotype) + rest, len(PHENOTYPES) + rest))
+    out[: len(by_phenotype), : len(PHENOTYPES)] = by_phenotype
+    out[len(by_phenotype) :, len(PHENOTYPES) :] = np.eye(rest)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Some points of the template, for many evaluations: their base, directions and weights in one place.
+
+    points      (n,) int64 rows of the template's points
+    base        (n, 3) float64
+    directions  (n * 3, K) float32
+    bones       (n, 4) int64, weights (n, 4) float64: zero for points that only follow the shape
+    """
+
+    points: np.ndarray
+    base: np.ndarray
+    directions: np.ndarray
+    bones: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, points: np.ndarray, t: Template | None = None) -> Selection:
+        """The directions of `points`, gathered once."""
+        t = t or template()
+        row, sign = _rows_in_half()
+        directions = t.directions[row[points]].copy()
+        directions[:, 0] *= sign[points][:, None].astype(np.float32)
+        skin = points < t.vertex_count
+        at = np.where(skin, points, 0)
+        return cls(
+            points,
+            t.base[points].astype(np.float64),
+            directions.reshape(len(points) * 3, -1),
+            t.weight_bones[at].astype(np.int64),
+            np.where(skin[:, None], t.weights[at], 0.0).astype(np.float64),
+        )
+
+    def rest(self, coefficients: np.ndarray) -> np.ndarray:
+        """(n, 3) float64 at rest."""
+        return self.base + (self.directions @ coefficients.astype(np.float32)).reshape(-1, 3)
+
+    def rest_slopes(self, slopes: np.ndarray) -> np.ndarray:
+        """(n, 3, S) derivatives at rest, from (K, S) slopes of the coefficients."""
+        return (self.directions @ slopes.astype(np.float32)).reshape(len(self.points), 3, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Where the bones of a posture are.
+
+    rest   (B, 3) heads at rest
+    turns  (B, 3, 3) A, rest axes to posed
+    heads  (B, 3) posed
+    """
+
+    rest: np.ndarray
+    turns: np.ndarray
+    heads: np.ndarray
+
+    def place(self, points: np.ndarray, bones: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """(n, 3) posed points of (n, 3) points at rest; bones, weights (n, k)."""
+        matrices = np.einsum("nk,nkij->nij", weights, self.turns[bones])
+        shift = self.heads - np.einsum("bij,bj->bi", self.turns, self.rest)
+        return np.einsum("nij,nj->ni", matrices, points) + np.einsum("nk,nki->ni", weights, shift[bones])
+
+
+def frames(rest_heads: np.ndarray, posture: Posture) -> Frames:
+    """Forward kinematics."""
+    turns, heads = np.empty((len(BONES), 3, 3)), np.empty((len(BONES), 3))
+    turns[0], heads[0] = posture.turns[0], rest_heads[0] + posture.translation
+    for bone, parent in enumerate(parents()[1:], 1):
+        turns[bone] = turns[parent] @ posture.turns[bone]
+        heads[bone] = heads[parent] + turns[parent] @ (rest_heads[bone] - rest_heads[parent])
+    return Frames(rest_heads, turns, heads)
+
+
+def pose_points(points: np.ndarray, posture: Posture) -> np.ndarray:
+    """(V, 3) float64 posed vertices from (P, 3) points at rest."""
+    t = template()
+    skeleton = frames(t.heads.of(points.astype(np.float64)), posture)
+    return skeleton.place(points[: t.vertex_count].astype(np.float64), t.weight_bones, t.weights)
+
+
+def turn_slopes(skeleton: Frames, selection: Selection, rest: np.ndarray) -> np.ndarray:
+    """(n, 3, B, 3) derivatives of posed points by small turns exp(e) R of each bone, e in the axes of its parent's frame.
+
+    A bone moves what it and the bones on it carry: dx = d x sum_c w_c (x_c - H_b), d = A_parent e.
+    """
+    n, bones = len(rest), len(BONES)
+    own = np.einsum("nkij,nkj->nki", skeleton.turns[selection.bones], rest[:, None] - skeleton.rest[selection.bones])
+    own += skeleton.heads[selection.bones]
+    lever = np.zeros((n, bones, 4))
+    rows = np.arange(n)[:, None]
+    np.add.at(lever, (rows, selection.bones), np.concatenate([own, np.ones((n, 4, 1))], axis=2) * selection.weights[..., None])
+    lever = np.einsum("ncx,cb->nbx", lever, moved_by(), optimize=True)
+    arm = lever[..., :3] - lever[..., 3:] * skeleton.heads
+    zero = np.zeros_like(arm[..., 0])
+    cross = np.stack(
+        [
+            np.stack([zero, arm[..., 2], -arm[..., 1]], axis=-1),
+            np.stack([-arm[..., 2], zero, arm[..., 0]], axis=-1),
+            np.stack([arm[..., 1], -arm[..., 0], zero], axis=-1),
+        ],
+        axis=1,
+    )  # -[arm]x: (n, 3, B, 3)
+    parent = parents()
+    frame = np.where((parent >= 0)[:, None, None], skeleton.turns[parent], np.eye(3))
+    return np.einsum("nibj,bjk->nibk", cross, frame, optimize=True)
+
+
+def shape_slopes(skeleton: Frames, selection: Selection, rest_slopes: np.ndarray, head_slopes: np.ndarray) -> np.ndarray:
+    """(n, 3, S) derivatives of posed points by the shape, from those at rest of the points and of (B, 3, S) the bones' heads."""
+    moved = np.empty_like(head_slopes)
+    moved[0] = head_slopes[0]
+    for bone, parent in enumerate(parents()[1:], 1):
+        moved[bone] = moved[parent] + skeleton.turns[parent] @ (head_slopes[bone] - head_slopes[parent])
+    moved -= np.einsum("bij,bjs->bis", skeleton.turns, head_slopes)
+    matrices = np.einsum("nk,nkij->nij", selection.weights, skeleton.turns[selection.bones])
+    carried = np.einsum("nk,nkis->nis", selection.weights, moved[selection.bones], optimize=True)
+    return np.matmul(matrices, rest_slopes) + carried
