@@ -290,6 +290,51 @@ class SkinWeights:
 
 
 @dataclass(frozen=True, eq=False)
+class BodyData:
+    """A person's body on the template's mesh: closed, in quads, in the rest pose of its rig, in camera space.
+
+    vertices      (V, 3) float32 metres
+    quads         (F, 4) int32   counter-clockwise from outside
+    part          (F,) uint8     row of `part_names`: skin, eyes, lashes, teeth, tongue
+    part_names    the loose parts, each with a material of its own
+    uvs           (F, 4, 2) float32  of the corners, no two of one part overlap
+    weights       how it follows the rig, at most 4 bones a vertex
+    key_names     shape keys: the 52 ARKit shapes and the visemes
+    key_entries   (m, 2) int32   a key and a vertex that it moves, ordered by key
+    key_offsets   (m, 3) float32 metres, by how much
+    key_values    (K,) float32   0..1, the expression in the photo
+    covered       (V,) bool      skin that clothes cover in the photo; None = not known
+    """
+
+    vertices: np.ndarray
+    quads: np.ndarray
+    part: np.ndarray
+    part_names: tuple[str, ...]
+    uvs: np.ndarray
+    weights: SkinWeights
+    key_names: tuple[str, ...]
+    key_entries: np.ndarray
+    key_offsets: np.ndarray
+    key_values: np.ndarray
+    covered: np.ndarray | None = None
+
+    def __post_init__(self):
+        check_arrays(
+            "BodyData",
+            vertices=(self.vertices, ("V", 3), "f"),
+            quads=(self.quads, ("F", 4), "i"),
+            part=(self.part, ("F",), "u"),
+            uvs=(self.uvs, ("F", 4, 2), "f"),
+            key_entries=(self.key_entries, ("m", 2), "i"),
+            key_offsets=(self.key_offsets, ("m", 3), "f"),
+            key_values=(self.key_values, ("K",), "f"),
+            covered=(self.covered, ("V",), "b"),
+        )
+        if len(self.key_names) != len(self.key_values):
+            raise ValueError(f"BodyData has {len(self.key_names)} names for {len(self.key_values)} keys.")
+
+
+@dataclass(frozen=True, eq=False)
 class Avatar:
     """All that `scene` writes for one person.
 
