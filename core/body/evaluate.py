@@ -126,7 +126,7 @@ class Selection:
     points      (n,) int64 rows of the template's points
     base        (n, 3) float64
     directions  (n * 3, K) float32
-    bones       (n, 4) int64, weights (n, 4) float64: zero for points that only follow the shape
+    bones       (n, 4) int64, weights (n, 4) float64
     """
 
     points: np.ndarray
@@ -142,14 +142,12 @@ class Selection:
         row, sign = _rows_in_half()
         directions = t.directions[row[points]].copy()
         directions[:, 0] *= sign[points][:, None].astype(np.float32)
-        skin = points < t.vertex_count
-        at = np.where(skin, points, 0)
         return cls(
             points,
             t.base[points].astype(np.float64),
             directions.reshape(len(points) * 3, -1),
-            t.weight_bones[at].astype(np.int64),
-            np.where(skin[:, None], t.weights[at], 0.0).astype(np.float64),
+            t.weight_bones[points].astype(np.int64),
+            t.weights[points].astype(np.float64),
         )
 
     def rest(self, coefficients: np.ndarray) -> np.ndarray:
@@ -192,10 +190,10 @@ def frames(rest_heads: np.ndarray, posture: Posture) -> Frames:
 
 
 def pose_points(points: np.ndarray, posture: Posture) -> np.ndarray:
-    """(V, 3) float64 posed vertices from (P, 3) points at rest."""
+    """(P, 3) float64 posed points from (P, 3) points at rest."""
     t = template()
     skeleton = frames(t.heads.of(points.astype(np.float64)), posture)
-    return skeleton.place(points[: t.vertex_count].astype(np.float64), t.weight_bones, t.weights)
+    return skeleton.place(points.astype(np.float64), t.weight_bones, t.weights)
 
 
 def turn_slopes(skeleton: Frames, selection: Selection, rest: np.ndarray) -> np.ndarray:

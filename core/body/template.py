@@ -60,8 +60,8 @@ class Template:
     faces           (F, 4) int32 quads, counter-clockwise from outside
     face_part       (F,) uint8 row of PARTS
     uvs, face_uvs   (U, 2) float32; (F, 4) int32 rows of it
-    weight_bones    (V, 4) uint8 rows of BONES
-    weights         (V, 4) float32, rows add up to 1
+    weight_bones    (P, 4) uint8 rows of BONES
+    weights         (P, 4) float32, rows add up to 1
     labels          (V,) uint8 body part of 29 classes, of a naked person
     joints          means that are the 68 joints (`common.landmarks.JOINT_NAMES`)
     keypoints       means that are the 308 keypoints, where the body has them
@@ -99,7 +99,7 @@ class Template:
     @property
     def vertex_count(self) -> int:
         """V, layers for clothes included."""
-        return len(self.weights)
+        return len(self.labels)
 
     @cache  # noqa: B019  there is one template
     def body_faces(self) -> np.ndarray:

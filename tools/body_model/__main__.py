@@ -78,6 +78,7 @@ def bake(root: Path) -> dict[str, np.ndarray]:
     steps = np.maximum(np.abs(directions).max(axis=(1, 2)) / np.iinfo(np.int16).max, STEP)
     units = {name: points(offsets) for name, offsets in makehuman.read_face_units(root, count).items()}
     owner, weights = skeleton.gathered(makehuman.read_weights(root), bones, count)
+    owner, weights = owner[kept], weights[kept]
     visemes = json.loads((HERE / "visemes.json").read_text("utf-8"))
     corners, uvs = uv_corners(mesh, np.concatenate(faces_of))
     moved, unit_offsets = sparse(np.array(list(units.values())))
@@ -94,9 +95,9 @@ def bake(root: Path) -> dict[str, np.ndarray]:
         "face_part": np.repeat(np.arange(len(PARTS)), [len(f) for f in faces_of]).astype(np.uint8),
         "face_uvs": corners.astype(np.int32),
         "uvs": uvs.astype(np.float32),
-        "weight_bones": owner[kept],
-        "weights": np.round(weights[kept] * 65535).astype(np.uint16),
-        "labels": labels(owner[kept], weights[kept]),
+        "weight_bones": np.concatenate([owner, carriers(base, len(kept), joints)]),
+        "weights": np.round(np.concatenate([weights, np.tile([1.0, 0, 0, 0], (len(extra), 1))]) * 65535).astype(np.uint16),
+        "labels": labels(owner, weights),
         "unit_names": np.array(list(units)),
         "unit_entries": moved,
         "unit_offsets": unit_offsets,
@@ -125,9 +126,12 @@ def joint_rows(landmarks: dict, heads: dict[str, np.ndarray], row: np.ndarray) -
         return [(known[key], 1.0)]
 
     table = {}
+    seen_as = {"left_eye": "l_center_of_iris", "right_eye": "r_center_of_iris"}  # the keypoint is on the eye, the joint in it
     for name, wanted in (("joint", JOINT_NAMES), ("keypoint", keypoint_names())):
         triples = [
-            (k, place, weight) for k, landmark in enumerate(wanted) for place, weight in entries(landmarks.get(landmark, []))
+            (k, place, weight)
+            for k, landmark in enumerate(wanted)
+            for place, weight in entries(landmarks.get(seen_as[landmark] if name == "keypoint" and landmark in seen_as else landmark, []))
         ]
         table[f"{name}_entries"] = np.array([(k, place) for k, place, _ in triples], np.int32)
         table[f"{name}_weights"] = np.array([weight for *_, weight in triples], np.float32)
@@ -138,6 +142,15 @@ def joint_rows(landmarks: dict, heads: dict[str, np.ndarray], row: np.ndarray) -
     for k, mean in enumerate(extra):
         matrix[k, list(mean)] = list(mean.values())
     return matrix, table
+
+
+def carriers(base: np.ndarray, vertices: int, joints: dict[str, np.ndarray]) -> np.ndarray:
+    """(E, 4) uint8 rows of BONES for the points after the mesh's vertices: joints are carried by the bone that turns there."""
+    heads = np.zeros((len(BONES), 3))
+    np.add.at(heads, joints["bone_entries"][:, 0], joints["bone_weights"][:, None] * base[joints["bone_entries"][:, 1]])
+    out = np.zeros((len(base) - vertices, 4), np.uint8)
+    out[:, 0] = cKDTree(heads).query(base[vertices:])[1]
+    return out
 
 
 def flattened(mesh: makehuman.BaseMesh, kept: np.ndarray):
