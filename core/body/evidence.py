@@ -1,0 +1,125 @@
+"""What one photo says about a body: joints, keypoints, and the maps of one person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..common.arrays import Camera, Pose
+from ..common.landmarks import part_labels
+from ..common.predictions import Predictions
+from ..common.spaces import camera_from_normal_head
+
+MIN_SCORE = 0.25  # of a keypoint that is believed at all
+
+CLOTH_EASE: dict[str, tuple[float, float, float]] = {
+    "Upper_Clothing": (0.010, 0.010, 0.0035),
+    "Lower_Clothing": (0.012, 0.012, 0.0035),
+    "Apparel": (0.012, 0.015, 0.004),
+    "Hair": (0.020, 0.030, 0.005),
+    "Left_Shoe": (0.008, 0.008, 0.005),
+    "Right_Shoe": (0.008, 0.008, 0.005),
+    "Left_Sock": (0.002, 0.004, 0.004),
+    "Right_Sock": (0.002, 0.004, 0.004),
+}
+"""Class -> metres from the skin out to its surface: usual, standard deviation outwards, and of skin that would show through."""
+SKIN_SPREAD = 0.004  # metres, of bare skin
+
+_LIMBS = ("Upper_Arm", "Lower_Arm", "Hand", "Upper_Leg", "Lower_Leg", "Foot")
+_BODY_OF: dict[str, tuple[str, ...]] = {
+    "Upper_Clothing": ("Torso", "Upper_Arm", "Lower_Arm", "Face_Neck", "Upper_Leg"),
+    "Lower_Clothing": ("Torso", "Upper_Leg", "Lower_Leg"),
+    "Apparel": ("Torso", *_LIMBS, "Face_Neck"),
+    "Hair": ("Face_Neck", "Torso"),
+    "Face_Neck": ("Face_Neck", "Torso"),
+    "Torso": ("Torso", "Face_Neck", "Upper_Arm"),
+    "Upper_Arm": ("Upper_Arm", "Lower_Arm", "Torso"),
+    "Lower_Arm": ("Lower_Arm", "Upper_Arm", "Hand"),
+    "Hand": ("Hand", "Lower_Arm"),
+    "Upper_Leg": ("Upper_Leg", "Lower_Leg", "Torso"),
+    "Lower_Leg": ("Lower_Leg", "Upper_Leg", "Foot"),
+    "Foot": ("Foot", "Lower_Leg"),
+    "Shoe": ("Foot", "Lower_Leg"),
+    "Sock": ("Foot", "Lower_Leg"),
+    "Lower_Lip": ("Face_Neck",),
+    "Upper_Lip": ("Face_Neck",),
+}
+"""Class in the photo, without its side -> parts of the body that may lie under it. Sides must agree."""
+
+
+def may_lie_under() -> np.ndarray:
+    """(29, 29) bool: class in the photo, part of the body."""
+    from ..common.landmarks import part_names
+
+    names = part_names()
+    out = np.zeros((len(names), len(names)), bool)
+    for row, name in enumerate(names):
+        side, _, rest = name.partition("_")
+        sided = side in ("Left", "Right")
+        for part in _BODY_OF.get(rest if sided else name, ()):
+            for candidate in (part, f"Left_{part}", f"Right_{part}"):
+                if candidate in names and not (sided and candidate.startswith("Right" if side == "Left" else "Left")):
+                    out[row, part_labels(candidate)[0]] = True
+    return out
+
+
+def ease_table() -> np.ndarray:
+    """(29, 3) of CLOTH_EASE; bare skin lies where the surface is."""
+    from ..common.landmarks import part_names
+
+    return np.array([CLOTH_EASE.get(name, (0.0, SKIN_SPREAD, SKIN_SPREAD)) for name in part_names()])
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One person in one photo.
+
+    camera     of the photo
+    pose       lifted joints and keypoints on the skin
+    keypoints  (308, 3) x, y, score; None = no network has seen any
+    points     (H, W, 3) float32 camera space, NaN where the person has none; None without a pointmap
+    normals    (H, W, 3) float32 camera space; NaN where unknown
+    labels     (H, W) uint8 body part; None without a segmentation
+    outside    (H, W) float32 pixels from the person's mask, 0 in it; None without a mask
+    """
+
+    camera: Camera
+    pose: Pose
+    keypoints: np.ndarray | None
+    points: np.ndarray | None = None
+    normals: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    outside: np.ndarray | None = None
+
+
+def gather(predictions: Predictions, person: int, camera: Camera, pose: Pose, mask: np.ndarray | None) -> Evidence:
+    """The evidence of one person; mask: (H, W) bool, where they are."""
+    keypoints = None
+    if predictions.keypoints is not None and person < len(predictions.keypoints):
+        keypoints = predictions.keypoints[person].astype(np.float64)
+        keypoints = np.where(np.isfinite(keypoints).all(axis=1, keepdims=True), keypoints, 0.0)
+    if mask is None or not mask.any():
+        return Evidence(camera, pose, keypoints)
+    import cv2
+
+    outside = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    points = normals = None
+    if predictions.pointmap is not None:
+        points = predictions.pointmap.astype(np.float32)
+        good = mask & np.isfinite(points).all(axis=-1) & (points[..., 2] > 0)
+        points = np.where(good[..., None], points, np.nan)
+        given = None if predictions.normal is None else camera_from_normal_head(predictions.normal.astype(np.float32))
+        normals = normals_of(points) if given is None else np.where(good[..., None], given, np.nan)
+    return Evidence(camera, pose, keypoints, points, normals, predictions.seg, outside)
+
+
+def normals_of(points: np.ndarray) -> np.ndarray:
+    """(H, W, 3) unit normals towards the camera of a pointmap, over five pixels; NaN at its borders."""
+    across, down = np.full_like(points, np.nan), np.full_like(points, np.nan)
+    across[:, 2:-2] = points[:, 4:] - points[:, :-4]
+    down[2:-2] = points[4:] - points[:-4]
+    normal = np.cross(down, across)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+        return np.where((normal * points).sum(axis=-1, keepdims=True) > 0, -normal, normal)
