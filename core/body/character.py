@@ -169,18 +169,3 @@ def standing(shape: Shape) -> tuple[BodyData, RigData]:
     place = np.eye(4)
     place[2, 3] = -float(soles)
     return make_body(BodyFit(shape, replace(Posture.rest(), translation=place[:3, 3])), place)
-
-
-
-
-def bone_joints() -> dict[str, tuple[str, ...]]:
-    """Bone -> the joints that must be seen for its place to be known."""
-    out: dict[str, tuple[str, ...]] = {f"spine.00{k}" if k else "spine": ("pelvis",) for k in range(4)}
-    out |= {"spine.004": ("neck",), "spine.005": ("neck", "head"), "spine.006": ("head",)}
-    for side, s in (("left", "L"), ("right", "R")):
-        limbs = {
-            "shoulder": ("shoulder",), "upper_arm": ("shoulder", "elbow"), "forearm": ("elbow", "wrist"), "hand": ("wrist",),
-            "thigh": ("hip", "knee"), "shin": ("knee", "ankle"), "foot": ("ankle",), "toe": ("big_toe",),
-        }  # fmt: skip
-        out |= {f"{bone}.{s}": tuple(f"{side}_{joint}" for joint in joints) for bone, joints in limbs.items()}
-    return out

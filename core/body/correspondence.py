@@ -13,7 +13,7 @@ from .evidence import Evidence, ease_table, may_lie_under
 from .state import Body
 from .template import template
 
-SPACING = {"Face_Neck": 0.011, "Hand": 0.011, "Foot": 0.022, "other": 0.034}
+SPACING = {"Face_Neck": 0.014, "Hand": 0.013, "Foot": 0.025, "other": 0.038}
 """Metres between the vertices that are compared with the maps."""
 FACING = -0.15  # cosine between normal and ray, below which a vertex is seen
 AGREEMENT = 0.5  # cosine between the body's normal and the map's

@@ -155,8 +155,10 @@ class Selection:
         return self.base + (self.directions @ coefficients.astype(np.float32)).reshape(-1, 3)
 
     def rest_slopes(self, slopes: np.ndarray) -> np.ndarray:
-        """(n, 3, S) derivatives at rest, from (K, S) slopes of the coefficients."""
-        return (self.directions @ slopes.astype(np.float32)).reshape(len(self.points), 3, -1)
+        """(n, 3, S) float32 derivatives at rest, from (K, S) slopes of the coefficients as `coefficient_slopes` gives them."""
+        macro, numbers = template().counts[0], len(PHENOTYPES)
+        by_phenotype = self.directions[:, :macro] @ slopes[:macro, :numbers].astype(np.float32)
+        return np.concatenate([by_phenotype, self.directions[:, macro:]], axis=1).reshape(len(self.points), 3, -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,31 +198,46 @@ def pose_points(points: np.ndarray, posture: Posture) -> np.ndarray:
     return skeleton.place(points.astype(np.float64), t.weight_bones, t.weights)
 
 
-def turn_slopes(skeleton: Frames, selection: Selection, rest: np.ndarray) -> np.ndarray:
-    """(n, 3, B, 3) derivatives of posed points by small turns exp(e) R of each bone, e in the axes of its parent's frame.
-
-    A bone moves what it and the bones on it carry: dx = d x sum_c w_c (x_c - H_b), d = A_parent e.
-    """
+def _levers(skeleton: Frames, selection: Selection, rest: np.ndarray) -> np.ndarray:
+    """(n, B, 3) float32 of each point and bone: sum over the bones c that it carries of w_c (x_c - H_b), x_c where c alone would put
+    the point."""
     n, bones = len(rest), len(BONES)
     own = np.einsum("nkij,nkj->nki", skeleton.turns[selection.bones], rest[:, None] - skeleton.rest[selection.bones])
     own += skeleton.heads[selection.bones]
-    lever = np.zeros((n, bones, 4))
-    rows = np.arange(n)[:, None]
-    np.add.at(lever, (rows, selection.bones), np.concatenate([own, np.ones((n, 4, 1))], axis=2) * selection.weights[..., None])
-    lever = np.einsum("ncx,cb->nbx", lever, moved_by(), optimize=True)
-    arm = lever[..., :3] - lever[..., 3:] * skeleton.heads
-    zero = np.zeros_like(arm[..., 0])
-    cross = np.stack(
-        [
-            np.stack([zero, arm[..., 2], -arm[..., 1]], axis=-1),
-            np.stack([-arm[..., 2], zero, arm[..., 0]], axis=-1),
-            np.stack([arm[..., 1], -arm[..., 0], zero], axis=-1),
-        ],
-        axis=1,
-    )  # -[arm]x: (n, 3, B, 3)
+    moved = np.zeros((n, bones, 4))
+    # A bone that a row names twice has no weight in one of the places, so plain addition in turn is enough.
+    for k in range(selection.bones.shape[1]):
+        weight = selection.weights[:, k, None]
+        moved[np.arange(n), selection.bones[:, k]] += np.concatenate([own[:, k], np.ones((n, 1))], axis=1) * weight
+    moved = np.matmul(moved_by().T.astype(np.float32), moved.astype(np.float32))
+    return moved[..., :3] - moved[..., 3:] * skeleton.heads.astype(np.float32)
+
+
+def _parent_turns(skeleton: Frames) -> np.ndarray:
+    """(B, 3, 3) float32 turns of the parents; the first bone has none."""
     parent = parents()
-    frame = np.where((parent >= 0)[:, None, None], skeleton.turns[parent], np.eye(3))
-    return np.einsum("nibj,bjk->nibk", cross, frame, optimize=True)
+    return np.where((parent >= 0)[:, None, None], skeleton.turns[parent], np.eye(3)).astype(np.float32)
+
+
+def turn_slopes(skeleton: Frames, selection: Selection, rest: np.ndarray) -> np.ndarray:
+    """(n, 3, B, 3) float32 derivatives of posed points by small turns exp(e) R of each bone, e in the axes of its parent's frame.
+
+    A bone moves what it and the bones on it carry: dx = d x sum_c w_c (x_c - H_b), d = A_parent e.
+    """
+    arm = _levers(skeleton, selection, rest)
+    out = np.empty((*arm.shape[:1], 3, *arm.shape[1:]), np.float32)
+    turns = _parent_turns(skeleton)
+    for i, axis in enumerate(np.eye(3, dtype=np.float32)):
+        out[:, i] = np.matmul(np.cross(arm, axis)[:, :, None], turns)[:, :, 0]
+    return out
+
+
+def turn_slopes_along(
+    skeleton: Frames, selection: Selection, rest: np.ndarray, rows: np.ndarray, directions: np.ndarray
+) -> np.ndarray:
+    """(m, B, 3) float32 derivatives of directions . points[rows]: `turn_slopes`, without the other axes."""
+    arm = _levers(skeleton, selection, rest)[rows]
+    return np.matmul(np.cross(arm, directions[:, None].astype(np.float32))[:, :, None], _parent_turns(skeleton))[:, :, 0]
 
 
 def shape_slopes(skeleton: Frames, selection: Selection, rest_slopes: np.ndarray, head_slopes: np.ndarray) -> np.ndarray:
@@ -231,5 +248,19 @@ def shape_slopes(skeleton: Frames, selection: Selection, rest_slopes: np.ndarray
         moved[bone] = moved[parent] + skeleton.turns[parent] @ (head_slopes[bone] - head_slopes[parent])
     moved -= np.einsum("bij,bjs->bis", skeleton.turns, head_slopes)
     matrices = np.einsum("nk,nkij->nij", selection.weights, skeleton.turns[selection.bones])
-    carried = np.einsum("nk,nkis->nis", selection.weights, moved[selection.bones], optimize=True)
-    return np.matmul(matrices, rest_slopes) + carried
+    spread = np.zeros((len(selection.points), len(BONES)), np.float32)
+    np.add.at(spread, (np.arange(len(spread))[:, None], selection.bones), selection.weights)
+    carried = (spread @ moved.reshape(len(BONES), -1).astype(np.float32)).reshape(len(spread), 3, -1)
+    return np.matmul(matrices.astype(np.float32), rest_slopes) + carried
+
+
+def shape_slopes_along(
+    skeleton: Frames,
+    selection: Selection,
+    rest_slopes: np.ndarray,
+    head_slopes: np.ndarray,
+    rows: np.ndarray,
+    directions: np.ndarray,
+) -> np.ndarray:
+    """(m, S) float32 derivatives of directions . points[rows]."""
+    return np.einsum("mi,mis->ms", directions.astype(np.float32), shape_slopes(skeleton, selection, rest_slopes, head_slopes)[rows])

@@ -14,12 +14,12 @@ from ..common.spaces import camera_from_normal_head
 MIN_SCORE = 0.25  # of a keypoint that is believed at all
 
 CLOTH_EASE: dict[str, tuple[float, float, float]] = {
-    "Upper_Clothing": (0.010, 0.010, 0.0035),
-    "Lower_Clothing": (0.012, 0.012, 0.0035),
-    "Apparel": (0.012, 0.015, 0.004),
+    "Upper_Clothing": (0.012, 0.022, 0.0035),
+    "Lower_Clothing": (0.018, 0.035, 0.0035),
+    "Apparel": (0.012, 0.020, 0.004),
     "Hair": (0.020, 0.030, 0.005),
-    "Left_Shoe": (0.008, 0.008, 0.005),
-    "Right_Shoe": (0.008, 0.008, 0.005),
+    "Left_Shoe": (0.012, 0.025, 0.006),
+    "Right_Shoe": (0.012, 0.025, 0.006),
     "Left_Sock": (0.002, 0.004, 0.004),
     "Right_Sock": (0.002, 0.004, 0.004),
 }

@@ -16,7 +16,9 @@ from .evaluate import (
     coefficient_slopes,
     frames,
     shape_slopes,
+    shape_slopes_along,
     turn_slopes,
+    turn_slopes_along,
 )
 from .phenotype import HIGHEST, LOWEST, PHENOTYPES
 from .skeleton import BONES
@@ -117,15 +119,27 @@ class Body:
         """(n, 3) posed points, and (n, 3, unknowns) their derivatives."""
         at, rest = columns(), self.rest(selection, units)
         posed = self.skeleton.place(rest, selection.bones, selection.weights)
-        out = np.zeros((len(posed), 3, unknowns()))
+        out = np.zeros((len(posed), 3, unknowns()), np.float32)
         out[:, :, at["translation"]] = np.eye(3)
         out[:, :, at["turns"]] = turn_slopes(self.skeleton, selection, rest).reshape(len(posed), 3, -1)
         by_shape = shape_slopes(self.skeleton, selection, selection.rest_slopes(self.slopes), self.head_slopes)
         out[:, :, at["phenotype"].start : at["head"].stop] = by_shape
         if units is not None:
             matrices = np.einsum("nk,nkij->nij", selection.weights, self.skeleton.turns[selection.bones])
-            out[:, :, at["face"]] = matrices @ units
+            out[:, :, at["face"]] = np.matmul(matrices.astype(np.float32), units.astype(np.float32))
         return posed, out
+
+
+    def slopes_along(self, selection: Selection, rows: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """(m, unknowns) float32 derivatives of directions (m, 3) . points[rows]."""
+        at, rest = columns(), self.rest(selection)
+        out = np.zeros((len(rows), unknowns()), np.float32)
+        out[:, at["translation"]] = directions
+        out[:, at["turns"]] = turn_slopes_along(self.skeleton, selection, rest, rows, directions).reshape(len(rows), -1)
+        out[:, at["phenotype"].start : at["head"].stop] = shape_slopes_along(
+            self.skeleton, selection, selection.rest_slopes(self.slopes), self.head_slopes, rows, directions
+        )
+        return out
 
 
 @cache

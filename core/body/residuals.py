@@ -1,0 +1,198 @@
+"""Everything that is known of a body in one photo, as residuals in standard deviations with their derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from ..common.landmarks import JOINT_NAMES, joint_keypoints
+from .correspondence import Pulls, compared_vertices, normals_at, outline_pulls, ring_points, surface_pulls
+from .evaluate import Selection
+from .evidence import MIN_SCORE, Evidence
+from .priors import prior_rows
+from .state import Body, unit_directions
+from .template import Means, template
+
+JOINT_SPREAD, FINGER_SPREAD, GUESSED_SPREAD = 0.012, 0.0055, 0.10  # metres: of joints that were seen, and that were filled in
+KEYPOINT_SPREAD = 2.5  # pixels at 1024
+SKIN_POINT_SPREAD = 0.006  # metres, of keypoints on the skin
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of the fit.
+
+    steps    Gauss-Newton steps
+    free     columns that may change
+    joints   factor on the weight of the lifted joints
+    fingers  the same for those of the fingers
+    image    factor on the weight of keypoints in the image and on the skin; 0 = not used
+    reach    metres within which the surface pulls; 0 = it does not
+    """
+
+    steps: int
+    free: tuple[str, ...]
+    joints: float = 1.0
+    fingers: float = 1.0
+    image: float = 0.0
+    reach: float = 0.0
+
+
+@cache
+def _named() -> tuple[Selection, Means, Means]:
+    """The points that joints and keypoints are means of, and both means over them."""
+    t = template()
+    points = np.unique(np.concatenate([t.joints.entries[:, 1], t.keypoints.entries[:, 1]])).astype(np.int64)
+
+    def over(means: Means) -> Means:
+        entries = np.stack([means.entries[:, 0], np.searchsorted(points, means.entries[:, 1])], axis=1)
+        return Means(means.count, entries, means.weights)
+
+    return Selection.of(points), over(t.joints), over(t.keypoints)
+
+
+@cache
+def _compared() -> Selection:
+    return Selection.of(compared_vertices())
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Residuals in standard deviations with their derivatives (None where only the residuals were asked for), and what they
+    were made with, so that another state is compared with the same."""
+
+    residuals: list[np.ndarray]
+    slopes: list[np.ndarray]
+    pulls: tuple[Pulls, ...]
+    weights: dict[str, np.ndarray]
+
+
+def gather_rows(body: Body, evidence: Evidence, stage: Stage, tightness: float = 1.0, like: Rows | None = None) -> Rows:
+    """All residuals of a stage.
+
+    tightness  factor on the likeliness of the shape (`priors.prior_rows`)
+    like       those of the state before: their weights and correspondences are kept, and no derivatives are made
+    """
+    slow = like is None
+    residuals: list[np.ndarray] = []
+    slopes: list[np.ndarray] = []
+    weights: dict[str, np.ndarray] = {} if like is None else like.weights
+
+    selection, joints, keypoints = _named()
+    units = unit_directions(selection.points.tobytes())
+    if slow:
+        named, named_slopes = body.points_with_slopes(selection, units)
+    else:
+        named, named_slopes = body.points(selection, units), None
+
+    def add(residual: np.ndarray, slope: np.ndarray | None) -> None:
+        residuals.append(residual.ravel())
+        if slope is not None:
+            slopes.append(slope.reshape(residual.size, -1))
+
+    gap = joints.of(named) - evidence.pose.positions
+    if slow:
+        weights["joints"] = _joint_weights(evidence, gap) * np.where(_is_finger(), stage.fingers, stage.joints)
+    w = weights["joints"][:, None]
+    add(gap * w, None if named_slopes is None else joints.of(named_slopes) * w[..., None])
+    if stage.image > 0:
+        _add_keypoints(add, keypoints, named, named_slopes, evidence, stage, weights)
+    pulls: tuple[Pulls, ...] = () if like is None else like.pulls
+    if stage.reach > 0 and evidence.outside is not None:
+        compared = body.points(_compared())
+        if slow:
+            found = [outline_pulls(evidence, compared)]
+            if evidence.points is not None:
+                found.append(surface_pulls(evidence, compared, normals_at(ring_points(body)), stage.reach))
+            pulls = tuple(found)
+            every = np.concatenate([pull.vertex for pull in pulls])
+            along = np.concatenate([pull.direction for pull in pulls])
+            slopes.append(body.slopes_along(_compared(), every, along))
+        for pull in pulls:
+            residuals.append((pull.direction * (compared[pull.vertex] - pull.target)).sum(axis=1))
+    residual, slope = prior_rows(body.state, tightness)
+    add(residual, slope if slow else None)
+    return Rows(residuals, slopes, pulls, weights)
+
+
+def _joint_weights(evidence: Evidence, gap: np.ndarray) -> np.ndarray:
+    """(68,) one over the standard deviation, less for joints that are far off."""
+    pose = evidence.pose
+    usual = np.where(_is_finger(), FINGER_SPREAD, JOINT_SPREAD) / np.sqrt(np.clip(pose.confidence, 0.1, 1))
+    spread = np.where(pose.seen & (pose.confidence > 0), usual, GUESSED_SPREAD)
+    far = np.linalg.norm(gap, axis=1)
+    return 1 / spread / (1 + (far / (6 * spread)) ** 2)
+
+
+def _add_keypoints(
+    add: Callable[[np.ndarray, np.ndarray | None], None],
+    keypoints: Means,
+    named: np.ndarray,
+    named_slopes: np.ndarray | None,
+    evidence: Evidence,
+    stage: Stage,
+    weights: dict[str, np.ndarray],
+) -> None:
+    """Keypoints in the image, and those on the skin in space."""
+    places = keypoints.of(named)
+    slopes = None if named_slopes is None else keypoints.of(named_slopes)
+    camera = evidence.camera
+    if evidence.keypoints is not None:
+        x, y, z = places.T
+        known = np.isfinite(z) & (z > 0.05) & (evidence.keypoints[:, 2] > MIN_SCORE)
+        z = np.where(known, z, 1.0)
+        with np.errstate(invalid="ignore"):
+            seen = np.stack([x / z * camera.fx + camera.cx, y / z * camera.fy + camera.cy], axis=1)
+            gap = np.where(known[:, None], seen - evidence.keypoints[:, :2], 0.0)
+        if slopes is not None:
+            spread = KEYPOINT_SPREAD * max(camera.width, camera.height) / 1024
+            far = np.linalg.norm(gap, axis=1)
+            score = np.clip(evidence.keypoints[:, 2], 0, 1)
+            weights["image"] = known * stage.image * _share() * score / spread / (1 + (far / (5 * spread)) ** 2)
+        w = weights["image"][:, None]
+        if slopes is not None:
+            dx, dy, dz = (np.nan_to_num(slopes[:, i]) for i in range(3))
+            zz = z[:, None]
+            projected = np.stack(
+                [
+                    camera.fx * (dx / zz - (np.nan_to_num(x)[:, None] / zz**2) * dz),
+                    camera.fy * (dy / zz - (np.nan_to_num(y)[:, None] / zz**2) * dz),
+                ],
+                axis=1,
+            )
+            add(gap * w, projected * w[..., None])
+        else:
+            add(gap * w, None)
+    surface = evidence.pose.surface.astype(np.float64)
+    known = np.isfinite(surface).all(axis=1) & np.isfinite(places).all(axis=1) & ~_is_joint()
+    gap = np.where(known[:, None], places - np.nan_to_num(surface), 0.0)
+    if slopes is not None:
+        far = np.linalg.norm(gap, axis=1)
+        weights["skin"] = known * stage.image * _share() / SKIN_POINT_SPREAD / (1 + (far / (4 * SKIN_POINT_SPREAD)) ** 2)
+    w = weights["skin"][:, None]
+    add(np.nan_to_num(gap) * w, None if slopes is None else np.nan_to_num(slopes) * w[..., None])
+
+
+@cache
+def _share() -> np.ndarray:
+    """(308,) weight of a keypoint: many crowd in the face and are not independent."""
+    out = np.ones(308)
+    out[70:] = 0.35
+    return out
+
+
+@cache
+def _is_finger() -> np.ndarray:
+    """(68,) bool: joints of the fingers, which are lifted better than a sleeve or a trouser leg shows those of limbs."""
+    return np.array(["finger" in name or "thumb" in name for name in JOINT_NAMES])
+
+
+@cache
+def _is_joint() -> np.ndarray:
+    """(308,) bool: keypoints that are joints in the body, not points on its skin."""
+    out = np.zeros(308, bool)
+    out[joint_keypoints()[joint_keypoints() >= 0]] = True
+    return out
