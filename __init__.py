@@ -4,6 +4,7 @@ In Blender this package is an extension; without Blender it is a library. Nothin
 
     predict(image, ...) -> Predictions       run the network (needs torch)
     make_scan(predictions) -> Avatar         mesh, camera and textures (numpy arrays)
+    fit_body(predictions) -> Person          the template body in the person's shape and posture
     lift_pose(predictions) -> Pose           3D joints with confidence
     clip_poses(clip) -> ClipPoses            everybody's pose in each frame of a video (needs torch)
     make_take(frames, fps) -> Take           one person's motion
@@ -24,6 +25,9 @@ _PUBLIC = {
     "Camera": "core.common.arrays",
     "write_ply": "core.formats.ply_and_camera",
     "write_camera_json": "core.formats.ply_and_camera",
+    "fit_body": "core.body.person",
+    "Person": "core.body.person",
+    "BodyFit": "core.body.fitted",
     "lift_pose": "core.pose.lift",
     "PoseSettings": "core.pose.settings",
     "Pose": "core.common.arrays",

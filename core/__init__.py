@@ -6,6 +6,7 @@
     texture    maps to images on the mesh
     pose       keypoints and pointmap to joints
     rig        bones through the joints, and how the skin follows them
+    body       the template body, fitted to photos
     retarget   a person's motion onto any armature
     motion     frames of a clip to the take of one person
     formats    files, read and written

@@ -1,0 +1,18 @@
+"""The template body: its shape, posture and face, and its fit to photos. See docs/body.md.
+
+template          the mesh and its data
+phenotype         eleven numbers that say what a person is
+skeleton          the bones that move it
+evaluate          shape, face and posture to points, with derivatives
+fitted            what a fit gives
+fit               photos of one person to shape and postures
+initial_posture   a first posture, in closed form
+evidence          what one photo says
+correspondence    where the seen surface and the outline pull
+residuals         everything known, as residuals
+priors            what is likely
+state             all unknowns as one vector
+person            who somebody is, in a file
+maps              a fitted body as the camera sees it
+character         mesh, rig and shape keys for Blender
+"""

@@ -18,6 +18,7 @@ from .template import Means, template
 
 JOINT_SPREAD, FINGER_SPREAD, GUESSED_SPREAD = 0.012, 0.0055, 0.10  # metres: of joints that were seen, and that were filled in
 KEYPOINT_SPREAD = 2.5  # pixels at 1024
+FAR = 5.0  # standard deviations at which a joint counts half
 SKIN_POINT_SPREAD = 0.006  # metres, of keypoints on the skin
 
 
@@ -124,7 +125,7 @@ def _joint_weights(evidence: Evidence, gap: np.ndarray) -> np.ndarray:
     usual = np.where(_is_finger(), FINGER_SPREAD, JOINT_SPREAD) / np.sqrt(np.clip(pose.confidence, 0.1, 1))
     spread = np.where(pose.seen & (pose.confidence > 0), usual, GUESSED_SPREAD)
     far = np.linalg.norm(gap, axis=1)
-    return 1 / spread / (1 + (far / (6 * spread)) ** 2)
+    return 1 / spread / (1 + (far / (FAR * spread)) ** 2)
 
 
 def _add_keypoints(

@@ -78,6 +78,9 @@ def bake(root: Path) -> dict[str, np.ndarray]:
     steps = np.maximum(np.abs(directions).max(axis=(1, 2)) / np.iinfo(np.int16).max, STEP)
     units = {name: points(offsets) for name, offsets in makehuman.read_face_units(root, count).items()}
     owner, weights = skeleton.gathered(makehuman.read_weights(root), bones, count)
+    for side in "lr":  # an eyeball is stiff
+        ball = mesh.vertices_of(f"helper-{side}-eye")
+        owner[ball], weights[ball] = [list(BONES).index(f"eye.{side.upper()}"), 0, 0, 0], [1.0, 0.0, 0.0, 0.0]
     owner, weights = owner[kept], weights[kept]
     visemes = json.loads((HERE / "visemes.json").read_text("utf-8"))
     corners, uvs = uv_corners(mesh, np.concatenate(faces_of))

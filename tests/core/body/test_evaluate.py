@@ -1,0 +1,88 @@
+"""Points follow shape, face and posture, and their derivatives are those of differences."""
+
+import numpy as np
+import pytest
+
+from sapiens2_avatar.core.body.evaluate import Posture, Selection, Shape, average_phenotype, pose_points, rest_points
+from sapiens2_avatar.core.body.priors import joint_axes, prior_rows
+from sapiens2_avatar.core.body.skeleton import BONES
+from sapiens2_avatar.core.body.state import Body, State, columns, unit_directions, unknowns
+from sapiens2_avatar.core.body.template import template
+from sapiens2_avatar.core.common.landmarks import joint_index
+from sapiens2_avatar.core.common.rotations import rotation_from_vector
+
+
+@pytest.fixture(scope="module")
+def state():
+    rng = np.random.default_rng(0)
+    shape = Shape(average_phenotype() + rng.normal(0, 0.03, 11), rng.normal(0, 0.5, 24), rng.normal(0, 0.5, 40))
+    turns = rotation_from_vector(rng.normal(0, 0.3, (len(BONES), 3)))
+    return State(shape, Posture(turns, np.array([0.1, 0.2, 3.0])), rng.uniform(0.2, 0.5, 52))
+
+
+@pytest.fixture(scope="module")
+def selection():
+    return Selection.of(np.sort(np.random.default_rng(1).choice(len(template().base), 300, replace=False)))
+
+
+@pytest.mark.parametrize("name", list(columns()))
+def test_derivatives_are_those_of_differences(state, selection, name):
+    units = unit_directions(selection.points.tobytes())
+    slopes = Body.of(state).points_with_slopes(selection, units)[1]
+    prior = prior_rows(state)[1]
+    for column in np.random.default_rng(2).choice(np.arange(unknowns())[columns()[name]], 3, replace=False):
+        step = np.zeros(unknowns())
+        step[column] = 2e-4
+        up, down = state.moved(step), state.moved(-step)
+        difference = (Body.of(up).points(selection, units) - Body.of(down).points(selection, units)) / 4e-4
+        assert np.abs(difference - slopes[:, :, column]).max() < 0.02 * max(1.0, np.abs(difference).max())
+        difference = (prior_rows(up)[0] - prior_rows(down)[0]) / 4e-4
+        assert np.abs(difference - prior[:, column]).max() < 0.02 * max(1.0, np.abs(difference).max())
+
+
+def test_derivatives_along_directions_are_the_same(state, selection):
+    rng = np.random.default_rng(3)
+    rows, directions = rng.integers(0, 300, 80), rng.normal(size=(80, 3))
+    body = Body.of(state)
+    whole = body.points_with_slopes(selection)[1][rows]
+    along = body.slopes_along(selection, rows, directions)
+    assert np.abs(np.einsum("mi,mij->mj", directions, whole) - along).max() < 1e-3
+
+
+def test_posed_points_are_rest_points_moved_rigidly_by_a_turn_of_the_whole_body():
+    shape = Shape()
+    points = rest_points(shape).astype(float)
+    turn = rotation_from_vector(np.array([0.3, -0.8, 0.2]))
+    rest = Posture.rest()
+    turns = rest.turns.copy()
+    turns[0] = turn
+    hips = template().heads.of(points)[0]
+    posed = pose_points(points, Posture(turns, np.array([0.0, 1.0, 2.0])))
+    assert np.allclose(posed, (points - hips) @ turn.T + hips + [0, 1, 2], atol=1e-6)
+
+
+@pytest.mark.parametrize(("bone", "joint", "forward"), [("forearm.L", "left_wrist", True), ("shin.R", "right_ankle", False)])
+def test_a_positive_turn_about_the_first_axis_bends_as_people_do(bone, joint, forward):
+    shape, row = Shape(), list(BONES).index(bone)
+    points = rest_points(shape).astype(float)
+    turns = Posture.rest().turns.copy()
+    turns[row] = rotation_from_vector(joint_axes().frames[row][:, 0] * 1.0)
+    moved = template().joints.of(pose_points(points, Posture(turns, np.zeros(3))))[joint_index(joint)]
+    before = template().joints.of(points)[joint_index(joint)]
+    assert (moved[1] < before[1] - 0.05) if forward else (moved[1] > before[1] + 0.05)
+
+
+def test_a_wider_body_comes_of_more_weight_and_a_taller_one_of_more_height():
+    def spans(**numbers):
+        phenotype = average_phenotype()
+        names = ("gender", "age", "muscle", "weight", "height")
+        for name, value in numbers.items():
+            phenotype[names.index(name)] = value
+        points = rest_points(Shape(phenotype))
+        waist = points[template().skin_faces()].reshape(-1, 3)
+        waist = waist[np.abs(waist[:, 2] - np.median(points[:, 2])) < 0.1]
+        return np.ptp(waist[:, 1]), np.ptp(points[: template().vertex_count, 2])
+
+    assert spans(weight=0.9)[0] > spans(weight=0.2)[0] + 0.05
+    assert spans(height=0.9)[1] > spans(height=0.2)[1] + 0.1
+    assert spans(age=0.2)[1] < 1.4

