@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core.body.evaluate import Posture, Selection, Shape, average_phenotype, pose_points, rest_points
+from sapiens2_avatar.core.body.phenotype import PHENOTYPES
 from sapiens2_avatar.core.body.priors import joint_axes, prior_rows
 from sapiens2_avatar.core.body.skeleton import BONES
 from sapiens2_avatar.core.body.state import Body, State, columns, unit_directions, unknowns
@@ -72,17 +73,15 @@ def test_a_positive_turn_about_the_first_axis_bends_as_people_do(bone, joint, fo
     assert (moved[1] < before[1] - 0.05) if forward else (moved[1] > before[1] + 0.05)
 
 
-def test_a_wider_body_comes_of_more_weight_and_a_taller_one_of_more_height():
-    def spans(**numbers):
+def test_a_thicker_body_comes_of_more_weight_and_a_taller_one_of_more_height():
+    def size(**numbers):
         phenotype = average_phenotype()
-        names = ("gender", "age", "muscle", "weight", "height")
         for name, value in numbers.items():
-            phenotype[names.index(name)] = value
-        points = rest_points(Shape(phenotype))
-        waist = points[template().skin_faces()].reshape(-1, 3)
-        waist = waist[np.abs(waist[:, 2] - np.median(points[:, 2])) < 0.1]
-        return np.ptp(waist[:, 1]), np.ptp(points[: template().vertex_count, 2])
+            phenotype[PHENOTYPES.index(name)] = value
+        points = rest_points(Shape(phenotype))[np.unique(template().skin_faces())]
+        volume = np.prod(np.std(points, axis=0))
+        return volume, np.ptp(points[:, 2])
 
-    assert spans(weight=0.9)[0] > spans(weight=0.2)[0] + 0.05
-    assert spans(height=0.9)[1] > spans(height=0.2)[1] + 0.1
-    assert spans(age=0.2)[1] < 1.4
+    assert size(weight=0.9)[0] > 1.15 * size(weight=0.2)[0]
+    assert size(height=0.9)[1] > size(height=0.2)[1] + 0.1
+    assert size(age=0.2)[1] < 1.4

@@ -146,8 +146,7 @@ def test_joints_of_clothed_people(studio, name, suffix):
     predictions = Predictions.load(studio(name + suffix))
     fit = fit_body(predictions).fits[0]
     found = template().joints.of(pose_points(rest_points(fit.shape, fit.face), fit.posture))
-    known = np.load(studio.truth(name))
-    true = dict(zip(known["joint_names"].tolist(), known["joints"], strict=True))
+    true = studio.joints(name)
     off = np.array([np.linalg.norm(found[k] - true[JOINT_NAMES[k]]) for k in LIMBS])
     assert off.mean() < (0.030 if suffix else 0.015)
 
