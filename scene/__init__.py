@@ -8,6 +8,7 @@ gather(files)                    many results in one scene
 
     build           avatars into the scene: one collection per photo
     mesh            the scan's geometry
+    body            the person's body: mesh, materials, shape keys
     alone           a scene with one object, which leaves the artist's alone
     groups          vertex groups by the array
     material        Principled materials, one per kind of surface

@@ -1,4 +1,4 @@
-"""Avatars into the scene: one collection per photo with the scan, the rig and the matched camera."""
+"""Avatars into the scene: one collection per photo with the body, the scan, the rig and the matched camera."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ import bpy
 from ..core.common.arrays import Avatar
 from ..core.common.predictions import Predictions
 from .armature import bind, write_armature
+from .body import write_body
 from .camera import match_render_size, write_camera
 from .groups import write_skin_weights
 from .material import Images, write_images, write_materials
 from .mesh import write_mesh
-from .photo_pose import photo_pose_actions
+from .photo_pose import photo_pose_actions, show_photo_pose
 from .typed import scene_of
 
 if TYPE_CHECKING:
     from ..core.settings import AvatarSettings
 
 ROLE = "sapiens2_role"
+PEOPLE = ("body", "scan")
+"""Roles of the objects that show a person."""
 SOURCE = "sapiens2_predictions"
 PERSON = "sapiens2_person"
 CAMERA = "sapiens2_camera"
@@ -30,8 +33,13 @@ CAMERA = "sapiens2_camera"
 
 
 def objects_of(collections: Iterable[bpy.types.Collection], role: str) -> list[bpy.types.Object]:
-    """What builds have put into the collections under a role: "scan" (or its pieces), "rig", "camera"."""
+    """What builds have put into the collections under a role: "body", "scan" (or its pieces), "rig", "camera"."""
     return [obj for collection in collections for obj in collection.all_objects if obj.get(ROLE) == role]
+
+
+def has_person(collection: bpy.types.Collection) -> bool:
+    """Whether a build has put a person into the collection: a body or a scan."""
+    return any(obj.get(ROLE) in PEOPLE for obj in collection.objects)
 
 
 def find_collection(scene: bpy.types.Scene, source: str) -> bpy.types.Collection | None:
@@ -42,7 +50,7 @@ def find_collection(scene: bpy.types.Scene, source: str) -> bpy.types.Collection
 
 def active_collection(context: bpy.types.Context, source: str = "") -> bpy.types.Collection | None:
     """The avatar that the artist means: of the active object, else built from `source`, else the only one in the scene."""
-    built = [c for c in context.scene.collection.children_recursive if any(obj.get(ROLE) == "scan" for obj in c.objects)]
+    built = [c for c in context.scene.collection.children_recursive if has_person(c)]
     active = context.view_layer.objects.active
     for collection in built:
         if active is not None and active.name in collection.objects:
@@ -71,9 +79,10 @@ def clear_objects(objects: list[bpy.types.Object]) -> None:
 class Written:
     """What one avatar became: Blender objects, None where the avatar has no such part."""
 
-    scan: bpy.types.Object
     camera: bpy.types.Object
+    scan: bpy.types.Object | None = None
     rig: bpy.types.Object | None = None
+    body: bpy.types.Object | None = None
 
 
 def build(
@@ -148,20 +157,35 @@ def write_avatar(
     `images` and `camera`: those that another person of the same photo has written already.
     """
     images = images or write_images(avatar)
-    scan = write_mesh(avatar.mesh, f"{avatar.name} Scan", avatar.world_from_camera, collection, avatar.parts)
-    scan[ROLE], scan[PERSON] = "scan", avatar.name
-    if avatar.notes:
-        scan["sapiens2_notes"] = "\n".join(avatar.notes)
-    write_materials(scan, avatar, images)
+    scan = _write_scan(avatar, collection, images) if avatar.mesh is not None else None
     if camera is None:
         camera = write_camera(avatar.camera, avatar.world_from_camera, images.photo, f"{avatar.name} Camera", collection)
         camera[ROLE] = "camera"
         camera[CAMERA] = json.dumps({**asdict(avatar.camera), "focal_lengths": dict(avatar.focal_lengths)})
-    if avatar.rig is None:
-        return Written(scan, camera)
-    rig = write_armature(avatar.rig, avatar.world_from_camera, f"{avatar.name} Rig", collection)
-    rig[ROLE], rig[PERSON] = "rig", avatar.name
-    if avatar.weights is not None:
-        write_skin_weights(scan, avatar.weights, avatar.rig)
-    bind(scan, rig)
-    return Written(scan, camera, rig)
+    rig = None
+    if avatar.rig is not None:
+        rig = write_armature(avatar.rig, avatar.world_from_camera, f"{avatar.name} Rig", collection)
+        rig[ROLE], rig[PERSON] = "rig", avatar.name
+        if scan is not None:
+            if avatar.weights is not None:
+                write_skin_weights(scan, avatar.weights, avatar.rig)
+            bind(scan, rig)
+    body = None
+    if avatar.body is not None:
+        body = write_body(avatar.body, avatar.rig, f"{avatar.name} Body", avatar.world_from_camera, collection, rig)
+        body[ROLE], body[PERSON] = "body", avatar.name
+        if rig is not None:
+            show_photo_pose(rig, True)
+    for obj in (body, scan):
+        if obj is not None and avatar.notes:
+            obj["sapiens2_notes"] = "\n".join(avatar.notes)
+    return Written(camera, scan, rig, body)
+
+
+def _write_scan(avatar: Avatar, collection: bpy.types.Collection, images: Images) -> bpy.types.Object:
+    """The scan with its materials, not bound to a rig yet."""
+    assert avatar.mesh is not None
+    scan = write_mesh(avatar.mesh, f"{avatar.name} Scan", avatar.world_from_camera, collection, avatar.parts)
+    scan[ROLE], scan[PERSON] = "scan", avatar.name
+    write_materials(scan, avatar, images)
+    return scan

@@ -44,6 +44,14 @@ def write_skin_weights(obj: bpy.types.Object, weights: SkinWeights, rig: RigData
     _write(obj, groups)
 
 
+def write_group(obj: bpy.types.Object, name: str, vertices: np.ndarray, weights: np.ndarray) -> None:
+    """One more vertex group: (n,) vertices and their (n,) float32 weights > 0."""
+    if len(vertices):
+        _write(obj, [(name, vertices, weights)])
+    else:
+        obj.vertex_groups.new(name=name)
+
+
 def _write(obj: bpy.types.Object, groups: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> None:
     """New groups of (name, vertices (n,), weights (n,) float32 > 0); no vertex twice in one.
 

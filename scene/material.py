@@ -21,9 +21,9 @@ KIND = "sapiens2_material"
 class Images:
     """The packed images of one avatar, None = the avatar has none; and the uv map that they belong to."""
 
-    base_colour: bpy.types.Image
     photo: bpy.types.Image
-    mask: bpy.types.Image
+    base_colour: bpy.types.Image | None = None
+    mask: bpy.types.Image | None = None
     normal: bpy.types.Image | None = None
     roughness: bpy.types.Image | None = None
     displacement: bpy.types.Image | None = None
@@ -41,9 +41,12 @@ def write_images(avatar: Avatar, photo: bpy.types.Image | None = None) -> Images
         pixels = getattr(textures, name)
         return None if pixels is None else image(title, name, pixels)
 
+    photo = photo or image("Photo", "image", avatar.image, colour=True)
+    if textures is None:
+        return Images(photo)
     return Images(
+        photo=photo,
         base_colour=image("Base Color", "base_colour_srgb", textures.base_colour_srgb, colour=True),
-        photo=photo or image("Photo", "image", avatar.image, colour=True),
         mask=image("Mask", "mask", textures.mask),
         normal=data("Normal", "normal_tangent"),
         roughness=data("Roughness", "roughness"),
@@ -54,6 +57,7 @@ def write_images(avatar: Avatar, photo: bpy.types.Image | None = None) -> Images
 
 def write_materials(obj: bpy.types.Object, avatar: Avatar, images: Images) -> None:
     """A slot on `obj` for each kind of surface that its faces have, the largest first, and the slot of every face."""
+    assert avatar.mesh is not None
     of_face = face_materials(avatar.mesh) if avatar.parts is None else avatar.parts.face_material
     kind = avatar.mesh.of_polygons(of_face)
     counts = np.bincount(kind, minlength=len(MATERIALS))
@@ -93,6 +97,7 @@ def write_material(kind: Material, person: str, images: Images) -> bpy.types.Mat
         tree.links.new(coordinates.outputs["UV"], node.inputs["Vector"])
         return node.outputs["Color"]
 
+    assert images.base_colour is not None and images.mask is not None  # of a scan
     tree.links.new(texture(images.base_colour, 0), inputs["Base Color"])
     if images.roughness is not None:
         tree.links.new(texture(images.roughness, 1), inputs["Roughness"])

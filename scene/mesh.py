@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
 from typing import cast
 
 import bpy
@@ -51,7 +52,15 @@ def _write_surface(mesh: bpy.types.Mesh, data: MeshData, world_from_camera: np.n
     """Positions, triangles or quads, edges and the uv maps."""
     points = transform_points(world_from_camera, np.ascontiguousarray(data.vertices, np.float32))
     polygons = np.ascontiguousarray(data.polygons, np.int32)
-    corners = polygons.ravel()
+    uvs = {UV_PHOTO: np.ascontiguousarray(data.uvs, np.float32)[polygons]}
+    if data.atlas is not None:
+        uvs[UV_ATLAS] = data.of_polygon_corners(data.atlas)
+    write_polygons(mesh, points, polygons, uvs)
+
+
+def write_polygons(mesh: bpy.types.Mesh, points: np.ndarray, polygons: np.ndarray, uvs: Mapping[str, np.ndarray]) -> None:
+    """Fill an empty mesh, smooth: points (V, 3) float32, polygons (F, n) int32, uv maps (F, n, 2) by name, the first renders."""
+    corners = np.ascontiguousarray(polygons, np.int32).ravel()
     mesh.vertices.add(len(points))
     mesh.loops.add(len(corners))
     mesh.polygons.add(len(polygons))
@@ -59,9 +68,8 @@ def _write_surface(mesh: bpy.types.Mesh, data: MeshData, world_from_camera: np.n
     mesh.attributes[".corner_vert"].data.foreach_set("value", corners)
     mesh.polygons.foreach_set("loop_start", np.arange(0, len(corners), polygons.shape[1], dtype=np.int32))
     mesh.update(calc_edges=True)
-    _write_uvs(mesh, UV_PHOTO, np.ascontiguousarray(data.uvs, np.float32)[corners])
-    if data.atlas is not None:
-        _write_uvs(mesh, UV_ATLAS, data.of_polygon_corners(data.atlas))
+    for name, values in uvs.items():
+        _write_uvs(mesh, name, values)
     mesh.uv_layers.active_index = 0
     mesh.uv_layers[0].active_render = True
     mesh.shade_smooth()

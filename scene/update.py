@@ -9,7 +9,7 @@ from ..core.common.arrays import Avatar, SkinWeights
 from ..core.common.spaces import transform_points, transform_vectors
 from ..core.surface.materials import Material, material_named
 from .armature import bind, write_armature
-from .build import PERSON, ROLE, clear_objects
+from .build import PERSON, ROLE, clear_objects, objects_of
 from .groups import write_skin_weights
 from .material import KIND, write_images, write_material
 from .mesh import UV_ATLAS, write_normals
@@ -18,10 +18,15 @@ from .separate import scans, vertices_of
 
 def fits(collection: bpy.types.Collection, avatars: list[Avatar]) -> bool:
     """Whether the scans in the collection, or the pieces of each together, are the meshes of these avatars, so that a part can be
-    made again on them."""
+    made again on them. Never where there is a body or will be one: body and rig are one thing."""
     found = scans(collection)
+    if objects_of([collection], "body"):
+        return False
     return all(
-        avatar.name in found
+        avatar.body is None
+        and avatar.mesh is not None
+        and avatar.textures is not None
+        and avatar.name in found
         and sum(len(obj.data.polygons) for obj in found[avatar.name]) == len(avatar.mesh.polygons)
         and all(vertices_of(obj).max(initial=-1) < len(avatar.mesh.vertices) for obj in found[avatar.name])
         and (avatar.textures.layout != "atlas" or all(UV_ATLAS in obj.data.uv_layers for obj in found[avatar.name]))
@@ -91,6 +96,7 @@ def _release(scans: list[bpy.types.Object], rig: bpy.types.Object) -> None:
 def _move(scan: bpy.types.Object, avatar: Avatar, own: np.ndarray) -> None:
     """Bring the scan's vertices, those of the avatar with indices (V,) `own`, to where the avatar has them: another rest pose of
     the rig is another shape of the mesh."""
+    assert avatar.mesh is not None  # it fits
     points = transform_points(avatar.world_from_camera, np.ascontiguousarray(avatar.mesh.vertices[own], np.float32))
     mesh = scan.data
     assert isinstance(mesh, bpy.types.Mesh)

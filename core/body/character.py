@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
 from ..common.arrays import BodyData, Pose, RigData, SkinWeights
 from ..common.landmarks import JOINT_NAMES
+from ..common.rotations import unit
+from ..common.spaces import WORLD_FRONT
 from ..rig.metarig import make_rig
 from .evaluate import Frames, Posture, Shape, frames, rest_points
 from .fitted import BodyFit
@@ -17,6 +20,29 @@ from .template import BODY_PARTS, template
 MAP_STEP = 1e-5  # metres: what moves less is not worth an entry of a shape key
 
 
+EYE_PARTS = ("irises", "pupils")
+"""Parts of the eyes that have a colour of their own."""
+IRIS, PUPIL = 28.0, 12.0  # degrees from the middle of the pupil, seen from the middle of the eyeball
+
+
+@cache
+def _shown_parts() -> np.ndarray:
+    """(F,) uint8: the part of each of the template's faces, with EYE_PARTS after BODY_PARTS."""
+    t = template()
+    out = t.face_part.copy()
+    eyes = np.flatnonzero(out == BODY_PARTS.index("eyes"))
+    middles = t.base[t.faces[eyes]].astype(np.float64).mean(axis=1)
+    for side in (middles[:, 0] > 0, middles[:, 0] < 0):
+        points = t.base[np.unique(t.faces[eyes[side]])].astype(np.float64)
+        centre = points.mean(axis=0)
+        away = unit(points - centre)
+        axis = unit(away[away[:, 1] < -np.cos(np.radians(IRIS))].mean(axis=0))  # y is to the back
+        angle = np.degrees(np.arccos(np.clip(unit(middles[side] - centre) @ axis, -1, 1)))
+        for number, most in enumerate((IRIS, PUPIL)):
+            out[eyes[side][angle < most]] = len(BODY_PARTS) + number
+    return out
+
+
 def rest_pose(points: np.ndarray) -> Pose:
     """The joints and keypoints of a body at rest, (P, 3) points, as if a photo had shown all of them."""
     t = template()
@@ -24,9 +50,7 @@ def rest_pose(points: np.ndarray) -> Pose:
     joints = t.joints.of(points)
     known = np.ones(len(JOINT_NAMES), np.float32)
     stature = float(np.ptp(points[: t.vertex_count][np.unique(t.skin_faces())][:, 2]))
-    return Pose(
-        JOINT_NAMES, joints.astype(np.float32), known, known > 0, t.keypoints.of(points).astype(np.float32), stature
-    )
+    return Pose(JOINT_NAMES, joints.astype(np.float32), known, known > 0, t.keypoints.of(points).astype(np.float32), stature)
 
 
 def rest_rig(points: np.ndarray) -> RigData:
@@ -37,7 +61,7 @@ def rest_rig(points: np.ndarray) -> RigData:
     new_heads, new_tails = rig.heads.copy(), rig.tails.copy()
     at = {name: k for k, name in enumerate(rig.names)}
     for name in BONES:
-        if name in at and not name.startswith(("palm", "toe")):
+        if name in at and not name.startswith("palm"):  # palms do not turn in a fit
             new_heads[at[name]] = heads[name]
     for lower, upper in _joined():
         if lower in at and upper in at:
@@ -54,7 +78,7 @@ def _joined() -> list[tuple[str, str]]:
     """Bones whose tail is the head of another."""
     spine = [(f"spine.00{k}" if k else "spine", f"spine.00{k + 1}") for k in range(6) if k != 3]
     spine.append(("spine.003", "spine.004"))
-    limbs = [("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot")]
+    limbs = [("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot"), ("foot", "toe")]
     fingers = [(f"{finger}.0{k}", f"{finger}.0{k + 1}") for finger in FINGERS for k in (1, 2)]
     return spine + [(f"{a}.{side}", f"{b}.{side}") for side in "LR" for a, b in limbs + fingers]
 
@@ -89,8 +113,8 @@ def make_body(fit: BodyFit, camera_from_rest: np.ndarray) -> tuple[BodyData, Rig
     body = BodyData(
         vertices=(points[used] @ turn.T + shift).astype(np.float32),
         quads=row[t.faces[faces]].astype(np.int32),
-        part=t.face_part[faces],
-        part_names=BODY_PARTS,
+        part=_shown_parts()[faces],
+        part_names=(*BODY_PARTS, *EYE_PARTS),
         uvs=t.uvs[t.face_uvs[faces]],
         weights=_weights(rig, used),
         key_names=names,
@@ -131,6 +155,7 @@ def _photo_from_rest(rig: RigData, skeleton: Frames) -> np.ndarray:
     return out
 
 
+@cache
 def shape_keys() -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     """Names of the ARKit shapes and the visemes, (m, 2) int32 of key and point ordered by key, and (m, 3) offsets in metres."""
     t = template()
@@ -150,7 +175,7 @@ def resting_place(fit: BodyFit, world_from_camera: np.ndarray) -> np.ndarray:
     points = rest_points(fit.shape).astype(np.float64)
     t = template()
     skeleton = frames(t.heads.of(points), fit.posture)
-    front = world_from_camera[:3, :3] @ skeleton.turns[0] @ np.array([0.0, -1.0, 0.0])
+    front = world_from_camera[:3, :3] @ skeleton.turns[0] @ WORLD_FRONT
     if np.hypot(front[0], front[1]) < 0.3:  # lying: the way that the head points away from
         front = -(world_from_camera[:3, :3] @ skeleton.turns[0] @ np.array([0.0, 0.0, 1.0]))
     yaw = np.arctan2(front[0], -front[1])

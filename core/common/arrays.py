@@ -295,8 +295,8 @@ class BodyData:
 
     vertices      (V, 3) float32 metres
     quads         (F, 4) int32   counter-clockwise from outside
-    part          (F,) uint8     row of `part_names`: skin, eyes, lashes, teeth, tongue
-    part_names    the loose parts, each with a material of its own
+    part          (F,) uint8     row of `part_names`
+    part_names    skin, eyes, lashes, teeth, tongue, irises, pupils: each has a material of its own
     uvs           (F, 4, 2) float32  of the corners, no two of one part overlap
     weights       how it follows the rig, at most 4 bones a vertex
     key_names     shape keys: the 52 ARKit shapes and the visemes
@@ -341,11 +341,13 @@ class Avatar:
     name               of the photo
     camera             the matched camera
     world_from_camera  (4, 4) float64 rigid: where the camera stands in the world
-    mesh, textures     the scan
+    mesh, textures     the scan; None where only the body was asked for
     rig, weights       the skeleton and how the scan follows it; None without keypoints
     image              (H, W, 3) uint8 sRGB: the photo, background image of the camera
     notes              sentences for the artist: what disagreed, what was filled in
     parts              body parts on the mesh; None = `scene` finds them itself
+    pixels             how many of the photo's pixels show the person
+    body               the person's body, which follows the rig too; None where only the scan was asked for, or nothing was fitted
     focal_lengths      every focal length that was considered: source -> pixels
     encoded            image files (N,) uint8, PNG or EXR, of "image" and of the textures by their names; {} = not encoded yet
     """
@@ -353,8 +355,8 @@ class Avatar:
     name: str
     camera: Camera
     world_from_camera: np.ndarray
-    mesh: MeshData
-    textures: Textures
+    mesh: MeshData | None
+    textures: Textures | None
     image: np.ndarray
     rig: RigData | None = None
     weights: SkinWeights | None = None
@@ -362,3 +364,11 @@ class Avatar:
     parts: PartData | None = None
     focal_lengths: Mapping[str, float] = field(default_factory=dict)
     encoded: Mapping[str, np.ndarray] = field(default_factory=dict)
+    pixels: int = 0
+    body: BodyData | None = None
+
+    def __post_init__(self):
+        if (self.mesh is None) != (self.textures is None):
+            raise ValueError("Avatar needs both mesh and textures of a scan, or neither.")
+        if self.mesh is None and self.body is None:
+            raise ValueError("Avatar has neither a scan nor a body.")

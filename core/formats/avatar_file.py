@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ..common.arrays import Avatar, Camera, MeshData, PartData, RigData, SkinWeights, Textures
+from ..common.arrays import Avatar, BodyData, Camera, MeshData, PartData, RigData, SkinWeights, Textures
 from ..common.containers import Container, Format, fitting, read_container, write_container
 from ..common.memo import Memo, digest
 from .exr import exr_bytes
 from .png import png_bytes
 
-FILE = Format("sapiens2-avatars", 1, "avatars", "Build them again from the photo or its predictions.")
-GROUPS = {"mesh": MeshData, "textures": Textures, "rig": RigData, "weights": SkinWeights, "parts": PartData}
+FILE = Format("sapiens2-avatars", 2, "avatars", "Build them again from the photo or its predictions.")
+GROUPS = {"mesh": MeshData, "textures": Textures, "rig": RigData, "weights": SkinWeights, "parts": PartData, "body": BodyData}
 TEXTURES = ("base_colour_srgb", "mask", "normal_tangent", "roughness", "displacement")
 """The images of `Textures`."""
 
@@ -41,6 +41,7 @@ def save_avatars(avatars: list[Avatar], path: str | Path, memo: Memo | None = No
             "camera": asdict(avatar.camera),
             "notes": list(avatar.notes),
             "focal_lengths": dict(avatar.focal_lengths),
+            "pixels": avatar.pixels,
             "groups": {},
         }
         for group in GROUPS:
@@ -52,9 +53,11 @@ def save_avatars(avatars: list[Avatar], path: str | Path, memo: Memo | None = No
                 item = getattr(value, f.name)
                 if isinstance(item, np.ndarray):
                     tensors[f"{i}.{group}.{f.name}"] = item
+                elif isinstance(item, SkinWeights):
+                    tensors |= {f"{i}.{group}.{f.name}.{g.name}": getattr(item, g.name) for g in fields(item)}
                 elif item is not None:
                     record["groups"][group][f.name] = item
-        for name in TEXTURES:
+        for name in TEXTURES if avatar.textures is not None else ():
             pixels = getattr(avatar.textures, name)
             if pixels is not None:
                 tensors[f"{i}.encoded.{name}"] = encoded(pixels)
@@ -79,10 +82,12 @@ def load_avatars(path: str | Path) -> list[Avatar]:
 
 def _avatar(read: Container, i: int, record: dict[str, Any]) -> Avatar:
     """Avatar i of a file, whose record holds what is no array."""
-    groups = {}
+    groups: dict[str, Any] = {}
     for group, values in record["groups"].items():
         prefix = f"{i}.{group}."
-        arrays = {key.removeprefix(prefix): value for key, value in read.arrays.items() if key.startswith(prefix)}
+        arrays: dict[str, Any] = {key.removeprefix(prefix): value for key, value in read.arrays.items() if key.startswith(prefix)}
+        if group == "body":
+            arrays["weights"] = SkinWeights(arrays.pop("weights.bones"), arrays.pop("weights.weights"))
         scalars = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         groups[group] = GROUPS[group](**arrays, **scalars)
     files = {"image": "encoded.image"} | {name: f"{i}.encoded.{name}" for name in TEXTURES}
@@ -90,9 +95,12 @@ def _avatar(read: Container, i: int, record: dict[str, Any]) -> Avatar:
         name=record["name"],
         camera=Camera(**record["camera"]),
         world_from_camera=read.arrays[f"{i}.world_from_camera"],
+        mesh=groups.pop("mesh", None),
+        textures=groups.pop("textures", None),
         image=read.arrays["image"],
         notes=tuple(record["notes"]),
         focal_lengths=record["focal_lengths"],
         encoded={name: read.arrays[key] for name, key in files.items() if key in read.arrays},
+        pixels=record["pixels"],
         **groups,
     )

@@ -21,8 +21,11 @@ def write_ply(path: str | Path, avatar: Avatar, *, cloud: bool = False) -> Path:
     """The scan in world space (z up, metres) with normals and the base colour at its vertices; see `write_ply_arrays`.
 
     cloud  leave the faces out
+    Raises SapiensError where there is no scan.
     """
     mesh = avatar.mesh
+    if mesh is None or avatar.textures is None:
+        raise SapiensError(f"{avatar.name} has no scan to write.", "Make the scan too: --make both.")
     points = transform_points(avatar.world_from_camera, np.ascontiguousarray(mesh.vertices, np.float32))
     normals = transform_vectors(avatar.world_from_camera, np.ascontiguousarray(mesh.normals, np.float32))
     uvs = mesh.uvs

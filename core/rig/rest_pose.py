@@ -123,9 +123,9 @@ def pose_rig(rig: RigData, turns: np.ndarray) -> tuple[RigData, np.ndarray]:
 
 def deform(mesh: MeshData, weights: SkinWeights, maps: np.ndarray) -> MeshData:
     """The mesh moved by linear blend skinning: (B, 4, 4) maps of the bones, blended by the weights of each vertex."""
-    blended = _blended(weights, maps)
-    normals = np.einsum("vij,vj->vi", blended[:, :, :3], mesh.normals)
-    return replace(mesh, vertices=_moved(blended, mesh.vertices).astype(np.float32), normals=unit(normals).astype(np.float32))
+    mixed = blended(weights, maps)
+    normals = np.einsum("vij,vj->vi", mixed[:, :, :3], mesh.normals)
+    return replace(mesh, vertices=moved(mixed, mesh.vertices).astype(np.float32), normals=unit(normals).astype(np.float32))
 
 
 def undeform(mesh: MeshData, weights: SkinWeights, maps: np.ndarray) -> MeshData:
@@ -134,12 +134,12 @@ def undeform(mesh: MeshData, weights: SkinWeights, maps: np.ndarray) -> MeshData
     Solves for each vertex min |A x + t - v|^2 + SOFTNESS^2 |x - x0|^2, with A, t its blended map and x0 where the blended inverse
     maps of its bones carry it: damped least squares, so that a flat A does no harm. Normals go through the transpose of A.
     """
-    forward, back = _blended(weights, maps), _blended(weights, np.linalg.inv(maps))
-    guess = _moved(back, mesh.vertices)
+    forward, back = blended(weights, maps), blended(weights, np.linalg.inv(maps))
+    guess = moved(back, mesh.vertices)
     a = forward[:, :, :3]
     transposed = np.swapaxes(a, 1, 2)
     normal_matrix = transposed @ a + SOFTNESS**2 * np.eye(3)
-    missing = transposed @ (mesh.vertices - _moved(forward, guess))[..., None]
+    missing = transposed @ (mesh.vertices - moved(forward, guess))[..., None]
     vertices = guess + np.linalg.solve(normal_matrix, missing)[..., 0]
     normals = (transposed @ mesh.normals[..., None].astype(np.float64))[..., 0]
     carried = np.einsum("vij,vj->vi", back[:, :, :3], mesh.normals)
@@ -147,7 +147,7 @@ def undeform(mesh: MeshData, weights: SkinWeights, maps: np.ndarray) -> MeshData
     return replace(mesh, vertices=vertices.astype(np.float32), normals=unit(normals).astype(np.float32))
 
 
-def _blended(weights: SkinWeights, maps: np.ndarray) -> np.ndarray:
+def blended(weights: SkinWeights, maps: np.ndarray) -> np.ndarray:
     """(V, 3, 4) float64: the maps of the bones, mixed by the weights of each vertex."""
     rows = maps[:, :3].reshape(len(maps), 12)
     out = np.zeros((len(weights.bones), 12))
@@ -156,7 +156,8 @@ def _blended(weights: SkinWeights, maps: np.ndarray) -> np.ndarray:
     return out.reshape(-1, 3, 4)
 
 
-def _moved(blended: np.ndarray, points: np.ndarray) -> np.ndarray:
+def moved(blended: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(V, 3) points, each by its (3, 4) map."""
     return np.einsum("vij,vj->vi", blended[:, :, :3], points) + blended[:, :, 3]
 
 
@@ -179,7 +180,7 @@ def rest_avatar(avatar: Avatar, rest: str, on_ground: bool = True) -> Avatar:
 
     The camera and the textures stay: posed by ``rig.photo_from_rest`` the scan lies on its pixels again.
     """
-    if avatar.rig is None or avatar.weights is None:
+    if avatar.mesh is None or avatar.rig is None or avatar.weights is None:
         return avatar
     camera_from_world = avatar.world_from_camera[:3, :3].T
     mesh, rig = unpose(avatar.mesh, avatar.rig, avatar.weights, rest, camera_from_world)

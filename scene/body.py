@@ -1,0 +1,128 @@
+"""A person's body into a mesh object: quads, one uv map, a material for each loose part, bone weights and shape keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..core.common.arrays import BodyData, RigData
+from ..core.common.colour import linear_from_srgb
+from ..core.common.spaces import transform_points, transform_vectors
+from .armature import bind
+from .groups import write_group, write_skin_weights
+from .mesh import UV_PHOTO, write_polygons
+
+COVERED = "covered"
+"""Vertex group of the skin that clothes cover, and the modifier that hides it."""
+
+SKIN_TONE = (204, 158, 132)
+"""(3,) sRGB of skin whose colour is not known."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a part of the body looks like: sRGB, roughness, and how far light comes out beside where it went in (metres)."""
+
+    colour: tuple[int, int, int]
+    roughness: float
+    subsurface: float = 0.0
+
+
+LOOKS: Mapping[str, Look] = {
+    "skin": Look(SKIN_TONE, 0.5, 0.004),
+    "eyes": Look((232, 228, 222), 0.15),
+    "irises": Look((96, 68, 46), 0.12),
+    "pupils": Look((12, 10, 10), 0.1),
+    "lashes": Look((28, 20, 16), 0.6),
+    "teeth": Look((228, 220, 204), 0.25),
+    "tongue": Look((186, 96, 92), 0.4),
+}
+"""Part of the body -> its look."""
+
+
+def write_body(
+    body: BodyData,
+    rig: RigData | None,
+    name: str,
+    world_from_camera: np.ndarray,
+    collection: bpy.types.Collection,
+    armature: bpy.types.Object | None = None,
+    skin_tone: tuple[int, int, int] = SKIN_TONE,
+) -> bpy.types.Object:
+    """A new object in `collection`: the body in the rest pose of `rig`, in world space, with the identity as its transform.
+
+    armature   the object of the rig, which the body follows; None = it stands still
+    skin_tone  (3,) sRGB
+    """
+    mesh = bpy.data.meshes.new(name)
+    points = transform_points(world_from_camera, np.ascontiguousarray(body.vertices, np.float32))
+    write_polygons(mesh, points, body.quads, {UV_PHOTO: body.uvs})
+    obj = bpy.data.objects.new(name, mesh)
+    collection.objects.link(obj)
+    _write_materials(obj, body, name, skin_tone)
+    # Groups are filled before there are shape keys: Blender converts attributes of meshes without them alone.
+    if rig is not None:
+        write_skin_weights(obj, body.weights, rig)
+    if body.covered is not None:
+        hidden = np.flatnonzero(body.covered)
+        write_group(obj, COVERED, hidden, np.ones(len(hidden), np.float32))
+    write_shape_keys(obj, body, points, world_from_camera)
+    if armature is not None:
+        bind(obj, armature)
+    if body.covered is not None:
+        mask = obj.modifiers.new(COVERED, "MASK")
+        mask.vertex_group, mask.invert_vertex_group = COVERED, True
+    return obj
+
+
+def write_shape_keys(obj: bpy.types.Object, body: BodyData, points: np.ndarray, world_from_camera: np.ndarray) -> None:
+    """The basis, (V, 3) float32 points in the object's space, and every key at its value in the photo. Keys that the object has
+    already are changed."""
+    if obj.data.shape_keys is None:
+        obj.shape_key_add(name="Basis", from_mix=False)
+    keys = obj.data.shape_keys
+    keys.key_blocks[0].data.foreach_set("co", points.ravel())
+    offsets = transform_vectors(world_from_camera, np.ascontiguousarray(body.key_offsets, np.float32))
+    starts = np.searchsorted(body.key_entries[:, 0], np.arange(len(body.key_names) + 1))
+    for number, name in enumerate(body.key_names):
+        moved = slice(starts[number], starts[number + 1])
+        key = keys.key_blocks.get(name)
+        if key is None:
+            key = obj.shape_key_add(name=name, from_mix=False)
+            key.value = float(body.key_values[number])  # 5.0 makes keys with the value 1
+        placed = points.copy()
+        placed[body.key_entries[moved, 1]] += offsets[moved]
+        key.data.foreach_set("co", placed.ravel())
+    obj.active_shape_key_index = 0
+
+
+def _write_materials(obj: bpy.types.Object, body: BodyData, name: str, skin_tone: tuple[int, int, int]) -> None:
+    """A slot for each part, in their order, and the slot of every face."""
+    for part in body.part_names:
+        look = LOOKS[part]
+        colour = skin_tone if part == "skin" else look.colour
+        obj.data.materials.append(_material(f"{name} {part.capitalize()}", look, colour))
+    slots = obj.data.attributes.get("material_index") or obj.data.attributes.new("material_index", "INT", "FACE")
+    slots.data.foreach_set("value", body.part.astype(np.int32))
+
+
+def _material(name: str, look: Look, colour: tuple[int, int, int]) -> bpy.types.Material:
+    """Principled alone, which every exporter and engine understands."""
+    material = bpy.data.materials.new(name)
+    if bpy.app.version < (5, 0, 0):
+        material.use_nodes = True  # always on, and deprecated, from 5.0
+    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    linear = (*linear_from_srgb(np.array(colour, np.uint8)).tolist(), 1.0)
+    shader.inputs["Base Color"].default_value = linear
+    shader.inputs["Metallic"].default_value = 0.0
+    shader.inputs["Roughness"].default_value = look.roughness
+    if look.subsurface:
+        shader.inputs["Subsurface Weight"].default_value = 0.3
+        shader.inputs["Subsurface Radius"].default_value = (1.0, 0.35, 0.2)
+        shader.inputs["Subsurface Scale"].default_value = look.subsurface
+    material.diffuse_color = linear  # what the viewport shows in solid shading
+    material.roughness = look.roughness
+    return material
