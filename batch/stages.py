@@ -255,7 +255,7 @@ def _open_scene(job: Job, plan: Plan) -> None:
             )
         avatars = [moving]
     elif plan.people:
-        largest = sorted(avatars, key=lambda avatar: -len(avatar.mesh.vertices))[: plan.people]
+        largest = sorted(avatars, key=lambda avatar: -avatar.pixels)[: plan.people]
         avatars = [avatar for avatar in avatars if any(avatar is kept for kept in largest)]
     notes = list(dict.fromkeys(note for avatar in avatars for note in avatar.notes))
     with tempfile.TemporaryDirectory(prefix=".sapiens2-", dir=job.folder) as folder:

@@ -8,11 +8,16 @@ from typing import TypeVar
 
 import numpy as np
 
+from .body.character import make_body
+from .body.fit import fit_body
+from .body.fitted import BodyFit
+from .body.follow import body_weights
+from .body.rest import body_at_rest, in_photo
 from .capture.camera import CameraEstimate, estimate_camera, scale_to_distance, scale_to_stature, scaled
 from .capture.ground import place
 from .capture.matte import follow_photo
 from .capture.people import Person, find_people
-from .common.arrays import Avatar, Camera, MeshData, Pose, RigData, SkinWeights, Textures
+from .common.arrays import Avatar, BodyData, Camera, MeshData, Pose, RigData, SkinWeights, Textures
 from .common.errors import SapiensError
 from .common.memo import Memo, digest
 from .common.predictions import Predictions
@@ -25,7 +30,7 @@ from .rig.settings import RigSettings
 from .rig.skin_weights import skin
 from .settings import AvatarSettings
 from .surface.body_parts import make_parts
-from .surface.scan import Surface, make_mesh
+from .surface.scan import make_mesh
 from .texture.textures import bake_textures, make_textures
 from .texture.uv_atlas import make_atlas
 
@@ -41,7 +46,8 @@ def make_avatars(
 ) -> list[Avatar]:
     """One Avatar per person, left to right in the photo, all in the same camera and world.
 
-    Needs `predictions.pointmap`. Raises SapiensError when there is no pointmap, no person or no surface.
+    Needs `predictions.pointmap`. Raises SapiensError when there is no pointmap, no person or no surface. Where a body was asked
+    for and cannot be fitted, the scan of that person is made instead, and a note says so.
     `progress(stage, fraction)` is called before each stage with the share of the work that is done. `memo` holds what former
     calls made, so that a slider repeats only what depends on it; the result is the same without it.
     """
@@ -57,16 +63,18 @@ def make_avatars(
     predictions = _at_distance(build, predictions, people[lead])
     build.report("pose", 0.05)
     predictions, poses = _poses(build, predictions, estimate.camera, len(people), lead)
-    made, missed = _avatars(build, predictions, estimate, people, poses)
-    avatars = _at_rest(build, _placed(build, made, poses, lead, missed))
+    fits = _fits(build, predictions, estimate.camera, people, poses)
+    made, missed = _avatars(build, predictions, estimate, people, poses, fits)
+    placed = _placed(build, made, poses, lead, missed)
+    avatars = _at_rest(build, placed, fits)
     build.report("done", 1.0)
     return avatars
 
 
 def make_scan(predictions: Predictions, name: str = "person", settings: AvatarSettings | None = None) -> Avatar:
     """The scan of the largest person, without a rig: mesh, textures and camera as numpy arrays. Errors as `make_avatars`."""
-    made = make_avatars(predictions, name, replace(settings or AvatarSettings(), with_rig=False))
-    return max(made, key=lambda avatar: len(avatar.mesh.vertices))
+    made = make_avatars(predictions, name, replace(settings or AvatarSettings(), make="scan", with_rig=False))
+    return max(made, key=lambda avatar: avatar.pixels)
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,18 @@ class _Lifted:
         return tuple(filter(None, (self.problem, doubt)))
 
 
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """The body of one person, and why there is none where one was asked for."""
+
+    fit: BodyFit | None = None
+    problem: str = ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.problem, self.fit.doubt if self.fit is not None else "")))
+
+
 def _digest(predictions: Predictions) -> str:
     maps = (
         predictions.pointmap,
@@ -188,7 +208,7 @@ def _poses(build: _Build, predictions: Predictions, camera: Camera, people: int,
     """Everybody's pose, and the predictions scaled to the stature of person `lead`, if one is known.
     Poses are lifted where they are needed."""
     settings = build.settings
-    if not settings.with_rig and settings.stature is None:
+    if not settings.with_rig and settings.stature is None and settings.make == "scan":
         return predictions, [_Lifted()] * people
 
     def lifted(maps: Predictions, stature: float | None) -> list[_Lifted]:
@@ -216,55 +236,114 @@ def _lift(predictions: Predictions, person: int, camera: Camera, settings: PoseS
         return _Lifted(problem=f"No rig: {error}")
 
 
+def _fits(build: _Build, predictions: Predictions, camera: Camera, people: list[Person], poses: list[_Lifted]) -> list[_Fitted]:
+    """Everybody's body, if avatars were asked for."""
+    settings = build.settings
+    if settings.make == "scan":
+        return [_Fitted()] * len(people)
+    build.report("body", 0.1)
+    key = CacheKey("body", build.seen, camera=camera, pose=settings.pose, distance=settings.distance, stature=settings.stature)
+    return [
+        build.once(replace(key, person=i), lambda i=i, person=person: _fit(predictions, i, camera, person, poses[i]))
+        for i, person in enumerate(people)
+    ]
+
+
+def _fit(predictions: Predictions, index: int, camera: Camera, person: Person, lifted: _Lifted) -> _Fitted:
+    """The body, or the reason why there is none: the scan is still worth having."""
+    if lifted.pose is None:
+        why = lifted.problem.removeprefix("No rig: ").rstrip(".")
+        return _Fitted(problem=f"No body: {why}. The scan was made instead." if why else "")
+    try:
+        return _Fitted(fit_body(predictions, person=index, camera=camera, pose=lifted.pose, mask=person.mask))
+    except SapiensError as error:
+        return _Fitted(problem=f"No body: {error.message.rstrip('.')}. The scan was made instead.")
+
+
 def _avatars(
-    build: _Build, predictions: Predictions, estimate: CameraEstimate, people: list[Person], poses: list[_Lifted]
+    build: _Build,
+    predictions: Predictions,
+    estimate: CameraEstimate,
+    people: list[Person],
+    poses: list[_Lifted],
+    fits: list[_Fitted],
 ) -> tuple[dict[int, Avatar], tuple[str, ...]]:
-    """Index of a person -> their avatar, not placed yet, and a note if somebody has no surface.
+    """Index of a person -> their avatar in the pose of the photo, not placed yet, and a note if somebody has no surface.
     Raises SapiensError if nobody has one."""
     made: dict[int, Avatar] = {}
     failures: list[SapiensError] = []
-    for i, (person, lifted) in enumerate(zip(people, poses, strict=True)):
-        begin, share = 0.2 + 0.8 * i / len(people), 0.8 / len(people)
-        build.report("scan", begin)
-        try:
-            surface = make_mesh(predictions, estimate.camera, person.mask, build.settings.scan)
-        except SapiensError as error:  # one of several people has no surface: the others are still worth having
-            failures.append(error)
-            continue
-        build.report("texture", begin + 0.5 * share)
-        textures = make_textures(predictions, surface, build.settings.texture, build.memo)
-        build.report("rig", begin + 0.8 * share)
-        avatar = _avatar(build, predictions, estimate, surface, textures, lifted)
-        made[i] = avatar if len(people) == 1 else replace(avatar, name=f"{build.name} {i + 1}")
+    for i, person in enumerate(people):
+        body, rig = (None, None) if (fit := fits[i].fit) is None else in_photo(*make_body(fit, np.eye(4)))
+        rig = rig if build.settings.with_rig else None
+        scan, told = None, fits[i].notes
+        if body is None or build.settings.make == "both":
+            try:
+                scan = _scan(build, predictions, estimate.camera, person, poses[i], (body, rig), (i, len(people)))
+                told += scan.notes
+            except SapiensError as error:  # one of several people has no surface: the others are still worth having
+                failures.append(error)
+                if body is None:
+                    continue
+        made[i] = Avatar(
+            name=build.name if len(people) == 1 else f"{build.name} {i + 1}",
+            camera=estimate.camera,
+            world_from_camera=np.eye(4),
+            mesh=scan.mesh if scan else None,
+            textures=scan.textures if scan else None,
+            image=predictions.image,
+            rig=scan.rig if scan else rig,
+            weights=scan.weights if scan else None,
+            notes=(*estimate.notes, *told),
+            parts=make_parts(scan.mesh) if scan else None,
+            focal_lengths=estimate.candidates,
+            pixels=int(np.count_nonzero(person.mask)),
+            body=body,
+        )
     if not made:
         raise failures[0]
     return made, (f"{len(failures)} of {len(people)} people have no surface: {failures[0].message}",) if failures else ()
 
 
-def _avatar(
-    build: _Build, predictions: Predictions, estimate: CameraEstimate, surface: Surface, textures: Textures, lifted: _Lifted
-) -> Avatar:
-    """The surface of one person with rig, atlas and parts; the world is the camera's own space."""
-    settings = build.settings
-    mesh, rig, weights = surface.mesh, None, None
-    if settings.with_rig and lifted.pose is not None:
-        mesh, rig, weights = _rigged(lifted.pose, mesh, settings.rig)
+@dataclass(frozen=True, eq=False)
+class _Scan:
+    """The surface of one person with textures, rig and weights, and what there is to say about it."""
+
+    mesh: MeshData
+    textures: Textures
+    rig: RigData | None
+    weights: SkinWeights | None
+    notes: tuple[str, ...]
+
+
+def _scan(
+    build: _Build,
+    predictions: Predictions,
+    camera: Camera,
+    person: Person,
+    lifted: _Lifted,
+    character: tuple[BodyData | None, RigData | None],
+    turn: tuple[int, int],
+) -> _Scan:
+    """The scan of one person, on the rig of the character where there is one. turn: which of how many people."""
+    settings, (body, rig), weights = build.settings, character, None
+    begin, share = 0.2 + 0.8 * turn[0] / turn[1], 0.8 / turn[1]
+    build.report("scan", begin)
+    surface = make_mesh(predictions, camera, person.mask, settings.scan)
+    build.report("texture", begin + 0.5 * share)
+    textures = make_textures(predictions, surface, settings.texture, build.memo)
+    build.report("rig", begin + 0.8 * share)
+    mesh, notes = surface.mesh, surface.notes
+    if body is not None and rig is not None:
+        mesh, weights = skin(mesh, rig)
+        weights = body_weights(mesh, weights, body, rig)
+    elif body is None:
+        notes += lifted.notes(settings)
+        if settings.with_rig and lifted.pose is not None:
+            mesh, rig, weights = _rigged(lifted.pose, mesh, settings.rig)
     mesh = replace(mesh, atlas=make_atlas(mesh).uvs)
     if settings.texture.bake:
         textures = bake_textures(textures, surface.normal, mesh, settings.texture)
-    return Avatar(
-        name=build.name,
-        camera=estimate.camera,
-        world_from_camera=np.eye(4),
-        mesh=mesh,
-        textures=textures,
-        image=predictions.image,
-        rig=rig,
-        weights=weights,
-        notes=(*estimate.notes, *surface.notes, *lifted.notes(settings)),
-        parts=make_parts(mesh),
-        focal_lengths=estimate.candidates,
-    )
+    return _Scan(mesh, textures, rig, weights, notes)
 
 
 def _rigged(pose: Pose, mesh: MeshData, settings: RigSettings) -> tuple[MeshData, RigData, SkinWeights]:
@@ -274,20 +353,36 @@ def _rigged(pose: Pose, mesh: MeshData, settings: RigSettings) -> tuple[MeshData
     return mesh, rig, weights
 
 
-def _placed(build: _Build, made: dict[int, Avatar], poses: list[_Lifted], lead: int, notes: tuple[str, ...]) -> list[Avatar]:
+def _placed(build: _Build, made: dict[int, Avatar], poses: list[_Lifted], lead: int, notes: tuple[str, ...]) -> dict[int, Avatar]:
     """Everybody in the world on whose ground person `lead` stands, or the first with a surface if that one has none.
     Notes are added."""
     lead = lead if lead in made else next(iter(made))
-    placement = place(poses[lead].pose, made[lead].mesh.vertices, build.settings.keep_camera_frame)
-    return [
-        replace(avatar, world_from_camera=placement.world_from_camera, notes=(*avatar.notes, *placement.notes, *notes))
-        for avatar in made.values()
-    ]
+    placement = place(poses[lead].pose, _surface(made[lead]), build.settings.keep_camera_frame)
+    return {
+        i: replace(avatar, world_from_camera=placement.world_from_camera, notes=(*avatar.notes, *placement.notes, *notes))
+        for i, avatar in made.items()
+    }
 
 
-def _at_rest(build: _Build, avatars: list[Avatar]) -> list[Avatar]:
+def _surface(avatar: Avatar) -> np.ndarray:
+    """(V, 3) points of the person as they stand in the photo."""
+    if avatar.mesh is not None:
+        return avatar.mesh.vertices
+    assert avatar.body is not None  # an avatar has one of both
+    return avatar.body.vertices
+
+
+def _at_rest(build: _Build, avatars: dict[int, Avatar], fits: list[_Fitted]) -> list[Avatar]:
     """The avatars with the rest pose that was asked for; they still stand as in the photo."""
-    if build.settings.rig.rest == "photo":
-        return avatars
-    build.report("rest pose", 0.95)
-    return [rest_avatar(avatar, build.settings.rig.rest, not build.settings.keep_camera_frame) for avatar in avatars]
+    rest = build.settings.rig.rest
+    out = []
+    for i, avatar in avatars.items():
+        fit = fits[i].fit
+        if fit is not None and avatar.rig is not None and rest != "photo":
+            build.report("rest pose", 0.95)
+            avatar = body_at_rest(avatar, fit, rest)
+        elif fit is None and rest in ("A", "T"):
+            build.report("rest pose", 0.95)
+            avatar = rest_avatar(avatar, rest, not build.settings.keep_camera_frame)
+        out.append(avatar)
+    return out

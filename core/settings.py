@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .common.errors import SapiensError
-from .common.settings import check_settings, setting
+from .common.settings import Choice, check_settings, setting
 from .pose.settings import PoseSettings
 from .rig.settings import RigSettings
 from .surface.settings import ScanSettings
 from .texture.settings import TextureSettings
+
+MAKES = (
+    Choice("avatar", "Avatar", "A whole body, closed all round, with a rig and face shape keys"),
+    Choice("scan", "Scan", "The surface as the camera saw it"),
+    Choice("both", "Both", "The avatar and the scan, on one rig"),
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class AvatarSettings:
     texture: TextureSettings = field(default_factory=TextureSettings)
     pose: PoseSettings = field(default_factory=PoseSettings)
     rig: RigSettings = field(default_factory=RigSettings)
+    make: str = setting("scan", "Make", "What to make of each person", choices=MAKES)
     with_rig: bool = setting(True, "Rig", "Make a skeleton and skin weights", option="no-rig")
     focal_35mm: float | None = None
     focal: float | None = setting(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ..common.settings import Choice, check_settings, setting
 
 RESTS = (
-    Choice("photo", "As in Photo", "The rest pose is the pose in the photo: the scan lies on its pixels"),
+    Choice("auto", "Automatic", "A-pose with an avatar, the pose in the photo with a scan alone"),
+    Choice("photo", "As in Photo", "The rest pose is the pose in the photo"),
     Choice("A", "A-Pose", "Arms 45 degrees down; the pose in the photo is kept as an action"),
     Choice("T", "T-Pose", "Arms straight to the sides; the pose in the photo is kept as an action"),
 )
@@ -15,12 +16,12 @@ RESTS = (
 
 @dataclass(frozen=True)
 class RigSettings:
-    """What the armature has. rest: see `core.rig.rest_pose.rest_avatar`."""
+    """What the armature has. rest: see `core.rig.rest_pose.rest_avatar` for a scan alone, `core.body.rest` for an avatar."""
 
     fingers: bool = setting(True, "Fingers", "Bones of the fingers", shown=False)
     breasts: bool = setting(True, "Breasts", "The metarig's breast bones", shown=False)
     face: bool = setting(True, "Face", "Bones of the face, where the photo shows one", shown=False)
-    rest: str = setting("photo", "Rest Pose", "The pose of the skeleton and the scan at rest", choices=RESTS)
+    rest: str = setting("auto", "Rest Pose", "The pose of the skeleton and what follows it at rest", choices=RESTS)
 
     def __post_init__(self) -> None:
         check_settings(self)

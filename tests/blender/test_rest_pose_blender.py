@@ -154,7 +154,7 @@ def test_a_rebuilt_rig_takes_the_scan_along_and_leaves_no_old_action(part, turne
 def test_the_sidebars_choice_reaches_the_settings_of_the_build(part):
     settings = bpy.context.scene.sapiens2
     wanted = part("properties").avatar_settings
-    assert wanted(settings).rig.rest == "photo"
+    assert wanted(settings).rig.rest == "auto"
     for rest in ("A", "T"):
         settings.rig.rest = rest
         assert wanted(settings).rig.rest == rest

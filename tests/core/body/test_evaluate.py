@@ -78,9 +78,11 @@ def test_a_thicker_body_comes_of_more_weight_and_a_taller_one_of_more_height():
         phenotype = average_phenotype()
         for name, value in numbers.items():
             phenotype[PHENOTYPES.index(name)] = value
-        points = rest_points(Shape(phenotype))[np.unique(template().skin_faces())]
-        volume = np.prod(np.std(points, axis=0))
-        return volume, np.ptp(points[:, 2])
+        points = rest_points(Shape(phenotype)).astype(float)
+        quads = template().skin_faces()
+        halves = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+        volume = np.linalg.det(points[halves]).sum() / 6
+        return volume, np.ptp(points[quads][..., 2])
 
     assert size(weight=0.9)[0] > 1.15 * size(weight=0.2)[0]
     assert size(height=0.9)[1] > size(height=0.2)[1] + 0.1

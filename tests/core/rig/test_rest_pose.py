@@ -95,5 +95,5 @@ def test_the_setting_reaches_the_build_and_the_file(studio, tmp_path):
 
 
 def test_an_unknown_rest_pose_is_one_sentence():
-    with pytest.raises(SapiensError, match="Rest Pose must be photo, A or T, not 'Y'"):
+    with pytest.raises(SapiensError, match="Rest Pose must be auto, photo, A or T, not 'Y'"):
         RigSettings(rest="Y")
