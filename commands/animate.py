@@ -172,9 +172,12 @@ def _avatar(best: Path, motion: Take | BodyMotion, options: Namespace, console: 
     """The person who moves, and nobody else, built from the frame that shows most of somebody; the rig."""
     from ..core.motion.take import Take, who_moves
     from ..scene.build import objects_of, write_avatars
+    from ..scene.photo_pose import show_photo_pose
 
     assert isinstance(motion, Take)  # of BVH there are no pictures
     avatar = who_moves(avatars_of(best, options, avatar_settings(options), console), motion, best.stem)
     if avatar is None:
         raise SapiensError(f"No rig could be made of the person in {name}.", "Give an armature of your own with --armature.")
-    return objects_of([write_avatars([avatar], name, match_render=True)], "rig")[0]
+    rig = objects_of([write_avatars([avatar], name, match_render=True)], "rig")[0]
+    show_photo_pose(rig, False)  # it would go over the new motion
+    return rig

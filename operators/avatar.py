@@ -111,6 +111,17 @@ class SAPIENS2_OT_separate_parts(ForAvatar, Operator):
     bl_label = "Separate by Part"
     bl_options = {"REGISTER", "UNDO"}
 
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        from ..scene.build import objects_of
+
+        if not super().poll(context):
+            return False
+        if not objects_of([chosen(context)], "scan"):
+            cls.poll_message_set("The avatar has no scan: its parts are apart already")
+            return False
+        return True
+
     def execute(self, context: Context) -> set[str]:
         from ..scene.separate import scans, separate
 

@@ -1,6 +1,6 @@
 """What a batch asks of Blender, as calls with plain arguments: made in this process, or read from a pipe by a Blender of its own.
 
-The open file holds one result: its collections are those that hold scans.
+The open file holds one result: its collections are those that hold people.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import bpy
 from ..core.common.arrays import Avatar
 from ..core.common.errors import SapiensError
 from ..core.common.processes import silence_stdout
-from .build import objects_of, write_avatars
+from .build import has_person, objects_of, write_avatars
 from .export import export
 from .files import new_file, open_blend, save_reproducible
-from .library import gather, has_scan
+from .library import gather
+from .photo_pose import show_photo_pose
 from .render import render_view
 from .separate import scans, separate
 
@@ -50,7 +51,9 @@ def animate(take: str, name: str) -> dict:
     found = load_take(take)
     scene = bpy.context.scene
     set_frame_rate(found.fps)
-    written = write_take(found, _rig(), name=name)
+    rig = _rig()
+    show_photo_pose(rig, False)  # it would go over the new motion
+    written = write_take(found, rig, name=name)
     scene.frame_start, scene.frame_end = whole_frames(written.action)
     return {"notes": list(dict.fromkeys([*found.notes, *written.notes]))}
 
@@ -141,9 +144,9 @@ def _rig() -> bpy.types.Object:
 
 
 def _collections() -> list[bpy.types.Collection]:
-    found = [c for c in bpy.context.scene.collection.children if has_scan(c)]
+    found = [c for c in bpy.context.scene.collection.children if has_person(c)]
     if not found:
         raise SapiensError(
-            f"{Path(bpy.data.filepath).name or 'The file'} holds no scan.", "Start the batch again after deleting it."
+            f"{Path(bpy.data.filepath).name or 'The file'} holds nobody.", "Start the batch again after deleting it."
         )
     return found

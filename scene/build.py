@@ -42,6 +42,13 @@ def has_person(collection: bpy.types.Collection) -> bool:
     return any(obj.get(ROLE) in PEOPLE for obj in collection.objects)
 
 
+def surfaces_of(collections: Iterable[bpy.types.Collection]) -> list[bpy.types.Object]:
+    """What shows the people in the collections: bodies with what they wear, and the scans of those who have no body."""
+    found = [obj for role in ("body", "garment") for obj in objects_of(collections, role)]
+    embodied = {obj.get(PERSON) for obj in found}
+    return found + [obj for obj in objects_of(collections, "scan") if obj.get(PERSON) not in embodied]
+
+
 def find_collection(scene: bpy.types.Scene, source: str) -> bpy.types.Collection | None:
     """The collection of `scene` that was last built from the predictions at `source`."""
     found = [collection for collection in scene.collection.children_recursive if collection.get(SOURCE) == source]

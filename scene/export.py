@@ -15,10 +15,11 @@ import numpy as np
 
 from ..core.common.arrays import Camera
 from ..core.common.atomic_files import atomic_write
+from ..core.common.colour import srgb_bytes_from_linear
 from ..core.common.errors import SapiensError
 from ..core.common.spaces import transform_points, world_from_blender_camera
 from ..core.formats.ply_and_camera import image_at, write_camera_json, write_ply_arrays
-from .build import CAMERA, objects_of
+from .build import CAMERA, objects_of, surfaces_of
 from .files import write_whole
 from .mesh import UV_PHOTO
 
@@ -78,16 +79,16 @@ def export(path: str | Path, collections: Sequence[bpy.types.Collection], *, mot
 
 
 def export_ply(path: str | Path, collections: Sequence[bpy.types.Collection], *, cloud: bool = False) -> Path:
-    """Write the scans as they stand, posed by their rigs, in world space with normals and base colours, as one PLY file.
+    """Write the people as they stand, posed by their rigs, in world space with normals and base colours, as one PLY file.
 
     cloud  points only
-    Raises SapiensError where there is no scan, or the file cannot be written.
+    The scans, where there are some, else the bodies. Raises SapiensError where there is nobody, or the file cannot be written.
     """
     graph = bpy.context.evaluated_depsgraph_get()
-    scans = objects_of(collections, "scan")
-    if not scans:
+    people = objects_of(collections, "scan") or surfaces_of(collections)
+    if not people:
         raise SapiensError("There is no scan to export.", "Make an avatar first.")
-    made = [_surface(obj, graph) for obj in scans]
+    made = [_surface(obj, graph) for obj in people]
     first = np.cumsum([0, *(len(points) for points, *_ in made)])
     triangles = np.concatenate([faces + offset for (*_, faces), offset in zip(made, first[:-1], strict=True)])
     points, normals, colours = (np.concatenate(part) for part in list(zip(*made, strict=True))[:3])
@@ -124,11 +125,15 @@ def _surface(obj: bpy.types.Object, graph: bpy.types.Depsgraph) -> tuple[np.ndar
 
 
 def _base_colour(obj: bpy.types.Object) -> tuple[np.ndarray, str]:
-    """The image (H, W, 3) uint8 sRGB that the first material with one has as base colour, and its uv map; else grey."""
+    """The image (H, W, 3) uint8 sRGB that the first material with one has as base colour, and its uv map; else its one colour, or
+    grey."""
+    plain = None
     for slot in obj.material_slots:
         nodes = slot.material.node_tree.nodes if slot.material and slot.material.node_tree else []
         for shader in (node for node in nodes if node.type == "BSDF_PRINCIPLED"):
             node = next((link.from_node for link in shader.inputs["Base Color"].links or ()), None)
+            if plain is None and node is None:
+                plain = srgb_bytes_from_linear(np.array(shader.inputs["Base Color"].default_value[:3], np.float32))
             if node is None or node.type != "TEX_IMAGE" or node.image is None or not node.image.size[0]:
                 continue
             width, height = node.image.size
@@ -137,7 +142,7 @@ def _base_colour(obj: bpy.types.Object) -> tuple[np.ndarray, str]:
             source = next((link.from_node for link in node.inputs["Vector"].links or ()), None)
             shown = np.rint(pixels.reshape(height, width, -1)[::-1, :, :3] * 255).astype(np.uint8)
             return shown, source.uv_map if source is not None and source.type == "UVMAP" else UV_PHOTO
-    return np.full((1, 1, 3), 204, np.uint8), UV_PHOTO
+    return np.full((1, 1, 3), 204 if plain is None else plain, np.uint8), UV_PHOTO
 
 
 def export_camera(path: str | Path, collections: Sequence[bpy.types.Collection]) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..core.common.errors import SapiensError
-from .build import ROLE
+from .build import has_person
 from .typed import open_library, scene_of
 
 
@@ -21,7 +21,7 @@ def gather(
     link     leave the data in the files, so that a rebuilt file shows at once; False = copy it into this one
     spacing  metres between neighbours
     Returns the instances, left to right and front to back, in the order of the files. Appended collections are marked as assets.
-    Raises SapiensError for a file that cannot be read or holds no scan; nothing is brought in then.
+    Raises SapiensError for a file that cannot be read or holds nobody; nothing is brought in then.
     """
     scene = scene or scene_of(bpy.context)
     paths = [Path(file).absolute() for file in files]
@@ -41,11 +41,6 @@ def gather(
     return made
 
 
-def has_scan(collection: bpy.types.Collection) -> bool:
-    """Whether a build has put a scan into the collection."""
-    return any(ob.get(ROLE) == "scan" for ob in collection.objects)
-
-
 def _names(path: Path) -> list[str]:
     """Names of the collections of a file, without loading them."""
     try:
@@ -59,10 +54,10 @@ def _names(path: Path) -> list[str]:
 
 
 def _load(path: Path, link: bool) -> list[bpy.types.Collection]:
-    """The collections of a file that hold scans. A file may name several people's collections."""
+    """The collections of a file that hold people. A file may name several people's collections."""
     with open_library(path, link) as (there, here):
         here.collections = list(there.collections)
-    wanted = [collection for collection in here.collections if has_scan(collection)]
+    wanted = [collection for collection in here.collections if has_person(collection)]
     if not link:
         bpy.data.batch_remove([c for c in here.collections if c not in wanted])
     return wanted

@@ -1,4 +1,4 @@
-"""A picture of what was built: the scan from a three-quarter view, and where its bones are in that picture."""
+"""A picture of what was built: the person from a three-quarter view, and where its bones are in that picture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mathutils import Vector
 
 from ..core.common.spaces import WORLD_FRONT
 from .armature import UNSEEN
-from .build import objects_of
+from .build import objects_of, surfaces_of
 
 SOFT = ((-0.7, 0.6, 2.2, 0.5), (2.4, 0.5, 1.0, 0.5))
 SIDE = ((-1.05, 0.4, 4.2, 0.03),)
@@ -40,20 +40,20 @@ def render_view(
     side_light: bool = False,
     clay: bool = False,
 ) -> View:
-    """Render the scans of a collection from `azimuth_degrees` to the side of the matched camera, in a scene of its own.
+    """Render the people of a collection from `azimuth_degrees` to the side of the matched camera, in a scene of its own.
 
     The side is the one to which the surface is turned, so that it shows what the photo saw.
     size is (width, height) in pixels. side_light: one hard light from the side instead of soft ones, which shows every bump.
     clay: a matt grey instead of the materials. The artist's scene, its render settings and its world stay as they are.
     """
     bpy.context.view_layer.update()  # new bones have no pose until the scene was evaluated
-    scans = objects_of([collection], "scan")
+    people = surfaces_of([collection])
     made: list[bpy.types.ID] = []
     scene = bpy.data.scenes.new("sapiens2 preview")
     try:
-        for ob in scans:
+        for ob in people:
             scene.collection.objects.link(ob)
-        low, high = _bounds(scans)
+        low, high = _bounds(people)
         camera = _camera(scene, collection, low, high, size, math.radians(azimuth_degrees), made)
         _lights(scene, (low + high) / 2, camera, made, side_light)
         if clay:
