@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from .body.character import make_body
-from .body.fit import fit_body
+from .body.fit import fit_photo
 from .body.fitted import BodyFit
 from .body.follow import body_weights
 from .body.rest import body_at_rest, in_photo
@@ -255,7 +255,7 @@ def _fit(predictions: Predictions, index: int, camera: Camera, person: Person, l
         why = lifted.problem.removeprefix("No rig: ").rstrip(".")
         return _Fitted(problem=f"No body: {why}. The scan was made instead." if why else "")
     try:
-        return _Fitted(fit_body(predictions, person=index, camera=camera, pose=lifted.pose, mask=person.mask))
+        return _Fitted(fit_photo(predictions, person=index, camera=camera, pose=lifted.pose, mask=person.mask))
     except SapiensError as error:
         return _Fitted(problem=f"No body: {error.message.rstrip('.')}. The scan was made instead.")
 

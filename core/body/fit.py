@@ -156,7 +156,7 @@ def _described(state: State, pose: Pose) -> BodyFit:
     return BodyFit(state.shape, state.posture, state.face, unseen, doubt)
 
 
-def fit_body(
+def fit_photo(
     predictions: Predictions, person: int = 0, *, camera: Camera, pose: Pose, mask: np.ndarray | None = None, shape: Shape | None = None
 ) -> BodyFit:
     """The body of one person in one photo; see `Sighting` and `fit_sightings`."""
