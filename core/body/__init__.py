@@ -15,4 +15,6 @@ state             all unknowns as one vector
 person            who somebody is, in a file
 maps              a fitted body as the camera sees it
 character         mesh, rig and shape keys for Blender
+rest              the rest pose that was asked for
+follow            a scan that follows the body's rig
 """

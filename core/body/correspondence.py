@@ -25,7 +25,9 @@ def compared_vertices() -> np.ndarray:
     """(n,) vertices of the skin, spread evenly by SPACING at rest, mirrored on both sides; ascending."""
     t = template()
     skin = np.unique(t.skin_faces())
-    hands, feet, face = (part_labels(*names) for names in (("Left_Hand", "Right_Hand"), ("Left_Foot", "Right_Foot"), ("Face_Neck",)))
+    hands, feet, face = (
+        part_labels(*names) for names in (("Left_Hand", "Right_Hand"), ("Left_Foot", "Right_Foot"), ("Face_Neck",))
+    )
     label = t.labels[skin]
     step = np.full(len(skin), SPACING["other"])
     for parts, name in ((hands, "Hand"), (feet, "Foot"), (face, "Face_Neck")):
@@ -101,6 +103,7 @@ def surface_pulls(evidence: Evidence, posed: np.ndarray, normals: np.ndarray, re
     """From the pointmap at the pixels of vertices that the camera sees; reach: metres beyond which they are not the same."""
     camera, labels = evidence.camera, evidence.labels
     assert evidence.points is not None
+    assert evidence.normals is not None
     with np.errstate(invalid="ignore", divide="ignore"):
         pixel = camera.project(posed)
         ray = unit(posed)

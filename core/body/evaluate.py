@@ -1,8 +1,8 @@
 """Shape, face and pose to the points of a body, with derivatives.
 
 A point at rest is the base plus shape directions times coefficients plus face units. Its posed place is the mean of the places
-that its bones give it (linear blend skinning). A bone turns about its head; turns are in the axes of the rest pose, in the frame of
-the parent: R = exp(w), and the bone's turn in the posed body is A = A_parent R.
+that its bones give it (linear blend skinning). A bone turns about its head; turns are in the axes of the rest pose, in the frame
+of the parent: R = exp(w), and the bone's turn in the posed body is A = A_parent R.
 """
 
 from __future__ import annotations
@@ -199,8 +199,8 @@ def pose_points(points: np.ndarray, posture: Posture) -> np.ndarray:
 
 
 def _levers(skeleton: Frames, selection: Selection, rest: np.ndarray) -> np.ndarray:
-    """(n, B, 3) float32 of each point and bone: sum over the bones c that it carries of w_c (x_c - H_b), x_c where c alone would put
-    the point."""
+    """(n, B, 3) float32 of each point and bone b: sum over the bones c that b carries of w_c (x_c - H_b), where c alone would put
+    the point at x_c."""
     n, bones = len(rest), len(BONES)
     own = np.einsum("nkij,nkj->nki", skeleton.turns[selection.bones], rest[:, None] - skeleton.rest[selection.bones])
     own += skeleton.heads[selection.bones]
@@ -263,4 +263,6 @@ def shape_slopes_along(
     directions: np.ndarray,
 ) -> np.ndarray:
     """(m, S) float32 derivatives of directions . points[rows]."""
-    return np.einsum("mi,mis->ms", directions.astype(np.float32), shape_slopes(skeleton, selection, rest_slopes, head_slopes)[rows])
+    return np.einsum(
+        "mi,mis->ms", directions.astype(np.float32), shape_slopes(skeleton, selection, rest_slopes, head_slopes)[rows]
+    )

@@ -83,7 +83,11 @@ def _first(evidence: Evidence, shape: Shape, start: Posture | None) -> State:
     rest = rest_points(shape).astype(np.float64)
     t, pose = template(), evidence.pose
     posture = initial_posture(
-        t.joints.of(rest), pose.positions.astype(np.float64), t.keypoints.of(rest), pose.surface.astype(np.float64), t.heads.of(rest)
+        t.joints.of(rest),
+        pose.positions.astype(np.float64),
+        t.keypoints.of(rest),
+        pose.surface.astype(np.float64),
+        t.heads.of(rest),
     )
     return State(shape, posture, face)
 
@@ -157,7 +161,13 @@ def _described(state: State, pose: Pose) -> BodyFit:
 
 
 def fit_photo(
-    predictions: Predictions, person: int = 0, *, camera: Camera, pose: Pose, mask: np.ndarray | None = None, shape: Shape | None = None
+    predictions: Predictions,
+    person: int = 0,
+    *,
+    camera: Camera,
+    pose: Pose,
+    mask: np.ndarray | None = None,
+    shape: Shape | None = None,
 ) -> BodyFit:
     """The body of one person in one photo; see `Sighting` and `fit_sightings`."""
     (fit,) = fit_sightings([Sighting(predictions, camera, pose, person, mask)], shape)

@@ -79,5 +79,3 @@ def draw_body(fit: BodyFit, camera: Camera) -> BodyMaps:
         normal[inside] = unit(np.einsum("nk,nki->ni", share, normals[own]))
         labels[inside] = template().labels[own[np.arange(len(own)), share.argmax(axis=1)]]
     return BodyMaps(points, normal, labels, face)
-
-

@@ -15,8 +15,8 @@ from .skeleton import BONES
 from .state import State, columns, unknowns
 
 PHENOTYPE_SPREAD = {
-    "gender": 0.35, "age": 0.12, "muscle": 0.15, "weight": 0.2, "height": 0.18, "proportions": 0.2, "cupsize": 0.15, "firmness": 0.15,
-    "african": 0.3, "asian": 0.3, "caucasian": 0.3,
+    "gender": 0.35, "age": 0.12, "muscle": 0.15, "weight": 0.2, "height": 0.18, "proportions": 0.2, "cupsize": 0.15,
+    "firmness": 0.15, "african": 0.3, "asian": 0.3, "caucasian": 0.3,
 }  # fmt: skip
 """One standard deviation of each number round an average adult."""
 BODY_SPREAD, HEAD_SPREAD, FACE_SPREAD = 0.6, 0.8, 0.35

@@ -112,8 +112,7 @@ def gather_rows(body: Body, evidence: Evidence, stage: Stage, tightness: float =
             every = np.concatenate([pull.vertex for pull in pulls])
             along = np.concatenate([pull.direction for pull in pulls])
             slopes.append(body.slopes_along(_compared(), every, along))
-        for pull in pulls:
-            residuals.append((pull.direction * (compared[pull.vertex] - pull.target)).sum(axis=1))
+        residuals += [(pull.direction * (compared[pull.vertex] - pull.target)).sum(axis=1) for pull in pulls]
     residual, slope = prior_rows(body.state, tightness)
     add(residual, slope if slow else None)
     return Rows(residuals, slopes, pulls, weights)

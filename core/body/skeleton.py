@@ -22,7 +22,12 @@ def _bones() -> dict[str, str | None]:
             for k in (1, 2, 3):
                 out[f"{finger}.0{k}.{side}"] = parent
                 parent = f"{finger}.0{k}.{side}"
-        out |= {f"thigh.{side}": "spine", f"shin.{side}": f"thigh.{side}", f"foot.{side}": f"shin.{side}", f"toe.{side}": f"foot.{side}"}
+        out |= {
+            f"thigh.{side}": "spine",
+            f"shin.{side}": f"thigh.{side}",
+            f"foot.{side}": f"shin.{side}",
+            f"toe.{side}": f"foot.{side}",
+        }
     return out
 
 

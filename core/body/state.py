@@ -129,7 +129,6 @@ class Body:
             out[:, :, at["face"]] = np.matmul(matrices.astype(np.float32), units.astype(np.float32))
         return posed, out
 
-
     def slopes_along(self, selection: Selection, rows: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """(m, unknowns) float32 derivatives of directions (m, 3) . points[rows]."""
         at, rest = columns(), self.rest(selection)

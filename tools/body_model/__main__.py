@@ -23,7 +23,8 @@ STEP = 1.5e-5  # metres: stored offsets are whole numbers of this, or of a littl
 NIPPLES, NIPPLE_REACH = (8451, 1779), 0.022  # vertices, and metres round them that are made smooth
 
 PARTS = {
-    "skin": ("body",), "eyes": ("helper-l-eye", "helper-r-eye"), "lashes": tuple(f"helper-{s}-eyelashes-{k}" for s in "lr" for k in "12"),
+    "skin": ("body",), "eyes": ("helper-l-eye", "helper-r-eye"),
+    "lashes": tuple(f"helper-{s}-eyelashes-{k}" for s in "lr" for k in "12"),
     "teeth": ("helper-upper-teeth", "helper-lower-teeth"), "tongue": ("helper-tongue",), "tights": ("helper-tights",),
     "skirt": ("helper-skirt",), "hair": ("helper-hair",),
 }  # fmt: skip
@@ -67,9 +68,7 @@ def bake(root: Path) -> dict[str, np.ndarray]:
     half = np.flatnonzero(base[:, 0] >= -1e-6)
     names, targets = phenotypes.read_macro_targets(root, mesh.vertices)
     targets = symmetric(points(targets), mirror)
-    projection, macro = phenotypes.compact(
-        targets.reshape(len(targets), -1), phenotypes.sampled_mixtures(names), DIRECTIONS
-    )
+    projection, macro = phenotypes.compact(targets.reshape(len(targets), -1), phenotypes.sampled_mixtures(names), DIRECTIONS)
     local = [
         local_shape.principal(symmetric(points(local_shape.read_local_targets(root, count, groups)[1]), mirror), number)
         for groups, number in ((local_shape.BODY, BODY_DIRECTIONS), (local_shape.HEAD, HEAD_DIRECTIONS))
@@ -134,11 +133,12 @@ def joint_rows(landmarks: dict, heads: dict[str, np.ndarray], row: np.ndarray) -
         triples = [
             (k, place, weight)
             for k, landmark in enumerate(wanted)
-            for place, weight in entries(landmarks.get(seen_as[landmark] if name == "keypoint" and landmark in seen_as else landmark, []))
+            for place, weight in entries(landmarks.get(seen_as.get(landmark, landmark) if name == "keypoint" else landmark, []))
         ]
         table[f"{name}_entries"] = np.array([(k, place) for k, place, _ in triples], np.int32)
         table[f"{name}_weights"] = np.array([weight for *_, weight in triples], np.float32)
-    triples = [(k, *entry) for k, bone in enumerate(BONES) for entry in entries([(int(v), 1 / len(heads[bone])) for v in heads[bone]])]
+    means = [[(int(vertex), 1 / len(heads[bone])) for vertex in heads[bone]] for bone in BONES]
+    triples = [(k, *entry) for k, mean in enumerate(means) for entry in entries(mean)]
     table["bone_entries"] = np.array([(k, place) for k, place, _ in triples], np.int32)
     table["bone_weights"] = np.array([weight for *_, weight in triples], np.float32)
     matrix = np.zeros((len(extra), len(row)))
@@ -169,7 +169,8 @@ def flattened(mesh: makehuman.BaseMesh, kept: np.ndarray):
     away = np.min([np.linalg.norm(mesh.vertices - mesh.vertices[tip], axis=1) for tip in NIPPLES], axis=0)
     inside = np.flatnonzero((away < NIPPLE_REACH) & (np.asarray(edges.sum(axis=1)).ravel() > 0))
     degree = np.asarray(edges.sum(axis=1)).ravel()
-    laplace = identity(count) - csr_matrix((np.repeat(1 / np.maximum(degree, 1), np.diff(edges.indptr)), edges.indices, edges.indptr), edges.shape)
+    shares = np.repeat(1 / np.maximum(degree, 1), np.diff(edges.indptr))
+    laplace = identity(count) - csr_matrix((shares, edges.indices, edges.indptr), edges.shape)
     bilaplace = (laplace @ laplace).tocsr()[inside]
     outside = np.setdiff1d(np.unique(bilaplace.indices), inside)
     fill = splu(bilaplace[:, inside].tocsc()).solve(-bilaplace[:, outside].toarray())

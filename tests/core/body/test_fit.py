@@ -23,7 +23,9 @@ from sapiens2_avatar.core.pose.lift import lift_pose
 
 TO_CAMERA = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 CAMERA = Camera(300, 400, 480.0, 480.0, 149.5, 199.5)
-LIMBS = [joint_index(f"{side}_{name}") for side in ("left", "right") for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")]
+LIMBS = [
+    joint_index(f"{side}_{name}") for side in ("left", "right") for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+]
 
 
 def posed(shape: Shape, yaw: float, seed: int) -> BodyFit:
