@@ -9,12 +9,12 @@ import bpy.utils.previews
 import numpy as np
 
 from . import folders
-from .core.capture.exif_orientation import quarter_turns
+from .core.capture.exif_orientation import upright, upright_of
 from .core.formats.previews import MAPS, paint_boxes
 
 _pictures: bpy.utils.previews.ImagePreviewCollection | None = None
 _maps: dict[str, dict[str, Path]] = {}
-_turns: dict[str, int] = {}
+_turns: dict[str, tuple[int, bool]] = {}
 
 
 def start() -> None:
@@ -49,10 +49,10 @@ def photo_icon(settings: bpy.types.PropertyGroup) -> int:
     path = Path(bpy.path.abspath(settings.photo))
     key = str(path)
     if key not in _turns:
-        _turns[key] = quarter_turns(path)
+        _turns[key] = upright_of(path)
     boxes = [(box.x1, box.y1, box.x2, box.y2, box.use) for box in settings.boxes]
     width, height = settings.photo_size
-    if _pictures is None or not (_turns[key] or (boxes and width and height)):
+    if _pictures is None or not (any(_turns[key]) or (boxes and width and height)):
         return icon(path)
     painted = f"{key} {boxes}"
     if painted not in _pictures:
@@ -63,7 +63,7 @@ def photo_icon(settings: bpy.types.PropertyGroup) -> int:
             return source.icon_id
         pixels = np.empty(columns * rows * 4, np.float32)
         source.image_pixels_float.foreach_get(pixels)
-        shown = np.rot90(pixels.reshape(rows, columns, 4)[::-1], _turns[key])
+        shown = upright(pixels.reshape(rows, columns, 4)[::-1], *_turns[key])
         if boxes:
             table = np.array(boxes, np.float64)
             shown = paint_boxes(shown, table[:, :4] / (width, height, width, height), table[:, 4] > 0)

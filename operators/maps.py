@@ -9,7 +9,7 @@ from bpy.props import StringProperty
 from bpy.types import Area, Context, Event, Image, Operator
 
 from .. import jobs
-from ..core.capture.exif_orientation import quarter_turns, upright_point
+from ..core.capture.exif_orientation import upright_of, upright_point
 from ..core.common.errors import SapiensError
 from ..core.common.predictions import Predictions
 from ..core.formats.previews import picture
@@ -87,7 +87,10 @@ class SAPIENS2_OT_box_draw(Operator):
         except RuntimeError:
             self.report({"ERROR"}, f"{path.name} could not be opened. Choose another photo")
             return {"CANCELLED"}
-        self._size, self._turns = tuple(image.size), quarter_turns(path)
+        if not image.size[0]:  # HEIC, and AVIF before Blender 5: the worker reads them, Blender does not
+            self.report({"ERROR"}, f"Blender cannot show {path.name}. Save it as PNG or JPEG to draw a box, or go on without one")
+            return {"CANCELLED"}
+        self._size, self._upright = tuple(image.size), upright_of(path)
         self._area = show_image(context, image)
         window = next(w for w in context.window_manager.windows if self._area in w.screen.areas[:])
         window.cursor_modal_set("CROSSHAIR")
@@ -110,7 +113,7 @@ class SAPIENS2_OT_box_draw(Operator):
         u, v = region.view2d.region_to_view(event.mouse_x - region.x, event.mouse_y - region.y)
         width, height = self._size
         x, y = min(max(u, 0.0), 1.0) * width, (1 - min(max(v, 0.0), 1.0)) * height
-        return upright_point(x, y, width, height, self._turns)
+        return upright_point(x, y, width, height, *self._upright)
 
     def modal(self, context: Context, event: Event) -> set[str]:
         if event.type in {"ESC", "RIGHTMOUSE"}:
@@ -128,7 +131,7 @@ class SAPIENS2_OT_box_draw(Operator):
         if abs(xa - xb) < 8 or abs(ya - yb) < 8:
             self.report({"WARNING"}, "The box is too small: drag from one corner of the person to the other")
             return {"CANCELLED"}
-        context.scene.sapiens2.photo_size = self._size[::-1] if self._turns % 2 else self._size
+        context.scene.sapiens2.photo_size = self._size[::-1] if self._upright[0] % 2 else self._size
         box = context.scene.sapiens2.boxes.add()
         box.x1, box.y1, box.x2, box.y2 = min(xa, xb), min(ya, yb), max(xa, xb), max(ya, yb)
         jobs.redraw()
