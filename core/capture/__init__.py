@@ -1,8 +1,12 @@
 """The photo, its camera, and who is in it.
 
 photo             any image file as upright sRGB
+photo_colour      its colours: profile, cICP, nclx, gAMA, EXIF
+photo_tags        what image files say beside their pixels
 exif_orientation  how the camera was held, without an image library
+colour_coding     primaries and transfers, HDR among them, to sRGB
 video             clips and folders of images as frames
+video_frame       a decoded frame as a player shows it
 people            who is in the photo
 matte             their border, moved to where the photo has it
 guided_filter     maps along the photo's edges

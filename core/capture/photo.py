@@ -14,11 +14,14 @@ import numpy as np
 
 from ..common.errors import SapiensError
 from .camera import FULL_FRAME_DIAGONAL
+from .exif_orientation import TAG as ORIENTATION
+from .exif_orientation import UPRIGHT, upright
+from .photo_colour import as_srgb, colours_of, converted, deep_pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Exif, Image
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".hif", ".avif")
 """Endings of the files that are offered as photos."""
 MAX_PIXELS = 170_000_000
 """The largest photo that is decoded. Medium format backs reach 151 megapixels; Pillow itself refuses above 179."""
@@ -26,6 +29,13 @@ MIN_SIDE = 32
 """The smallest side, pixels, on which a person can be told from anything else."""
 NEUTRAL_GREY = 128
 """What stands behind transparent pixels, so that the network sees no coloured or black frame."""
+
+BRANDS = {
+    "AVIF": {b"avif", b"avis"},
+    "HEIC": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"},
+    "CR3 (camera raw)": {b"crx "},
+}
+"""Brands of the ftyp box -> what the format is called; the first that fits."""
 
 # EXIF tags (CIPA DC-008): the Exif directory and what it says about the lens.
 EXIF_DIRECTORY, FOCAL_LENGTH, FOCAL_LENGTH_35MM = 0x8769, 0x920A, 0xA405
@@ -59,10 +69,10 @@ class Photo:
 def read_photo(source: str | Path | np.ndarray) -> Photo:
     """Read an image file, or take an array (H, W, 3 or 4) or (H, W) uint8 sRGB.
 
-    EXIF orientation is applied, an embedded colour profile is converted to sRGB, and 16-bit and floating point values are scaled
-    to 8 bits. Of an animation the first frame is taken. Transparent pixels are laid over neutral grey and returned as `alpha`.
-    Raises SapiensError for a file that is missing, unreadable, truncated, no image, too small or too large; the size is read
-    from the header, before any pixel is decoded.
+    EXIF orientation is applied, colours are converted to sRGB from what the file says that they are (`photo_colour`), and 16-bit
+    and floating point values are scaled to 8 bits. Of an animation the first frame is taken. Transparent pixels are laid over
+    neutral grey and returned as `alpha`. Raises SapiensError for a file that is missing, unreadable, truncated, no image, too
+    small or too large; the size is read from the header, before any pixel is decoded.
     """
     if isinstance(source, np.ndarray):
         return _photo_from_array(source)
@@ -117,6 +127,9 @@ def _decode(name: str, data: bytes) -> tuple[Image, float | None]:
     """The upright image in mode RGB or RGBA, sRGB, and its focal length."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    kind = _kind(data)
+    if kind == "HEIC":
+        _read_heic_too(name)
     whole = "Open it in an image editor and save it as PNG or JPEG."
     try:
         with warnings.catch_warnings():
@@ -126,11 +139,17 @@ def _decode(name: str, data: bytes) -> tuple[Image, float | None]:
                 exif = image.getexif()
                 focal = _focal_35mm(exif)
                 image.load()
-                upright = ImageOps.exif_transpose(image)
-                return _as_srgb(upright), focal
+                coding, profile = colours_of(image, exif, data)
+                deep = None if coding.is_srgb else deep_pixels(image, data)
+                if deep is not None:
+                    turned = upright(deep, *UPRIGHT.get(exif.get(ORIENTATION), (0, False)))
+                    return Image.fromarray(converted(turned, coding)), focal
+                return as_srgb(ImageOps.exif_transpose(image), coding, profile), focal
     except SapiensError:
         raise
     except UnidentifiedImageError as error:
+        if kind:
+            raise SapiensError(f"{name} is a photo in the format {kind}, which cannot be read here.", whole) from error
         raise SapiensError(f"{name} is not an image that can be read.", whole) from error
     except Image.DecompressionBombError as error:
         raise SapiensError(
@@ -143,52 +162,24 @@ def _decode(name: str, data: bytes) -> tuple[Image, float | None]:
         raise SapiensError(f"{name} is damaged or not complete: it could not be decoded.", whole) from error
 
 
-def _as_srgb(image: Image) -> Image:
-    """An image of any mode as RGB or RGBA in sRGB, 8 bits."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_wide(image)
-    profile = image.info.get("icc_profile")
-    transparent = "transparency" in image.info or "A" in image.getbands() or "a" in image.getbands()
-    if image.mode in ("P", "PA", "La", "LA", "1") or (image.mode in ("L", "RGB") and transparent):
-        image = image.convert("RGBA" if transparent else "RGB")
-    if profile:
-        image = _from_profile(image, profile)
-    return image if image.mode in ("RGB", "RGBA") else image.convert("RGBA" if transparent else "RGB")
+def _kind(data: bytes) -> str:
+    """The name of a format that not every Pillow can read, from the first bytes; "" for the others."""
+    if data[4:8] == b"ftyp":
+        brands = {data[8:12], *(data[place : place + 4] for place in range(16, min(int.from_bytes(data[:4], "big"), 256), 4))}
+        return next((kind for kind, known in BRANDS.items() if brands & known), "")
+    return "JPEG XL" if data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")) else ""
 
 
-def _from_wide(image: Image) -> Image:
-    """Grey of 16 or 32 bits or floating point -> RGB of 8 bits.
-
-    Integers span 16 bits unless they exceed them; floats span 0..1.
-    """
-    from PIL import Image
-
-    values = np.nan_to_num(np.asarray(image, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    top = max(float(values.max()), 0.0)
-    if image.mode == "F":
-        span = 1.0 if top <= 1 else 255.0 if top <= 255 else 65535.0 if top <= 65535 else top
-    else:
-        span = 65535.0 if top <= 65535 else top
-    grey = np.clip(values * (255 / span) + 0.5, 0, 255).astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
-
-
-def _from_profile(image: Image, profile: bytes) -> Image:
-    """Convert from the embedded ICC profile to sRGB; an unusable profile counts as none, as in every viewer."""
-    from PIL import ImageCms
-
-    alpha = image.getchannel("A") if image.mode == "RGBA" else None
-    colours = image.convert("RGB") if alpha else image
+def _read_heic_too(name: str) -> None:
+    """Let Pillow read HEIC. SapiensError where the library for it is missing."""
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(colours, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return image
-    if converted is None:
-        return image
-    if alpha:
-        converted.putalpha(alpha)
-    return converted
+        import pillow_heif
+    except ImportError as error:
+        raise SapiensError(
+            f"{name} is HEIC, and pillow-heif, which reads it, is not installed.",
+            "Install pillow-heif (in Blender: update the runtime in the add-on's preferences), or save the photo as JPEG.",
+        ) from error
+    pillow_heif.register_heif_opener()
 
 
 def _over_grey(image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
