@@ -1,6 +1,7 @@
 """Clips as frames: video files through PyAV (without it through OpenCV), folders of images in the order of their names.
 
-A frame that is broken is told, and the next ones are read on.
+Frames are upright, their pixels square, and their colours sRGB, whatever the file holds (HLG, PQ, anamorphic, turned). A frame
+that is broken is told, and the next ones are read on.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..common.errors import SapiensError
-from .photo import read_photo
+from .colour_coding import HDR
+from .photo import SUFFIXES, read_photo
+from .video_frame import square, srgb_image
 
 if TYPE_CHECKING:
-    from av import VideoFrame
     from av.container import InputContainer
 
 VIDEOS = {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi"}
-IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+IMAGES = set(SUFFIXES)
 DEFAULT_FPS = 25.0
+DESCRIPTION = 1 << 20
+"""Bytes at either end of a file in which OpenCV's user looks for its colours."""
 LONGEST_GAP = 60.0
 """Seconds without a picture that are taken for a pause; more is a clock that jumps."""
 
@@ -154,6 +158,8 @@ def _read_video(clip: Clip) -> Iterator[tuple[float, Callable[[], np.ndarray] | 
         if clip.start > 0 and stream.time_base:
             container.seek(int((clip.start + begin) / stream.time_base), stream=stream)
         base = float(stream.time_base or 0)
+        shape = stream.display_aspect_ratio  # of the picture; that of a pixel is not always there
+        stretched = float(shape) * stream.height / stream.width if shape and stream.width and stream.height else 1.0
         # Time stamps of packets whose frame has not come yet: frames come in the order of their time stamps.
         waiting: list[int] = []
         packets = container.demux(stream)
@@ -180,13 +186,7 @@ def _read_video(clip: Clip) -> Iterator[tuple[float, Callable[[], np.ndarray] | 
                 for lost in sorted(pts for pts in waiting if frame.pts is not None and pts < frame.pts and pts * base >= begin):
                     yield lost * base - begin, "the decoder left it out"
                 waiting = [pts for pts in waiting if frame.pts is not None and pts > frame.pts]
-                yield max(time, 0.0), "its data is damaged" if frame.is_corrupt else partial(_upright_image, frame)
-
-
-def _upright_image(frame: VideoFrame) -> np.ndarray:
-    """The image of a decoded frame, turned as the display matrix says: counter-clockwise, in quarters."""
-    image, quarters = frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
+                yield max(time, 0.0), "its data is damaged" if frame.is_corrupt else partial(srgb_image, frame, stretched)
 
 
 def _open_with_opencv(path: Path, fps: float | None, start: float, end: float) -> Clip:
@@ -199,8 +199,22 @@ def _open_with_opencv(path: Path, fps: float | None, start: float, end: float) -
         rate, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
     finally:
         capture.release()
+    if _says_hdr(path):
+        raise SapiensError(
+            f"{path.name} is HDR video, whose colours only PyAV reads, which is not installed.",
+            "Install sapiens2-avatar[video] (in Blender: update the runtime in the add-on's preferences).",
+        )
     rate = rate if 0.1 < rate < 1000 else DEFAULT_FPS
     return Clip(path, fps or float(rate), (), start, end, count / rate if count > 0 else math.inf)
+
+
+def _says_hdr(path: Path) -> bool:
+    """An MP4 or MOV whose colr box says HLG or PQ, at the start or the end of the file, where its description is."""
+    with path.open("rb") as file:
+        start = file.read(DESCRIPTION)
+        file.seek(max(path.stat().st_size - DESCRIPTION, 0))
+        found = re.search(rb"colrncl[cx]..\0([\x10\x12])", start + file.read(DESCRIPTION), re.DOTALL)
+    return found is not None and found[1][0] in HDR
 
 
 def _read_with_opencv(clip: Clip) -> Iterator[tuple[float, Callable[[], np.ndarray] | str]]:
@@ -211,12 +225,20 @@ def _read_with_opencv(clip: Clip) -> Iterator[tuple[float, Callable[[], np.ndarr
     # Not all of its builds turn frames upright, so we do: it says clockwise degrees.
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
     by_itself = capture.get(cv2.CAP_PROP_ORIENTATION_AUTO) > 0
-    quarters = 0 if by_itself else -round(capture.get(cv2.CAP_PROP_ORIENTATION_META) / 90) % 4
+    angle = round(capture.get(cv2.CAP_PROP_ORIENTATION_META) / 90)
+    quarters = 0 if by_itself else -angle % 4
+    wide, high = capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN)
+    stretched = wide / high if wide > 0 and high > 0 else 1.0
+    if by_itself and angle % 2:
+        stretched = 1 / stretched
 
     def image() -> np.ndarray:
         found, picture = capture.retrieve()
         if not found:
             raise SapiensError(f"A frame of {clip.path.name} could not be decoded.", "Check that it plays elsewhere.")
+        size = square(picture.shape[1], picture.shape[0], stretched)
+        if size != picture.shape[1::-1]:
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
         return np.ascontiguousarray(np.rot90(picture[..., ::-1], quarters))
 
     try:

@@ -12,6 +12,7 @@ import pytest
 from sapiens2_avatar.core.capture import video
 from sapiens2_avatar.core.capture.video import open_clip, read_frames
 from sapiens2_avatar.core.common.errors import SapiensError
+from support.colours import FROM_REC709, signal
 
 av = pytest.importorskip("av", reason="the test's video is written with PyAV")
 SHADES = [(20 + 8 * n, 200 - 6 * n, 90) for n in range(20)]
@@ -35,7 +36,7 @@ def clip(tmp_path_factory) -> Path:
 
 @pytest.fixture(params=["av", "cv2"])
 def decoder(request, monkeypatch) -> str:
-    """Each decoder in turn; OpenCV's is what the runtime of the extension has."""
+    """Each decoder in turn; OpenCV's is for a Python without PyAV."""
     pytest.importorskip(request.param, reason="no such decoder here")
     if request.param == "cv2":
         monkeypatch.setattr(video, "find_spec", lambda name: None if name == "av" else object())
@@ -86,18 +87,31 @@ def test_a_video_that_ends_early_gives_its_first_frames(clip, tmp_path, decoder)
     assert 3 <= len(seen) < 20
 
 
-def write(path: Path, images, times=None, codec="mpeg4", rate=10, **options) -> Path:
-    """A video of these images; `times` in milliseconds, where they are not evenly spaced."""
+def write(path: Path, images, times=None, codec="mpeg4", rate=10, shape=None, **options) -> Path:
+    """A video of these images; `times` in milliseconds, where they are not evenly spaced; `shape` of a pixel: width by height."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options)
         height, width = images[0].shape[:2]
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, "yuv420p", 2_000_000
         stream.codec_context.time_base = Fraction(1, 1000)
+        if shape is not None:
+            stream.codec_context.sample_aspect_ratio = shape
         for n, image in enumerate(images):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
             frame.pts, frame.time_base = (round(1000 * n / rate) if times is None else times[n]), Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    return path
+
+
+def with_matrix(path: Path, matrix) -> Path:
+    """Another display matrix into the track header (ISO 14496-12)."""
+    data = bytearray(path.read_bytes())
+    header = data.index(b"tkhd")
+    start = header + 4 + (52 if data[header + 4] == 1 else 40)
+    a, b, c, d = (value << 16 for value in matrix)
+    data[start : start + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
     return path
 
 
@@ -139,13 +153,7 @@ def test_a_phone_that_was_held_otherwise_gives_upright_frames(tmp_path, decoder,
     """The display matrix of the track header (ISO 14496-12): where the picture's x and y axes point on the screen."""
     image = np.zeros((48, 64, 3), np.uint8)
     image[:, :32, 0], image[:24, 32:, 1], image[24:, 32:, 2] = 200, 200, 200
-    path = write(tmp_path / "phone.mp4", [image] * 5)
-    data = bytearray(path.read_bytes())
-    header = data.index(b"tkhd")
-    start = header + 4 + (52 if data[header + 4] == 1 else 40)
-    a, b, c, d = (value << 16 for value in matrix)
-    data[start : start + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
-    path.write_bytes(data)
+    path = with_matrix(write(tmp_path / "phone.mp4", [image] * 5), matrix)
     frames = list(read_frames(open_clip(path)))
     expected = np.rot90(image, turned)
     assert len(frames) == 5 and frames[0].image.shape == expected.shape
@@ -187,3 +195,97 @@ def image_file():
     """Function: write an image to a file."""
     image = pytest.importorskip("PIL.Image", reason="needs Pillow")
     return lambda array, path: image.fromarray(np.ascontiguousarray(array)).save(path)
+
+
+@pytest.mark.parametrize("matrix", [(-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)])
+def test_a_mirrored_selfie_is_shown_as_players_show_it(tmp_path, matrix) -> None:
+    """A display matrix that mirrors: a pixel goes where the axes of ISO 14496-12 send it."""
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:, :32, 0], image[:24, 32:, 1], image[24:, 32:, 2] = 200, 200, 200
+    path = with_matrix(write(tmp_path / "phone.mp4", [image] * 3), matrix)
+    a, b, c, d = matrix
+    rows, columns = np.mgrid[:48, :64]
+    x, y = a * columns + c * rows, b * columns + d * rows
+    expected = np.zeros((*(48, 64)[:: 1 if a else -1], 3), np.uint8)
+    expected[y - y.min(), x - x.min()] = image
+    frame = next(iter(read_frames(open_clip(path))))
+    assert frame.image.shape == expected.shape
+    assert np.abs(frame.image.astype(int) - expected).mean() < 12
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize(("ratio", "shape"), [(Fraction(4, 3), (48, 85)), (Fraction(1, 2), (96, 64)), (Fraction(1, 1), (48, 64))])
+def test_pixels_that_are_not_square_become_square(tmp_path, decoder, suffix, ratio, shape) -> None:
+    path = write(tmp_path / f"wide{suffix}", [plain(SHADES[0])] * 3, shape=ratio)
+    assert next(iter(read_frames(open_clip(path)))).image.shape == (*shape, 3)
+
+
+def test_a_squeezed_clip_of_a_phone_that_was_held_upright(tmp_path, decoder) -> None:
+    path = with_matrix(write(tmp_path / "phone.mp4", [plain(SHADES[0])] * 3, shape=Fraction(2, 1)), (0, 1, -1, 0))
+    assert next(iter(read_frames(open_clip(path)))).image.shape == (128, 48, 3)
+
+
+SHOWN = np.array([200, 90, 60])
+
+
+def colour_video(path: Path, primaries: int, transfer: int, matrix: int, bits: int, full: bool = False) -> Path:
+    """Three frames of `SHOWN` in H.265 with these tags; the Y'CbCr is computed here."""
+    red, blue = {9: (0.2627, 0.0593), 1: (0.2126, 0.0722), 2: (0.2126, 0.0722)}[matrix]
+    r, g, b = signal(SHOWN, primaries, transfer)
+    luma = red * r + (1 - red - blue) * g + blue * b
+    chroma = np.array([(b - luma) / (2 - 2 * blue), (r - luma) / (2 - 2 * red)])
+    scale = 2 ** (bits - 8)
+    code = [luma * (2**bits - 1), *(chroma * (2**bits - 1) + 128 * scale)] if full else [
+        (16 + 219 * luma) * scale, *((128 + 224 * chroma) * scale)]  # fmt: skip
+    height, width = (720, 1280) if matrix == 2 else (96, 128)
+    kind = np.uint8 if bits == 8 else np.uint16
+    planes = [np.full((height, width), round(code[0]), kind)]
+    planes += [np.full((height // 2, width // 2), round(value), kind) for value in code[1:]]
+    tags = f"colorprim={primaries}:transfer={transfer}:colormatrix={matrix}:range={'full' if full else 'limited'}:log-level=none"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx265", rate=10, options={"x265-params": f"{tags}:qp=4"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p10le" if bits == 10 else "yuv420p"
+        for _ in range(3):
+            frame = av.VideoFrame(width, height, stream.pix_fmt)
+            frame.color_range = 2 if full else 1
+            for plane, values in zip(frame.planes, planes, strict=True):
+                rows = np.zeros((plane.height, plane.line_size), np.uint8)
+                rows[:, : plane.width * values.itemsize] = values.view(np.uint8)
+                plane.update(rows.tobytes())
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("primaries", "transfer", "matrix", "bits", "full"),
+    [
+        (9, 18, 9, 10, False),
+        (9, 18, 9, 10, True),
+        (9, 16, 9, 10, False),
+        (12, 16, 9, 10, False),
+        (9, 14, 9, 10, False),
+        (12, 13, 1, 8, False),
+        (1, 1, 1, 8, False),
+        (1, 1, 1, 8, True),
+        (2, 2, 2, 8, False),
+    ],
+)
+def test_colours_are_srgb_whatever_the_file_holds(tmp_path, primaries, transfer, matrix, bits, full) -> None:
+    """HLG and PQ, wide colours, either range; a large picture without tags is BT.709, as every player takes it."""
+    if "libx265" not in av.codecs_available:
+        pytest.skip("this PyAV was built without x265")
+    coding = primaries if primaries in FROM_REC709 else 1
+    path = colour_video(tmp_path / "clip.mp4", coding, transfer, matrix, bits, full)
+    frame = next(iter(read_frames(open_clip(path))))
+    assert np.abs(frame.image[40:50, 40:50].astype(int) - SHOWN).max() <= 6, frame.image[45, 45]
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_opencv_says_that_it_cannot_read_hdr(tmp_path, monkeypatch, transfer) -> None:
+    monkeypatch.setattr(video, "find_spec", lambda name: None if name == "av" else object())
+    path = write(tmp_path / "clip.mov", [plain(SHADES[0])] * 3)
+    data = path.read_bytes()
+    path.write_bytes(data + struct.pack(">I4s4s4sHHHB", 27, b"free", b"colr", b"nclx", 9, transfer, 9, 0))
+    with pytest.raises(SapiensError, match="HDR"):
+        open_clip(path)
