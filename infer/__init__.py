@@ -2,6 +2,7 @@
 
     predict            a photo, or a group of them, to `core.common.predictions.Predictions`
     clip               a video to everybody's poses
+    kept_frames        predictions of its frames, found again by content
     tasks              a row for each thing that Sapiens2 predicts
     windows            through which parts of the photo it is seen
     dense_passes       what the dense heads say about each of them

@@ -19,6 +19,7 @@ from ..core.common.progress import Progress
 from ..core.formats.clip_files import ClipPoses
 from ..core.formats.other_programs import is_foreign, read_foreign
 from ..core.motion.take import clip_camera, lift_frames
+from .kept_frames import KeptFrames
 
 if TYPE_CHECKING:
     from .session import Session
@@ -46,7 +47,7 @@ def clip_poses(
     fps         frames per second; None = the video's, 25 for a folder
     start, end  seconds
     size        (width, height) of the photos that foreign keypoints belong to; None = as the file says
-    keep        folder for the predictions of the frames; those that are there already are used
+    keep        folder for the predictions of the frames; those that are there of the same picture, model and options are used
     best        file for the predictions of the frame that shows most of a person
     progress    called with a stage and 0..1
     network     model, tasks, device, precision and flip_test, as `infer.predict.predict` takes them
@@ -126,20 +127,21 @@ def _predicted(
 
     session = Session(network.get("device", "auto"), network.get("precision", "auto"), progress, keep=True)
     options = {name: network[name] for name in ("model", "tasks", "flip_test") if name in network}
+    kept = None if keep is None else KeptFrames(keep, source.stem, options | {"precision": network.get("precision", "auto")})
     frames = enumerate(read_frames(clip))
     try:
         while group := list(islice(frames, GROUP)):
             fresh = []
             for n, frame in group:
-                stored = None if keep is None else _name(keep, source, n)
-                if frame.image is not None and not (stored is not None and stored.exists()):
+                found = None if frame.image is None or kept is None else kept.find(frame.image)
+                if frame.image is not None and found is None:
                     fresh.append((n, frame.image))
                     continue
                 if frame.image is None and frame.error:
                     notes.append(frame.error)
-                yield n, None if frame.image is None or stored is None else Predictions.load(stored)
+                yield n, found
                 done += 1
-            for item in _run(fresh, session, options, keep, source, notes) if fresh else ():
+            for item in _run(fresh, session, options, kept, notes) if fresh else ():
                 done += 1
                 yield item
     finally:
@@ -150,21 +152,16 @@ def _run(
     fresh: list[tuple[int, np.ndarray]],
     session: Session,
     options: dict[str, Any],
-    keep: Path | None,
-    source: Path,
+    kept: KeptFrames | None,
     notes: list[str],
 ) -> Frames:
     from .predict import predict_many
 
-    for (n, _), made in zip(fresh, predict_many([image for _, image in fresh], session, **options), strict=True):
+    for (n, image), made in zip(fresh, predict_many([image for _, image in fresh], session, **options), strict=True):
         if isinstance(made, SapiensError):
             notes.append(f"Frame {n + 1}: {made.message}")
             yield n, None
             continue
-        if keep is not None:
-            made.save(_name(keep, source, n))
+        if kept is not None:
+            kept.save(made, image, n)
         yield n, made
-
-
-def _name(folder: Path, source: Path, index: int) -> Path:
-    return folder / f"{source.stem}-{index:06d}.safetensors"

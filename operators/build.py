@@ -16,6 +16,7 @@ from ..core.common.errors import SapiensError
 from ..infer.settings import NetworkSettings
 from ..properties import RigProperties, ScanProperties, TextureProperties, avatar_settings, photo_path
 from ..setting_properties import said
+from ..weights.catalogue import fingerprint
 from ..worker.client import WorkerJob
 from ..worker.requests import Box, BuildRequest, PredictRequest, RunRequest, to_json
 from .job import Idle, JobOperator
@@ -33,8 +34,9 @@ def predictions_path(photo: Path, network: NetworkSettings, boxes: tuple[Box, ..
 
 
 def stated(network: NetworkSettings) -> dict:
-    """The options that are not left to the network, as JSON that names what is made with them."""
-    return {name: value for name, value in to_json(network).items() if value is not None}
+    """The weights, and the options that are not left to the network, as JSON that names what is made with them."""
+    given = {name: value for name, value in to_json(network).items() if value is not None}
+    return given | {"weights": fingerprint(network.model)}
 
 
 def network_options(context: Context) -> NetworkSettings:

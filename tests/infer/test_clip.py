@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,9 @@ def pictures(studio, tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "pictures ü"
     folder.mkdir()
     made = [Predictions.load(studio(f"walk/frame_{n:02d}")) for n in range(8)]
-    for n in range(10):
-        Image.fromarray(made[n % 8].image).save(folder / f"f{n}.png")
+    made += [replace(frame, image=frame.image ^ (np.indices(frame.image.shape).sum(0) == 0)) for frame in made[:2]]
+    for n in range(10):  # no two pictures are the same
+        Image.fromarray(made[n].image).save(folder / f"f{n}.png")
     (folder / "f3.png").write_bytes(b"torn")
     Image.fromarray(GREY).save(folder / "f6.png")
 
@@ -90,3 +92,79 @@ def test_nobody_and_cancelling(pictures, tmp_path) -> None:
         clip_poses(pictures, progress=stop, **OPTIONS)
     with pytest.raises(SapiensError, match="no frames in"):
         clip_poses(tmp_path / "pictures ü" / "..", **OPTIONS)
+
+
+@pytest.fixture
+def counted(monkeypatch) -> list[np.ndarray]:
+    """In the place of the network: predictions that hold the picture alone; the pictures that it was given."""
+    asked: list[np.ndarray] = []
+
+    def predict_many(images, session, **options):
+        asked.extend(images)
+        yield from (Predictions(image) for image in images)
+
+    monkeypatch.setattr("sapiens2_avatar.infer.predict.predict_many", predict_many)
+    return asked
+
+
+def looked_at(source: Path, keep: Path, **options) -> list[np.ndarray | None]:
+    """The picture that each frame's predictions are about."""
+    clip = clips.open_clip(source, options.pop("fps", None), options.pop("start", 0.0), options.pop("end", float("inf")))
+    found = clips._predicted(clip, source, keep, [], lambda *_: None, OPTIONS | options)
+    return [None if made is None else made.image for _, made in sorted(found, key=lambda frame: frame[0])]
+
+
+def folder_of(path: Path, shades) -> Path:
+    path.mkdir(parents=True)
+    for n, shade in enumerate(shades):
+        Image.fromarray(np.full((40, 48, 3), shade, np.uint8)).save(path / f"{n}.png")
+    return path
+
+
+def shades(images) -> list[int]:
+    return [int(image[0, 0, 0]) for image in images]
+
+
+def test_kept_frames_are_those_of_the_picture(counted, tmp_path) -> None:
+    """Two clips of one name, another range, another rate: each frame has the predictions of its own picture."""
+    keep = tmp_path / "kept"
+    keep.mkdir()
+    one, other = folder_of(tmp_path / "a" / "walk", [10, 20, 30]), folder_of(tmp_path / "b" / "walk", [90, 20, 80])
+    assert shades(looked_at(one, keep)) == [10, 20, 30]
+    assert shades(looked_at(other, keep)) == [90, 20, 80]
+    assert shades(looked_at(one, keep, fps=10.0, start=0.15)) == [30]
+    assert shades(looked_at(one, keep, fps=10.0, start=0.05, end=0.15)) == [20]
+    assert shades(counted) == [10, 20, 30, 90, 80], "nothing twice"
+    assert len(list(keep.iterdir())) == 5
+
+
+@pytest.mark.parametrize("change", [{"flip_test": True}, {"tasks": ("pose",)}, {"precision": "float32"}, {"model": "other"}])
+def test_kept_frames_are_those_of_the_options(counted, tmp_path, monkeypatch, change) -> None:
+    monkeypatch.setattr("sapiens2_avatar.infer.kept_frames.fingerprint", str)
+    keep, source = tmp_path / "kept", folder_of(tmp_path / "walk", [10, 20])
+    keep.mkdir()
+    looked_at(source, keep)
+    looked_at(source, keep, **change)
+    assert shades(counted) == [10, 20, 10, 20]
+    looked_at(source, keep, **change)
+    assert len(counted) == 4 and len(list(keep.iterdir())) == 4
+
+
+def test_other_weights_of_the_same_name_are_another_model(counted, tmp_path, monkeypatch) -> None:
+    keep, source = tmp_path / "kept", folder_of(tmp_path / "walk", [10])
+    keep.mkdir()
+    for weights in ("first", "second", "first"):
+        monkeypatch.setattr("sapiens2_avatar.infer.kept_frames.fingerprint", lambda model, weights=weights: weights)
+        looked_at(source, keep)
+    assert len(counted) == 2
+
+
+def test_a_kept_frame_that_is_cut_is_made_again(counted, tmp_path) -> None:
+    keep, source = tmp_path / "kept", folder_of(tmp_path / "walk", [10])
+    keep.mkdir()
+    looked_at(source, keep)
+    (file,) = keep.iterdir()
+    file.write_bytes(file.read_bytes()[:50])
+    (keep / "notes.txt").write_text("the artist's")
+    assert shades(looked_at(source, keep)) == [10] and len(counted) == 2
+    assert Predictions.load(file).image[0, 0, 0] == 10 and len(list(keep.iterdir())) == 2
