@@ -56,6 +56,7 @@ def run(options: Namespace, console: Console) -> None:
         bones=bone_map_of(armature, options, console),
         settings=settings_from(RetargetSettings, options),
         mute_constraints=options.mute_constraints,
+        put_aside=True,
     )
     console.note(f"{armature.name}: {done.family}, {len(done.bones)} bones posed")
     for note in filter(None, (pose.doubt, *done.notes)):

@@ -23,6 +23,7 @@ gather(files)                    many results in one scene
     rig_state       what Blender knows of an armature, as arrays
     bone_table      which bone plays which role
     retarget        a person's pose onto any armature
+    nla             what hides an action or overwrites a pose
     keys            channels of bones into actions
     action          a take onto an armature
     rigify_snap     IK controls brought to the FK pose

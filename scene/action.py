@@ -15,6 +15,7 @@ from ..core.retarget.body_motion import BodyMotion
 from ..core.retarget.bone_map import BoneMap
 from ..core.retarget.settings import RetargetSettings
 from .keys import Channels, add_muted_track, assign, write_action, write_pose
+from .nla import let_action_show
 from .retarget import channels_of, snap, solve
 from .rig_state import find_armature
 
@@ -62,6 +63,7 @@ def write_take(
     obj = find_armature(armature)
     motion = take.motion() if isinstance(take, Take) else take
     rest, bone_map, solved, notes = solve(obj, motion, bones, settings, mute_constraints)
+    notes += let_action_show(obj, solved.bones)
     report = progress or (lambda _: None)
     report(0.3)
     frames = key_frames(len(motion), motion.fps, start_frame, scene_fps)

@@ -22,6 +22,7 @@ from ..core.retarget.settings import RetargetSettings
 from ..core.retarget.solve import RigMotion, retarget_motion
 from .bone_table import resolve
 from .keys import Channels, write_pose
+from .nla import overwrites, put_animation_aside
 from .rig_state import check_controllable, find_armature, find_followed, is_held, read_rest, set_switches
 from .rigify_snap import snap_rigify
 
@@ -53,6 +54,7 @@ def retarget(
     world_from_camera: np.ndarray | None = None,
     mute_constraints: bool = False,
     snap_ik: bool = True,
+    put_aside: bool = False,
 ) -> Retargeted:
     """Pose an armature like the person. Only mapped bones change; scale never does; unseen bones go to rest.
 
@@ -65,6 +67,7 @@ def retarget(
     world_from_camera  (4, 4) where the camera stands; None = found from the pose (feet on the ground)
     mute_constraints   mute constraints that hold the mapped bones instead of refusing
     snap_ik            bring the IK controls of a Rigify rig to the FK pose, so that the artist can go on in either
+    put_aside          unlink the action and mute the NLA tracks that would overwrite the pose; else a note says that they will
 
     SapiensError with the reason if the armature cannot be posed.
     """
@@ -78,7 +81,13 @@ def retarget(
     surface = transform_points(world_from_camera, first.surface.astype(np.float64))
     motion = motion_from_joints(points[None], first.seen[None], surface[None])
     done = pose_armature(
-        find_armature(armature), motion, bones=bones, settings=settings, mute_constraints=mute_constraints, snap_ik=snap_ik
+        find_armature(armature),
+        motion,
+        bones=bones,
+        settings=settings,
+        mute_constraints=mute_constraints,
+        snap_ik=snap_ik,
+        put_aside=put_aside,
     )
     notes = () if len(poses) == 1 else ("Several poses were given: the first was used.",)
     return replace(done, notes=(*notes, *done.notes))
@@ -92,17 +101,19 @@ def pose_armature(
     settings: RetargetSettings | None = None,
     mute_constraints: bool = False,
     snap_ik: bool = True,
+    put_aside: bool = False,
 ) -> Retargeted:
     """The first frame of a motion as the present pose of an armature. Arguments and errors are those of `retarget`."""
     rest, bone_map, solved, notes = solve(obj, motion, bones, settings, mute_constraints)
+    if put_aside:
+        notes += put_animation_aside(obj, solved.bones)
     for channels in channels_of(obj, rest, solved):
         write_pose(obj, channels)
     obj.update_tag()
     if snap_ik:
         snap(obj)
-    data = obj.animation_data
-    if data is not None and data.action is not None:
-        notes += (f"'{obj.name}' has an action: insert keys, or the pose is lost when the frame changes.",)
+    if overwrites(obj, solved.bones):
+        notes += (f"'{obj.name}' is animated: insert keys, or the pose is lost when the frame changes.",)
     return Retargeted(obj, bone_map.title, solved.bones, solved.unseen, notes)
 
 
