@@ -82,8 +82,7 @@ def write_take(
     assign(obj, action)
     _first_frame(obj, channels)
     report(1.0)
-    more = take.notes if isinstance(take, Take) else ()
-    return WrittenTake(obj, action, raw_action, keys, solved.unseen, (*more, *notes))
+    return WrittenTake(obj, action, raw_action, keys, solved.unseen, (*take.notes, f"{obj.name}: {bone_map.summary}.", *notes))
 
 
 def set_frame_rate(fps: float) -> None:

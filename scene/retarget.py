@@ -114,7 +114,9 @@ def pose_armature(
         snap(obj)
     if overwrites(obj, solved.bones):
         notes += (f"'{obj.name}' is animated: insert keys, or the pose is lost when the frame changes.",)
-    return Retargeted(obj, bone_map.title, solved.bones, solved.unseen, notes)
+    return Retargeted(
+        obj, bone_map.title, solved.bones, solved.unseen, (*motion.notes, f"{obj.name}: {bone_map.summary}.", *notes)
+    )
 
 
 def camera_of(pose: Pose) -> np.ndarray:

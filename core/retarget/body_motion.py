@@ -41,6 +41,7 @@ class BodyMotion:
     unseen         roles that were guessed in every frame: their bones rest
     jaw            (F,) degrees that the mouth is open; None = no face was seen, or the source has bones for it
     gaze           (F, 2, 2) degrees that the left and the right eye look to the person's left, and up; None as jaw
+    notes          sentences for the artist: what the source was taken for
     """
 
     frames: Frames
@@ -57,6 +58,7 @@ class BodyMotion:
     unseen: tuple[str, ...] = field(default=())
     jaw: np.ndarray | None = None
     gaze: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.position)

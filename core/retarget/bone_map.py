@@ -73,6 +73,11 @@ class BoneMap:
         return parent
 
     @property
+    def summary(self) -> str:
+        """What was recognised, and how well, in a few words: "Mixamo, 100 % sure"."""
+        return f"{self.title}, {self.confidence:.0%} sure".replace("%", " %")
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """Required roles without a bone."""
         return tuple(role for role in REQUIRED if not self.bones.get(role))
