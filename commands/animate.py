@@ -55,6 +55,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_retarget(parser)
     parser.add_argument("--no-raw", action="store_true", help="do not keep the unfiltered take on a track of its own")
     add_bones(parser)
+    parser.add_argument("--source-bones", metavar="FILE.json", help="the bone table of the .bvh file (default: recognised)")
+    parser.add_argument(
+        "--save-source-bones", metavar="FILE.json", help="write the bone table of the .bvh file that was used, to be corrected"
+    )
     parser.add_argument("--keep", metavar="DIR", help="keep the predictions of the frames here, and use those that are here")
     add_network(parser, box=False)
     add_build(parser)
@@ -67,10 +71,12 @@ def run(options: Namespace, console: Console) -> None:
             raise UsageError(f"{path.name} cannot hold motion.", f"Choose one of {', '.join(EXPORTS)}; BVH goes to --bvh.")
     if options.bvh and Path(options.bvh).suffix.lower() != ".bvh":
         raise UsageError(f"Motion goes to a .bvh file, {Path(options.bvh).name} is none.", "Give --bvh a name that ends in .bvh.")
+    if (options.source_bones or options.save_source_bones) and Path(options.clip).suffix.lower() != ".bvh":
+        raise UsageError(f"{Path(options.clip).name} has no bones of its own.", "--source-bones is for .bvh files.")
     check_blend(output)
     if options.armature:
         check_armature(options.armature)
-    for path in (output, *(Path(p) for p in (options.bvh, options.save_bones, *options.export) if p)):
+    for path in (output, *(Path(p) for p in (options.bvh, options.save_bones, options.save_source_bones, *options.export) if p)):
         check_writable(path)
     require_blender()
     console.claim_stdout()
@@ -90,9 +96,15 @@ def run(options: Namespace, console: Console) -> None:
 def _motion(source: Path, best: Path, options: Namespace, console: Console) -> Take | BodyMotion:
     """The motion of the clip: of a BVH file as it is, else of the person who was asked for."""
     if source.suffix.lower() == ".bvh":
-        from ..core.formats.other_programs import read_bvh_motion
+        from ..core.formats.bvh import read_bvh
+        from ..core.formats.other_programs import bvh_motion
+        from ..core.retarget.bone_map_file import save_preset
 
-        return read_bvh_motion(source, options.start, options.end, options.fps)
+        clip = read_bvh(source, bones=options.source_bones)
+        motion = bvh_motion(clip, source.name, options.start, options.end, options.fps)
+        if options.save_source_bones and clip.bone_map is not None:
+            console.result(save_preset(clip.bone_map, options.save_source_bones))
+        return motion
     settings = settings_from(MotionSettings, options)
     if options.keep:
         Path(options.keep).mkdir(parents=True, exist_ok=True)

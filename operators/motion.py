@@ -94,7 +94,9 @@ class MotionOperator(JobOperator):
                 return None
             settings = context.scene.sapiens2
             clip = ClipSettings(**said(ClipSettings, settings.motion))
-            self.report({"INFO"}, write_motion(context, read_bvh_motion(path, clip.start, clip.end), path.stem))
+            bones = bpy.path.abspath(getattr(self, "source_bones", "")) or None
+            motion = read_bvh_motion(path, clip.start, clip.end, bones=bones)
+            self.report({"INFO"}, write_motion(context, motion, path.stem))
         except SapiensError as error:
             return fail(self, error)
         return {"FINISHED"}
@@ -172,6 +174,13 @@ class SAPIENS2_OT_import_motion(Idle, MotionOperator, ImportHelper, Operator):
     filter_glob: StringProperty(default="*.json;*.npz;*.bvh", options={"HIDDEN"})
     sequence: BoolProperty(
         name="Whole Folder", description="Every file of the folder is a frame, in the order of the names", default=False
+    )
+
+    source_bones: StringProperty(
+        name="Source Bones",
+        description="The bone table of the BVH file, where its joints are not recognized. Empty: they are recognized",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
     )
 
     def invoke(self, context: Context, event: Event) -> set[str]:

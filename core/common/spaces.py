@@ -22,6 +22,14 @@ LEVEL_WORLD_FROM_CAMERA = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0
 WORLD_FROM_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """(3, 3) rotation from files with y up in which a person faces +z (BVH, glTF) to world."""
 
+WORLD_FROM_UP = {
+    "y": WORLD_FROM_Y_UP,
+    "z": np.eye(3),
+    "x": np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]),
+}
+"""Axis of a file that is up -> (3, 3) rotation to world; a person seen from the front faces +z, -y and +z in the file."""
+WORLD_FROM_UP |= {f"-{axis}": np.diag([1.0, -1.0, -1.0]) @ turn for axis, turn in WORLD_FROM_UP.items()}
+
 CAMERA_UP, CAMERA_FORWARD = np.array([0.0, -1.0, 0.0]), np.array([0.0, 0.0, 1.0])
 """(3,) camera: what is up for a camera that is held level, and where it looks."""
 

@@ -11,6 +11,9 @@ stored_inputs     inputs that hold predictions already
 keypoint_files    keypoints of other programs
 other_programs    the same as poses and motion
 bvh               motion files
+bvh_text          their text, in every dialect
+bvh_skeleton      their joints as they move
+bvh_body          who moves in them, what is up, how they stand at rest
 take_bvh          a take as one
 ply_and_camera    the scan as PLY, the camera as JSON
 png               integer images, without an image library

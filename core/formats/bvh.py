@@ -1,6 +1,7 @@
 """Biovision hierarchy files: skeleton and motion of a rig, read as untrusted input and written for other programs.
 
-A BVH file has y up; `BvhClip` and everything else here is in a world with z up (as `core.common.spaces` names it).
+`BvhClip` is in a world with z up (as `core.common.spaces` names it). Files are written with y up; what they are read with is
+decided by `core.formats.bvh_body`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from ..common.atomic_files import atomic_write
-from ..common.errors import SapiensError
-from ..common.quaternions import euler_from_rotation, rotation_from_euler, unwrapped
-from ..common.spaces import WORLD_FROM_Y_UP
+from ..common.quaternions import euler_from_rotation, unwrapped
+from ..common.spaces import WORLD_FROM_UP, WORLD_FROM_Y_UP
 from ..retarget.armature import RestRig
-
-MAX_JOINTS, MAX_VALUES = 10_000, 200_000_000
+from ..retarget.bone_map import BoneMap
+from ..retarget.bone_map_file import check_map, load_preset
+from .bvh_body import LEG_SHARE, find_body, rest_rig
+from .bvh_skeleton import Skeleton, skeleton_of
+from .bvh_text import read_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,15 +30,23 @@ class BvhClip:
     rotations   (F, J, 3, 3) pose of each joint in the world; the rest pose of every joint is `rest.rotations`
     root        (F, 3) position of the first joint
     fps         frames per second
+    places      (F, J, 3) heads of all joints, where joints other than the first may travel; None = only that one does
+    bone_map    which joint plays which role; None = no body was recognised, or nobody has looked
+    notes       sentences for the artist: what was decided about the file
     """
 
     rest: RestRig
     rotations: np.ndarray
     root: np.ndarray
     fps: float
+    places: np.ndarray | None = None
+    bone_map: BoneMap | None = None
+    notes: tuple[str, ...] = ()
 
     def positions(self) -> np.ndarray:
         """(F, J, 3) heads of all joints."""
+        if self.places is not None:
+            return self.places
         out = np.empty((*self.rotations.shape[:2], 3))
         for j, parent in enumerate(self.rest.parents.tolist()):
             if parent < 0:
@@ -46,152 +57,44 @@ class BvhClip:
         return out
 
 
-@dataclass
-class _Joint:
-    name: str
-    parent: int
-    offset: np.ndarray
-    channels: tuple[str, ...] = ()
-    end: np.ndarray | None = None
-
-
-_CHANNELS = {f"{axis}{kind}".casefold(): (axis, kind) for axis in "XYZ" for kind in ("position", "rotation")}
-
-
-def read_bvh(path: str | Path, scale: float | None = None) -> BvhClip:
+def read_bvh(path: str | Path, scale: float | None = None, bones: BoneMap | str | Path | None = None) -> BvhClip:
     """Read a BVH file. SapiensError names the line's fault for anything that is not one.
 
     scale  metres per unit of the file; None = guessed from the size of the skeleton (people are 1 to 2.3 m tall)
+    bones  which joint plays which role: a map, or the file of a bone table; None = recognised
     """
     path = Path(path)
-    try:
-        text = path.read_text("utf-8", errors="replace")
-    except OSError as error:
-        raise SapiensError(f"{path.name} could not be read: {error.strerror}.", "Choose a file that exists.") from error
-    head, found, tail = text.partition("MOTION")
-    if "HIERARCHY" not in head or not found:
-        raise SapiensError(f"{path.name} is not a BVH file: HIERARCHY or MOTION is missing.", "Export the motion as BVH again.")
-    joints = _read_hierarchy(head, path.name)
-    values, fps = _read_motion(tail, sum(len(j.channels) for j in joints), path.name)
-    return _clip(joints, values, fps, path.stem, scale)
+    text = read_text(path)
+    whole = skeleton_of(text)
+    notes = list(text.notes)
+    given = _given_roles(bones, whole, path.stem)
+    trees = whole.trees()
+    skeleton, body = next(
+        ((tree, body) for tree in trees if (body := find_body(tree, path.stem, given)) is not None), (trees[0], None)
+    )
+    if len(trees) > 1:
+        notes.append(f"{path.name} holds {len(trees)} skeletons: the one of '{skeleton.names[0]}' was read.")
+    if body is None:
+        rest = rest_rig(skeleton, path.stem)
+        metres = scale or _guess_scale(np.ptp(np.concatenate([rest.heads, rest.tails]), axis=0).max())
+        turns, world, floor = np.broadcast_to(np.eye(3), skeleton.turns.shape[1:]), WORLD_FROM_Y_UP, 0.0
+    else:
+        metres = scale or _guess_scale(body.leg / LEG_SHARE)
+        turns = np.broadcast_to(np.eye(3), skeleton.turns.shape[1:]) if body.rest is None else body.rest
+        world, floor = WORLD_FROM_UP[body.up], body.floor * metres
+        notes += body.notes(path.name, metres)
+    rest = rest_rig(skeleton, path.stem, turns, world * metres)
+    rotations = world @ skeleton.turns @ np.swapaxes(turns, -1, -2) @ world.T @ rest.rotations
+    places = skeleton.heads @ (world * metres).T - [0.0, 0.0, floor]
+    return BvhClip(rest, rotations, places[:, 0], text.fps, places, None if body is None else body.bone_map, tuple(notes))
 
 
-def _read_hierarchy(text: str, name: str) -> list[_Joint]:
-    joints: list[_Joint] = []
-    stack: list[int] = []
-    ending = False
-    tokens = iter(text.split())
-    try:
-        for token in tokens:
-            word = token.upper()
-            if word in ("ROOT", "JOINT"):
-                joints.append(_Joint(next(tokens), stack[-1] if stack else -1, np.zeros(3)))
-                if len(joints) > MAX_JOINTS:
-                    raise SapiensError(f"{name} has more than {MAX_JOINTS} joints.", "This is not the skeleton of a person.")
-            elif word == "END":
-                next(tokens)
-                ending = True
-            elif word == "{":
-                stack.append(-2 if ending else len(joints) - 1)
-            elif word == "}":
-                ending = ending and stack[-1] != -2
-                stack.pop()
-            elif word == "OFFSET":
-                offset = np.array([float(next(tokens)) for _ in range(3)])
-                if stack[-1] == -2:
-                    joints[stack[-2]].end = offset
-                else:
-                    joints[stack[-1]].offset = offset
-            elif word == "CHANNELS":
-                channels = tuple(next(tokens).casefold() for _ in range(int(next(tokens))))
-                if any(c not in _CHANNELS for c in channels):
-                    raise SapiensError(f"{name} has channels that no BVH file has: {', '.join(channels)}.", "Export it again.")
-                joints[stack[-1]].channels = channels
-    except (StopIteration, ValueError, IndexError) as error:
-        where = f" near '{joints[-1].name}'" if joints else ""
-        raise SapiensError(f"The hierarchy of {name} is broken{where}.", "Export the motion as BVH again.") from error
-    if not joints or stack or not all(np.isfinite(j.offset).all() for j in joints):
-        raise SapiensError(f"The hierarchy of {name} is not complete.", "Export the motion as BVH again.")
-    return joints
-
-
-def _read_motion(text: str, channels: int, name: str) -> tuple[np.ndarray, float]:
-    lines = text.strip().split("\n", 2)
-    try:
-        frames = int(lines[0].split(":")[1])
-        step = float(lines[1].split(":")[1])
-    except (IndexError, ValueError) as error:
-        raise SapiensError(
-            f"The motion of {name} does not say how many frames it has, and how long they are.", "Export it again."
-        ) from error
-    if frames < 1 or frames * channels > MAX_VALUES or not 1e-4 < step < 60:
-        raise SapiensError(f"{name} has {frames} frames of {step} s, which cannot be.", "Export the motion as BVH again.")
-    body = lines[2] if len(lines) > 2 else ""
-    try:
-        values = np.array(body.split(), np.float64)
-    except ValueError as error:
-        raise SapiensError(
-            f"The motion of {name} holds something that is not a number.", "Export the motion as BVH again."
-        ) from error
-    if values.size < frames * channels:
-        raise SapiensError(
-            f"The motion of {name} ends early: {values.size} of {frames * channels} numbers.", "Copy the file again."
-        )
-    values = values[: frames * channels].reshape(frames, channels)
-    if not np.isfinite(values).all():
-        raise SapiensError(f"The motion of {name} holds numbers that are not finite.", "Export the motion as BVH again.")
-    return values, 1.0 / step
-
-
-def _clip(joints: list[_Joint], values: np.ndarray, fps: float, name: str, scale: float | None) -> BvhClip:
-    count, frames = len(joints), len(values)
-    parents = np.array([j.parent for j in joints], np.int32)
-    heads = np.zeros((count, 3))
-    for n, joint in enumerate(joints):
-        heads[n] = joint.offset + (heads[joint.parent] if joint.parent >= 0 else 0.0)
-    tails = np.array([_tail(joints, heads, n) for n in range(count)])
-    if scale is None:
-        scale = _guess_scale(np.ptp(np.concatenate([heads, tails]), axis=0).max())
-    turns = np.empty((frames, count, 3, 3))
-    root = np.tile(heads[0], (frames, 1))
-    column = 0
-    for n, joint in enumerate(joints):
-        local = np.broadcast_to(np.eye(3), (frames, 3, 3))
-        for channel in joint.channels:
-            axis, kind = _CHANNELS[channel]
-            if kind == "rotation":
-                angles = np.zeros((frames, 3))
-                angles[:, "XYZ".index(axis)] = np.radians(values[:, column])
-                local = local @ rotation_from_euler(angles)
-            elif n == 0:
-                root[:, "XYZ".index(axis)] = values[:, column]
-            column += 1
-        turns[:, n] = local if joint.parent < 0 else turns[:, joint.parent] @ local
-    up = WORLD_FROM_Y_UP
-    rest = RestRig.from_joints(name, tuple(_unique(joints)), parents, heads @ up.T * scale, tails @ up.T * scale)
-    rotations = up @ turns @ up.T @ rest.rotations
-    return BvhClip(rest, rotations, root @ up.T * scale, fps)
-
-
-def _unique(joints: list[_Joint]) -> list[str]:
-    seen: dict[str, int] = {}
-    out = []
-    for joint in joints:
-        seen[joint.name] = seen.get(joint.name, -1) + 1
-        out.append(joint.name if not seen[joint.name] else f"{joint.name}.{seen[joint.name]:03d}")
-    return out
-
-
-def _tail(joints: list[_Joint], heads: np.ndarray, n: int) -> np.ndarray:
-    """Where a bone from this joint ends: the mean of its children, its end site, or a little way on."""
-    children = [heads[c] for c, joint in enumerate(joints) if joint.parent == n and np.linalg.norm(joint.offset) > 1e-9]
-    if children:
-        return np.mean(children, axis=0)
-    end = joints[n].end
-    if end is not None and np.linalg.norm(end) > 1e-9:
-        return heads[n] + end
-    length = np.linalg.norm(joints[n].offset)
-    return heads[n] + (joints[n].offset if length > 1e-9 else np.array([0.0, 1.0, 0.0]))
+def _given_roles(bones: BoneMap | str | Path | None, skeleton: Skeleton, name: str) -> BoneMap | None:
+    """The given bone table, checked against the joints. SapiensError if it does not fit."""
+    if bones is None:
+        return None
+    rest = rest_rig(skeleton, name)
+    return check_map(bones, rest) if isinstance(bones, BoneMap) else load_preset(bones, rest)
 
 
 def _guess_scale(size: float) -> float:

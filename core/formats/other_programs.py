@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +13,42 @@ from ..common.errors import SapiensError
 from ..common.predictions import Predictions
 from ..pose.lift import lift_pose
 from ..retarget.body_motion import BodyMotion, motion_from_rig
-from ..retarget.recognise import recognise
-from .bvh import read_bvh
+from ..retarget.bone_map import BoneMap
+from .bvh import BvhClip, read_bvh
 from .keypoint_files import SUFFIXES, as_predictions, frame_files, load_json, read_keypoints, read_sam3d
 
 
-def read_bvh_motion(path: str | Path, start: float = 0.0, end: float = float("inf"), fps: float | None = None) -> BodyMotion:
-    """The motion of a BVH file between two times in seconds. SapiensError for what is none, is nobody's, or has no such frames.
+def read_bvh_motion(
+    path: str | Path,
+    start: float = 0.0,
+    end: float = float("inf"),
+    fps: float | None = None,
+    bones: BoneMap | str | Path | None = None,
+) -> BodyMotion:
+    """The motion of a BVH file between two times in seconds, with notes of what the file was taken for.
 
-    fps  of the motion, where the file's own is wrong; None = the file's
+    fps    of the motion, where the file's own is wrong; None = the file's
+    bones  which joint of the file plays which role: a map, or the file of a bone table; None = recognised
+
+    SapiensError for what is none, is nobody's, or has no such frames.
     """
-    clip = read_bvh(path)
+    return bvh_motion(read_bvh(path, bones=bones), Path(path).name, start, end, fps)
+
+
+def bvh_motion(clip: BvhClip, name: str, start: float = 0.0, end: float = float("inf"), fps: float | None = None) -> BodyMotion:
+    """The motion of a clip that `read_bvh` read from the file of this name; as `read_bvh_motion`."""
     rate = fps or clip.fps
     first, last = int(np.ceil(start * rate - 1e-6)), int(min(np.ceil(end * rate - 1e-6), len(clip.root)))
     if last <= first:
-        raise SapiensError(f"{Path(path).name} has no frames from {start:g} to {end:g} s.", "Choose another range.")
-    bone_map = recognise(clip.rest)
-    hips = clip.positions()[first:last, clip.rest.index(bone_map.bones["hips"][0])]
-    return motion_from_rig(clip.rest, bone_map, clip.rotations[first:last], hips, rate)
+        raise SapiensError(f"{name} has no frames from {start:g} to {end:g} s.", "Choose another range.")
+    if clip.bone_map is None:
+        raise SapiensError(
+            f"No body could be found in {name}, by the names of its joints or by their structure.",
+            "Say which joint is which with a bone table: Source Bones when it is imported, --source-bones FILE.json.",
+        )
+    hips = clip.positions()[first:last, clip.rest.index(clip.bone_map.bones["hips"][0])]
+    motion = motion_from_rig(clip.rest, clip.bone_map, clip.rotations[first:last], hips, rate)
+    return replace(motion, notes=clip.notes)
 
 
 def is_foreign(path: str | Path) -> bool:
