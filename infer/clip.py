@@ -63,12 +63,14 @@ def clip_poses(
         return _checked(ClipPoses(lift_frames(chosen, progress=partial(report, "poses")), rate, found_notes), source)
     if source.is_dir() and not any(p.suffix.lower() in IMAGES for p in source.iterdir()):
         clip = open_clip(source, fps, start, end, {".safetensors"})
-        files = [p for n, p in enumerate(clip.files) if clip.start <= n / clip.fps < clip.end]
-        stream: Frames = _stored(files, report)
+        present = [(n, p) for n, p in zip(clip.slots, clip.files, strict=True) if clip.start <= n / clip.fps < clip.end]
+        files = [p for _, p in present]
+        stream: Frames = _stored(present, math.ceil(clip.start * clip.fps - 1e-9), report)
         camera = clip_camera([Predictions.load(p) for p in files[:: max(1, len(files) // 9)][:9]]) if files else None
     else:
         clip = open_clip(source, fps, start, end)
         stream, camera = _predicted(clip, source, keep, notes, report, network), None
+    notes += clip.notes
     poses: list[list[Pose]] = []
     group: list[Found] = []
     most = -1
@@ -106,10 +108,11 @@ def _lift(group: list[Found], poses: list[list[Pose]], camera: Camera | None, be
     return camera, most
 
 
-def _stored(files: list[Path], report: Progress) -> Frames:
-    for n, path in enumerate(files):
-        report("poses", n / len(files))
-        yield n, Predictions.load(path)
+def _stored(files: list[tuple[int, Path]], first: int, report: Progress) -> Frames:
+    """The stored predictions of frames (n, file), counted from the first of the range."""
+    for done, (n, path) in enumerate(files):
+        report("poses", done / len(files))
+        yield n - first, Predictions.load(path)
 
 
 def _predicted(

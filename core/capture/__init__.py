@@ -7,6 +7,7 @@ exif_orientation  how the camera was held, without an image library
 colour_coding     primaries and transfers, HDR among them, to sRGB
 video             clips and folders of images as frames
 video_frame       a decoded frame as a player shows it
+frame_numbers     numbered frames in time, with their gaps
 people            who is in the photo
 matte             their border, moved to where the photo has it
 guided_filter     maps along the photo's edges

@@ -7,7 +7,6 @@ that is broken is told, and the next ones are read on.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +18,7 @@ import numpy as np
 
 from ..common.errors import SapiensError
 from .colour_coding import HDR
+from .frame_numbers import timeline
 from .photo import SUFFIXES, read_photo
 from .video_frame import square, srgb_image
 
@@ -39,6 +39,8 @@ class Clip:
     """A video file or a folder of images (or of stored predictions).
 
     files  the frames of a folder, empty for a video
+    slots  which frame of the timeline each file is: numbers that no file has are gaps
+    notes  sentences for the artist: which frames are missing
     fps    frames per second
     start, end  seconds; only frames in between are read, end excluded
     seconds     how long the whole clip is, as far as it is known
@@ -50,6 +52,8 @@ class Clip:
     start: float = 0.0
     end: float = math.inf
     seconds: float = math.inf
+    slots: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +84,13 @@ def open_clip(
         raise SapiensError(f"{fps:g} is no frame rate.", "Give frames per second, for example 25.")
     if path.is_dir():
         wanted = suffixes or IMAGES
-        files = sorted(
-            (p for p in path.iterdir() if p.suffix.lower() in wanted and not p.name.startswith(".")), key=natural_order
-        )
+        files = [p for p in path.iterdir() if p.suffix.lower() in wanted and not p.name.startswith(".")]
         if not files:
             raise SapiensError(f"There are no frames in {path}.", f"Give a folder of {', '.join(sorted(wanted))} files.")
         rate = fps or DEFAULT_FPS
-        return Clip(path, rate, tuple(files), start, end, len(files) / rate)
+        frames = timeline([p.name for p in files], path.name, files=True)
+        ordered = tuple(files[n] for n in frames.order)
+        return Clip(path, rate, ordered, start, end, frames.length / rate, tuple(frames.slots.tolist()), frames.notes)
     if not path.exists():
         raise SapiensError(f"There is no clip at {path}.", "Check the name.")
     if find_spec("av") is None and find_spec("cv2") is not None:
@@ -138,9 +142,13 @@ def _evenly(clip: Clip, decoded: Iterator[tuple[float, Callable[[], np.ndarray] 
 
 
 def _read_files(clip: Clip) -> Iterator[Frame]:
-    for index, path in enumerate(clip.files):
-        time = index / clip.fps
+    present = dict(zip(clip.slots, clip.files, strict=True))
+    for index in range(clip.slots[-1] + 1):
+        time, path = index / clip.fps, present.get(index)
         if clip.start <= time < clip.end:
+            if path is None:
+                yield Frame(time, None)
+                continue
             try:
                 yield Frame(time, read_photo(path).image)
             except SapiensError as error:
@@ -264,8 +272,3 @@ def _opened(path: Path) -> InputContainer:
         container.close()
         raise SapiensError(f"{path.name} has no picture.", "Choose a video.")
     return container
-
-
-def natural_order(path: Path) -> list[int | str]:
-    """Key to sort files by: frame_2 before frame_10."""
-    return [int(part) if part.isdigit() else part.casefold() for part in re.split(r"(\d+)", path.name)]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..capture.video import natural_order
+from ..capture.frame_numbers import natural_order
 from ..common.arrays import Pose
 from ..common.errors import SapiensError
 from ..common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index, joint_keypoints, keypoint_index

@@ -289,3 +289,14 @@ def test_opencv_says_that_it_cannot_read_hdr(tmp_path, monkeypatch, transfer) ->
     path.write_bytes(data + struct.pack(">I4s4s4sHHHB", 27, b"free", b"colr", b"nclx", 9, transfer, 9, 0))
     with pytest.raises(SapiensError, match="HDR"):
         open_clip(path)
+
+
+def test_a_folder_of_pictures_keeps_its_gaps(tmp_path, image_file) -> None:
+    for n in (0, 1, 2, 6, 7):
+        image_file(plain(SHADES[n]), tmp_path / f"frame_{n:03d}.png")
+    clip = open_clip(tmp_path, 10.0)
+    assert clip.seconds == pytest.approx(0.8) and "3 frames are missing" in clip.notes[0]
+    frames = list(read_frames(clip))
+    assert [f.image is not None for f in frames] == [True, True, True, False, False, False, True, True]
+    assert [round(10 * f.time) for f in frames] == list(range(8)) and not any(f.error for f in frames)
+    assert [round(10 * f.time) for f in read_frames(open_clip(tmp_path, 10.0, 0.4, 0.7))] == [4, 5, 6]
