@@ -9,6 +9,7 @@ meta_demo         outputs of Meta's own scripts as predictions
 import_groups     which files of a selection belong together
 stored_inputs     inputs that hold predictions already
 keypoint_files    keypoints of other programs
+keypoint_frames   what their dialects call frames, people and points
 other_programs    the same as poses and motion
 bvh               motion files
 bvh_text          their text, in every dialect

@@ -1,7 +1,6 @@
-"""Keypoints of other programs: JSON of Meta's demo scripts, COCO-WholeBody and OpenPose, and SAM 3D Body's 3D points.
+"""Keypoints of other programs: JSON files of 2D keypoints (`core.formats.keypoint_frames`), and SAM 3D Body's 3D points.
 
-All 2D sources become the 308 keypoints of `core.common.landmarks`, with score 0 where a source has no such point. Files are
-untrusted: whatever is not what it should be ends in one SapiensError that names it.
+Files are untrusted: whatever is not what it should be ends in one SapiensError that names it.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,56 +17,27 @@ import numpy as np
 from ..capture.frame_numbers import natural_order
 from ..common.arrays import Pose
 from ..common.errors import SapiensError
-from ..common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index, joint_keypoints, keypoint_index
+from ..common.landmarks import JOINT_NAMES, joint_index, joint_keypoints
 from ..common.predictions import Predictions
 from ..common.rotations import fit_rigid
 from ..pose.anatomy import fit_head, template_joints
 from ..pose.anthropometry import estimate_stature
 from ..pose.lift import derive_joints
+from .keypoint_frames import frames_of, numbers
 
 MAX_BYTES = 512 * 2**20
 SUFFIXES = {".json", ".npz"}
-_COCO17 = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
-    "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
-)  # fmt: skip
-_COCO_FEET = ("left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe", "right_heel")
-_OPENPOSE_ARMS = (
-    "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
-)  # fmt: skip
-_OPENPOSE_LEGS = (
-    "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle",
-    "right_eye", "left_eye", "right_ear", "left_ear",
-)  # fmt: skip
-_BODY18 = (*_OPENPOSE_ARMS, *_OPENPOSE_LEGS)
-_BODY25 = (*_OPENPOSE_ARMS, None, *_OPENPOSE_LEGS, *_COCO_FEET)
-
-
-def _hand(side: str) -> tuple[str, ...]:
-    """The 21 points of a hand from wrist to little finger, each finger from its base: COCO-WholeBody, OpenPose."""
-    return (f"{side}_wrist", *(joint for finger in FINGERS for joint in finger_joints(side, finger)))
 
 
 def read_keypoints(path: str | Path) -> list[np.ndarray]:
     """2D keypoints of a file, frame by frame: (P, 308, 3) float32 x, y in pixels and score; P people, may be 0.
 
-    Recognised by content: Meta's demo and other MMPose output (`instance_info`, 308, 133 or 17 points), COCO annotations with or
-    without whole body (`annotations`), OpenPose (`people`; BODY_25 or COCO, hands).
+    Recognised by content (`core.formats.keypoint_frames`): Meta's demo and other MMPose output, COCO annotations and results with
+    or without whole body, OpenPose and the editors that write like it, AlphaPose, MediaPipe. Frames are in the order of their
+    numbers; one that the file leaves out shows nobody. Points that are shares of the photo need a file that states its size.
     """
     path = Path(path)
-    content = load_json(path)
-    if isinstance(content, dict) and "instance_info" in content:
-        return _mmpose(content["instance_info"], path.name)
-    if isinstance(content, dict) and "annotations" in content:
-        return _coco(content["annotations"], path.name)
-    if isinstance(content, dict) and "people" in content:
-        return [_openpose(content["people"], path.name)]
-    if isinstance(content, list) and content and isinstance(content[0], dict) and "keypoints" in content[0]:
-        return _coco(content, path.name) if "image_id" in content[0] else _mmpose(content, path.name)
-    raise SapiensError(
-        f"{path.name} holds no keypoints in a form that is known.",
-        "Give the JSON of Sapiens' demo script, COCO-WholeBody or OpenPose.",
-    )
+    return frames_of(load_json(path), path.name).in_pixels(None, path.name)
 
 
 def frame_files(folder: str | Path) -> list[Path]:
@@ -104,7 +73,7 @@ def read_sam3d(path: str | Path) -> list[Pose]:
     out = []
     for person in people:
         points = person.get("pred_keypoints_3d", person.get("keypoints_3d"))
-        array = _numbers(points, path.name, "3D keypoints")
+        array = numbers(points, path.name, "3D keypoints")
         if array.ndim == 2:
             array = array[None]
         if array.ndim != 3 or array.shape[1:] != (70, 3):
@@ -112,7 +81,7 @@ def read_sam3d(path: str | Path) -> list[Pose]:
                 f"{path.name} has 3D keypoints of shape {array.shape}, expected (people, 70, 3).", "Export them again."
             )
         if person.get("pred_cam_t") is not None:
-            array = array + _numbers(person["pred_cam_t"], path.name, "pred_cam_t").reshape(-1, 1, 3)
+            array = array + numbers(person["pred_cam_t"], path.name, "pred_cam_t").reshape(-1, 1, 3)
         out += [pose_from_points(points70, path.name) for points70 in array]
     return out
 
@@ -161,130 +130,8 @@ def load_json(path: Path) -> Any:
 
 @lru_cache(maxsize=1)
 def _parsed(path: Path, _changed: int) -> Any:
-    """Several readers look at one file in turn."""
-    return json.loads(path.read_text("utf-8"))
-
-
-def _numbers(values: Any, name: str, what: str) -> np.ndarray:
-    try:
-        return np.asarray(values, np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise SapiensError(f"The {what} of {name} are not a table of numbers.", "Write the file again.") from error
-
-
-def _empty() -> np.ndarray:
-    return np.zeros((308, 3), np.float32)
-
-
-def _fill(out: np.ndarray, names: Iterable[str | None], values: np.ndarray) -> None:
-    """Put (n, 3) rows where their names belong. A point that is there already with a better score stays (two wrists)."""
-    for name, row in zip(names, values, strict=False):
-        if name is not None and np.isfinite(row).all():
-            k = keypoint_index(name)
-            if row[2] > out[k, 2]:
-                out[k] = row
-
-
-def _person(points: np.ndarray, name: str) -> np.ndarray:
-    """(308, 3) from 17, 133 or 308 rows of x, y, score. SapiensError for another number."""
-    out = _empty()
-    count = len(points)
-    if count == 308:
-        points = np.where(np.isfinite(points).all(axis=1, keepdims=True), points, 0.0)
-        return points.astype(np.float32)
-    if count not in (17, 133):
-        raise SapiensError(
-            f"{name} has {count} keypoints per person; 17, 133 and 308 are known.",
-            "Use COCO, COCO-WholeBody or Sapiens keypoints.",
-        )
-    _fill(out, _COCO17, points[:17])
-    if count == 133:
-        _fill(out, _COCO_FEET, points[17:23])
-        _fill(out, _hand("left"), points[91:112])
-        _fill(out, _hand("right"), points[112:133])
-    return out
-
-
-def _mmpose(instances: Any, name: str) -> list[np.ndarray]:
-    if not isinstance(instances, list) or not all(isinstance(i, dict) for i in instances):
-        raise SapiensError(f'"instance_info" of {name} must be a list.', "Write the keypoints again.")
-    if instances and "instances" in instances[0]:  # a video: one entry per frame
-        return [_mmpose_frame(frame.get("instances"), name) for frame in instances]
-    return [_mmpose_frame(instances, name)]
-
-
-def _mmpose_frame(instances: Any, name: str) -> np.ndarray:
-    if not isinstance(instances, list):
-        raise SapiensError(f"The instances of {name} must be a list.", "Write the keypoints again.")
-    people = []
-    for person in instances:
-        if not isinstance(person, dict) or "keypoints" not in person:
-            raise SapiensError(f"An instance of {name} has no keypoints.", "Write the keypoints again.")
-        points = _numbers(person["keypoints"], name, "keypoints")
-        if points.ndim == 3 and len(points) == 1:
-            points = points[0]
-        scores = _numbers(person.get("keypoint_scores", np.ones(len(points))), name, "scores").reshape(-1)
-        if points.ndim != 2 or points.shape[1] not in (2, 3) or len(scores) != len(points):
-            raise SapiensError(
-                f"The keypoints of {name} have shape {points.shape} with {len(scores)} scores.", "Write the keypoints again."
-            )
-        rows = points if points.shape[1] == 3 and "keypoint_scores" not in person else np.column_stack([points[:, :2], scores])
-        people.append(_person(rows, name))
-    return np.array(people, np.float32).reshape(-1, 308, 3)
-
-
-def _coco(annotations: Any, name: str) -> list[np.ndarray]:
-    if not isinstance(annotations, list):
-        raise SapiensError(f'"annotations" of {name} must be a list.', "Write the keypoints again.")
-    frames: dict[Any, list[np.ndarray]] = {}
-    for entry in annotations:
-        if not isinstance(entry, dict) or not isinstance(entry.get("image_id", 0), (int, str)):
-            raise SapiensError(f"An annotation of {name} is not a table.", "Write the keypoints again.")
-        body = _triples(entry.get("keypoints", []), name)
-        if len(body) not in (17, 133):
-            raise SapiensError(
-                f"{name} has {len(body)} keypoints per person; COCO has 17, COCO-WholeBody 133.", "Check which model wrote it."
-            )
-        out = _person(_coco_scores(body), name)
-        for key, names in (("foot_kpts", _COCO_FEET), ("lefthand_kpts", _hand("left")), ("righthand_kpts", _hand("right"))):
-            _fill(out, names, _coco_scores(_triples(entry.get(key, []), name)))
-        frames.setdefault(entry.get("image_id", 0), []).append(out)
-    order = sorted(frames, key=lambda key: (isinstance(key, str), key))
-    return [np.array(frames[key], np.float32) for key in order] or [np.zeros((0, 308, 3), np.float32)]
-
-
-def _coco_scores(rows: np.ndarray) -> np.ndarray:
-    """Annotations say 0 = none, 1 = hidden, 2 = visible; results say a score up to about 1."""
-    if len(rows) and rows[:, 2].max() > 1.5:
-        rows = rows.copy()
-        rows[:, 2] /= 2.0
-    return rows
-
-
-def _triples(values: Any, name: str) -> np.ndarray:
-    array = _numbers(values if values is not None else [], name, "keypoints").reshape(-1)
-    if array.size % 3:
-        raise SapiensError(f"The keypoints of {name} are not triples of x, y, score.", "Write the keypoints again.")
-    return array.reshape(-1, 3)
-
-
-def _openpose(people: Any, name: str) -> np.ndarray:
-    if not isinstance(people, list) or not all(isinstance(p, dict) for p in people):
-        raise SapiensError(f'"people" of {name} must be a list.', "Write the keypoints again.")
-    out = []
-    for person in people:
-        body = _triples(person.get("pose_keypoints_2d", []), name)
-        table = {25: _BODY25, 18: _BODY18}.get(len(body))
-        if table is None:
-            raise SapiensError(
-                f"{name} has {len(body)} body points per person; OpenPose has 25 or 18.", "Check which model wrote it."
-            )
-        one = _empty()
-        _fill(one, table, body)
-        for side in SIDES:
-            _fill(one, _hand(side), _triples(person.get(f"hand_{side}_keypoints_2d", []), name))
-        out.append(one)
-    return np.array(out, np.float32).reshape(-1, 308, 3)
+    """Several readers look at one file in turn. Bytes, so that any mark of their order is understood."""
+    return json.loads(path.read_bytes())
 
 
 def _sam_people(path: Path) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..capture.frame_numbers import timeline
 from ..capture.video import IMAGES
 from ..common.arrays import Pose
 from ..common.errors import SapiensError
@@ -15,7 +16,8 @@ from ..pose.lift import lift_pose
 from ..retarget.body_motion import BodyMotion, motion_from_rig
 from ..retarget.bone_map import BoneMap
 from .bvh import BvhClip, read_bvh
-from .keypoint_files import SUFFIXES, as_predictions, frame_files, load_json, read_keypoints, read_sam3d
+from .keypoint_files import SUFFIXES, as_predictions, frame_files, load_json, read_sam3d
+from .keypoint_frames import KeypointFrames, are_shares, frames_of
 
 
 def read_bvh_motion(
@@ -69,23 +71,40 @@ def read_foreign(path: str | Path, size: tuple[int, int] | None = None) -> tuple
     """
     path = Path(path)
     files = frame_files(path) if path.is_dir() else [path]
-    frames: list[np.ndarray | list[Pose]] = []
-    stated: tuple[int, int] | None = None
-    for file in files:
-        if _is_sam3d(file):
-            frames.append(read_sam3d(file))
-        else:
-            frames += read_keypoints(file)
-            stated = stated or _stated_size(file)
-    flat = [f for f in frames if isinstance(f, np.ndarray) and len(f)]
-    notes: tuple[str, ...] = ()
-    if flat and not (size or stated):
-        points = np.concatenate([f[f[..., 2] > 0][:, :2] for f in flat])
+    found = [read_sam3d(file) if _is_sam3d(file) else frames_of(load_json(file), file.name) for file in files]
+    frames, notes = _in_time(files, found, path.name)
+    flat = [f for f in found if isinstance(f, KeypointFrames)]
+    whole = KeypointFrames([f for f in frames if isinstance(f, np.ndarray)])
+    stated = next((f.size for f in flat if f.size), None)
+    if are_shares(whole.frames):
+        pixels = iter(KeypointFrames(whole.frames, stated, shares=True).in_pixels(size, path.name))
+        frames = [next(pixels) if isinstance(f, np.ndarray) else f for f in frames]
+    elif not (size or stated):
+        seen = [f[f[..., 2] > 0][:, :2] for f in whole.frames if len(f)]
+        points = np.concatenate(seen) if seen else np.zeros((0, 2))
         low, high = (points.min(axis=0), points.max(axis=0)) if len(points) else (np.zeros(2), np.ones(2))
         stated = (max(1, int(np.ceil(max(low[0], 0) + high[0]))), max(1, int(np.ceil(max(low[1], 0) + high[1]))))
-        notes = (f"{path.name} does not say how large the photos are: {stated[0]} x {stated[1]} pixels were assumed.",)
+        if len(points):
+            said = f"{path.name} does not say how large the photos are: {stated[0]} x {stated[1]} pixels were assumed."
+            notes = (said, *notes)
     width, height = size or stated or (1, 1)
     return [as_predictions(f, width, height, path.name) if isinstance(f, np.ndarray) else f for f in frames], notes
+
+
+def _in_time(
+    files: list[Path], found: list[KeypointFrames | list[Pose]], name: str
+) -> tuple[list[np.ndarray | list[Pose]], tuple[str, ...]]:
+    """Frames of all files and notes: of files with one frame each by the numbers in their names, else one after the other."""
+    notes = tuple(note for f in found if isinstance(f, KeypointFrames) for note in f.notes)
+    if all(isinstance(f, list) or len(f.frames) == 1 for f in found):
+        time = timeline([file.name for file in files], name, files=True)
+        nobody: np.ndarray | list[Pose] = [] if isinstance(found[0], list) else np.zeros((0, 308, 3), np.float32)
+        out = [nobody] * time.length
+        for n, slot in zip(time.order.tolist(), time.slots.tolist(), strict=True):
+            file = found[n]
+            out[slot] = file if isinstance(file, list) else file.frames[0]
+        return out, (*notes, *time.notes)
+    return [frame for f in found for frame in ([f] if isinstance(f, list) else f.frames)], notes
 
 
 def foreign_pose(path: str | Path, person: int = 0, size: tuple[int, int] | None = None) -> tuple[Pose, tuple[str, ...]]:
@@ -100,7 +119,9 @@ def foreign_pose(path: str | Path, person: int = 0, size: tuple[int, int] | None
         raise SapiensError(f"Nobody is in {Path(path).name}.", "Choose keypoints of a photo that shows a person.")
     if not 0 <= person < counts[first]:
         raise SapiensError(
-            f"{Path(path).name} has {counts[first]} people, person {person} is not one of them.", "They are counted from 0."
+            f"{Path(path).name} shows {'1 person' if counts[first] == 1 else f'{counts[first]} people'}, "
+            f"person {person} is not one of them.",
+            "They are counted from 0.",
         )
     frame = frames[first]
     return frame[person] if isinstance(frame, list) else lift_pose(frame, person), notes
@@ -112,17 +133,3 @@ def _is_sam3d(path: Path) -> bool:
     content = load_json(path)
     first = content[0] if isinstance(content, list) and content else content
     return isinstance(first, dict) and ("pred_keypoints_3d" in first or "keypoints_3d" in first)
-
-
-def _stated_size(path: Path) -> tuple[int, int] | None:
-    """(width, height) where the file says it: COCO's `images`, or `image_size` or `width` and `height` of other programs."""
-    content = load_json(path)
-    places = [content, *(content.get(key) for key in ("images", "meta_info", "info"))] if isinstance(content, dict) else []
-    for place in places:
-        entry = place[0] if isinstance(place, list) and place else place
-        if isinstance(entry, dict):
-            values = entry.get("image_size") or [entry.get("width"), entry.get("height")]
-            sizes = [v for v in values if isinstance(v, int) and 0 < v <= 65536] if isinstance(values, list) else []
-            if len(sizes) == 2 == len(values):
-                return sizes[0], sizes[1]
-    return None

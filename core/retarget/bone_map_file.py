@@ -44,7 +44,7 @@ def load_preset(path: str | Path, rest: RestRig) -> BoneMap:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise SapiensError(f"{path.name} is too large for a bone table.", "Choose a file that was saved from a rig.")
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except OSError as error:
         raise SapiensError(
             f"The bone table {path.name} could not be read: {error.strerror}.", "Choose a file that exists."
