@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.common.errors import SapiensError, UsageError
+from ..core.common.wording import counted
 from ..core.motion.settings import MotionSettings
 from ..core.retarget.settings import RetargetSettings
 from ..weights.catalogue import POSE_TASKS
@@ -169,7 +170,7 @@ def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: C
     )
     scene, collections = bpy.context.scene, [c for c in armature.users_collection if armature.name in c.objects][:1]
     scene.frame_start, scene.frame_end = first, last = whole_frames(done.action)
-    console.note(f"{armature.name}: {len(motion)} frames at {motion.fps:g} fps, {done.keys} keys")
+    console.note(f"{armature.name}: {counted(len(motion), 'frame')} at {motion.fps:g} fps, {counted(done.keys, 'key')}")
     for note in dict.fromkeys(done.notes):
         console.note(note)
     console.record(armature=armature.name, frames=len(motion), fps=motion.fps, keys=done.keys, unseen=list(done.unseen))

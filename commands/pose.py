@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.common.wording import counted
 from ..core.retarget.settings import RetargetSettings
 from . import arguments, through_worker
 from .armatures import bone_map_of, check_armature, open_armature
@@ -58,7 +59,7 @@ def run(options: Namespace, console: Console) -> None:
         mute_constraints=options.mute_constraints,
         put_aside=True,
     )
-    console.note(f"{armature.name}: {done.family}, {len(done.bones)} bones posed")
+    console.note(f"{armature.name}: {done.family}, {counted(len(done.bones), 'bone')} posed")
     for note in filter(None, (pose.doubt, *done.notes)):
         console.note(note)
     console.record(armature=armature.name, family=done.family, bones=list(done.bones), unseen=list(done.unseen))

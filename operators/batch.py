@@ -19,6 +19,7 @@ from .. import jobs, preference_values
 from ..core.common.errors import Cancelled, SapiensError
 from ..core.common.processes import clean_environment
 from ..core.common.settings import as_arguments
+from ..core.common.wording import counted
 from ..infer.settings import NetworkSettings
 from ..properties import avatar_settings
 from ..setting_properties import said
@@ -57,7 +58,7 @@ def run_command(command: list[str], progress: Callable[[str, float], None], stop
     if status:
         first = failures[0] if failures else f"It ended with exit status {status}."
         raise SapiensError(
-            f"{len(failures)} inputs failed. The first: {first}", "report.csv in the output folder names them all."
+            f"{counted(len(failures), 'input')} failed. The first: {first}", "report.csv in the output folder names them all."
         )
 
 
@@ -86,7 +87,9 @@ def summary(output: Path) -> tuple[str, ...]:
     except (OSError, ValueError, KeyError, TypeError):
         return ()
     failed = statuses.count("failed")
-    return (f"Batch: {len(statuses) - failed} of {len(statuses)} inputs done" + (f", {failed} failed" if failed else ""),)
+    return (
+        f"Batch: {len(statuses) - failed} of {counted(len(statuses), 'input')} done" + (f", {failed} failed" if failed else ""),
+    )
 
 
 class SAPIENS2_OT_batch(Idle, Operator):

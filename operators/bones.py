@@ -11,6 +11,7 @@ from bpy.types import Context, Operator
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..core.common.errors import SapiensError
+from ..core.common.wording import counted
 from .job import fail
 
 
@@ -70,7 +71,7 @@ class SAPIENS2_OT_bones_mirror(BoneTableOperator, Operator):
         from .. import bone_table_rows
 
         changed = bone_table_rows.mirror(context.scene.sapiens2.retarget, self.source)
-        self.report({"INFO"}, f"{changed} bones changed")
+        self.report({"INFO"}, f"{counted(changed, 'bone')} changed")
         return {"FINISHED"}
 
 

@@ -17,6 +17,7 @@ from bpy_extras.io_utils import ImportHelper
 from .. import folders, jobs
 from ..core.capture.settings import ClipSettings
 from ..core.common.errors import SapiensError
+from ..core.common.wording import counted
 from ..core.motion.settings import MotionSettings
 from ..properties import avatar_rigs
 from ..setting_properties import said
@@ -67,7 +68,7 @@ def write_motion(context: Context, motion: Take | BodyMotion, name: str) -> str:
         still = motion.motion() if isinstance(motion, Take) else motion
         done = pose_armature(armature, still, bones=bones, settings=how, mute_constraints=settings.retarget.mute_constraints)
         jobs.status.notes = done.notes
-        return f"{len(done.bones)} bones posed ({done.family})"
+        return f"{counted(len(done.bones), 'bone')} posed ({done.family})"
     start = context.scene.frame_current if settings.motion.at_cursor else 1
     written = write_take(motion, armature, name=name, start_frame=start, bones=bones, settings=how,
                          mute_constraints=settings.retarget.mute_constraints, keep_raw=settings.motion.keep_raw)  # fmt: skip
@@ -75,7 +76,7 @@ def write_motion(context: Context, motion: Take | BodyMotion, name: str) -> str:
     scene = context.scene
     scene.frame_start, scene.frame_end = min(scene.frame_start, int(first)), max(scene.frame_end, round(last))
     jobs.status.notes = tuple(dict.fromkeys(written.notes))
-    return f"{len(motion)} frames, {written.keys} keys on '{armature.name}'"
+    return f"{counted(len(motion), 'frame')}, {counted(written.keys, 'key')} on '{armature.name}'"
 
 
 class MotionOperator(JobOperator):

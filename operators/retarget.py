@@ -10,6 +10,7 @@ from bpy.types import Context, Operator
 
 from .. import jobs
 from ..core.common.errors import SapiensError
+from ..core.common.wording import counted
 from ..setting_properties import said
 from ..worker.client import WorkerJob
 from ..worker.requests import PoseRequest
@@ -66,7 +67,7 @@ class SAPIENS2_OT_retarget(JobOperator, Operator):
             snap_ik=self.snap_ik,
         )
         jobs.status.notes = tuple(filter(None, (pose.doubt, *done.notes)))
-        self.report({"INFO"}, f"{len(done.bones)} bones posed ({done.family})")
+        self.report({"INFO"}, f"{counted(len(done.bones), 'bone')} posed ({done.family})")
 
 
 CLASSES = (SAPIENS2_OT_retarget,)

@@ -135,9 +135,13 @@ def solve(
     rest = read_rest(obj)
     bone_map = resolve(bones, rest)
     locked = {b.name for b in obj.pose.bones if all(b.lock_rotation)}
+    # Second bones of a role that the rig itself turns after the first are left to it.
+    led = {
+        n for role, names in bone_map.bones.items() if role not in ("hips", "spine", "neck") for n in names[1:] if is_held(obj, n)
+    }
     # A bone that may not turn is as good as unmapped: its children make up for it.
     kept = {
-        role: tuple(n for n in names if n not in locked or (role == "hips" and n == names[0]))
+        role: tuple(n for n in names if n not in led and (n not in locked or (role == "hips" and n == names[0])))
         for role, names in bone_map.bones.items()
     }
     stuck = sorted(n for names in bone_map.bones.values() for n in names if n in locked)
@@ -154,6 +158,8 @@ def solve(
     set_switches(obj, bone_map.switches)
     follows = find_followed(obj, rest, tuple(sorted(mapped, key=rest.index)))
     solved = retarget_motion(motion, rest, bone_map, settings, follows, present_basis(obj, rest, mapped))
+    if led:
+        notes += (f"Left to what turns them in the rig: {', '.join(sorted(led))}.",)
     if stuck:
         notes += (f"Rotation is locked and was kept: {', '.join(stuck)}.",)
     if solved.unseen:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..common.wording import counted
+
 LONGEST_JUMP = 1500
 """Missing frames in a row (a minute at 25 per second) that are a gap; more is another numbering."""
 SPARSEST, SPARSEST_BY_HAND = 25, 2
@@ -69,7 +71,7 @@ def timeline(names: Sequence[str | int], source: str, files: bool = False) -> Ti
         return Timeline(order, np.arange(len(order)), (note,))
     first = [f"{a + step}" if b - a == 2 * step else f"{a + step} to {b - step}" for a, b in _jumps(numbers, step)]
     listed = ", ".join(first[:4]) + (", ..." if len(first) > 4 else "")
-    frames = "1 frame is" if missing == 1 else f"{missing} frames are"
+    frames = counted(missing, "frame is", "frames are")
     return Timeline(order, slots, (f"{frames} missing in {source} ({listed}): a gap that is bridged.",))
 
 

@@ -6,6 +6,7 @@ containers    arrays and strings in one file
 spaces        the coordinate spaces, and the only sign flips
 landmarks     names: 308 keypoints, 29 body parts, 68 joints
 settings      a setting of the product, declared once
+wording       numbers in sentences
 errors        the one error that reaches people: a sentence and the next step
 rotations     frames from directions, swing and twist, rigid fits
 quaternions   rotations over time

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..common.errors import SapiensError
+from ..common.wording import counted
 
 MAX_JOINTS, MAX_VALUES = 10_000, 200_000_000
 AGAIN = "Export the motion as BVH again."
@@ -184,7 +185,7 @@ def _read_motion(text: str, channels: int, name: str) -> tuple[np.ndarray, float
     if channels == 0:
         raise SapiensError(f"No joint of {name} has channels: nothing moves.", AGAIN)
     if frames < 1 or frames * channels > MAX_VALUES or not 1e-4 < step < 60:
-        raise SapiensError(f"{name} has {frames} frames of {step} s, which cannot be.", AGAIN)
+        raise SapiensError(f"{name} has {counted(frames, 'frame')} of {step} s, which cannot be.", AGAIN)
     body = text[head.end() :]
     if "," in body:  # without any point they are the decimals, else they part the numbers
         body = body.replace(",", " " if "." in body else ".")
@@ -207,7 +208,7 @@ def _read_motion(text: str, channels: int, name: str) -> tuple[np.ndarray, float
             raise SapiensError(
                 f"The motion of {name} ends early: {values.size} of {frames * channels} numbers.", "Copy the file again."
             )
-        notes = (f"{name} says that it has {frames} frames, and has {values.size // channels}: all were read.",)
+        notes = (f"{name} says that it has {counted(frames, 'frame')}, and has {values.size // channels}: all were read.",)
     values = values.reshape(-1, channels)
     if not np.isfinite(values).all():
         raise SapiensError(f"The motion of {name} holds numbers that are not finite.", AGAIN)

@@ -12,6 +12,7 @@ from ..capture.video import IMAGES
 from ..common.arrays import Pose
 from ..common.errors import SapiensError
 from ..common.predictions import Predictions
+from ..common.wording import counted
 from ..pose.lift import lift_pose
 from ..retarget.body_motion import BodyMotion, motion_from_rig
 from ..retarget.bone_map import BoneMap
@@ -119,8 +120,7 @@ def foreign_pose(path: str | Path, person: int = 0, size: tuple[int, int] | None
         raise SapiensError(f"Nobody is in {Path(path).name}.", "Choose keypoints of a photo that shows a person.")
     if not 0 <= person < counts[first]:
         raise SapiensError(
-            f"{Path(path).name} shows {'1 person' if counts[first] == 1 else f'{counts[first]} people'}, "
-            f"person {person} is not one of them.",
+            f"{Path(path).name} shows {counted(counts[first], 'person', 'people')}, person {person} is not one of them.",
             "They are counted from 0.",
         )
     frame = frames[first]

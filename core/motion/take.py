@@ -15,6 +15,7 @@ from ..common.landmarks import JOINT_NAMES, joint_index
 from ..common.predictions import Predictions
 from ..common.rotations import unit
 from ..common.spaces import transform_points
+from ..common.wording import counted
 from ..pose.anatomy import HEAD_SUPPORT
 from ..pose.lift import lift_pose, lift_poses
 from ..retarget.body_motion import FACE_POINTS, BodyMotion, head_frames, motion_from_joints
@@ -113,7 +114,7 @@ def make_take(
     if settings.undo_swaps:
         camera, swapped = undo_swaps(camera, found)
         if swapped.any():
-            notes.append(f"Left and right were exchanged back in {int(swapped.sum())} frames.")
+            notes.append(f"Left and right were exchanged back in {counted(int(swapped.sum()), 'frame')}.")
     positions = transform_points(world_from_camera, camera)
     head = head_frames(positions, transform_points(world_from_camera, surface))
     weight = _trust(positions, seen, confidence, found, fps)
@@ -262,7 +263,8 @@ def _gaps(found: np.ndarray, fps: float) -> list[str]:
     if not missing:
         return []
     longest = max(stop - start for start, stop in missing) / fps
-    return [f"The person was not found in {int((~found).sum())} of {len(found)} frames (longest gap {longest:.1f} s): bridged."]
+    frames = f"{int((~found).sum())} of {counted(len(found), 'frame')}"
+    return [f"The person was not found in {frames} (longest gap {longest:.1f} s): bridged."]
 
 
 def _stack(tracked: Sequence[Pose | None], found: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
