@@ -79,6 +79,7 @@ def read_bvh(path: str | Path, scale: float | None = None, bones: BoneMap | str 
         metres = scale or _guess_scale(np.ptp(np.concatenate([rest.heads, rest.tails]), axis=0).max())
         turns, world, floor = np.broadcast_to(np.eye(3), skeleton.turns.shape[1:]), WORLD_FROM_Y_UP, 0.0
     else:
+        skeleton = skeleton.mirrored() if body.mirrored else skeleton
         metres = scale or _guess_scale(body.leg / LEG_SHARE)
         turns = np.broadcast_to(np.eye(3), skeleton.turns.shape[1:]) if body.rest is None else body.rest
         world, floor = WORLD_FROM_UP[body.up], body.floor * metres

@@ -39,6 +39,7 @@ class Body:
     rest      (J, 3, 3) turns from the zero pose to a pose in which the body stands; None = the zero pose is one
     leg       length from hip to ankle
     floor     height of the floor along `up`, 0 unless feet go far below
+    mirrored  the file has left and right on the wrong sides, as one with left-handed axes: all else is of the mirrored skeleton
     """
 
     bone_map: BoneMap
@@ -46,12 +47,15 @@ class Body:
     rest: np.ndarray | None
     leg: float
     floor: float
+    mirrored: bool = False
 
     def notes(self, name: str, metres: float) -> tuple[str, ...]:
         """What was decided, in sentences for the artist."""
         out = [f"{name}: {self.bone_map.summary}; {self.up} is up."]
         if self.rest is not None:
             out.append(f"The zero pose of {name} is no standing body: its rest pose was found in the motion.")
+        if self.mirrored:
+            out.append(f"Left and right of {name} are on the wrong sides of a body that faces its toes: it was mirrored.")
         if self.floor < 0:
             out.append(f"The feet of {name} go {-self.floor * metres:.2f} m below zero: the floor was put under the lowest.")
         return (*out, *self.bone_map.notes)
@@ -70,8 +74,12 @@ def rest_rig(skeleton: Skeleton, name: str, turns: np.ndarray | None = None, wor
     return RestRig.from_joints(name, skeleton.names, skeleton.parents, heads @ world.T, tails @ world.T)
 
 
-def find_body(skeleton: Skeleton, name: str, given: BoneMap | None = None) -> Body | None:
-    """The body in a skeleton; None if there is none. given = the roles of its joints, else they are recognised."""
+def find_body(skeleton: Skeleton, name: str, given: BoneMap | None = None, mirrored: bool = False) -> Body | None:
+    """The body in a skeleton; None if there is none.
+
+    given     the roles of its joints, else they are recognised
+    mirrored  the skeleton is the mirrored one already
+    """
     found = _roles(skeleton, name) if given is None else given
     if found is None:
         return None
@@ -85,7 +93,9 @@ def find_body(skeleton: Skeleton, name: str, given: BoneMap | None = None) -> Bo
     stands = stands_at_rest(_points(skeleton, found, name))
     up = _up(skeleton, found, joints, leg, stands)
     rest = None if stands else _rest_turns(skeleton, found, joints, WORLD_FROM_UP[up][2])
-    return Body(found, up, rest, leg, _floor(skeleton, found, WORLD_FROM_UP[up][2], leg))
+    if not mirrored and _is_mirrored(_points(skeleton, found, name, rest)):
+        return find_body(skeleton.mirrored(), name, found, mirrored=True)
+    return Body(found, up, rest, leg, _floor(skeleton, found, WORLD_FROM_UP[up][2], leg), mirrored)
 
 
 def _points(skeleton: Skeleton, found: BoneMap, name: str, turns: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -98,6 +108,15 @@ def _points(skeleton: Skeleton, found: BoneMap, name: str, turns: np.ndarray | N
 def _trunk(points: dict[str, np.ndarray]) -> np.ndarray:
     """(3,) direction from the hips to the neck."""
     return unit(points["neck"] - (points["left_hip"] + points["right_hip"]) / 2)[0]
+
+
+def _is_mirrored(points: dict[str, np.ndarray]) -> bool:
+    """Whether both feet of a standing body point clearly to where its left and right say that its back is."""
+    if not points or not all({f"{side}_ankle", f"{side}_toe"} <= points.keys() for side in SIDES):
+        return False
+    ahead = np.cross((points["left_hip"] - points["right_hip"])[0], _trunk(points))
+    feet = [(points[f"{side}_toe"] - points[f"{side}_ankle"])[0] for side in SIDES]
+    return all(float(unit(foot) @ unit(ahead)) < -0.5 for foot in feet)
 
 
 def _roles(skeleton: Skeleton, name: str) -> BoneMap | None:

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.quaternions import rotation_from_euler
+from ..common.rotations import angle_between, shortest_arc
 from .bvh_text import CHANNELS, BvhText, Joint
+
+OFF = np.radians(5.0)  # where a joint is so far, in half of the frames, from where its parent's rotation puts it, places count
+STILL = 0.05  # of its length that a bone's place may change by and stand still
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +54,12 @@ class Skeleton:
             self.turns[:, chosen],
             self.heads[:, chosen],
         )
+
+    def mirrored(self) -> Skeleton:
+        """The skeleton reflected in x = 0, under the same names."""
+        flip = np.array([-1.0, 1.0, 1.0])
+        turns = self.turns * flip[:, None] * flip
+        return Skeleton(self.names, self.parents, self.offsets * flip, self.ends * flip, turns, self.heads * flip)
 
     def posed(self, turns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Heads and tails (J, 3) of a pose without travel: turns (J, 3, 3) from the zero pose.
@@ -105,9 +115,30 @@ def skeleton_of(text: BvhText) -> Skeleton:
         heads[:, n] = local[:, n]
         if parent >= 0:
             heads[:, n] = heads[:, parent] + (turns[:, parent] @ local[:, n, :, None])[..., 0]
+    _follow_places(turns, local, offsets, parents)
     nothing = np.full(3, np.nan)
     ends = np.array([nothing if joint.end is None else joint.end for joint in joints])
     return Skeleton(_unique(joints), parents, offsets, ends, turns, heads)
+
+
+def _follow_places(turns: np.ndarray, local: np.ndarray, offsets: np.ndarray, parents: np.ndarray) -> None:
+    """Turn (F, J, 3, 3) the joints whose children are elsewhere than their rotations say: in files that move joints by place."""
+    off = np.median(angle_between(local, np.broadcast_to(offsets, local.shape)), axis=0)
+    if off[parents >= 0].max(initial=0.0) < OFF:
+        return
+    long = np.linalg.norm(offsets, axis=1) > 1e-9
+    for n in range(len(parents)):
+        children = np.flatnonzero((parents == n) & long)
+        if not len(children):
+            continue
+        wanted, own = local[:, children], offsets[children]
+        if len(children) == 1:
+            more = shortest_arc(np.broadcast_to(own[0], wanted[:, 0].shape), wanted[:, 0])
+        else:
+            left, _, right = np.linalg.svd(np.einsum("fni,nj->fij", wanted, own))
+            left[..., 2] *= np.linalg.det(left @ right)[:, None]
+            more = left @ right
+        turns[:, n] = turns[:, n] @ more
 
 
 def _placed(local: np.ndarray, offsets: np.ndarray, given: np.ndarray) -> np.ndarray:
@@ -123,12 +154,13 @@ def _placed(local: np.ndarray, offsets: np.ndarray, given: np.ndarray) -> np.nda
 
 
 def _steady_offsets(local: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """(n, 3) offsets at rest: where the positions hold still and say another one (offsets of zero), what they say."""
+    """(n, 3) offsets at rest: what the positions say where they hold still and say otherwise; of offsets of zero, the first."""
     middle = np.median(local, axis=0)
     length = np.linalg.norm(middle, axis=-1)
-    still = np.linalg.norm(local - middle, axis=-1).max(axis=0) < 0.2 * length
+    still = np.linalg.norm(local - middle, axis=-1).max(axis=0) < STILL * length
     other = np.linalg.norm(middle - offsets, axis=-1) > 0.05 * length
-    return np.where((still & other)[:, None], middle, offsets)
+    nothing = np.linalg.norm(offsets, axis=-1) < 1e-9
+    return np.where((still & other)[:, None], middle, np.where(nothing[:, None], local[0], offsets))
 
 
 def _unique(joints: Sequence[Joint]) -> tuple[str, ...]:

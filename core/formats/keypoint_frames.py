@@ -21,6 +21,7 @@ from ..common.landmarks import DATA, SIDES, keypoint_index
 AGAIN = "Write the keypoints again."
 MEDIAPIPE = ("pose_landmarks", "poseLandmarks", "landmarks")
 FRAME_KEYS = ("frame_id", "frame_index", "frame", "image_id", "image_name")
+FARTHEST = 1e9  # pixels; what is farther, or no number, was not seen
 SHARE = 2.0  # greatest coordinate of points that are shares of the photo: nobody is two pixels large
 
 
@@ -176,7 +177,7 @@ def numbers(values: Any, name: str, what: str) -> np.ndarray:
 def _fill(out: np.ndarray, names: Sequence[str | None], values: np.ndarray) -> None:
     """Put (n, 3) rows where their names belong. A point that is there already with a better score stays (two wrists)."""
     for point, row in zip(names, values, strict=False):
-        if point is not None and np.isfinite(row).all():
+        if point is not None and (np.abs(row) < FARTHEST).all():
             k = keypoint_index(point)
             if row[2] > out[k, 2]:
                 out[k] = row
@@ -184,8 +185,9 @@ def _fill(out: np.ndarray, names: Sequence[str | None], values: np.ndarray) -> N
 
 def _person(points: np.ndarray, name: str, orders: str = "coco") -> np.ndarray:
     """(308, 3) from rows of x, y, score in an order of the table. SapiensError for another number of them."""
+    points = np.where((np.abs(points) < FARTHEST).all(axis=1, keepdims=True), points, 0.0)  # NaN is not less either
     if len(points) == 308:
-        return np.where(np.isfinite(points).all(axis=1, keepdims=True), points, 0.0).astype(np.float32)
+        return points.astype(np.float32)
     known = _orders()[orders]
     if str(len(points)) not in known:
         raise SapiensError(
@@ -221,7 +223,7 @@ def _mmpose_frame(instances: Any, name: str) -> np.ndarray:
         points = numbers(person["keypoints"], name, "keypoints")
         if points.ndim == 3 and len(points) == 1:
             points = points[0]
-        scores = numbers(person.get("keypoint_scores", np.ones(len(points))), name, "scores").reshape(-1)
+        scores = numbers(person.get("keypoint_scores", np.ones(points.shape[:1])), name, "scores").reshape(-1)
         if points.ndim != 2 or points.shape[1] not in (2, 3) or len(scores) != len(points):
             raise SapiensError(f"The keypoints of {name} have shape {points.shape} with {len(scores)} scores.", AGAIN)
         rows = points if points.shape[1] == 3 and "keypoint_scores" not in person else np.column_stack([points[:, :2], scores])

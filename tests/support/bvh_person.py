@@ -83,8 +83,9 @@ class BvhPerson:
         zero_offsets: bool = False,
         step: str = "0.0333333",
     ) -> str:
-        """The file. positions: channels for the place of the root, of "all" joints, or "added" to the offsets of all."""
-        world, _ = self.world()
+        """The file. positions: channels for the place of the root, of "all" joints, or "added" to the offsets of all; "places"
+        of all joints in the axes of the file, without rotations."""
+        world, places = self.world()
         zero = {name: self.zero.get(name, np.eye(3)) for name in NAMES}
         lines, columns = ["HIERARCHY"], []
 
@@ -100,6 +101,9 @@ class BvhPerson:
             moves = parent is None or positions != "root"
             if positions == "added" and parent is not None:
                 place = place * 0
+            if positions == "places":
+                angles = angles * 0
+                place = (places[name] - (places[parent] if parent else 0)) @ self.axes.T
             columns.extend([place, angles] if moves else [angles])
             shown = offset * 0 if zero_offsets else offset
             count = "6 Xposition Yposition Zposition" if moves else "3"

@@ -53,7 +53,7 @@ def test_the_plain_dialect(tmp_path: Path) -> None:
     person = BvhPerson()
     motion = read_bvh_motion(save(tmp_path, person.text()))
     assert_walks(motion, person)
-    assert motion.notes == ("clip.bvh: Ready Player Me / Avaturn, 100 % sure; y is up.",)
+    assert motion.notes == ("clip.bvh: Mixamo and HumanIK names without prefix, 100 % sure; y is up.",)
 
 
 def test_z_up_as_blender_exports_it(tmp_path: Path) -> None:
@@ -118,6 +118,20 @@ def test_hips_that_are_not_the_first_joint_travel(tmp_path: Path) -> None:
 def test_positions_of_every_joint(tmp_path: Path, positions: str, zero_offsets: bool) -> None:
     person = BvhPerson()
     assert_walks(read_bvh_motion(save(tmp_path, person.text(positions=positions, zero_offsets=zero_offsets))), person)
+
+
+@pytest.mark.parametrize("zero_offsets", [False, True])
+def test_joints_that_are_moved_by_place_alone(tmp_path: Path, zero_offsets: bool) -> None:
+    """Rotations of zero: the limbs would stand still in the zero pose."""
+    person = BvhPerson()
+    motion = read_bvh_motion(save(tmp_path, person.text(positions="places", zero_offsets=zero_offsets)))
+    assert_walks(motion, person)
+
+
+def test_left_handed_axes_are_mirrored_and_said(tmp_path: Path) -> None:
+    motion = read_bvh_motion(save(tmp_path, BvhPerson(axes=np.diag([-1.0, 1.0, 1.0])).text()))
+    assert_walks(motion, BvhPerson())
+    assert any("it was mirrored" in note for note in motion.notes)
 
 
 def test_hips_far_over_a_floor_that_is_not_at_zero(tmp_path: Path) -> None:
