@@ -38,7 +38,7 @@ def test_the_button_makes_scenes_says_how_many_and_brings_them_in(part, worker, 
         False,
         False,
     )
-    with pytest.raises(RuntimeError, match=r"1 inputs failed.*broken\.jpg"):
+    with pytest.raises(RuntimeError, match=r"1 input failed.*broken\.jpg"):
         bpy.ops.sapiens2.batch()
     assert worker.status.notes == ("Batch: 1 of 2 inputs done, 1 failed",)
     rows = [json.loads(line) for line in (tmp_path / "out" / "report.jsonl").read_text("utf-8").splitlines()]
