@@ -6,6 +6,7 @@ seg29.json           the 29 body parts
 bone_tables.json     rig families: which bone plays which role
 rigify_face.json     the face bones of Rigify's metarig
 body_template.json   proportions of the mean person
+landmarks/           the built-in landmark networks, and what maps their points to the 308 keypoints
 preview.safetensors  the built-in preview model
 sample_photo.jpg     the built-in photo, of a synthetic person
 """

@@ -91,8 +91,9 @@ def stage(name: str) -> Path:
         folder = package.replace(".", "/").removeprefix("sapiens2_avatar").lstrip("/")
         patterns = ["*.py", *setuptools["package-data"].get(package, [])]
         for path in sorted(path for pattern in patterns for path in (ROOT / folder).glob(pattern)):
-            (target / folder).mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, target / folder / path.name)
+            place = target / path.relative_to(ROOT)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, place)
     for path in ("LICENSE", "README.md"):
         shutil.copy2(ROOT / path, target / path)
     _add_uv(target / "runtime", name)
