@@ -2,6 +2,7 @@
 
     common     what every room speaks: arrays, predictions, spaces, names, errors
     capture    the photo, its camera, and who is in it
+    landmarks  people and their points, by the built-in networks, without torch
     surface    maps to mesh
     texture    maps to images on the mesh
     pose       keypoints and pointmap to joints

@@ -19,6 +19,7 @@ ROOMS = {
     # the product: arrays in, arrays out
     "core.common": (set(), ARRAYS_ONLY | {"scipy", "cv2"}),
     "core.capture": ({COMMON}, ARRAYS_ONLY),
+    "core.landmarks": ({COMMON, "core.capture"}, ARRAYS_ONLY),
     "core.surface": ({COMMON, "core.capture"}, ARRAYS_ONLY),
     "core.texture": ({COMMON, "core.surface"}, ARRAYS_ONLY),
     "core.pose": ({COMMON, "core.capture"}, ARRAYS_ONLY),

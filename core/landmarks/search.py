@@ -1,0 +1,204 @@
+"""Where people are: the whole photo and overlapping parts of it are looked through for figures and for faces, and whoever is
+found must be seen again from close by. A single look takes cats, coffee cups and shadows for people; a second one does not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .anchors import FACES, PEOPLE, Detections, detect, suppressed
+from .body import INDEX, MARGIN, Body, body_region, look_at_body
+from .face import MARGIN as FACE_MARGIN
+from .face import surest_face
+from .regions import Picture, Region
+
+PERSON_SEEN = 0.35
+"""Detections of a lower score are not followed."""
+SURE = 0.8
+"""Detections of this score need no second look, if the body's network is as sure."""
+SEEN_AGAIN = 0.6
+"""What the detector must say when it looks straight at somebody."""
+FACE_SEEN, FACE_SURE = 0.5, 0.5
+"""What the detector and the face's own network must say of a face whose body was not seen by itself."""
+BODY_SEEN, BODY_SURE = 0.5, 0.8
+"""What the body's network must say at the first and at the last look."""
+INSIDE = 0.25
+"""Share of the body's points that must be inside the photo."""
+
+# shares of the photo's longer side that are looked through, and how far the outer squares reach over its border, in sides
+FIGURE_SQUARES = ((1.0, 0.0), (0.5, 0.4))
+SMALL_FIGURE_SQUARES = (0.35, 0.25)
+FACE_SQUARES = ((1.0, 0.0), (0.6, 0.25), (0.35, 0.25))
+STEP = 0.75  # from a square to the next one, in sides
+KNOWN = 0.4  # a square whose middle is covered like this by people who are known already is not looked through
+
+# The body that belongs to a face, metres: eyes to mouth, eye to eye, eyes to the middle of the hips, and from there to the top
+MOUTH, EYES, HIPS, REACH = 0.068, 0.063, 0.72, 0.9
+HEAD = np.array([INDEX[name] for name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")])
+UPPER = np.array([*HEAD, INDEX["left_shoulder"], INDEX["right_shoulder"]])
+SHOULDERS = 2  # of the points of the person detector
+SAME = 0.17
+"""Two bodies whose heads and shoulders are this near each other, in radii of the body, are one."""
+
+
+def find_bodies(picture: Picture) -> list[Body]:
+    """Everybody who is in the photo, upright or not; empty when there is nobody."""
+    bodies: list[Body] = []
+    for share, over in FIGURE_SQUARES:
+        _add(bodies, [_figures(picture, square) for square in _unknown(picture, squares(picture, share, over), bodies)], picture)
+    _add_faces(bodies, picture, [square for share, over in FACE_SQUARES for square in squares(picture, share, over)])
+    small = SMALL_FIGURE_SQUARES[0] * max(picture.height, picture.width)
+    if not bodies or min(body.size for body in bodies) < small / 2:
+        around = _unknown(picture, squares(picture, *SMALL_FIGURE_SQUARES), bodies)
+        _add(bodies, [_figures(picture, square) for square in around], picture)
+    turn = 1
+    while not bodies and turn < 4:
+        whole = [Region(square.centre, square.side, turn * np.pi / 2) for square in squares(picture, 1.0, 0.0)]
+        _add(bodies, [_figures(picture, square) for square in whole], picture)
+        _add_faces(bodies, picture, whole)
+        turn += 1
+    return bodies
+
+
+def squares(picture: Picture, share: float, over: float) -> list[Region]:
+    """Squares that cover the photo and overlap, `share` of its longer side large, and reach over its border by `over` sides."""
+    side = share * max(picture.height, picture.width)
+
+    def places(length: int) -> np.ndarray:
+        first, last = (0.5 - over) * side, length - 1 - (0.5 - over) * side
+        if last <= first:
+            return np.array([(length - 1) / 2])
+        return np.linspace(first, last, int(np.ceil((last - first) / (STEP * side))) + 1)
+
+    return [Region(np.array([x, y]), side) for y in places(picture.height) for x in places(picture.width)]
+
+
+def _figures(picture: Picture, square: Region) -> Detections:
+    """People of the detector in a square; boxes and points in pixels of the photo."""
+    found = suppressed(detect(PEOPLE, picture.cut(square, PEOPLE.network.size), PERSON_SEEN), 0.3)
+    return _in_photo(found, square)
+
+
+def _in_photo(found: Detections, square: Region) -> Detections:
+    low, high = found.boxes[:, :2], found.boxes[:, 2:]
+    centre, half = square.to_photo((low + high) / 2), (high - low) / 2 * square.side
+    return Detections(found.scores, np.concatenate([centre - half, centre + half], axis=1), square.to_photo(found.points))
+
+
+def _unknown(picture: Picture, places: list[Region], bodies: list[Body]) -> list[Region]:
+    """The squares whose middle is not yet covered by people."""
+    boxes = np.array([extent(body) for body in bodies]).reshape(-1, 4)
+    limit = np.array([picture.width - 1, picture.height - 1])
+    left = []
+    for square in places:
+        low, high = (np.clip(square.centre + sign * square.side / 4, 0, limit) for sign in (-1, 1))
+        common = np.maximum(np.minimum(high, boxes[:, 2:]) - np.maximum(low, boxes[:, :2]), 0).prod(-1).sum()
+        if common < KNOWN * (high - low).prod() or not bodies:
+            left.append(square)
+    return left
+
+
+def extent(body: Body) -> np.ndarray:
+    """(4,) float64: x1, y1, x2, y2 of the points that are in the photo."""
+    seen = body.points[body.inside > 0.5, :2]
+    seen = seen if len(seen) else body.points[:, :2]
+    return np.concatenate([seen.min(0), seen.max(0)])
+
+
+def _add(bodies: list[Body], parts: list[Detections], picture: Picture) -> None:
+    """Look at whom a detector saw, the surest first, and keep who is really there and not yet known."""
+    found = Detections.joined(parts) if parts else None
+    tried: list[Region] = []
+    for i in range(len(found) if found else 0):
+        assert found is not None
+        region = body_region(*found.points[i, :2])
+        if _shoulders_known(found.points[i, SHOULDERS], bodies) or any(_alike(region, other) for other in tried):
+            continue
+        tried.append(region)
+        sure = found.scores[i] >= SURE
+        if not sure:
+            closer = seen_again(picture, region)
+            if closer is None:
+                continue
+            region = closer
+        first = look_at_body(picture, region)
+        if first.score < BODY_SEEN:
+            continue
+        body = look_at_body(picture, first.next)
+        if body.score < BODY_SURE or body.inside.mean() < INSIDE or _known(body, bodies):
+            continue
+        if sure or seen_again(picture, body.next) is not None:
+            bodies.append(body)
+
+
+def _add_faces(bodies: list[Body], picture: Picture, places: list[Region]) -> None:
+    """The same for people of whom a face was seen: it tells where the body must be."""
+    parts = []
+    for square in places:
+        found = detect(FACES, picture.cut(square, FACES.network.size), FACE_SEEN)
+        parts.append(_in_photo(suppressed(found, 0.3), square))
+    found = suppressed(Detections.joined(parts), 0.3)
+    for box, (right, left, nose, mouth, *_) in zip(found.boxes, found.points, strict=True):
+        if any(np.linalg.norm(body.points[HEAD, :2].mean(0) - nose) < SAME * body.size for body in bodies):
+            continue
+        side = FACE_MARGIN * float((box[2:] - box[:2]).max())
+        region = Region.upright(mouth, (right + left) / 2, (box[:2] + box[2:]) / 2, side)
+        face = surest_face(picture, region)
+        if face.score < FACE_SURE:
+            continue
+        looks = [look_at_body(picture, region_from_face(right, left, mouth))]
+        for _ in range(2):
+            looks.append(look_at_body(picture, looks[-1].next))
+        body = looks[-1]
+        known = _known(body, bodies) or body.inside.mean() < INSIDE
+        if min(looks[-2].score, body.score) >= BODY_SURE and not known and _has_face(body, face.points[:, :2]):
+            bodies.append(body)
+
+
+def region_from_face(right_eye: np.ndarray, left_eye: np.ndarray, mouth: np.ndarray) -> Region:
+    """Where a standing body of average build would be below a face."""
+    eyes = (right_eye + left_eye) / 2
+    length = max(float(np.linalg.norm(eyes - mouth)), 1e-6)
+    metre = max(length / MOUTH, float(np.linalg.norm(left_eye - right_eye)) / EYES)
+    up = (eyes - mouth) / length
+    middle = eyes - up * HIPS * metre
+    return body_region(middle, middle + up * REACH * metre)
+
+
+def seen_again(picture: Picture, region: Region) -> Region | None:
+    """The body's region as the detector sees it when it looks straight at it; None if it does not see this very body."""
+    size = region.side / (2 * MARGIN)
+    for scale in (1.0, 1.25, 0.8):
+        found = _figures(picture, region.scaled(scale))
+        middle, top = found.points[:, 0], found.points[:, 1]
+        near = np.linalg.norm(middle - region.centre, axis=1) < 0.5 * size
+        alike = np.abs(np.log(np.maximum(np.linalg.norm(top - middle, axis=1), 1e-6) / size)) < 0.5
+        same = np.flatnonzero(near & alike & (found.scores >= SEEN_AGAIN))
+        if len(same):
+            return body_region(middle[same[0]], top[same[0]])
+    return None
+
+
+def _shoulders_known(shoulders: np.ndarray, bodies: list[Body]) -> bool:
+    """Whether the middle (2,) of somebody's shoulders is that of a known body."""
+    middles = ((body.points[UPPER[-2:], :2].mean(0), body.size) for body in bodies)
+    return any(np.linalg.norm(shoulders - middle) < 0.25 * size for middle, size in middles)
+
+
+def _alike(region: Region, other: Region) -> bool:
+    apart = np.linalg.norm(region.centre - other.centre) / max(region.side, other.side)
+    return bool(apart < 0.08 and abs(np.log(region.side / other.side)) < 0.25)
+
+
+def _known(body: Body, bodies: list[Body]) -> bool:
+    for other in bodies:
+        apart = np.linalg.norm(body.points[UPPER, :2] - other.points[UPPER, :2], axis=1).mean()
+        if apart < SAME * max(body.size, other.size):
+            return True
+    return False
+
+
+def _has_face(body: Body, face: np.ndarray) -> bool:
+    """Whether the body's head is where the face (n, 2) is."""
+    low, high = face.min(0), face.max(0)
+    head = body.points[HEAD, :2].mean(0)
+    return bool((np.abs(head - (low + high) / 2) < (high - low).max() * 0.75).all())
