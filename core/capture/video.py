@@ -7,6 +7,7 @@ that is broken is told, and the next ones are read on.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
