@@ -203,13 +203,13 @@ def _levers(skeleton: Frames, selection: Selection, rest: np.ndarray) -> np.ndar
     the point at x_c."""
     n, bones = len(rest), len(BONES)
     own = np.einsum("nkij,nkj->nki", skeleton.turns[selection.bones], rest[:, None] - skeleton.rest[selection.bones])
-    own += skeleton.heads[selection.bones]
-    moved = np.zeros((n, bones, 4))
+    own = (own + skeleton.heads[selection.bones]).astype(np.float32)
+    moved = np.zeros((n, bones, 4), np.float32)
     # A bone that a row names twice has no weight in one of the places, so plain addition in turn is enough.
     for k in range(selection.bones.shape[1]):
-        weight = selection.weights[:, k, None]
-        moved[np.arange(n), selection.bones[:, k]] += np.concatenate([own[:, k], np.ones((n, 1))], axis=1) * weight
-    moved = np.matmul(moved_by().T.astype(np.float32), moved.astype(np.float32))
+        weight = selection.weights[:, k, None].astype(np.float32)
+        moved[np.arange(n), selection.bones[:, k]] += np.concatenate([own[:, k], np.ones((n, 1), np.float32)], axis=1) * weight
+    moved = np.matmul(moved_by().T.astype(np.float32), moved)
     return moved[..., :3] - moved[..., 3:] * skeleton.heads.astype(np.float32)
 
 
@@ -224,11 +224,12 @@ def turn_slopes(skeleton: Frames, selection: Selection, rest: np.ndarray) -> np.
 
     A bone moves what it and the bones on it carry: dx = d x sum_c w_c (x_c - H_b), d = A_parent e.
     """
-    arm = _levers(skeleton, selection, rest)
-    out = np.empty((*arm.shape[:1], 3, *arm.shape[1:]), np.float32)
+    arm = _levers(skeleton, selection, rest).transpose(1, 0, 2)
+    x, y, z, none = arm[..., 0], arm[..., 1], arm[..., 2], np.zeros(arm.shape[:2], np.float32)
+    out = np.empty((arm.shape[1], 3, *arm.shape[::2]), np.float32)
     turns = _parent_turns(skeleton)
-    for i, axis in enumerate(np.eye(3, dtype=np.float32)):
-        out[:, i] = np.matmul(np.cross(arm, axis)[:, :, None], turns)[:, :, 0]
+    for i, row in enumerate(((none, z, -y), (-z, none, x), (y, -x, none))):  # of -[arm]x
+        out[:, i] = np.matmul(np.stack(row, axis=-1), turns).transpose(1, 0, 2)
     return out
 
 
@@ -236,8 +237,8 @@ def turn_slopes_along(
     skeleton: Frames, selection: Selection, rest: np.ndarray, rows: np.ndarray, directions: np.ndarray
 ) -> np.ndarray:
     """(m, B, 3) float32 derivatives of directions . points[rows]: `turn_slopes`, without the other axes."""
-    arm = _levers(skeleton, selection, rest)[rows]
-    return np.matmul(np.cross(arm, directions[:, None].astype(np.float32))[:, :, None], _parent_turns(skeleton))[:, :, 0]
+    arm = _levers(skeleton, selection, rest)[rows].transpose(1, 0, 2)
+    return np.matmul(np.cross(arm, directions.astype(np.float32)), _parent_turns(skeleton)).transpose(1, 0, 2)
 
 
 def shape_slopes(skeleton: Frames, selection: Selection, rest_slopes: np.ndarray, head_slopes: np.ndarray) -> np.ndarray:
