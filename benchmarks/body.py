@@ -2,9 +2,10 @@
 
 usage: python benchmarks/body.py [--data FOLDER] [--together] [SAMPLE...]
 
-FOLDER holds X.safetensors[.gz], X.degraded.safetensors[.gz] and X.gt.npz (joints, and body_vertices where the naked body is known);
-default: `wardrobe` in the folder of the environment variable SAPIENS2_SHARED, or in `shared` beside the repository. Millimetres in
-the camera's frame, nothing is aligned. `--together` fits all samples as photos of one person. Stages are in seconds of one run.
+FOLDER holds X.safetensors[.gz], X.degraded.safetensors[.gz] and X.gt.npz (joints, and body_vertices where the naked body is
+known); default: `wardrobe` in the folder of the environment variable SAPIENS2_SHARED, or in `shared` beside the repository.
+Millimetres in the camera's frame, nothing is aligned. `--together` fits all samples as photos of one
+person. Stages are in seconds of one run.
 """
 
 from __future__ import annotations

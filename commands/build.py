@@ -16,7 +16,7 @@ from .inputs import check_blend, check_writable, distinct, name_of, predictions_
 from .options import add_build, add_network, add_separate, avatar_settings
 
 if TYPE_CHECKING:
-    from ..core.common.arrays import Avatar
+    from ..core.common.arrays import Avatar, BodyData
     from ..core.settings import AvatarSettings
 
 EXPORTS = (".glb", ".gltf", ".fbx", ".usd", ".usdc", ".usda", ".obj", ".ply", ".json", ".exr")
@@ -43,6 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--cloud", metavar="FILE.ply", help="also write the vertices as a point cloud with normals and colours")
     add_separate(parser)
     parser.add_argument("--preview", metavar="FILE.png", help="also render a picture of the result")
+    parser.add_argument("--save-person", metavar="FILE.person", help="keep who the first person is, for other photos and clips")
     add_network(parser)
     add_build(parser)
 
@@ -58,7 +59,7 @@ def run(options: Namespace, console: Console) -> None:
         raise UsageError(
             f"A point cloud is a .ply file, {Path(options.cloud).name} is none.", "Give --cloud a name that ends in .ply."
         )
-    for path in [output, *exports, *(Path(path) for path in (options.preview, options.cloud) if path)]:
+    for path in [output, *exports, *(Path(path) for path in (options.preview, options.cloud, options.save_person) if path)]:
         check_writable(path)
     build(
         list(map(Path, options.inputs)),
@@ -69,6 +70,7 @@ def run(options: Namespace, console: Console) -> None:
         console,
         separately=options.separate,
         cloud=Path(options.cloud) if options.cloud else None,
+        person=Path(options.save_person) if options.save_person else None,
     )
 
 
@@ -82,10 +84,12 @@ def build(
     *,
     separately: bool = False,
     cloud: Path | None = None,
+    person: Path | None = None,
 ) -> None:
     """Build every input into one new .blend, then the exports and the picture.
 
-    Inputs that fail are reported, the rest are built. cloud: also write the vertices to this file.
+    Inputs that fail are reported, the rest are built. cloud: also write the vertices to this file. person: also write
+    who the first person with a body is.
     """
     require_blender()
     console.claim_stdout()
@@ -97,12 +101,13 @@ def build(
 
     settings = avatar_settings(options, exports)
     new_file()
-    collections, photos, cameras = [], [], {}
+    collections, photos, cameras, bodies = [], [], {}, []
     for path in distinct(inputs):
         try:
             avatars = avatars_of(path, options, settings, console)
             collections.append(write_avatars(avatars, name_of(path), match_render=not collections))
             photos.append(avatars[0].image)
+            bodies += [avatar.body for avatar in avatars if avatar.body is not None]
             if separately:
                 for scan in [scan for pieces in scans(collections[-1]).values() for scan in pieces]:
                     separate(scan)
@@ -120,6 +125,8 @@ def build(
         console.result(export(path, collections))
     if cloud is not None:
         console.result(export_ply(cloud.absolute(), collections, cloud=True))
+    if person is not None:
+        console.result(_save_person(person, bodies))
     if preview is not None:
         console.result(write_picture(preview, photos[0], collections[0]))
 
@@ -134,6 +141,17 @@ def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console
     predictions = predictions_of(path, options, console)
     settings = replace(settings, focal_35mm=focal_of(path))
     return make_avatars(predictions, name_of(path), settings, partial(console.progress, path.name))
+
+
+def _save_person(path: Path, bodies: list[BodyData]) -> Path:
+    """Write who the first of some bodies is. Raises SapiensError without one."""
+    from ..core.body.evaluate import Shape
+    from ..core.body.person import Person
+
+    shapes = [body.shape for body in bodies if body.shape is not None]
+    if not shapes:
+        raise SapiensError("There is no body whose shape could be saved.", "Add --make avatar or --make both.")
+    return Person(Shape.of(shapes[0])).save(path)
 
 
 def camera_report(avatar: Avatar) -> dict:

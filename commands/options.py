@@ -76,7 +76,9 @@ def _metavar(name: str, setting: Setting) -> str:
         return "|".join((*map(str, setting.values), "FACES"))
     if (setting.low, setting.high) == (0, 1):
         return "0..1"
-    return METAVARS.get(setting.unit) or {"model": "ID", "tasks": "LIST", "device": "DEVICE"}.get(name, "N")
+    return METAVARS.get(setting.unit) or {"model": "ID", "tasks": "LIST", "device": "DEVICE", "known_person": "FILE"}.get(
+        name, "N"
+    )
 
 
 def settings_from(settings: type[T], options: argparse.Namespace, **more: Any) -> T:

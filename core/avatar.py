@@ -9,9 +9,11 @@ from typing import TypeVar
 import numpy as np
 
 from .body.character import make_body
+from .body.evaluate import Shape
 from .body.fit import fit_photo
 from .body.fitted import BodyFit
 from .body.follow import body_weights
+from .body.person import Person as KnownPerson
 from .body.rest import body_at_rest, in_photo
 from .capture.camera import CameraEstimate, estimate_camera, scale_to_distance, scale_to_stature, scaled
 from .capture.ground import place
@@ -88,6 +90,7 @@ class CacheKey:
     camera       that the result was made for
     pose         settings of that stage
     distance, stature  metres, what the pointmap was scaled to; None = to neither
+    known        `digest` of the shape of a person who is known already, empty = nobody
     """
 
     stage: str
@@ -98,6 +101,7 @@ class CacheKey:
     pose: PoseSettings | None = None
     distance: float | None = None
     stature: float | None = None
+    known: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,20 +246,22 @@ def _fits(build: _Build, predictions: Predictions, camera: Camera, people: list[
     if settings.make == "scan":
         return [_Fitted()] * len(people)
     build.report("body", 0.1)
+    known = KnownPerson.load(settings.known_person).shape if settings.known_person else None
     key = CacheKey("body", build.seen, camera=camera, pose=settings.pose, distance=settings.distance, stature=settings.stature)
+    key = replace(key, known="" if known is None else digest(known.numbers()))
     return [
-        build.once(replace(key, person=i), lambda i=i, person=person: _fit(predictions, i, camera, person, poses[i]))
+        build.once(replace(key, person=i), lambda i=i, person=person: _fit(predictions, i, camera, person, poses[i], known))
         for i, person in enumerate(people)
     ]
 
 
-def _fit(predictions: Predictions, index: int, camera: Camera, person: Person, lifted: _Lifted) -> _Fitted:
-    """The body, or the reason why there is none: the scan is still worth having."""
+def _fit(predictions: Predictions, index: int, camera: Camera, person: Person, lifted: _Lifted, known: Shape | None) -> _Fitted:
+    """The body, or the reason why there is none: the scan is still worth having. known: who it is, if that is known."""
     if lifted.pose is None:
         why = lifted.problem.removeprefix("No rig: ").rstrip(".")
         return _Fitted(problem=f"No body: {why}. The scan was made instead." if why else "")
     try:
-        return _Fitted(fit_photo(predictions, person=index, camera=camera, pose=lifted.pose, mask=person.mask))
+        return _Fitted(fit_photo(predictions, index, camera=camera, pose=lifted.pose, mask=person.mask, shape=known))
     except SapiensError as error:
         return _Fitted(problem=f"No body: {error.message.rstrip('.')}. The scan was made instead.")
 

@@ -22,6 +22,7 @@ MAKES = (
 class AvatarSettings:
     """What to make and how. Each stage documents its own settings.
 
+    known_person  file of `core.body.person.Person`, "" = whoever it is
     focal       millimetres for 35 mm film, from somebody who knows the lens: it wins over what the network and the EXIF say
     focal_35mm  the same as the photo's EXIF states it; no setting, but what the builder found in the photo
     stature, distance  one of them at most; both None = as large as the network sees the person
@@ -33,6 +34,13 @@ class AvatarSettings:
     pose: PoseSettings = field(default_factory=PoseSettings)
     rig: RigSettings = field(default_factory=RigSettings)
     make: str = setting("scan", "Make", "What to make of each person", choices=MAKES)
+    known_person: str = setting(
+        "",
+        "Known Person",
+        "File of a person who was saved before: only posture and face are found in the photo",
+        open=True,
+        option="person",
+    )
     with_rig: bool = setting(True, "Rig", "Make a skeleton and skin weights", option="no-rig")
     focal_35mm: float | None = None
     focal: float | None = setting(

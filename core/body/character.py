@@ -121,6 +121,7 @@ def make_body(fit: BodyFit, camera_from_rest: np.ndarray) -> tuple[BodyData, Rig
         key_entries=entries.astype(np.int32),
         key_offsets=(offsets[kept] @ turn.T).astype(np.float32),
         key_values=np.concatenate([fit.face, np.zeros(len(t.viseme_names))]).astype(np.float32),
+        shape=fit.shape.numbers().astype(np.float32),
     )
     return body, placed
 

@@ -35,6 +35,16 @@ class Shape:
         shares = choice_shares(self.phenotype)
         return np.concatenate([mixture(shares, template().members) @ template().macro, self.body, self.head])
 
+    def numbers(self) -> np.ndarray:
+        """(11 + 24 + 40,) phenotype, body and head in one."""
+        return np.concatenate([self.phenotype, self.body, self.head])
+
+    @classmethod
+    def of(cls, numbers: np.ndarray) -> Shape:
+        """The shape of its `numbers`."""
+        ends = np.cumsum([len(PHENOTYPES), template().counts[1]])
+        return cls(*np.split(np.asarray(numbers, np.float64), ends))
+
 
 def average_phenotype() -> np.ndarray:
     """(11,) of an adult in the middle of everything."""

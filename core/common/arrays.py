@@ -304,6 +304,7 @@ class BodyData:
     key_offsets   (m, 3) float32 metres, by how much
     key_values    (K,) float32   0..1, the expression in the photo
     covered       (V,) bool      skin that clothes cover in the photo; None = not known
+    shape         (S,) float32   who it is, as `core.body.evaluate.Shape` counts; None = not known
     """
 
     vertices: np.ndarray
@@ -317,6 +318,7 @@ class BodyData:
     key_offsets: np.ndarray
     key_values: np.ndarray
     covered: np.ndarray | None = None
+    shape: np.ndarray | None = None
 
     def __post_init__(self):
         check_arrays(
@@ -329,6 +331,7 @@ class BodyData:
             key_offsets=(self.key_offsets, ("m", 3), "f"),
             key_values=(self.key_values, ("K",), "f"),
             covered=(self.covered, ("V",), "b"),
+            shape=(self.shape, (None,), "f"),
         )
         if len(self.key_names) != len(self.key_values):
             raise ValueError(f"BodyData has {len(self.key_names)} names for {len(self.key_values)} keys.")

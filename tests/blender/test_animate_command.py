@@ -177,7 +177,7 @@ def test_who_is_seen_longest_moves_and_not_who_stands_on_the_left(two_people, co
     for person, name in ((0, "clip 2 Rig"), (1, "clip 1 Rig")):
         bvh = tmp_path / "o.bvh"
         status, _, log = command(
-            "animate", two_people, "--person", person, "-o", tmp_path / "o.blend", "--resolution", 2000, "--bvh", bvh, "--fps", 25
+            "animate", two_people, "--who", person, "-o", tmp_path / "o.blend", "--resolution", 2000, "--bvh", bvh, "--fps", 25
         )
         assert status == 0, log
         frames = sum(1 for _ in two_people.iterdir())
@@ -236,7 +236,7 @@ def test_what_else_cannot_be_is_said(factory, command, rig_file, tmp_path) -> No
         (("animate", keypoints, "-o", out, "--armature", tmp_path / "none.blend"), "There is no file"),
         (("animate", keypoints, "-o", out, "--armature", rigs), "several armatures: mixamo, smplx"),
         (("animate", keypoints, "-o", out, "--armature", f"{rigs}:nobody"), "no armature named 'nobody'"),
-        (("animate", keypoints, "-o", out, "--armature", f"{rigs}:mixamo", "--person", 3), "number 4 was asked for"),
+        (("animate", keypoints, "-o", out, "--armature", f"{rigs}:mixamo", "--who", 3), "number 4 was asked for"),
         (("animate", keypoints, "-o", out, "--armature", f"{rigs}:mixamo", "--export", tmp_path / "x.obj"), "cannot hold motion"),
         (("animate", keypoints, "-o", out, "--armature", f"{rigs}:mixamo", "--start", 9), "No person was found"),
         (("pose", keypoints, "-o", out, "--armature", f"{rigs}:mixamo", "--person", 2), "person 2 is not one of them"),

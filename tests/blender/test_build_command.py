@@ -268,3 +268,29 @@ def test_outputs_of_meta_s_scripts_are_built_and_posed_from(
     (demo_outputs / "sitting.png").unlink()
     assert main(["build", *files[:1], "-o", out, "--json"]) == 1
     assert "photo of sitting_seg.npy was not found" in said_by(capsys)["failures"][0]["error"]
+
+
+def test_a_person_is_kept_and_used_again(studio, tmp_path, capsys):
+    out, person = tmp_path / "a.blend", tmp_path / "a.person"
+    words = ["build", studio("body_apose"), "-o", out, "--make", "avatar"]
+    assert main([*map(str, words), "--save-person", str(person)]) == 0
+
+    def body_at_rest():
+        return positions(by_role("body").data)
+
+    first = body_at_rest()
+    words = ["build", studio("body_crossed"), "-o", tmp_path / "b.blend", "--make", "both", "--person", person]
+    assert main(list(map(str, words))) == 0
+    again = body_at_rest()
+    # The same body at rest, whichever way its photo made it face.
+    assert np.allclose(
+        np.linalg.norm(first - first.mean(axis=0), axis=1), np.linalg.norm(again - again.mean(axis=0), axis=1), atol=1e-5
+    )
+    assert {ob.get("sapiens2_role") for ob in bpy.data.objects} >= {"body", "scan", "rig", "camera"}
+
+    person.write_bytes(b"nobody")
+    assert main(list(map(str, words))) == 1
+    assert "a.person" in capsys.readouterr().err
+    words = ["build", studio("body_apose"), "-o", out, "--save-person", person]
+    assert main(list(map(str, words))) == 1
+    assert "--make" in capsys.readouterr().err
