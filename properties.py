@@ -19,6 +19,7 @@ from bpy.types import PropertyGroup, UILayout
 
 from .core.capture.settings import ClipSettings
 from .core.common.settings import settings_of
+from .core.formats.export_formats import batch_items
 from .core.motion.settings import MotionSettings
 from .core.retarget.settings import RetargetSettings
 from .core.rig.settings import RigSettings
@@ -47,12 +48,7 @@ PLACES = (
 
 # Paths may be relative to the saved file; up to 4.3 every path property took such paths, and none said so.
 RELATIVE: "set[PropertyFlagItems]" = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
-BATCH_EXPORTS = (
-    ("NONE", "None", "The .blend file is enough"),
-    ("glb", "glTF", "A .glb file of each result"),
-    ("fbx", "FBX", "An .fbx file of each result"),
-    ("usdc", "USD", "A .usdc file of each result"),
-)
+BATCH_EXPORTS = (("NONE", "None", "The .blend file is enough"), *batch_items())
 
 
 class SapiensBox(PropertyGroup):

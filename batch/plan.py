@@ -6,15 +6,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ..core.capture.settings import ClipSettings
+from ..core.formats.export_formats import BVH
 from ..core.formats.stored_inputs import is_stored
 from ..core.settings import AvatarSettings
 from ..infer.settings import NetworkSettings
 from .items import Item
 from .record import Record, key_of
 
-VERSION = 1  # raise it when a stage makes something else from the same settings
-BVH = ".bvh"
-"""The one export that only a clip has."""
+VERSION = 2  # raise it when a stage makes something else from the same settings
 PREDICT, SCENE, PREVIEW = "predict", "scene", "preview"
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..core.common.errors import SapiensError, UsageError
 from ..core.common.wording import counted
+from ..core.formats.export_formats import BVH, MOVING
 from ..core.motion.settings import MotionSettings
 from ..core.retarget.settings import RetargetSettings
 from ..weights.catalogue import POSE_TASKS
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from ..core.retarget.body_motion import BodyMotion
     from ..infer.settings import NetworkSettings
 
-EXPORTS = (".glb", ".gltf", ".fbx", ".usd", ".usda", ".usdc")  # formats that hold motion
-
-
 HELP = "A video or a folder of frames as an action."
 
 
@@ -49,7 +47,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--bvh", metavar="FILE.bvh", help="also write the motion as BVH")
     parser.add_argument(
-        "--export", action="append", default=[], metavar="FILE.glb|.fbx|.usd", help="also write this file; repeatable"
+        "--export", action="append", default=[], metavar="FILE.glb|.fbx|.usd|.bvh", help="also write this file; repeatable"
     )
     add_clip(parser)
     add_settings(parser, MotionSettings)
@@ -68,9 +66,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace, console: Console) -> None:
     output = Path(options.output)
     for path in map(Path, options.export):
-        if path.suffix.lower() not in EXPORTS:
-            raise UsageError(f"{path.name} cannot hold motion.", f"Choose one of {', '.join(EXPORTS)}; BVH goes to --bvh.")
-    if options.bvh and Path(options.bvh).suffix.lower() != ".bvh":
+        if path.suffix.lower() not in MOVING:
+            raise UsageError(f"{path.name} cannot hold motion.", f"Choose one of {', '.join(MOVING)}.")
+    if options.bvh and Path(options.bvh).suffix.lower() != BVH:
         raise UsageError(f"Motion goes to a .bvh file, {Path(options.bvh).name} is none.", "Give --bvh a name that ends in .bvh.")
     if (options.source_bones or options.save_source_bones) and Path(options.clip).suffix.lower() != ".bvh":
         raise UsageError(f"{Path(options.clip).name} has no bones of its own.", "--source-bones is for .bvh files.")
@@ -96,7 +94,7 @@ def run(options: Namespace, console: Console) -> None:
 
 def _motion(source: Path, best: Path, options: Namespace, console: Console) -> Take | BodyMotion:
     """The motion of the clip: of a BVH file as it is, else of the person who was asked for."""
-    if source.suffix.lower() == ".bvh":
+    if source.suffix.lower() == BVH:
         from ..core.formats.bvh import read_bvh
         from ..core.formats.other_programs import bvh_motion
         from ..core.retarget.bone_map_file import save_preset
@@ -143,7 +141,6 @@ def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: C
     import bpy
 
     from ..scene.action import set_frame_rate, whole_frames, write_take
-    from ..scene.bvh_export import export_bvh
     from ..scene.export import export
     from ..scene.files import new_file, save_blend
 
@@ -169,16 +166,14 @@ def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: C
         keep_raw=not options.no_raw,
     )
     scene, collections = bpy.context.scene, [c for c in armature.users_collection if armature.name in c.objects][:1]
-    scene.frame_start, scene.frame_end = first, last = whole_frames(done.action)
+    scene.frame_start, scene.frame_end = whole_frames(done.action)
     console.note(f"{armature.name}: {counted(len(motion), 'frame')} at {motion.fps:g} fps, {counted(done.keys, 'key')}")
     for note in dict.fromkeys(done.notes):
         console.note(note)
     console.record(armature=armature.name, frames=len(motion), fps=motion.fps, keys=done.keys, unseen=list(done.unseen))
     console.result(save_blend(Path(options.output)))
-    for path in map(Path, options.export):
-        console.result(export(path, collections, motion=True))
-    if options.bvh:
-        console.result(export_bvh(Path(options.bvh), armature, bones, first, last))
+    for path in map(Path, [*options.export, *([options.bvh] if options.bvh else [])]):
+        console.result(export(path, collections, motion=True, rig=armature, bones=bones))
 
 
 def _avatar(best: Path, motion: Take | BodyMotion, options: Namespace, console: Console, name: str) -> bpy.types.Object:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from ..core.capture.settings import ClipSettings
 from ..core.common.errors import SapiensError, UsageError
 from ..core.common.file_lock import Held, file_lock
+from ..core.formats.export_formats import SUFFIXES
 from . import arguments
-from .build import EXPORTS
 from .console import Console
 from .options import add_build, add_clip, add_network, add_separate, avatar_settings, settings_from
 
@@ -173,13 +173,13 @@ def _engine(options: Namespace, jobs: list[Job], plan: Plan) -> Iterator[Outcome
 
 def make_plan(options: Namespace) -> Plan:
     """What the options ask for, with the identity of the weights in it."""
-    from ..batch.plan import BVH, NetworkOptions, Plan
+    from ..batch.plan import NetworkOptions, Plan
     from ..weights.catalogue import fingerprint
 
     make = ["predictions", *(["blend"] if options.blend else []), *(["preview"] if options.picture else [])]
     make += [f".{kind.lstrip('.').lower()}" for kind in options.export]
-    if unknown := [kind for kind in make if kind.startswith(".") and kind not in (*EXPORTS, BVH)]:
-        raise UsageError(f"{', '.join(unknown)} is no known format.", f"Choose from {', '.join((*EXPORTS, BVH))}.")
+    if unknown := [kind for kind in make if kind.startswith(".") and kind not in SUFFIXES]:
+        raise UsageError(f"{', '.join(unknown)} is no known format.", f"Choose from {', '.join(SUFFIXES)}.")
     network = settings_from(NetworkOptions, options, weights=fingerprint(options.model))
     return Plan(
         network,

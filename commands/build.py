@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.common.errors import SapiensError, UsageError
+from ..core.formats.export_formats import STILL
 from . import through_worker
 from .console import Console
 from .inputs import check_blend, check_writable, distinct, name_of, predictions_of
@@ -18,9 +19,6 @@ from .options import add_build, add_network, add_separate, avatar_settings
 if TYPE_CHECKING:
     from ..core.common.arrays import Avatar, BodyData
     from ..core.settings import AvatarSettings
-
-EXPORTS = (".glb", ".gltf", ".fbx", ".usd", ".usdc", ".usda", ".obj", ".ply", ".json", ".exr")
-
 
 HELP = "Scan, textures, camera and rig from photos or stored predictions."
 
@@ -53,8 +51,8 @@ def run(options: Namespace, console: Console) -> None:
     exports = [Path(path) for path in options.export]
     check_blend(output)
     for path in exports:
-        if path.suffix.lower() not in EXPORTS:
-            raise UsageError(f"{path.name} has no known format.", f"Choose one of {', '.join(EXPORTS)}.")
+        if path.suffix.lower() not in STILL:
+            raise UsageError(f"{path.name} has no known format.", f"Choose one of {', '.join(STILL)}.")
     if options.cloud and Path(options.cloud).suffix.lower() != ".ply":
         raise UsageError(
             f"A point cloud is a .ply file, {Path(options.cloud).name} is none.", "Give --cloud a name that ends in .ply."

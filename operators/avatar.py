@@ -10,20 +10,9 @@ from bpy.types import Context, Operator
 from bpy_extras.io_utils import ExportHelper
 
 from ..core.common.errors import SapiensError
+from ..core.formats.export_formats import CLOUD, FORMATS, SUFFIXES, dialog_items
 from ..properties import avatar_rigs, is_photo_pose
 from .job import fail
-
-FORMATS = (
-    (".glb", "glTF Binary (.glb)", "Scan, rig, camera and textures in one file, for engines and the web"),
-    (".fbx", "FBX (.fbx)", "Scan, rig and camera for other animation programs, textures embedded"),
-    (".usdc", "USD (.usdc)", "Scan, rig and camera for film pipelines"),
-    (".obj", "Wavefront (.obj)", "The scan with its textures beside it"),
-    (".bvh", "Motion (.bvh)", "What the rig does in the frames of its action, for other animation programs; one person"),
-    (".ply", "Stanford PLY (.ply)", "The scan with colors at its vertices"),
-    ("cloud", "Point Cloud (.ply)", "The vertices of the scan with normals and colors"),
-    (".exr", "Displacement (.exr)", "Distance from the mesh to the surface that the network saw, in meters, 32 bits"),
-    (".json", "Camera (.json)", "The matched camera as numbers: pinhole, pose, and every focal length that was considered"),
-)
 
 
 def chosen(context: Context) -> bpy.types.Collection | None:
@@ -31,25 +20,6 @@ def chosen(context: Context) -> bpy.types.Collection | None:
     from ..scene.build import active_collection
 
     return active_collection(context, context.scene.sapiens2.predictions)
-
-
-def has_action(obj: bpy.types.Object) -> bool:
-    return obj.animation_data is not None and obj.animation_data.action is not None
-
-
-def write_bvh(context: Context, path: Path) -> Path:
-    """The motion of the active rig, else of the first that has an action. Raises SapiensError where none has."""
-    from ..scene.action import whole_frames
-    from ..scene.bone_table import resolve
-    from ..scene.bvh_export import export_bvh
-    from ..scene.rig_state import read_rest
-
-    rigs = [rig for rig in avatar_rigs(context) if has_action(rig)]
-    if not rigs:
-        raise SapiensError("The avatar has no action to export.", "Animate it in the Motion panel first.")
-    active = context.view_layer.objects.active
-    rig = active if active in rigs else rigs[0]
-    return export_bvh(path, rig, resolve(None, read_rest(rig)), *whole_frames(rig.animation_data.action))
 
 
 class ForAvatar:
@@ -140,8 +110,8 @@ class SAPIENS2_OT_export(ForAvatar, ExportHelper, Operator):
     bl_label = "Export Sapiens2 Avatar"
 
     filename_ext = ""
-    filter_glob: StringProperty(default="*.glb;*.fbx;*.usd*;*.obj;*.ply;*.json;*.exr;*.bvh", options={"HIDDEN"})
-    format: EnumProperty(name="Format", description="What the file is for", items=FORMATS)
+    filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in SUFFIXES), options={"HIDDEN"})
+    format: EnumProperty(name="Format", description="What the file is for", items=dialog_items())
     check_existing: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
 
     def invoke(self, context: Context, event: bpy.types.Event) -> set[str]:
@@ -165,17 +135,15 @@ class SAPIENS2_OT_export(ForAvatar, ExportHelper, Operator):
         return {"FINISHED"}
 
     def _write(self, context: Context, path: Path) -> Path:
-        from ..scene.export import export, export_ply
+        from ..scene.export import export, export_ply, has_action
 
         collection = chosen(context)
-        if self.format == ".bvh":
-            return write_bvh(context, path)
-        if self.format == "cloud":
+        if self.format == CLOUD:
             return export_ply(path, [collection], cloud=True)
         return export(path, [collection], motion=any(has_action(obj) for obj in collection.all_objects))
 
     def _suffix(self) -> str:
-        return ".ply" if self.format == "cloud" else self.format
+        return FORMATS[self.format].suffix
 
 
 CLASSES = (SAPIENS2_OT_photo_pose, SAPIENS2_OT_separate_parts, SAPIENS2_OT_export)

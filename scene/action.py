@@ -79,6 +79,7 @@ def write_take(
         _, _, raw, _ = solve(obj, take.motion(raw=True), bone_map, settings, mute_constraints)
         raw_action, _ = write_action(obj, f"{name} raw", channels_of(obj, rest, raw), frames, bridged)
         add_muted_track(obj, RAW_TRACK, raw_action, round(start_frame))
+    _on_whole_frames(action)
     assign(obj, action)
     _first_frame(obj, channels)
     report(1.0)
@@ -97,6 +98,14 @@ def whole_frames(action: bpy.types.Action) -> tuple[int, int]:
     start, end = action.frame_range
     first = floor(start + 1e-3)
     return first, max(first, ceil(end - 1e-3))
+
+
+def _on_whole_frames(action: bpy.types.Action) -> None:
+    """Let an action whose last key lies between frames last to the frame after it: glTF's exporter would cut it off."""
+    whole = whole_frames(action)
+    if whole != tuple(action.frame_range):
+        action.use_frame_range = True
+        action.frame_start, action.frame_end = whole
 
 
 def key_frames(count: int, fps: float, start_frame: float, scene_fps: float | None) -> np.ndarray:

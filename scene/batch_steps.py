@@ -19,7 +19,7 @@ from ..core.common.arrays import Avatar
 from ..core.common.errors import SapiensError
 from ..core.common.processes import silence_stdout
 from .build import has_person, objects_of, write_avatars
-from .export import export
+from .export import export, has_action
 from .files import new_file, open_blend, save_reproducible
 from .library import gather
 from .photo_pose import show_photo_pose
@@ -70,16 +70,7 @@ def save(path: str) -> dict:
 
 def write(path: str) -> None:
     """Export the result in the format of the suffix, with its motion if it has some."""
-    if Path(path).suffix.lower() == ".bvh":
-        from .bone_table import resolve
-        from .bvh_export import export_bvh
-        from .rig_state import read_rest
-
-        rig, scene = _rig(), bpy.context.scene
-        export_bvh(path, rig, resolve(None, read_rest(rig)), scene.frame_start, scene.frame_end)
-        return
-    moves = any(ob.animation_data and ob.animation_data.action for c in _collections() for ob in c.all_objects)
-    export(path, _collections(), motion=moves)
+    export(path, _collections(), motion=any(has_action(ob) for c in _collections() for ob in c.all_objects))
 
 
 def view(path: str, width: int, height: int, samples: int) -> dict:

@@ -1,12 +1,12 @@
-"""Exports: glb, fbx, usd and obj through Blender's own exporters, ply and the camera by `core.formats.ply_and_camera`.
+"""Exports: by `core.formats.export_formats` through Blender's own exporters; PLY, BVH, the camera and the displacement by ours.
 
-Nothing is re-centred.
+Nothing is re-centred, and what a reader opens is what the scene shows.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,64 +18,114 @@ from ..core.common.atomic_files import atomic_write
 from ..core.common.colour import srgb_bytes_from_linear
 from ..core.common.errors import SapiensError
 from ..core.common.spaces import transform_points, world_from_blender_camera
+from ..core.formats.export_formats import BVH, FORMATS, SUFFIXES, ExportFormat
 from ..core.formats.ply_and_camera import image_at, write_camera_json, write_ply_arrays
+from ..core.retarget.bone_map import BoneMap
+from .action import whole_frames
+from .bone_table import resolve
 from .build import CAMERA, objects_of, surfaces_of
+from .bvh_export import export_bvh
 from .files import write_whole
 from .mesh import UV_PHOTO
-
-# suffix -> (operator, options). Every exporter is told to take the selected objects only.
-FORMATS: dict[str, tuple[str, dict]] = {
-    ".glb": ("export_scene.gltf", {"export_format": "GLB", "use_selection": True, "export_cameras": True, "export_yup": True}),
-    ".gltf": ("export_scene.gltf", {"export_format": "GLTF_SEPARATE", "use_selection": True, "export_cameras": True,
-                                    "export_yup": True}),
-    ".fbx": ("export_scene.fbx", {"use_selection": True, "add_leaf_bones": False, "path_mode": "COPY", "embed_textures": True,
-                                  "object_types": {"ARMATURE", "CAMERA", "MESH"}}),
-    ".usd": ("wm.usd_export", {"selected_objects_only": True, "export_armatures": True}),
-    ".usda": ("wm.usd_export", {"selected_objects_only": True, "export_armatures": True}),
-    ".usdc": ("wm.usd_export", {"selected_objects_only": True, "export_armatures": True}),
-    ".obj": ("wm.obj_export", {"export_selected_objects": True, "path_mode": "COPY"}),
-}  # fmt: skip
-# What makes an exporter write the present action of an armature alone, and not the other takes that are stored with it.
-PRESENT_ACTION: dict[str, dict] = {
-    ".glb": {"export_animation_mode": "ACTIVE_ACTIONS"},
-    ".gltf": {"export_animation_mode": "ACTIVE_ACTIONS"},
-    ".fbx": {"bake_anim_use_all_actions": False, "bake_anim_use_nla_strips": False},
-    ".usd": {"export_animation": True},
-    ".usda": {"export_animation": True},
-    ".usdc": {"export_animation": True},
-}
-SUFFIXES = (*FORMATS, ".ply", ".json", ".exr")
+from .rig_state import read_rest
+from .textures import complete_obj, own_textures
 
 
-def export(path: str | Path, collections: Sequence[bpy.types.Collection], *, motion: bool = False) -> Path:
+def export(
+    path: str | Path,
+    collections: Sequence[bpy.types.Collection],
+    *,
+    motion: bool = False,
+    rig: bpy.types.Object | None = None,
+    bones: BoneMap | None = None,
+) -> Path:
     """Write the objects of the collections in the format of the suffix; whole or not at all. ".json" is the matched camera,
-    ".exr" the displacement.
+    ".exr" the displacement, ".bvh" the motion of one rig.
 
-    motion  write the present action of each armature as its only one; else what the exporters do by themselves
-    The artist's selection is the same afterwards. Raises SapiensError for an unknown format, one that this Blender was built
-    without, or a file that cannot be written.
+    motion  write the present action of each armature as its only one, under its name; else what is shown now, without animation
+    rig     of BVH: whose motion; None = of the active object, else of the first armature that has an action
+    bones   of BVH: which of its bones play which roles; None = recognised
+
+    The artist's selection and scene are the same afterwards. Raises SapiensError for an unknown format, one that this Blender was
+    built without, or a file that cannot be written.
     """
     path = Path(path).absolute()
     suffix = path.suffix.lower()
-    if suffix == ".ply":
-        return export_ply(path, collections)
-    if suffix == ".json":
-        return export_camera(path, collections)
-    if suffix == ".exr":
-        return export_displacement(path, collections)
+    own = {".ply": export_ply, ".json": export_camera, ".exr": export_displacement}.get(suffix)
+    if own is not None:
+        return own(path, collections)
+    if suffix == BVH:
+        moving = rig or moving_rig(collections)
+        assert moving.animation_data is not None
+        assert moving.animation_data.action is not None
+        return export_bvh(path, moving, bones or resolve(None, read_rest(moving)), *whole_frames(moving.animation_data.action))
     if suffix not in FORMATS:
         raise SapiensError(f"{path.name} has no known format.", f"Choose one of {', '.join(SUFFIXES)}.")
-    name, options = FORMATS[suffix]
-    if motion:
-        options = options | PRESENT_ACTION.get(suffix, {})
-    group, operator = name.split(".")
+    known = FORMATS[suffix]
+    objects = [ob for collection in collections for ob in collection.all_objects]
+    options = {**known.options, **(known.motion or {} if motion else known.still)}
+    take = _take(objects) if motion else None
+    if take is not None and suffix in (".glb", ".gltf"):
+        options["export_nla_strips_merged_animation_name"] = take.name
+    function = _exporter(known)
+
+    def write(temporary: Path) -> None:
+        with own_textures(objects, path) as images:
+            function(filepath=str(temporary), **options)
+            if suffix == ".obj":
+                complete_obj(temporary, images)
+
+    with _selected(objects), _named_after(take):
+        return write_whole(path, write)
+
+
+def has_action(obj: bpy.types.Object) -> bool:
+    """Whether the object moves by an action of its own."""
+    return obj.animation_data is not None and obj.animation_data.action is not None
+
+
+def moving_rig(collections: Sequence[bpy.types.Collection]) -> bpy.types.Object:
+    """The active object, else the first, among the armatures that have an action. Raises SapiensError where none has."""
+    rigs = [ob for c in collections for ob in c.all_objects if ob.type == "ARMATURE" and has_action(ob)]
+    if not rigs:
+        raise SapiensError("The avatar has no action to export.", "Animate it in the Motion panel first.")
+    active = bpy.context.view_layer.objects.active
+    return active if active in rigs else rigs[0]
+
+
+def _take(objects: Sequence[bpy.types.Object]) -> bpy.types.Action | None:
+    """The action of the first armature that has one."""
+    return next((ob.animation_data.action for ob in objects if ob.type == "ARMATURE" and has_action(ob)), None)
+
+
+def _exporter(known: ExportFormat) -> Callable[..., object]:
+    """Blender's operator for a format. Raises SapiensError where this Blender was built without it."""
+    group, operator = known.operator.split(".")
     function = getattr(getattr(bpy.ops, group), operator)
     try:
         function.get_rna_type()
     except KeyError as error:
-        raise SapiensError(f"This Blender was built without the exporter for {suffix}.", "Choose another format.") from error
-    with _selected([ob for collection in collections for ob in collection.all_objects]):
-        return write_whole(path, lambda temporary: function(filepath=str(temporary), **options))
+        raise SapiensError(
+            f"This Blender was built without the exporter for {known.suffix}.", "Choose another format."
+        ) from error
+    return function
+
+
+@contextmanager
+def _named_after(take: bpy.types.Action | None) -> Iterator[None]:
+    """For exporters that write the scene's range under the scene's name, as FBX does: those of the take, for the moment."""
+    if take is None:
+        yield
+        return
+    scene = bpy.context.scene
+    name, first, last = scene.name, scene.frame_start, scene.frame_end
+    try:
+        scene.name = take.name
+        scene.frame_start, scene.frame_end = whole_frames(take)
+        yield
+    finally:
+        scene.name = name
+        scene.frame_start, scene.frame_end = first, last
 
 
 def export_ply(path: str | Path, collections: Sequence[bpy.types.Collection], *, cloud: bool = False) -> Path:

@@ -19,7 +19,8 @@ def write_image(name: str, pixels: np.ndarray, *, colour: bool, encoded: np.ndar
     data = encoded.tobytes() if encoded is not None else exr_bytes(pixels) if exact else png_bytes(pixels)
     image = bpy.data.images.new(name, 1, 1, float_buffer=exact)
     image.source = "FILE"
-    image.filepath_raw = f"//textures/{bpy.path.clean_name(name)}.{'exr' if exact else 'png'}"
+    # By the name that Blender gave it: two photos may have the same, and unpacked images must not replace each other.
+    image.filepath_raw = f"//textures/{bpy.path.clean_name(image.name)}.{'exr' if exact else 'png'}"
     image.pack(data=data, data_len=len(data))
     image.colorspace_settings.name = "sRGB" if colour else "Non-Color"
     image.alpha_mode = "CHANNEL_PACKED"

@@ -16,6 +16,7 @@ bvh_text          their text, in every dialect
 bvh_skeleton      their joints as they move
 bvh_body          who moves in them, what is up, how they stand at rest
 take_bvh          a take as one
+export_formats    what results are written in
 ply_and_camera    the scan as PLY, the camera as JSON
 png               integer images, without an image library
 exr               float images, without an image library
