@@ -6,6 +6,7 @@ from pathlib import Path
 
 import bpy
 
+from .core.common.atomic_files import sweep_parts
 from .core.common.errors import SapiensError
 from .preference_values import current
 
@@ -44,4 +45,5 @@ def make_cache_folder() -> Path:
             "Choose another one in the preferences.",
             "preferences",
         ) from error
+    sweep_parts(folder)
     return folder

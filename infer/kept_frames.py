@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.common.atomic_files import sweep_parts
 from ..core.common.errors import SapiensError
 from ..core.common.memo import digest
 from ..core.common.predictions import Predictions
@@ -25,6 +26,7 @@ class KeptFrames:
     def __init__(self, folder: Path, stem: str, options: dict[str, Any]):
         """options: model, tasks, flip_test and precision, as `infer.clip.clip_poses` takes them."""
         self._folder, self._stem = folder, stem
+        sweep_parts(folder)
         tasks, model = options.get("tasks"), options.get("model", PREVIEW)
         made_with = options | {"model": fingerprint(model), "tasks": None if tasks is None else sorted(tasks)}
         self._made_with = repr(sorted(made_with.items()))

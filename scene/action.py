@@ -103,7 +103,7 @@ def whole_frames(action: bpy.types.Action) -> tuple[int, int]:
 def _on_whole_frames(action: bpy.types.Action) -> None:
     """Let an action whose last key lies between frames last to the frame after it: glTF's exporter would cut it off."""
     whole = whole_frames(action)
-    if whole != tuple(action.frame_range):
+    if whole != (action.frame_range.x, action.frame_range.y):
         action.use_frame_range = True
         action.frame_start, action.frame_end = whole
 

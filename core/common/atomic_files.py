@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
 from .errors import SapiensError
+from .file_lock import Held, file_lock
+
+PART = re.compile(r"\..+\.[0-9a-f]{32}\.part")
+PART_HOURS = 24.0
+"""How long nothing was written to a temporary file of `atomic_write` before its process counts as dead."""
 
 
 @contextmanager
@@ -35,6 +42,28 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise _explained(path, error) from error
+
+
+def sweep_parts(folder: Path, now: float | None = None) -> None:
+    """Delete the temporary files that processes left in a folder when they were killed while they wrote.
+
+    Only names that `atomic_write` gives count, of files that nothing was written to for `PART_HOURS`. One process sweeps at a
+    time. What cannot be deleted, or a folder that cannot be written to, is left as it is: writing there says why.
+    """
+    oldest = (time.time() if now is None else now) - PART_HOURS * 3600
+    with suppress(OSError, Held):
+        found = [
+            Path(entry.path)
+            for entry in os.scandir(folder)
+            if PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+        ]
+        if not found:
+            return
+        with file_lock(folder / ".sweep.lock"):
+            for path in found:
+                with suppress(OSError):
+                    if path.stat().st_mtime < oldest:
+                        path.unlink()
 
 
 def _in_the_way(path: Path) -> SapiensError:

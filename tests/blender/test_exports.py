@@ -46,9 +46,8 @@ def resting(part, make_avatar):
     photo_from_rest = np.tile(np.eye(4), (3, 1, 1))
     angle = 0.7
     photo_from_rest[2, :2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    collection = part("scene.build").write_avatars(
-        [replace(avatar, rig=replace(avatar.rig, photo_from_rest=photo_from_rest))], "P"
-    )
+    avatar = replace(avatar, rig=replace(avatar.rig, photo_from_rest=photo_from_rest))
+    collection = part("scene.build").write_avatars([avatar], "P")
     (rig,) = [ob for ob in collection.all_objects if ob.type == "ARMATURE"]
     assert rig.animation_data.nla_tracks[0].mute
     return collection, rig

@@ -423,3 +423,12 @@ def _noted(function, results):
         return results[-1]
 
     return call
+
+
+def test_opening_the_cache_sweeps_what_a_killed_worker_left(part, tmp_path, monkeypatch) -> None:
+    folders = part("folders")
+    monkeypatch.setattr(folders, "cache_folder", lambda: tmp_path)
+    left = tmp_path / f".photo-0123456789abcdef.safetensors.{'0' * 32}.part"
+    left.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    assert folders.make_cache_folder() == tmp_path and not left.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -168,3 +169,13 @@ def test_a_kept_frame_that_is_cut_is_made_again(counted, tmp_path) -> None:
     (keep / "notes.txt").write_text("the artist's")
     assert shades(looked_at(source, keep)) == [10] and len(counted) == 2
     assert Predictions.load(file).image[0, 0, 0] == 10 and len(list(keep.iterdir())) == 2
+
+
+def test_what_a_killed_worker_left_in_the_folder_goes(counted, tmp_path) -> None:
+    keep, source = tmp_path / "kept", folder_of(tmp_path / "walk", [10])
+    keep.mkdir()
+    part = keep / f".walk-000000.safetensors.{'0' * 32}.part"
+    part.write_bytes(b"half")
+    os.utime(part, (0, 0))
+    looked_at(source, keep)
+    assert not part.exists()
