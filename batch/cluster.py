@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -155,8 +154,6 @@ def finish_on_node(jobs: list[Job], plan: Plan) -> list[Outcome]:
 @lru_cache(maxsize=1)
 def _child() -> Worker:
     """The child of this Ray worker."""
-    # A child imports the main module of its parent. Ray's has nothing for it, and takes seconds to import.
-    vars(sys.modules["__main__"]).pop("__file__", None)
     return Worker()
 
 
