@@ -70,7 +70,7 @@ def run(options: Namespace, console: Console) -> None:
             raise UsageError(f"{path.name} cannot hold motion.", f"Choose one of {', '.join(MOVING)}.")
     if options.bvh and Path(options.bvh).suffix.lower() != BVH:
         raise UsageError(f"Motion goes to a .bvh file, {Path(options.bvh).name} is none.", "Give --bvh a name that ends in .bvh.")
-    if (options.source_bones or options.save_source_bones) and Path(options.clip).suffix.lower() != ".bvh":
+    if (options.source_bones or options.save_source_bones) and Path(options.clip).suffix.lower() != BVH:
         raise UsageError(f"{Path(options.clip).name} has no bones of its own.", "--source-bones is for .bvh files.")
     check_blend(output)
     if options.armature:
