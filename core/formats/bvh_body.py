@@ -58,7 +58,10 @@ class Body:
             out.append(f"Left and right of {name} are on the wrong sides of a body that faces its toes: it was mirrored.")
         if self.floor < 0:
             out.append(f"The feet of {name} go {-self.floor * metres:.2f} m below zero: the floor was put under the lowest.")
-        return (*out, *self.bone_map.notes)
+        if self.bone_map.family != "structure":
+            return (*out, *self.bone_map.notes)
+        out.append(f"The joint names of {name} are unknown: look at what was found with --save-source-bones.")
+        return tuple(out)
 
 
 def rest_rig(skeleton: Skeleton, name: str, turns: np.ndarray | None = None, world: np.ndarray | None = None) -> RestRig:

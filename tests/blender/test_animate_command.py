@@ -6,6 +6,7 @@ Where Python has scipy and OpenCV the command computes by itself, in Blender's o
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import bpy
@@ -75,6 +76,26 @@ def test_keypoints_of_a_photo_pose_an_armature(kind, factory, command, rig_file,
     source = keypoint_file(factory, tmp_path / "k.json", 1, kind=kind)
     status, said, _ = command("pose", source, "--armature", rig_file("smplx"), "-o", tmp_path / "o.blend")
     assert status == 0 and said["family"].startswith("SMPL-X") and len(said["bones"]) > 40
+
+
+def test_a_bone_table_of_the_bvh_file(command, rig_file, tmp_path) -> None:
+    from support.bvh_person import BvhPerson
+
+    named, nameless, table = tmp_path / "named.bvh", tmp_path / "nameless.bvh", tmp_path / "source.json"
+    named.write_text(BvhPerson().text())
+    rig, out = rig_file("mixamo"), tmp_path / "out.blend"
+    status, said, notes = command("animate", named, "--armature", rig, "-o", out, "--save-source-bones", table)
+    assert status == 0 and str(table) in said["results"]
+    assert (
+        "named.bvh: Mixamo and HumanIK names without prefix, 100 % sure; y is up." in notes
+        and "mixamo: Mixamo, 100 % sure." in notes
+    )
+    nameless.write_text(BvhPerson().text(lambda name: f"q{name[::-1]}"))
+    table.write_text(re.sub(r'"(\w+)"(?=,?\n +[\]"])', lambda name: f'"q{name[1][::-1]}"', table.read_text()))
+    status, _, notes = command("animate", nameless, "--armature", rig, "-o", out, "--source-bones", table)
+    assert status == 0 and "by structure" not in notes
+    status, _, notes = command("animate", tmp_path, "--armature", rig, "-o", out, "--source-bones", table)
+    assert status == 2 and "has no bones of its own" in notes
 
 
 def test_bvh_is_put_on_an_armature_and_out_again(factory, command, rig_file, tmp_path, part) -> None:

@@ -231,6 +231,23 @@ def test_twist_bones_follow_unless_the_rig_turns_them(armature, part, pose, leve
         bpy.data.objects.remove(obj)
 
 
+def test_second_bones_of_a_role_are_left_to_what_turns_them(armature, part, pose, level) -> None:
+    """The D bones of MikuMikuDance carry the skin of the legs: they turn with the legs, unless a constraint does it."""
+    for held in (False, True):
+        obj, _ = armature("mmd", "A")
+        with part("scene.armature").edit_bones(obj) as bones:
+            leg, copy = bones["左足"], bones.new("左足D")
+            copy.head, copy.tail, copy.roll, copy.parent = leg.head, leg.tail, leg.roll, leg.parent
+        if held:
+            constraint = obj.pose.bones["左足D"].constraints.new("COPY_ROTATION")
+            constraint.target, constraint.subtarget = obj, "左足"
+        done = part("scene.retarget").retarget(pose, obj, world_from_camera=level)
+        assert done.family == "MikuMikuDance" and ("左足D" in done.bones) is not held
+        assert any("Left to what turns them in the rig: 左足D" in note for note in done.notes) is held
+        assert np.abs(evaluated(obj)["左足D"] - evaluated(obj)["左足"]).max() < 1e-4
+        bpy.data.objects.remove(obj)
+
+
 def test_targets_that_are_no_one_armature(armature, part, pose, level) -> None:
     retarget, error = part("scene.retarget").retarget, part("core.common.errors").SapiensError
     with pytest.raises(error, match="No armature is selected"):
