@@ -99,21 +99,12 @@ def stated_size(content: Any) -> tuple[int, int] | None:
 def _frames(content: Any, name: str) -> tuple[list[np.ndarray], tuple[str, ...]] | None:
     """Frames and notes; None if this is no form that is known."""
     if isinstance(content, dict):
-        if "instance_info" in content:
-            return _mmpose(content["instance_info"], name)
-        if "annotations" in content:
-            return _coco(content["annotations"], content.get("images"), name)
-        if "people" in content:
-            return [_openpose(content["people"], name)], ()
-        if any(key in content for key in MEDIAPIPE):
-            return [_mediapipe(content, name)], ()
-        if isinstance(content.get("frames"), list):
-            return _frames(content["frames"], name)
-        if content and all(isinstance(v, dict) and ("people" in v or "bodies" in v) for v in content.values()):
-            people = {key: v["people"] if "people" in v else v["bodies"] for key, v in content.items()}
-            return _in_time({key: _openpose(value, name) for key, value in people.items()}, name)
+        return _frames_of_table(content, name)
+    if not isinstance(content, list) or not content:
         return None
-    if not isinstance(content, list) or not content or not isinstance(content[0], dict):
+    if all(isinstance(frame, list) for frame in content):  # a list of people for each frame
+        return [_mmpose_frame(frame, name) for frame in content], ()
+    if not isinstance(content[0], dict):
         return None
     first = content[0]
     if "people" in first:
@@ -126,6 +117,25 @@ def _frames(content: Any, name: str) -> tuple[list[np.ndarray], tuple[str, ...]]
         return [_mediapipe({"landmarks": content}, name)], ()
     if "keypoints" in first:
         return _coco(content, None, name) if "image_id" in first else _mmpose(content, name)
+    return None
+
+
+def _frames_of_table(content: dict[str, Any], name: str) -> tuple[list[np.ndarray], tuple[str, ...]] | None:
+    """Of a file that is one table; as `_frames`."""
+    if "instance_info" in content:
+        return _mmpose(content["instance_info"], name)
+    if "annotations" in content:
+        return _coco(content["annotations"], content.get("images"), name)
+    if "people" in content:
+        return [_openpose(content["people"], name)], ()
+    if any(key in content for key in MEDIAPIPE):
+        return [_mediapipe(content, name)], ()
+    for key in ("frames", "predictions"):
+        if isinstance(content.get(key), list):
+            return _frames(content[key], name)
+    if content and all(isinstance(v, dict) and ("people" in v or "bodies" in v) for v in content.values()):
+        people = {key: v["people"] if "people" in v else v["bodies"] for key, v in content.items()}
+        return _in_time({key: _openpose(value, name) for key, value in people.items()}, name)
     return None
 
 
@@ -220,7 +230,14 @@ def _mmpose_frame(instances: Any, name: str) -> np.ndarray:
     for person in instances:
         if not isinstance(person, dict) or "keypoints" not in person:
             raise SapiensError(f"An instance of {name} has no keypoints.", AGAIN)
-        points = numbers(person["keypoints"], name, "keypoints")
+        given = person["keypoints"]
+        if isinstance(given, dict) and {"x", "y"} <= given.keys():  # Ultralytics: a list for each coordinate
+            columns = [numbers(given[key], name, "keypoints").reshape(-1) for key in ("x", "y")]
+            columns.append(numbers(given.get("visible", np.ones(columns[0].shape)), name, "scores").reshape(-1))
+            if len({len(column) for column in columns}) > 1:
+                raise SapiensError(f"The keypoints of {name} are lists of different lengths.", AGAIN)
+            given = np.column_stack(columns)
+        points = numbers(given, name, "keypoints")
         if points.ndim == 3 and len(points) == 1:
             points = points[0]
         scores = numbers(person.get("keypoint_scores", np.ones(points.shape[:1])), name, "scores").reshape(-1)

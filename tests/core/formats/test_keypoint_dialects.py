@@ -68,13 +68,18 @@ def test_the_neck_of_openpose_is_no_joint(tmp_path: Path, person) -> None:
     lambda p: [{"people": [openpose(p)], "canvas_width": WIDTH, "canvas_height": HEIGHT}],
     lambda p: {"0.jpg": {"version": 0.1, "bodies": [{"joints": openpose(p)["pose_keypoints_2d"]}]}},
     lambda p: {"0.jpg": {"people": [openpose(p)]}}, lambda p: [{"frame_id": 0, "instances": [mmpose(p)]}],
-    lambda p: {"frames": [{"people": [openpose(p)]}]},
+    lambda p: {"frames": [{"people": [openpose(p)]}]}, lambda p: {"predictions": [[mmpose(p)]]}, lambda p: [[mmpose(p)]],
+    lambda p: [{"name": "person", "keypoints": dict(zip(("x", "y", "visible"), columns(p), strict=True))}],
 ])  # fmt: skip
 def test_variants_that_programs_write(tmp_path: Path, person, content) -> None:
     (frame,) = read_keypoints(save(tmp_path, content(person)))
     assert len(frame) == 1
     for name in ORDER:
         assert np.allclose(frame[0, keypoint_index(name)], person[name], atol=1e-3), name
+
+
+def columns(person: dict[str, np.ndarray]) -> list[list[float]]:
+    return np.array([person[n] for n in ORDER]).T.tolist()
 
 
 def mmpose(person: dict[str, np.ndarray]) -> dict:
@@ -179,7 +184,8 @@ def test_who_is_not_there_is_said_in_good_english(tmp_path: Path, person) -> Non
 @pytest.mark.parametrize("content", [
     [{"people": 4}], [{"people": []}, 7], {"a.jpg": {"people": "x"}}, {"landmarks": 3}, [{"pose_landmarks": [3]}],
     {"landmarks": [{"x": "a", "y": 1}] * 33}, {"landmarks": [{"x": 0.5, "y": 0.5}] * 12}, {"people": [3]},
-    {"frames": [{"instances": 3}]}, {"people": [{"pose_keypoints_2d": [1.0] * 60}]},
+    {"frames": [{"instances": 3}]}, [[3]], [{"keypoints": {"x": [1.0] * 17, "y": [1.0]}}], {"instance_info": [{"keypoints": 5}]},
+    {"people": [{"pose_keypoints_2d": [1.0] * 60}]},
 ])  # fmt: skip
 def test_damaged_variants_end_in_one_sentence(tmp_path: Path, content) -> None:
     with pytest.raises(SapiensError, match=r"k\.json"):
