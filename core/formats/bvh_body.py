@@ -22,6 +22,7 @@ from ..retarget.recognise import recognise
 from .bvh_skeleton import Skeleton
 
 UPRIGHT = 0.7  # cosine from which a trunk stands along an axis
+STRAIGHT = 0.75  # of the way along the spine that hips and neck of a standing body lie apart
 OFTEN = 0.6  # of the frames that a trunk must stand along the axis that is up
 LEG_SHARE = 0.485  # of the stature, from hip to ankle (Winter)
 SUNK, STANDS, STANDS_SHARE = 0.12, 0.1, 0.2
@@ -93,7 +94,7 @@ def find_body(skeleton: Skeleton, name: str, given: BoneMap | None = None, mirro
     leg = _leg(joints)
     if leg <= 0:
         return None
-    stands = stands_at_rest(_points(skeleton, found, name))
+    stands = stands_at_rest(_points(skeleton, found, name)) and _trunk_is_straight(rest_rig(skeleton, name), found)
     up = _up(skeleton, found, joints, leg, stands)
     rest = None if stands else _rest_turns(skeleton, found, joints, WORLD_FROM_UP[up][2])
     if not mirrored and _is_mirrored(_points(skeleton, found, name, rest)):
@@ -201,6 +202,18 @@ def stands_at_rest(points: dict[str, np.ndarray]) -> bool:
     if arms[0] is None or arms[1] is None:
         return True
     return bool((arms[0] - 2 * (arms[0] @ across) * across) @ arms[1] > 0.5)
+
+
+def _trunk_is_straight(rest: RestRig, found: BoneMap) -> bool:
+    """Whether the joints from hips to head go one way: no sharp bend on the way to the neck, and the head beyond it."""
+    names = (*found.bones["hips"][-1:], *(n for role in ("spine", "neck", "head") for n in found.bones.get(role, ())))
+    heads = np.array([rest.heads[rest.index(name)] for name in names])
+    neck = len(names) - len(found.bones.get("neck", ())) - len(found.bones.get("head", ()))
+    steps, whole = np.linalg.norm(np.diff(heads[: neck + 1], axis=0), axis=1).sum(), heads[min(neck, len(heads) - 1)] - heads[0]
+    if np.linalg.norm(whole) < STRAIGHT * steps:
+        return False
+    top = heads[-1] - heads[min(neck, len(heads) - 1)]
+    return float(unit(top) @ unit(whole)) > 0.2 or float(np.linalg.norm(top)) < 0.05 * float(np.linalg.norm(whole))
 
 
 def _up(skeleton: Skeleton, found: BoneMap, joints: dict[str, np.ndarray], leg: float, stands: bool) -> str:

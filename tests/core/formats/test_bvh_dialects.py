@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.rotations import rotation_from_vector
 from sapiens2_avatar.core.formats.bvh import BvhClip, read_bvh
 from sapiens2_avatar.core.formats.bvh_text import frame_rate
 from sapiens2_avatar.core.formats.other_programs import read_bvh_motion
@@ -95,6 +96,15 @@ def test_a_bent_zero_pose_is_no_body_either(tmp_path: Path) -> None:
     """A trunk along its own axis and legs that do not hang: the pose of some libraries."""
     person = BvhPerson(zero={name: turn for name, turn in along_x().items() if "Leg" in name or "Foot" in name})
     assert_walks(read_bvh_motion(save(tmp_path, person.text())), person)
+
+
+def test_a_spine_that_is_folded_at_rest_is_no_body(tmp_path: Path) -> None:
+    """Hips, neck and legs where they belong, but the spine goes forth and back between them."""
+    fold = {"Spine": rotation_from_vector([-1.4, 0.0, 0.0]), "Spine1": rotation_from_vector([1.3, 0.0, 0.0])}
+    person = BvhPerson(zero=fold)
+    motion = read_bvh_motion(save(tmp_path, person.text()))
+    assert_walks(motion, person)
+    assert any("no standing body" in note for note in motion.notes)
 
 
 def under(text: str, root: str) -> str:
