@@ -33,6 +33,11 @@ FOREHEAD, CHIN, NOSE_TIP, NOSE_ROOT, RIGHT_CORNER, LEFT_CORNER = 10, 152, 1, 168
 STEADY = (10, 152, 234, 454, 1, 168, 127, 356)  # forehead, chin, sides, nose: they stay put when the face moves
 SMALLEST = 80  # pixels of the face's square: smaller faces are too coarse
 FACE = range(70, 308)
+RIGHT_BROW = {
+    "upper_startpoint": (107,), "upper_midpoint_3": (66,), "upper_midpoint_1": (105,), "upper_midpoint_2": (63,), "end": (70, 46),
+    "lower_startpoint": (55,), "lower_midpoint_3": (65,), "lower_midpoint_1": (52,), "lower_midpoint_2": (53,),
+}  # fmt: skip
+"""The rims of the brow are points of the mesh: it has seen real brows, and those of rendered people lie higher."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +187,9 @@ def main() -> None:
             continue
         if swap[k] < k and names[swap[k]] in points:
             points[names[k]] = {int(mirror[i]): w for i, w in points[names[swap[k]]].items()}
+        elif names[k].endswith("_of_r_eyebrow"):
+            rim = RIGHT_BROW[names[k].removesuffix("_of_r_eyebrow")]
+            points[names[k]] = dict.fromkeys(rim, 1 / len(rim))
         elif (weights := on_mesh(k, known, face, triangles) or beside_mesh(k, known, face)) is not None:
             points[names[k]] = weights
     row = lambda name, value: f" {json.dumps(name)}: {json.dumps(value)}"  # noqa: E731

@@ -142,12 +142,19 @@ def _set_face(places: np.ndarray, scores: np.ndarray, person: PersonLandmarks) -
 
 
 def _mesh_from_body(body: Body) -> tuple[np.ndarray, float]:
-    """(468, 3) of the mean face where the body's network sees the head, and a score."""
+    """(468, 3) of the mean face where the body's network sees the head, and a score.
+
+    The head is turned as the metric points are, because in pixels the network exaggerates depth several times.
+    """
     _, _, mean = _table()
     source = np.array([mean[list(points)].mean(0) for points in HEAD.values()])
-    rows = body.points[[INDEX[name] for name in HEAD]]
-    rotation, scale, offset = fit_rigid(source, rows[:, :3], np.ones(len(source)))
-    return scale * mean @ rotation.T + offset, FROM_BODY * float(rows[:, 3].mean())
+    rows = [INDEX[name] for name in HEAD]
+    rotation, _, _ = fit_rigid(source, body.world[rows], np.ones(len(rows)))
+    turned, seen = source @ rotation.T, body.points[rows, :2]
+    middle, spread = turned.mean(0), turned[:, :2] - turned[:, :2].mean(0)
+    scale = max(float((spread * (seen - seen.mean(0))).sum() / (spread**2).sum()), 1e-6)
+    mesh = (mean @ rotation.T - middle) * scale
+    return mesh + np.append(seen.mean(0), 0), FROM_BODY * float(body.points[rows, 3].mean())
 
 
 def _irises_on(mesh: np.ndarray) -> np.ndarray:

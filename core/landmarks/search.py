@@ -15,17 +15,17 @@ PERSON_SEEN = 0.35
 """Detections of a lower score are not followed."""
 SURE = 0.8
 """Detections of this score need no second look, if the body's network is as sure."""
-SEEN_AGAIN = 0.6
+SEEN_AGAIN = 0.5
 """What the detector must say when it looks straight at somebody."""
 FACE_SEEN, FACE_SURE = 0.5, 0.5
 """What the detector and the face's own network must say of a face whose body was not seen by itself."""
-BODY_SEEN, BODY_SURE = 0.5, 0.8
-"""What the body's network must say at the first and at the last look."""
+BODY_SURE = 0.8
+"""What the body's network must say, twice."""
 INSIDE = 0.25
 """Share of the body's points that must be inside the photo."""
 
 # shares of the photo's longer side that are looked through, and how far the outer squares reach over its border, in sides
-FIGURE_SQUARES = ((1.0, 0.0), (0.5, 0.4))
+FIGURE_SQUARES = (0.5, 0.4)
 SMALL_FIGURE_SQUARES = (0.35, 0.25)
 FACE_SQUARES = ((1.0, 0.0), (0.6, 0.25), (0.35, 0.25))
 STEP = 0.75  # from a square to the next one, in sides
@@ -43,9 +43,10 @@ SAME = 0.17
 def find_bodies(picture: Picture) -> list[Body]:
     """Everybody who is in the photo, upright or not; empty when there is nobody."""
     bodies: list[Body] = []
-    for share, over in FIGURE_SQUARES:
-        _add(bodies, [_figures(picture, square) for square in _unknown(picture, squares(picture, share, over), bodies)], picture)
+    _add(bodies, [_figures(picture, square) for square in squares(picture, 1.0, 0.0)], picture)
     _add_faces(bodies, picture, [square for share, over in FACE_SQUARES for square in squares(picture, share, over)])
+    halves = _unknown(picture, squares(picture, *FIGURE_SQUARES), bodies)
+    _add(bodies, [_figures(picture, square) for square in halves], picture)
     small = SMALL_FIGURE_SQUARES[0] * max(picture.height, picture.width)
     if not bodies or min(body.size for body in bodies) < small / 2:
         around = _unknown(picture, squares(picture, *SMALL_FIGURE_SQUARES), bodies)
@@ -98,9 +99,12 @@ def _unknown(picture: Picture, places: list[Region], bodies: list[Body]) -> list
 
 
 def extent(body: Body) -> np.ndarray:
-    """(4,) float64: x1, y1, x2, y2 of the points that are in the photo."""
-    seen = body.points[body.inside > 0.5, :2]
-    seen = seen if len(seen) else body.points[:, :2]
+    """(4,) float64: x1, y1, x2, y2 of what the network takes for the person, else of all points."""
+    y, x = np.nonzero(body.opacity > 0.5)
+    if len(x):
+        seen = body.region.to_photo((np.column_stack([x, y]) + 0.5) / body.opacity.shape[0])
+    else:
+        seen = body.points[:, :2]
     return np.concatenate([seen.min(0), seen.max(0)])
 
 
@@ -115,18 +119,15 @@ def _add(bodies: list[Body], parts: list[Detections], picture: Picture) -> None:
             continue
         tried.append(region)
         sure = found.scores[i] >= SURE
-        if not sure:
-            closer = seen_again(picture, region)
-            if closer is None:
-                continue
-            region = closer
+        if not sure and not is_seen_again(picture, region):
+            continue
         first = look_at_body(picture, region)
-        if first.score < BODY_SEEN:
+        if first.score < BODY_SURE:
             continue
         body = look_at_body(picture, first.next)
         if body.score < BODY_SURE or body.inside.mean() < INSIDE or _known(body, bodies):
             continue
-        if sure or seen_again(picture, body.next) is not None:
+        if sure or is_seen_again(picture, body.next):
             bodies.append(body)
 
 
@@ -164,18 +165,17 @@ def region_from_face(right_eye: np.ndarray, left_eye: np.ndarray, mouth: np.ndar
     return body_region(middle, middle + up * REACH * metre)
 
 
-def seen_again(picture: Picture, region: Region) -> Region | None:
-    """The body's region as the detector sees it when it looks straight at it; None if it does not see this very body."""
+def is_seen_again(picture: Picture, region: Region) -> bool:
+    """Whether the detector, looking straight at a body's region, sees this very body."""
     size = region.side / (2 * MARGIN)
     for scale in (1.0, 1.25, 0.8):
         found = _figures(picture, region.scaled(scale))
         middle, top = found.points[:, 0], found.points[:, 1]
         near = np.linalg.norm(middle - region.centre, axis=1) < 0.5 * size
         alike = np.abs(np.log(np.maximum(np.linalg.norm(top - middle, axis=1), 1e-6) / size)) < 0.5
-        same = np.flatnonzero(near & alike & (found.scores >= SEEN_AGAIN))
-        if len(same):
-            return body_region(middle[same[0]], top[same[0]])
-    return None
+        if (near & alike & (found.scores >= SEEN_AGAIN)).any():
+            return True
+    return False
 
 
 def _shoulders_known(shoulders: np.ndarray, bodies: list[Body]) -> bool:
