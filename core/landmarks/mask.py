@@ -19,6 +19,10 @@ FLAT = 1e-4
 """Variance of colour that counts as none."""
 LEAST = 0.02
 """Where the network sees less than this, nothing is added."""
+SOLID = 0.3
+"""Pixels of more than this hold together."""
+ISLAND = 0.04
+"""Pieces smaller than this share of the largest are left out; a forearm beyond a table's edge is larger."""
 CLOSE = 0.5
 """When less of the body's square than this is in the photo, it is a portrait, and the network for portraits has its say."""
 
@@ -78,7 +82,19 @@ def person_mask(picture: Picture, body: Body, within: np.ndarray | None = None) 
         return Mask(_resized(cells, height, width), int(left), int(top))
     sharp = GuidedFilter(np.ascontiguousarray(photo), grid, RADIUS, edge=FLAT).upsample(cells)
     sharp[_resized(cells, height, width) < LEAST] = 0
-    return Mask(np.clip(sharp, 0, 1), int(left), int(top))
+    return Mask(_without_islands(np.clip(sharp, 0, 1)), int(left), int(top))
+
+
+def _without_islands(opacity: np.ndarray) -> np.ndarray:
+    """The opacity without pieces that are small and apart: of somebody else, of a bag, of the ground."""
+    import cv2
+
+    count, pieces, table, _ = cv2.connectedComponentsWithStats((opacity > SOLID).astype(np.uint8))
+    areas = table[1:, cv2.CC_STAT_AREA]
+    if count < 3:
+        return opacity
+    kept = np.concatenate([[True], areas >= ISLAND * areas.max()])
+    return np.where(kept[pieces], opacity, np.float32(0))
 
 
 def _resized(cells: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -19,6 +19,8 @@ SEEN_AGAIN = 0.5
 """What the detector must say when it looks straight at somebody."""
 FACE_SEEN, FACE_SURE = 0.5, 0.5
 """What the detector and the face's own network must say of a face whose body was not seen by itself."""
+MOST_TRIED = 12
+"""When so many were looked at, the rest must be sure: pictures full of what looks a little like people take no end else."""
 BODY_SURE = 0.8
 """What the body's network must say, twice."""
 INSIDE = 0.25
@@ -117,8 +119,10 @@ def _add(bodies: list[Body], parts: list[Detections], picture: Picture) -> None:
         region = body_region(*found.points[i, :2])
         if _shoulders_known(found.points[i, SHOULDERS], bodies) or any(_alike(region, other) for other in tried):
             continue
-        tried.append(region)
         sure = found.scores[i] >= SURE
+        if not sure and len(tried) >= MOST_TRIED:
+            break
+        tried.append(region)
         if not sure and not is_seen_again(picture, region):
             continue
         first = look_at_body(picture, region)
