@@ -78,7 +78,7 @@ def _photo_chosen(settings: PropertyGroup, _context: bpy.types.Context) -> None:
     settings.boxes.clear()
 
 
-@shows(AvatarSettings, but=("with_rig",))
+@shows(AvatarSettings, but=("make", "with_rig"))
 @shows(ScanSettings)
 class ScanProperties:
     """How a scan is built. Mixed into what is saved with the file, and into the operator that builds it again; the sidebar and
@@ -217,6 +217,7 @@ class SapiensBatch(PropertyGroup):
     retry: BoolProperty(name="Retry Failed", description="Try again what failed before; without it each keeps its reason")
 
 
+@shows(AvatarSettings, only=("make",))
 class SapiensSettings(PropertyGroup):
     """`Scene.sapiens2`: the reference and the result here, every step of the work in a group of its own."""
 
@@ -270,7 +271,7 @@ def avatar_settings(
     surface = said(ScanSettings, scan)
     if scan.resolution == FACES.value:
         surface["resolution"] = scan.faces
-    whole = said(AvatarSettings, scan) | said(AvatarSettings, rig)
+    whole = said(AvatarSettings, settings) | said(AvatarSettings, scan) | said(AvatarSettings, rig)
     whole |= {name: None for name in ("stature", "distance") if scan.scale != name.upper()}
     return AvatarSettings(
         scan=ScanSettings(**surface),

@@ -26,8 +26,8 @@ def what_is_missing(settings: bpy.types.PropertyGroup) -> str:
 def what_it_makes(settings: bpy.types.PropertyGroup) -> str:
     """A sentence about what the button will make."""
     translate = bpy.app.translations.pgettext_iface
-    body = settings.scan.make != "scan"
-    scan = settings.scan.make != "avatar"
+    body = settings.make != "scan"
+    scan = settings.make != "avatar"
     things = ["body"] * body + ["scan", "textures"] * scan + ["rig"] * settings.rig.with_rig
     made = translate("{:s} and camera").format(", ".join(map(translate, things)))
     chosen = sum(box.use for box in settings.boxes)
@@ -52,7 +52,7 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
         column.scale_y, column.enabled = 1.6, not missing
         column.operator("sapiens2.run", icon="PLAY")
         paragraph(layout, missing or what_it_makes(settings), "INFO" if missing else "NONE")
-        layout.row(align=True).prop(settings.scan, "make", expand=True)
+        layout.row(align=True).prop(settings, "make", expand=True)
         row = layout.row(align=True)
         row.prop(settings, "place", expand=True)
         layout.prop(settings, "match_render")

@@ -14,8 +14,6 @@ priors            what is likely
 state             all unknowns as one vector
 person            who somebody is, in a file
 maps              a fitted body as the camera sees it
-rest              the rest pose: template's A-pose, T-pose, or the photo's
-follow            skin weights of a scan from the body in it
 character         mesh, rig and shape keys for Blender
 rest              the rest pose that was asked for
 follow            a scan that follows the body's rig

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..common.arrays import Avatar, BodyData, RigData
-from ..common.rotations import rotation_from_vector, signed_angle
+from ..common.rotations import shortest_arc, unit
 from ..common.spaces import WORLD_FRONT
 from ..rig.rest_pose import blended, moved, pose_rig, undeform
 from .character import make_body, resting_place
@@ -53,18 +53,13 @@ def in_t_pose(body: BodyData, rig: RigData, front: np.ndarray) -> tuple[BodyData
     assert rig.photo_from_rest is not None
     names = rig.names
     up = rig.heads[names.index("spine.006")] - rig.heads[names.index("spine")]
-    up = up - (up @ front) * front
-    aside = np.cross(up, front)  # to the person's right
+    left = unit(np.cross(up, front))
     turns = np.tile(np.eye(3), (len(names), 1, 1))
-    arm = np.full(len(names), -1)
     for bone, name in enumerate(names):
-        arm[bone] = bone if name.startswith("upper_arm") else arm[rig.parents[bone]] if rig.parents[bone] >= 0 else -1
-    for first in np.unique(arm[arm >= 0]):
-        side = names[first][-1]
-        along = (rig.heads[names.index(f"hand.{side}")] - rig.heads[first]).astype(np.float64)
-        along -= (along @ front) * front
-        wanted = aside if along @ aside > 0 else -aside
-        turns[arm == first] = rotation_from_vector(front * signed_angle(along, wanted, front))
+        if name.startswith(("upper_arm", "forearm", "hand")):
+            turns[bone] = shortest_arc(rig.tails[bone] - rig.heads[bone], left if name.endswith(".L") else -left)
+        elif rig.parents[bone] >= 0:
+            turns[bone] = turns[rig.parents[bone]]
     posed, maps = pose_rig(rig, turns)
     return deformed(body, maps), replace(posed, photo_from_rest=rig.photo_from_rest @ np.linalg.inv(maps))
 

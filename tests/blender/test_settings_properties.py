@@ -49,12 +49,26 @@ def test_every_property_says_what_its_setting_says(part, group, where):
 def test_every_setting_that_people_choose_is_in_the_sidebar(part):
     sidebar = bpy.context.scene.sapiens2
     for group, (module, name) in [*GROUPS.items(), *GROUPS_TOO.items()]:
-        groups = [getattr(sidebar, group), *(getattr(sidebar, other) for other, (_, cls) in GROUPS_TOO.items() if cls == name)]
+        groups = [
+            sidebar,
+            getattr(sidebar, group),
+            *(getattr(sidebar, other) for other, (_, cls) in GROUPS_TOO.items() if cls == name),
+        ]
         known = part("core.common.settings").shown_settings(getattr(part(module), name))
         missing = [
             key for key, setting in known.items() if setting.kind is not tuple and not any(hasattr(g, key) for g in groups)
         ]
         assert not missing
+
+
+@pytest.mark.parametrize("make", ["avatar", "scan", "both"])
+def test_the_sidebar_says_what_to_make(part, make):
+    settings, properties = bpy.context.scene.sapiens2, part("properties")
+    assert properties.avatar_settings(settings).make == "scan"
+    settings.make = make
+    assert properties.avatar_settings(settings).make == make
+    made = part("panels.run").what_it_makes(settings)
+    assert ("Makes body" in made, "scan" in made) == (make != "scan", make != "avatar")
 
 
 def test_a_file_with_the_former_flat_settings_opens(part, tmp_path):
