@@ -177,6 +177,35 @@ def test_a_full_disk_leaves_nothing_half_written(studio, tmp_path, capsys):
         os.system(f"umount '{disk}'")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("make", ["avatar", "both"])
+def test_a_body_is_built_and_exported(make, studio, tmp_path):
+    """It stands over the photo's person when the file opens, and glb carries the keys of its face."""
+    names = ["a.glb", "a.ply", "a.png"]
+    arguments = ["build", str(studio("body_walk")), "-o", str(tmp_path / "a.blend"), "--make", make, "--resolution", "6000"]
+    exports = [part for name in names[:2] for part in ("--export", str(tmp_path / name))]
+    assert main([*arguments, *exports, "--preview", str(tmp_path / "a.png"), "--quiet"]) == 0
+    assert all((tmp_path / name).stat().st_size > 500 for name in names)
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    wanted = {"body", "rig", "camera"} | ({"scan"} if make == "both" else set())
+    assert {ob.get("sapiens2_role") for ob in bpy.data.objects} == wanted
+    body, rig, seen, truth = by_role("body"), by_role("rig"), by_role("camera"), studio.joints("body_walk")
+    for bone, joint in (
+        ("forearm.L", "left_elbow"),
+        ("forearm.R", "right_elbow"),
+        ("shin.L", "left_knee"),
+        ("shin.R", "right_knee"),
+    ):
+        x, y, z = seen.matrix_world.inverted() @ rig.matrix_world @ rig.pose.bones[bone].head
+        assert np.linalg.norm([x, -y, -z] - truth[joint]) < 0.1
+    posed = positions(body.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh())
+    assert np.abs(posed - positions(body.data)).max() > 0.1
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    bpy.ops.import_scene.gltf(filepath=str(tmp_path / "a.glb"))
+    (read,) = [ob for ob in bpy.data.objects if ob.type == "MESH" and ob.data.shape_keys]
+    assert len(read.data.shape_keys.key_blocks) == 68 and "jawOpen" in read.data.shape_keys.key_blocks
+
+
 def test_what_artists_and_technicians_may_ask_for(studio, tmp_path, capsys):
     """Quads, pieces, the atlas, a lens, a distance, and every file beside the .blend."""
     names = ["a.ply", "a.json", "a.exr", "a.obj"]
