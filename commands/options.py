@@ -104,6 +104,7 @@ def add_build(parser: argparse.ArgumentParser) -> None:
     """What `avatar_settings` reads."""
     scan = parser.add_argument_group("scan")
     add_settings(scan, ScanSettings)
+    scan.add_argument("--quads", action="store_true", help=argparse.SUPPRESS)  # what older scripts ask for is the default now
     scale = ("stature", "distance")
     add_settings(scan.add_mutually_exclusive_group(), AvatarSettings, only=scale)
     add_settings(scan, AvatarSettings, but=(*scale, "with_rig"))

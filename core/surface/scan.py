@@ -105,8 +105,6 @@ def make_mesh(
         quads = None
     if settings.quads and quads is not None:
         mesh = replace(mesh, quads=True)
-    elif settings.quads:
-        notes = (*notes, "A mesh of a given face count has triangles: quads come with full, half and photo resolution.")
     return Surface(
         mesh=mesh,
         camera=camera,

@@ -29,7 +29,7 @@ class ScanSettings:
         0.25, "Opacity of Hair", "Opacity from which a pixel of hair belongs to the person", low=0, high=1, shown=False
     )
     smooth_outline: bool = setting(True, "Smooth Outline", "Smooth the stairs of the silhouette and of tears", shown=False)
-    quads: bool = setting(False, "Quads", "Quads instead of triangles; a face count gives triangles")
+    quads: bool = setting(True, "Quads", "Quads instead of triangles; a face count gives triangles")
 
     def __post_init__(self) -> None:
         check_settings(self)
