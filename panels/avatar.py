@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import bpy
 from bpy.types import Context, Panel, PropertyGroup, UILayout
 
@@ -39,8 +37,9 @@ class SAPIENS2_PT_scan(Rebuilds, Panel):
 
 
 def _draw_focal_lengths(layout: UILayout, context: Context) -> None:
-    """Every focal length that was considered for the photo, the one that was used ticked; red where they disagree."""
-    from ..core.capture.camera import AGREE, FULL_FRAME_DIAGONAL
+    """Every focal length that was considered for the photo: the one that was used ticked, the others with a button that builds
+    with them; red where that would look different."""
+    from ..core.capture.camera import AGREE, focal_35mm_equivalent
 
     values = matched_camera(context)
     if values is None:
@@ -49,14 +48,16 @@ def _draw_focal_lengths(layout: UILayout, context: Context) -> None:
     box.label(text="Focal Length")
     for source, pixels in values["focal_lengths"].items():
         row = box.row()
-        row.alert = abs(pixels / values["fx"] - 1) > AGREE
-        millimetres = pixels * FULL_FRAME_DIAGONAL / math.hypot(values["width"], values["height"])
+        row.alert = max(pixels / values["fx"], values["fx"] / pixels) > 1 + AGREE
+        millimetres = focal_35mm_equivalent(pixels, values["width"], values["height"])
         name = bpy.app.translations.pgettext_iface(FOCAL_SOURCES.get(source, source.capitalize()))
         row.label(
-            text=f"{name}: {millimetres:.1f} mm, {pixels:.0f} px",
+            text=f"{name}: {millimetres:.1f} mm",
             icon="CHECKMARK" if source == values["source"] else "BLANK1",
             translate=False,
         )
+        if source != values["source"]:
+            row.operator("sapiens2.build_scan", text="", icon="FILE_REFRESH").focal = millimetres
 
 
 class SAPIENS2_PT_texture(Rebuilds, Panel):

@@ -32,8 +32,19 @@ FULL_FRAME_DIAGONAL = math.hypot(36, 24)
 SENSOR_WIDTH = 36.0
 """Millimetres of the sensor of Blender's camera; full frame, so that the lens reads as photographers say it."""
 
-AGREE, EXIF_AGREE = 0.05, 0.30
-"""Shares by which two focal lengths may differ: before it is said; before EXIF no longer counts, as the photo was cropped."""
+AGREE, EXIF_AGREE = 0.15, 0.30
+"""Shares by which two focal lengths may differ: before it is said, as it stretches the 25 cm of a body's depth by 4, which one
+sees; before EXIF no longer counts, as the photo was cropped."""
+
+WITNESSES = {
+    "scale head": "the network says",
+    "pointmap": "the depth says",
+    "exif": "the photo's EXIF says",
+    "typed": "you said",
+    "given": "the predictions say",
+    "assumed": "most photos have",
+}
+"""Who states a focal length, in the words of a note."""
 
 SAMPLES = 40_000
 """Pixels that take part in the regression, at most."""
@@ -110,19 +121,30 @@ def estimate_camera(
             # A principal point off the centre and its focal length belong together.
             camera = replace(fitted, fx=focal, fy=focal, source=source)
             notes.append("The photo looks cropped: the optical axis does not pass through its centre.")
-    for other, focal in candidates.items():
-        off = focal / camera.fx - 1
-        if abs(off) > AGREE:
-            notes.append(
-                f"Focal length {camera.fx:.0f} px ({camera.source}) was used, but {other} says {focal:.0f} px ({off:+.0%}): "
-                "the scan may look stretched in depth. Set the lens where you know it."
-            )
-    return CameraEstimate(camera, candidates, tuple(notes))
+    return CameraEstimate(camera, candidates, (*notes, *_disagreement(camera, candidates)))
+
+
+def _disagreement(camera: Camera, candidates: Mapping[str, float]) -> tuple[str, ...]:
+    """A sentence about the focal length that differs most from the one that is used, where that can be seen in the scan."""
+    apart = {source: max(focal / camera.fx, camera.fx / focal) for source, focal in candidates.items()}
+    other = max(apart, key=apart.__getitem__, default="")
+    if apart.get(other, 1.0) <= 1 + AGREE:
+        return ()
+    used, said = (focal_35mm_equivalent(focal, camera.width, camera.height) for focal in (camera.fx, candidates[other]))
+    return (
+        f"A lens of {used:.0f} mm was used, but {WITNESSES[other]} {said:.0f} mm: if the scan looks too deep or too flat, "
+        "take that one in the Scan panel, or type the lens.",
+    )
 
 
 def focal_in_pixels(focal_35mm: float, width: int, height: int) -> float:
     """Pixels of a 35 mm equivalent focal length (millimetres) in a photo of width x height."""
     return focal_35mm * math.hypot(width, height) / FULL_FRAME_DIAGONAL
+
+
+def focal_35mm_equivalent(pixels: float, width: int, height: int) -> float:
+    """The inverse of `focal_in_pixels`: millimetres for 35 mm film."""
+    return pixels * FULL_FRAME_DIAGONAL / math.hypot(width, height)
 
 
 def blender_lens(camera: Camera) -> dict[str, str | float]:

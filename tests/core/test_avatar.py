@@ -147,7 +147,7 @@ def test_every_focal_length_that_was_considered_is_told(ball):
     assert set(told.focal_lengths) >= {"exif", "pointmap"}
     assert told.focal_lengths["pointmap"] == pytest.approx(1.6 * 200, rel=0.01)
     off = told.focal_lengths["exif"] / told.focal_lengths["pointmap"] - 1
-    assert abs(off) > 0.05 and any("exif" in note for note in told.notes)
+    assert abs(off) > 0.05 and any("EXIF" in note for note in told.notes)
 
 
 def test_all_of_it_survives_the_way_into_blender(ball, tmp_path):

@@ -56,15 +56,24 @@ def test_given_intrinsics_win_and_disagreement_is_said():
     k[0, 0] = k[1, 1] = 500
     estimate = estimate_camera(replace(_seen(CENTRED), intrinsics=k))
     assert estimate.camera.fx == 500 and len(estimate.notes) == 1
-    assert "500" in estimate.notes[0] and "410" in estimate.notes[0] and "pointmap" in estimate.notes[0]
+    # 400 pixels of diagonal are 43.3 mm; it is said as photographers say it, in no names or pixels of ours.
+    assert "54 mm" in estimate.notes[0] and "44 mm" in estimate.notes[0] and "depth" in estimate.notes[0]
+    assert "px" not in estimate.notes[0] and "pointmap" not in estimate.notes[0]
     assert estimate.candidates["given"] == 500 and abs(estimate.candidates["pointmap"] - 410) < 1
+
+
+def test_a_disagreement_that_nobody_sees_is_not_said():
+    k = np.array([[410 * 1.14, 0, 119.5], [0, 410 * 1.14, 159.5], [0, 0, 1]], np.float32)
+    near = estimate_camera(replace(_seen(CENTRED), intrinsics=k))
+    assert near.camera.source == "given" and not near.notes
+    assert abs(near.candidates["pointmap"] - 410) < 1, "the Scan panel lists it all the same"
 
 
 def test_exif_counts_unless_the_photo_was_cropped():
     true = 410 * 43.2666 / np.hypot(240, 320)
     assert estimate_camera(_seen(CENTRED), focal_35mm=true * 1.1).camera.source == "exif"
     estimate = estimate_camera(_seen(CENTRED), focal_35mm=true * 2)
-    assert estimate.camera.source == "pointmap" and "exif" in estimate.notes[0]
+    assert estimate.camera.source == "pointmap" and "EXIF" in estimate.notes[0]
 
 
 def test_scale_head_is_a_witness():
@@ -208,7 +217,8 @@ def test_a_lens_that_was_typed_wins_and_the_others_are_told():
         assert estimate.camera.source == "typed" and estimate.camera.fx == pytest.approx(CENTRED.fx * 1.3)
         assert estimate.camera.fy / estimate.camera.fx == pytest.approx(CENTRED.fy / CENTRED.fx, rel=1e-3)
         assert estimate.candidates["pointmap"] == pytest.approx(CENTRED.fx, rel=0.01)
-        assert any("typed" in note and "pointmap says" in note for note in estimate.notes)
+        witness = "the depth says" if predictions.intrinsics is None else "the predictions say"
+        assert any(witness in note and f"{millimetres:.0f} mm was used" in note for note in estimate.notes)
 
 
 @pytest.mark.parametrize("millimetres", [0.0, -50.0, 1e5, float("nan")])
