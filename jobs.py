@@ -50,6 +50,8 @@ class Status:
 
     error, detail  of the last job that failed, until the next one starts
     notes          sentences about the last result
+    held           jobs that are done, whose results wait until the artist is free -> what the artist is in the middle of
+    write_now      the artist does not want to wait for a running operator
     python         the Python of the worker, None = the runtime has to be installed first; kept by `refresh`
     outdated       there is a runtime, but of an older version of the extension
     unfinished     its installation was begun, and can go on
@@ -63,6 +65,8 @@ class Status:
     error: SapiensError | None = None
     detail: str = ""
     notes: tuple[str, ...] = ()
+    held: dict[Job, str] = field(default_factory=dict)
+    write_now: bool = False
     python: Path | None = None
     outdated: bool = False
     unfinished: bool = False
@@ -245,6 +249,33 @@ def waiting() -> tuple[WorkerJob, ...]:
     return tuple(_worker.waiting) if _worker is not None and _worker.current is not None else ()
 
 
+def forget() -> None:
+    """What was said of a result or a failure that is not there any more: after undo, and in another file."""
+    if current() is None:
+        status.error, status.detail, status.notes = None, "", ()
+        settle()
+
+
+def hold(job: Job, occupation: str) -> None:
+    """Let the panels say that a result is there, and what it waits for."""
+    if status.held.get(job) != occupation:
+        status.held[job] = occupation
+        settle()
+
+
+def let_go(job: Job) -> None:
+    """The result of a job waits no longer."""
+    status.held.pop(job, None)
+    status.write_now = status.write_now and bool(status.held)
+
+
+def dismiss_held() -> None:
+    """The results that wait are not wanted: the operators that hold them end like those of cancelled jobs."""
+    for job in status.held:
+        job.state = State.CANCELLED
+    settle()
+
+
 def restart() -> None:
     """End the worker; the next job starts one with the preferences as they are then."""
     global _worker
@@ -283,6 +314,7 @@ def stop() -> None:
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     status.error, status.detail, status.notes = None, "", ()
+    status.held.clear()
 
 
 def settle() -> None:

@@ -3,6 +3,7 @@
 photo     where the photo comes from, and who in it is meant
 build     photo to scene, and stored predictions to scene
 job       waiting for the worker: modal in a window, blocking in background
+artist    what the artist is in the middle of, which a result waits for
 imports   predictions of ours, and the outputs of Meta's demo scripts
 stored    stored predictions and the open file
 maps      maps in the image editor, and boxes drawn there

@@ -249,15 +249,36 @@ class SAPIENS2_OT_cancel(Operator):
 
     @classmethod
     def poll(cls, _context: Context) -> bool:
-        if jobs.current() is None:
+        if jobs.current() is None and not jobs.status.held:
             cls.poll_message_set("Nothing is running")
             return False
         return True
 
     def execute(self, _context: Context) -> set[str]:
+        if jobs.current() is None:
+            jobs.dismiss_held()
+            return {"FINISHED"}
         job = next((job for job in jobs.waiting() if job.number == self.job), None) if self.job else jobs.current()
         if job is not None:  # else its turn has come and gone since the panel was drawn
             job.cancel()
+        return {"FINISHED"}
+
+
+class SAPIENS2_OT_write_now(Operator):
+    """Write the result now, although an operator is running: for add-ons whose operators run all the time"""
+
+    bl_idname = "sapiens2.write_now"
+    bl_label = "Write Now"
+
+    @classmethod
+    def poll(cls, _context: Context) -> bool:
+        if not jobs.status.held:
+            cls.poll_message_set("No result is waiting")
+            return False
+        return True
+
+    def execute(self, _context: Context) -> set[str]:
+        jobs.status.write_now = True
         return {"FINISHED"}
 
 
@@ -268,4 +289,5 @@ CLASSES = (
     SAPIENS2_OT_build_rig,
     SAPIENS2_OT_clear,
     SAPIENS2_OT_cancel,
+    SAPIENS2_OT_write_now,
 )

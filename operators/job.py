@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
@@ -13,8 +15,10 @@ from .. import jobs
 from ..core.common.errors import SapiensError
 from ..worker.client import WorkerJob
 from ..worker.job import JobOfKind, State
+from .artist import occupation
 
 BUSY = "Another job is running: wait for its end, or cancel it"
+HELD = "A result is done and waits for you: see the Run panel"
 
 
 class Idle:
@@ -22,8 +26,8 @@ class Idle:
 
     @classmethod
     def poll(cls: type[Operator], _context: Context) -> bool:
-        if jobs.current() is not None:
-            cls.poll_message_set(BUSY)
+        if jobs.current() is not None or jobs.status.held:
+            cls.poll_message_set(BUSY if jobs.current() is not None else HELD)
             return False
         return True
 
@@ -61,14 +65,20 @@ def fail(operator: Operator, error: SapiensError, level: str = "ERROR") -> set[s
     """Say what went wrong in Blender's own place, and keep it in the panel.
     An "ERROR" raises in scripts, and pops up in a window."""
     jobs.status.error = error
+    jobs.settle()
     operator.report({level}, str(error))
     return {"CANCELLED"}
 
 
 class JobOperator:
-    """Mix in before `bpy.types.Operator`, and define `make_job` and `finish`."""
+    """Mix in before `bpy.types.Operator`, and define `make_job` and `finish`.
+
+    In a window the result is written into the scene that it was asked for, when the artist is not in the middle of something
+    (`operators.artist`); until then it is held.
+    """
 
     _job: WorkerJob | None = None
+    _scene = 0
     _timer = None
     _scratch: Path | None = None
 
@@ -77,7 +87,7 @@ class JobOperator:
         raise NotImplementedError
 
     def finish(self, context: Context, job: WorkerJob) -> None:
-        """Write the result into the scene. May raise SapiensError."""
+        """Write the result into the scene `context.scene`, whole or not at all. May raise SapiensError."""
         raise NotImplementedError
 
     def execute(self: Operator, context: Context) -> set[str]:
@@ -105,27 +115,36 @@ class JobOperator:
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Context, event: Event) -> set[str]:
-        if event.type == "TIMER":
-            jobs.pump()
-            if self._job.ended:
-                try:
-                    return self._end(context)
-                except SapiensError as error:
-                    return fail(self, error, "WARNING")  # no popup over what the artist does by now
-                finally:
-                    self._clean(context)
-                    jobs.settle()
-        return {"PASS_THROUGH"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        jobs.pump()
+        if not self._job.ended:
+            return {"PASS_THROUGH"}
+        if self._job.state is State.DONE:
+            waits_for = occupation(context, modal=not jobs.status.write_now)
+            if waits_for:
+                jobs.hold(self._job, waits_for)
+                return {"PASS_THROUGH"}
+        try:
+            with self._asked_scene(context):
+                return self._end(context)
+        except SapiensError as error:
+            return fail(self, error, "WARNING")  # no popup over what the artist does by now
+        finally:
+            self._clean(context)
+            jobs.settle()
 
     def cancel(self, context: Context) -> None:
-        """Blender ends us: another file was opened, the window was closed."""
-        self._job.cancel()
+        """Blender ends us: another file was opened, the window was closed, a question before the start was answered with no."""
+        if self._job is not None:
+            self._job.cancel()
         self._clean(context)
 
     def _start(self, context: Context) -> None:
         if jobs.interpreter() is None:
             raise jobs.no_python()
         self._scratch = jobs.scratch()
+        self._scene = context.scene.session_uid
         self._job = jobs.submit(self.make_job(context, self._scratch))
 
     def _end(self: Operator, context: Context) -> set[str]:
@@ -135,13 +154,36 @@ class JobOperator:
             return {"CANCELLED"}
         if job.state is State.FAILED:
             raise job.error
-        self.finish(context, job)
+        try:
+            self.finish(context, job)
+        except SapiensError:
+            raise
+        except Exception as error:  # a mistake of ours: one sentence for the artist, the rest for the report
+            jobs.status.detail = traceback.format_exc()
+            raise SapiensError(
+                f"The result of {job.title} could not be written: {type(error).__name__}.",
+                "The scene is as it was. Press Copy Report and send it to us.",
+            ) from error
         return {"FINISHED"}
+
+    @contextmanager
+    def _asked_scene(self, context: Context) -> Iterator[None]:
+        """Inside, `context.scene` is the scene that the job was started in. Raises SapiensError when it is gone."""
+        scene = next((scene for scene in bpy.data.scenes if scene.session_uid == self._scene), None)
+        if scene is None:
+            raise SapiensError(f"The scene that {self._job.title} was made for is gone.", "Make it again in another scene.")
+        if scene == context.scene:
+            yield
+        else:
+            with context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
+                yield
 
     def _clean(self, context: Context) -> None:
         if self._timer is not None:
             context.window_manager.event_timer_remove(self._timer)
             self._timer = None
+        if self._job is not None:
+            jobs.let_go(self._job)
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None

@@ -100,10 +100,18 @@ def draw_error(layout: UILayout) -> None:
 
 
 def draw_job(layout: UILayout) -> bool:
-    """The face of a running job. False when nothing runs."""
+    """The face of a running job, and of results that wait for the artist. False when there is neither."""
+    for held, waits_for in jobs.status.held.items():
+        row = layout.row(align=True)
+        done = bpy.app.translations.pgettext_iface("{:s}: done, waiting for you").format(held.title)
+        row.label(text=done, icon="PAUSE", translate=False)
+        row.operator("sapiens2.write_now", text="", icon="PLAY")
+        if jobs.current() is None:
+            row.operator("sapiens2.cancel", text="", icon="X")
+        paragraph(layout, waits_for)
     job = jobs.current()
     if job is None:
-        return False
+        return bool(jobs.status.held)
     layout.label(text=job.title, translate=False)
     seconds = job.seconds_left()
     stage = bpy.app.translations.pgettext_iface(job.stage[:1].upper() + job.stage[1:] or "Waiting")

@@ -1,0 +1,41 @@
+"""What the artist is in the middle of: a result that arrives meanwhile is held, and written when the artist is free."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.types import Context
+
+OURS = "SAPIENS2_OT_"
+RENDERS = ("RENDER", "OBJECT_BAKE")
+"""Jobs of Blender (`bpy.app.is_job_running`) that read the scene in a thread of their own."""
+
+
+def occupation(context: Context, *, modal: bool = True) -> str:
+    """What the artist is in the middle of and has to end before data may change under it, as a short sentence; empty: nothing.
+
+    Looks at all windows. An operator that moves, cuts or paints, or a drawer of brush strokes, keeps pointers to what it began
+    with, and takes that back when it is cancelled; a mode has a copy of the mesh; a render reads it from another thread.
+
+    modal  also count running operators. Those of add-ons may run for as long as Blender does, so the artist can say no.
+    """
+    windows = list(context.window_manager.windows)
+    if modal:
+        running = [op for window in windows for op in window.modal_operators if not op.bl_idname.startswith(OURS)]
+        if running:
+            return _sentence("{:s} is running: end it, or cancel it", running[0].name)
+    for window in windows:
+        active = window.view_layer.objects.active
+        if active is not None and active.mode != "OBJECT":
+            return _sentence("{:s} is being edited: go back to Object Mode", active.name)
+    if any(window.screen.is_animation_playing or window.screen.is_scrubbing for window in windows):
+        return _sentence("The animation is playing: stop it")
+    if any(bpy.app.is_job_running(kind) for kind in RENDERS):
+        return _sentence("Blender is rendering: let it end, or cancel it")
+    files = (area.spaces.active for window in windows for area in window.screen.areas if area.type == "FILE_BROWSER")
+    if any(getattr(space, "active_operator", None) is not None for space in files):
+        return _sentence("A file dialog is open: close it")
+    return ""
+
+
+def _sentence(text: str, *values: str) -> str:
+    return bpy.app.translations.pgettext_iface(text).format(*values)
