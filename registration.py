@@ -6,6 +6,7 @@ import atexit
 import sys
 
 import bpy
+from bpy.app.handlers import load_post, persistent, redo_post, undo_post
 from bpy.props import PointerProperty
 from bpy.types import Context, FileHandler, Menu, Scene, TOPBAR_MT_file_export, TOPBAR_MT_file_import
 from bpy.utils import register_class, register_cli_command, unregister_class, unregister_cli_command
@@ -72,6 +73,11 @@ def _draw_export(menu: Menu, _context: Context) -> None:
     menu.layout.operator("sapiens2.export", text="Sapiens2 Avatar (.glb, .fbx, .usd, .obj, .ply, .bvh, .json)")
 
 
+@persistent
+def _forget(*_file: object) -> None:
+    jobs.forget()
+
+
 def _command(arguments: list[str]) -> int:
     from .commands import through_worker
     from .commands.cli import main
@@ -95,6 +101,8 @@ def register() -> None:
     TOPBAR_MT_file_import.append(_draw_import_motion)
     TOPBAR_MT_file_export.append(_draw_export)
     _commands.append(register_cli_command("sapiens2", _command))
+    for handlers in (load_post, undo_post, redo_post):
+        handlers.append(_forget)
     thumbnails.start()
     jobs.refresh()
     # Blender as a Python module crashes or hangs at exit when panels of ours are still registered (4.2, 4.5).
@@ -106,6 +114,8 @@ def unregister() -> None:
     atexit.unregister(unregister)
     jobs.stop()
     thumbnails.stop()
+    for handlers in (load_post, undo_post, redo_post):
+        handlers.remove(_forget)
     unregister_cli_command(_commands.pop())
     TOPBAR_MT_file_export.remove(_draw_export)
     TOPBAR_MT_file_import.remove(_draw_import_motion)

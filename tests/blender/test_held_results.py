@@ -110,3 +110,21 @@ def test_a_mistake_of_ours_is_one_sentence(part, operator, monkeypatch):
     level, sentence = operator.said[-1]
     assert level == {"WARNING"} and "anna could not be written" in sentence and "Traceback" not in sentence
     assert "spine.007" in part("jobs").status.detail
+
+
+def test_a_question_that_is_answered_with_no_ends_without_a_job(operator):
+    operator._job = None
+    operator.cancel(bpy.context)
+    assert operator.said == []
+
+
+@pytest.mark.parametrize("step", ["undo", "redo", "another file"])
+def test_what_was_said_is_forgotten_with_what_it_was_about(part, step):
+    status = part("jobs").status
+    bpy.ops.ed.undo_push(message="before")
+    bpy.ops.ed.undo_push(message="result")
+    if step == "redo":
+        bpy.ops.ed.undo()
+    status.error, status.notes = part("core.common.errors").SapiensError("It failed."), ("A note.",)
+    {"undo": bpy.ops.ed.undo, "redo": bpy.ops.ed.redo, "another file": bpy.ops.wm.read_homefile}[step]()
+    assert status.error is None and status.notes == ()
