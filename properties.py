@@ -78,6 +78,21 @@ def _photo_chosen(settings: PropertyGroup, _context: bpy.types.Context) -> None:
     settings.boxes.clear()
 
 
+def _avatar_row(_settings: PropertyGroup) -> int:
+    """The row of the list of avatars, which is that of all collections of the file, filtered."""
+    collection = active_avatar(bpy.context)
+    return -1 if collection is None else bpy.data.collections[:].index(collection)
+
+
+def _choose_avatar(settings: PropertyGroup, row: int) -> None:
+    """A click on a row selects the avatar, as far as the artist is not at work on another object."""
+    from .scene.people import select_avatar
+
+    settings.avatar = bpy.data.collections[row]
+    if bpy.context.mode == "OBJECT":
+        select_avatar(bpy.context, settings.avatar)
+
+
 @shows(AvatarSettings, but=("make", "with_rig"))
 @shows(ScanSettings)
 class ScanProperties:
@@ -233,6 +248,18 @@ class SapiensSettings(PropertyGroup):
         options=RELATIVE,
     )
     boxes: CollectionProperty(type=SapiensBox, name="People", description="Where the people are in the photo")
+    avatar: PointerProperty(
+        name="Avatar",
+        description="The avatar that the buttons act on while nothing of an avatar is selected",
+        type=bpy.types.Collection,
+    )
+    avatar_row: IntProperty(
+        name="Avatar",
+        description="The avatar that every button of this tab acts on. It follows the selection, and a click selects it",
+        get=_avatar_row,
+        set=_choose_avatar,
+        options={"SKIP_SAVE"},
+    )
     place: EnumProperty(name="Result", description="Where the result goes", items=PLACES)
     match_render: BoolProperty(
         name="Match Render to Photo", description="Also set the render size and the scene's camera to those of the photo"
@@ -281,30 +308,45 @@ def avatar_settings(
     )
 
 
+def avatars(context: bpy.types.Context) -> list[bpy.types.Collection]:
+    """The avatars of the scene."""
+    from .scene.people import avatars_of
+    from .scene.typed import scene_of
+
+    return avatars_of(scene_of(context))
+
+
+def active_avatar(context: bpy.types.Context) -> bpy.types.Collection | None:
+    """The avatar that every button acts on; see `scene.people.active_avatar`."""
+    from .scene.people import active_avatar as of_scene
+
+    return of_scene(context)
+
+
+def active_predictions(context: bpy.types.Context) -> str:
+    """Path of the predictions of the avatar that the artist means, else of those that were used last; empty for none."""
+    from .scene.marks import SOURCE
+
+    collection = active_avatar(context)
+    return context.scene.sapiens2.predictions if collection is None else collection.get(SOURCE, "")
+
+
 def matched_camera(context: bpy.types.Context) -> dict | None:
     """What is known of the lens of the avatar that the artist means: the fields of `core.common.arrays.Camera`, and
     `focal_lengths`, source -> pixels. None where there is no avatar."""
-    from .scene.build import CAMERA, active_collection
+    from .scene.marks import CAMERA, made_in
 
-    collection = active_collection(context, context.scene.sapiens2.predictions)
-    camera = next((obj for obj in collection.objects if CAMERA in obj), None) if collection is not None else None
-    return None if camera is None else json.loads(camera[CAMERA])
-
-
-def has_result(context: bpy.types.Context) -> bool:
-    """Whether the scene holds what was made from the current predictions."""
-    from .scene.build import find_collection
-    from .scene.typed import scene_of
-
-    return find_collection(scene_of(context), context.scene.sapiens2.predictions) is not None
+    collection = active_avatar(context)
+    camera = None if collection is None else made_in(collection).get(("camera", "", ""))
+    return None if camera is None or CAMERA not in camera else json.loads(camera[CAMERA])
 
 
 def avatar_rigs(context: bpy.types.Context) -> list[bpy.types.Object]:
     """The rigs of the avatar that the artist means, one for each person who has one."""
-    from .scene.build import ROLE, active_collection
+    from .scene.marks import made_in
 
-    collection = active_collection(context, context.scene.sapiens2.predictions)
-    return [obj for obj in collection.all_objects if obj.get(ROLE) == "rig"] if collection is not None else []
+    collection = active_avatar(context)
+    return [] if collection is None else [obj for key, obj in made_in(collection).items() if key[0] == "rig"]
 
 
 def is_photo_pose(context: bpy.types.Context) -> bool:

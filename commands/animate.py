@@ -179,7 +179,8 @@ def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: C
 def _avatar(best: Path, motion: Take | BodyMotion, options: Namespace, console: Console, name: str) -> bpy.types.Object:
     """The person who moves, and nobody else, built from the frame that shows most of somebody; the rig."""
     from ..core.motion.take import Take, who_moves
-    from ..scene.build import objects_of, write_avatars
+    from ..scene.build import write_avatars
+    from ..scene.marks import objects_of
     from ..scene.photo_pose import show_photo_pose
 
     assert isinstance(motion, Take)  # of BVH there are no pictures

@@ -11,15 +11,13 @@ from bpy_extras.io_utils import ExportHelper
 
 from ..core.common.errors import SapiensError
 from ..core.formats.export_formats import CLOUD, FORMATS, SUFFIXES, dialog_items
-from ..properties import avatar_rigs, is_photo_pose
+from ..properties import active_avatar, avatar_rigs, is_photo_pose
 from .job import fail
 
 
 def chosen(context: Context) -> bpy.types.Collection | None:
     """The collection of the avatar that the artist means."""
-    from ..scene.build import active_collection
-
-    return active_collection(context, context.scene.sapiens2.predictions)
+    return active_avatar(context)
 
 
 class ForAvatar:
@@ -33,7 +31,7 @@ class ForAvatar:
             cls.poll_message_set("Switch to Object Mode first")
             return False
         if chosen(context) is None:
-            cls.poll_message_set("Select an object of an avatar")
+            cls.poll_message_set("There is no avatar in the scene")
             return False
         return True
 
@@ -83,7 +81,7 @@ class SAPIENS2_OT_separate_parts(ForAvatar, Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        from ..scene.build import objects_of
+        from ..scene.marks import objects_of
 
         if not super().poll(context):
             return False

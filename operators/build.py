@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import bpy
 from bpy.props import IntProperty, StringProperty
-from bpy.types import Context, Operator, UILayout
+from bpy.types import Context, Event, Operator, UILayout
 
 from .. import folders, jobs, preference_values, thumbnails
 from ..core.common.errors import SapiensError
 from ..infer.settings import NetworkSettings
-from ..properties import RigProperties, ScanProperties, TextureProperties, avatar_settings, photo_path
+from ..properties import (
+    RigProperties,
+    ScanProperties,
+    TextureProperties,
+    active_avatar,
+    active_predictions,
+    avatar_settings,
+    photo_path,
+)
 from ..setting_properties import said
 from ..weights.catalogue import fingerprint
 from ..worker.client import WorkerJob
 from ..worker.requests import Box, BuildRequest, PredictRequest, RunRequest, to_json
-from .job import Idle, JobOperator
+from .job import Idle, JobOperator, fail
 from .stored import keep_limit
 
 
@@ -55,34 +63,50 @@ def chosen_boxes(context: Context) -> tuple[Box, ...] | None:
     return chosen or None
 
 
-def write_result(context: Context, result: dict, name: str, part: Callable | None = None) -> None:
+def write_result(
+    context: Context,
+    result: dict,
+    name: str,
+    part: Callable | None = None,
+    target: bpy.types.Collection | None = None,
+    but: Sequence[bpy.types.Collection] = (),
+) -> bpy.types.Collection:
     """Read what the worker's job "build" has made and write it into the scene, in the place that the settings say.
 
-    `part`: update only this part (`scene.update`) of the last result, if it is there and its mesh is the same.
+    part    update only this part (`scene.update`) of the avatar that is there, if its mesh is the same
+    target  the avatar to update; None: the one of the same photo, whatever options it was made with
+    but     avatars that are not to be updated: they belong to the same result
+    Returns the collection of the avatar.
     """
     from ..core.formats.avatar_file import load_avatars
-    from ..scene.build import find_collection, write_avatars
+    from ..scene.build import write_avatars
+    from ..scene.people import find_photo, match_people, photo_hash
     from ..scene.update import fits
 
     settings = context.scene.sapiens2
     source = result["predictions"]
-    old = find_collection(context.scene, source) if settings.place == "REPLACE" else None
     avatars = load_avatars(result["avatars"])
-    if part is not None and old is not None and fits(old, avatars):
-        part(old, avatars)
-        return
-    write_avatars(
+    old, notes = None, []
+    if settings.place == "REPLACE":
+        old = target or find_photo(context.scene, photo_hash(avatars[0]), source, active_avatar(context))
+        old = None if old in but else old
+    if part is not None and old is not None and fits(old, people := match_people(avatars, old)):
+        jobs.status.notes = tuple(part(old, people))
+        return old
+    settings.avatar = made = write_avatars(
         avatars,
         name,
         scene=context.scene,
         source=source,
         match_render=settings.match_render,
         replace=old,
+        notes=notes,
     )
     settings.predictions = source
-    jobs.status.notes = tuple(result["notes"])
+    jobs.status.notes = (*result["notes"], *notes)
     thumbnails.forget(source)
     keep_limit(Path(source))
+    return made
 
 
 class SAPIENS2_OT_run(Idle, JobOperator, Operator):
@@ -136,6 +160,8 @@ class Rebuild(Idle, JobOperator):
     group: str
     """Where the sidebar has the same properties: `Scene.sapiens2.GROUP`."""
     draw_shown: Callable[[Operator, UILayout], None]
+    _asked = False
+    _target = 0
 
     predictions: StringProperty(
         name="Predictions",
@@ -144,15 +170,45 @@ class Rebuild(Idle, JobOperator):
         options={"HIDDEN", "SKIP_SAVE"},
     )
 
+    def invoke(self: Operator, context: Context, event: Event | None) -> set[str]:
+        """In a window: what was edited by hand is built again only when the artist says so."""
+        from ..scene.hand_edits import is_edited
+        from ..scene.marks import made_in
+
+        avatar = self._avatar(context)
+        edited = [obj.name for obj in made_in(avatar).values() if is_edited(obj.data)] if avatar is not None else []
+        if not edited or self.part == "textures" or context.scene.sapiens2.place != "REPLACE" or bpy.app.background:
+            return JobOperator.invoke(self, context, event)
+        self._asked = True
+        message = "{:s} was edited by hand. It is built anew, and yours becomes a hidden copy."
+        return context.window_manager.invoke_confirm(
+            self,
+            event,
+            title=self.bl_label,
+            message=bpy.app.translations.pgettext_iface(message).format(", ".join(edited)),
+            confirm_text=self.bl_label,
+            icon="WARNING",
+        )
+
+    def execute(self: Operator, context: Context) -> set[str]:
+        """Blocking, except after the question, where there is a window to wait in."""
+        if self._asked:
+            self._asked = False
+            return JobOperator.invoke(self, context, None)
+        return JobOperator.execute(self, context)
+
     def draw(self: Operator, _context: Context) -> None:
         self.layout.use_property_split, self.layout.use_property_decorate = True, False
         self.draw_shown(self.layout)
 
     def make_job(self, context: Context, scratch: Path) -> WorkerJob:
-        from ..scene.build import find_collection
-
         settings = context.scene.sapiens2
-        chosen = self.predictions or settings.predictions
+        collection = self._avatar(context)
+        chosen = self.predictions or active_predictions(context)
+        if not chosen and collection is not None:
+            raise SapiensError(
+                f"{collection.name} does not say which predictions it was made from.", "Make it again from its photo."
+            )
         if not chosen:
             raise SapiensError("There are no predictions yet.", "Make an avatar from a photo first, or import predictions.")
         path = Path(bpy.path.abspath(chosen))
@@ -162,7 +218,7 @@ class Rebuild(Idle, JobOperator):
         for name in self.shown.__annotations__:
             if not self.properties.is_property_set(name):
                 setattr(self, name, getattr(getattr(settings, self.group), name))
-        collection = find_collection(context.scene, str(path))
+        self._target = collection.session_uid if collection is not None else 0
         self._name = collection.name if collection is not None else path.stem
         request = BuildRequest(
             predictions=path,
@@ -179,7 +235,18 @@ class Rebuild(Idle, JobOperator):
         for name in self.shown.__annotations__:
             setattr(getattr(context.scene.sapiens2, self.group), name, getattr(self, name))
         parts = {"textures": update_textures, "rig": update_rig}
-        write_result(context, job.result, self._name, parts.get(self.part))
+        target = next((collection for collection in bpy.data.collections if collection.session_uid == self._target), None)
+        write_result(context, job.result, self._name, parts.get(self.part), target)
+
+    def _avatar(self, context: Context) -> bpy.types.Collection | None:
+        """What is built again: the avatar that the artist means, or one of the predictions that a script has named."""
+        from ..scene.build import find_collection
+        from ..scene.marks import SOURCE
+
+        active = active_avatar(context)
+        if not self.predictions or (active is not None and active.get(SOURCE) == self.predictions):
+            return active
+        return find_collection(context.scene, self.predictions)
 
 
 class SAPIENS2_OT_build_scan(ScanProperties, Rebuild, Operator):
@@ -209,29 +276,30 @@ class SAPIENS2_OT_build_rig(RigProperties, Rebuild, Operator):
 
 
 class SAPIENS2_OT_clear(Operator):
-    """Delete what was made from the current predictions; what you added to its collection stays"""
+    """Delete the avatar; your own objects in its collection stay, and copies of its objects too"""
 
     bl_idname = "sapiens2.clear"
-    bl_label = "Delete Result"
+    bl_label = "Delete Avatar"
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        from ..scene.build import find_collection
-
         if context.mode != "OBJECT":
             cls.poll_message_set("Switch to Object Mode first")
             return False
-        if find_collection(context.scene, context.scene.sapiens2.predictions) is None:
-            cls.poll_message_set("There is no result of these predictions in the scene")
+        if active_avatar(context) is None:
+            cls.poll_message_set("There is no avatar in the scene")
             return False
         return True
 
     def execute(self, context: Context) -> set[str]:
-        from ..scene.build import clear, find_collection
+        from ..scene.build import clear
 
-        collection = find_collection(context.scene, context.scene.sapiens2.predictions)
-        clear(collection)
+        collection = active_avatar(context)
+        try:
+            clear(collection)
+        except SapiensError as error:
+            return fail(self, error)
         if not collection.all_objects and not collection.children:
             bpy.data.collections.remove(collection)
         return {"FINISHED"}

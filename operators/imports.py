@@ -91,11 +91,12 @@ class SAPIENS2_OT_import_predictions(Queues, JobOperator, ImportHelper, Operator
         return WorkerJob(title, request)
 
     def finish(self, context: Context, job: WorkerJob) -> None:
+        written: list[bpy.types.Collection] = []
         for made in job.result["made"]:
             shown = thumbnails.folder(made["predictions"])
             shutil.rmtree(shown, ignore_errors=True)
             shutil.move(made["previews"], shown)
-            write_result(context, made, made["name"])
+            written.append(write_result(context, made, made["name"], but=written))
         for sentence in job.result["failed"]:
             self.report({"WARNING"}, sentence)
         jobs.status.notes = (*jobs.status.notes, *job.result["failed"])

@@ -13,7 +13,7 @@ from ..core.capture.exif_orientation import upright_of, upright_point
 from ..core.common.errors import SapiensError
 from ..core.common.predictions import Predictions
 from ..core.formats.previews import picture
-from ..properties import photo_path
+from ..properties import active_predictions, photo_path
 from .job import BUSY, fail
 
 
@@ -43,7 +43,7 @@ class SAPIENS2_OT_map_open(Operator):
     def execute(self, context: Context) -> set[str]:
         from ..scene.image import write_image
 
-        path = Path(bpy.path.abspath(context.scene.sapiens2.predictions))
+        path = Path(bpy.path.abspath(active_predictions(context)))
         try:
             shown = picture(Predictions.load(path), self.map)
             if shown is None:

@@ -11,6 +11,7 @@ from bpy.types import Context, Operator
 from .. import jobs
 from ..core.common.errors import SapiensError
 from ..core.common.wording import counted
+from ..properties import active_predictions
 from ..setting_properties import said
 from ..worker.client import WorkerJob
 from ..worker.requests import PoseRequest
@@ -35,13 +36,13 @@ class SAPIENS2_OT_retarget(JobOperator, Operator):
         if context.scene.sapiens2.retarget.armature is None:
             cls.poll_message_set("Choose an armature first")
             return False
-        if not context.scene.sapiens2.predictions:
+        if not active_predictions(context):
             cls.poll_message_set("There are no predictions yet: make an avatar first")
             return False
         return True
 
     def make_job(self, context: Context, scratch: Path) -> WorkerJob:
-        path = Path(bpy.path.abspath(context.scene.sapiens2.predictions))
+        path = Path(bpy.path.abspath(active_predictions(context)))
         if not path.is_file():
             raise SapiensError(f"{path.name} does not exist any more.", "Make the avatar from the photo again.")
         request = PoseRequest(predictions=path, output=scratch / "pose.safetensors", person=self.person - 1)

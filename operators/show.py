@@ -8,6 +8,8 @@ import bpy
 from bpy.types import Context, Operator
 from mathutils import Euler
 
+from ..properties import active_avatar
+
 FROM_THE_FRONT = (radians(84), 0.0, radians(18))
 
 
@@ -19,8 +21,6 @@ class SAPIENS2_OT_result_show(Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        from ..scene.build import find_collection
-
         if context.area is None or context.area.type != "VIEW_3D":
             cls.poll_message_set("This works in a 3D viewport")
             return False
@@ -29,8 +29,8 @@ class SAPIENS2_OT_result_show(Operator):
             return False
         # A result that was deleted while it was shown alone leaves a way out of the local view.
         alone = context.space_data.local_view is not None
-        if not alone and find_collection(context.scene, context.scene.sapiens2.predictions) is None:
-            cls.poll_message_set("There is no result of these predictions in the scene")
+        if not alone and active_avatar(context) is None:
+            cls.poll_message_set("There is no avatar in the scene")
             return False
         return True
 
@@ -46,13 +46,9 @@ class SAPIENS2_OT_result_show(Operator):
     @staticmethod
     def _show_alone(context: Context) -> None:
         """Blender's local view takes what is selected: the selection is as before afterwards."""
-        from ..scene.build import find_collection
-
         layer = context.view_layer
         selected = [obj for obj in layer.objects if obj.select_get()]
-        shown = [
-            obj for obj in find_collection(context.scene, context.scene.sapiens2.predictions).all_objects if obj.type != "CAMERA"
-        ]
+        shown = [obj for obj in active_avatar(context).all_objects if obj.type != "CAMERA"]
         for obj in selected:
             obj.select_set(False)
         for obj in shown:

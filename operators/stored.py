@@ -14,7 +14,7 @@ from ..core.formats.prediction_cache import mark_used, prune, stored_predictions
 
 def predictions_in_use() -> set[Path]:
     """The predictions files that the open file refers to, in any scene and collection."""
-    from ..scene.build import SOURCE
+    from ..scene.marks import SOURCE
 
     named = {scene.sapiens2.predictions for scene in bpy.data.scenes}
     named |= {collection[SOURCE] for collection in bpy.data.collections if isinstance(collection.get(SOURCE), str)}

@@ -3,6 +3,7 @@
 tab        where all our panels are, and when
 parts      what several panels draw: text that wraps, the running job, the last error
 setup      the face before there is a Python for the network
+avatars    the avatars of the scene, and the one that every button acts on
 reference  the photo, and who in it is meant
 model      the network: which one, on what, and what of it is installed
 run        the one button, its progress and its outcome
@@ -15,10 +16,11 @@ batch      a folder of photos at once
 
 from __future__ import annotations
 
-from . import avatar, batch, maps, model, motion, reference, retarget, run, setup
+from . import avatar, avatars, batch, maps, model, motion, reference, retarget, run, setup
 
 CLASSES = (
     *setup.CLASSES,
+    *avatars.CLASSES,
     *reference.CLASSES,
     *model.CLASSES,
     *run.CLASSES,

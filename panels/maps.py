@@ -6,6 +6,7 @@ from bpy.types import Context, Panel
 
 from .. import thumbnails
 from ..core.formats.previews import MAPS
+from ..properties import active_predictions
 from .parts import paragraph
 from .tab import AfterSetup
 
@@ -16,8 +17,8 @@ class SAPIENS2_PT_maps(AfterSetup, Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Context) -> None:
-        layout, settings = self.layout, context.scene.sapiens2
-        maps = thumbnails.maps(settings.predictions)
+        layout = self.layout
+        maps = thumbnails.maps(active_predictions(context))
         if not maps:
             paragraph(layout, "Make an avatar to see what the network saw", "INFO")
             return

@@ -6,7 +6,7 @@ import bpy
 from bpy.types import Context, Panel
 
 from .. import jobs
-from ..properties import has_result, make_groups
+from ..properties import active_avatar, make_groups
 from .parts import draw_error, draw_job, paragraph
 from .tab import AfterSetup
 
@@ -56,12 +56,10 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
         row = layout.row(align=True)
         row.prop(settings, "place", expand=True)
         layout.prop(settings, "match_render")
-        if settings.predictions:
-            alone = context.space_data is not None and context.space_data.local_view is not None
+        alone = context.space_data is not None and context.space_data.local_view is not None
+        if alone or active_avatar(context) is not None:
             row = layout.row(align=True)
             row.operator("sapiens2.result_show", text="Show Everything" if alone else "Show Result", icon="ZOOM_SELECTED")
-            if has_result(context):
-                row.operator("sapiens2.clear", text="", icon="TRASH")
         draw_error(layout)
         for note in jobs.status.notes:
             paragraph(layout, note, "INFO")

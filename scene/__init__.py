@@ -17,6 +17,13 @@ gather(files)                    many results in one scene
     armature        the rig as Rigify names it
     rigify          what Rigify needs to generate from it
     photo_pose      the pose of the photo on a rig that rests in another
+    marks           what a build writes on its objects, and whose they are
+    people          which person of a photo is which
+    hand_edits      whether an artist has edited what a build wrote
+    restore         changes that are made whole or not at all
+    replace         an avatar built again, in place
+    carry           vertex groups and shape keys onto the mesh that takes a place
+    keep_materials  materials of an avatar that is built again
     update          parts of a build made again
     separate        a scan taken apart by what it shows
     library         many results in one scene

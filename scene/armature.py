@@ -12,12 +12,23 @@ from mathutils import Vector
 from ..core.common.arrays import RigData
 from ..core.common.spaces import transform_points, transform_vectors
 from .alone import alone, operators_see
+from .hand_edits import stamp
 from .mesh import write_normals
 from .photo_pose import write_photo_pose
-from .rigify import write_rigify
+from .rigify import adopt_rigify, write_rigify
 
 UNSEEN = "sapiens2_unseen"
 DOUBT = "sapiens2_doubt"
+SHOWN = (
+    "display_type",
+    "axes_position",
+    "show_axes",
+    "show_names",
+    "show_bone_colors",
+    "show_bone_custom_shapes",
+    "pose_position",
+)
+"""How an armature is drawn and used: the artist's choice."""
 
 
 @contextmanager
@@ -67,6 +78,7 @@ def write_armature(rig: RigData, world_from_camera: np.ndarray, name: str, colle
     if rig.doubt:
         obj[DOUBT] = rig.doubt
     write_rigify(obj)
+    stamp(data)
     write_photo_pose(obj, rig, world_from_camera)
     return obj
 
@@ -78,7 +90,18 @@ def bind(scan: bpy.types.Object, rig: bpy.types.Object) -> None:
     """
     scan.parent = rig
     scan.matrix_parent_inverse = rig.matrix_world.inverted()
-    modifier = scan.modifiers.new("Rig", "ARMATURE")
+    follow(scan, rig)
+
+
+def is_bound(scan: bpy.types.Object, rig: bpy.types.Object) -> bool:
+    """Whether an Armature modifier lets the scan follow this rig."""
+    return any(modifier.type == "ARMATURE" and modifier.object == rig for modifier in scan.modifiers)
+
+
+def follow(scan: bpy.types.Object, rig: bpy.types.Object) -> None:
+    """The Armature modifier of `bind`: the one whose rig is gone, else a new one."""
+    modifier = next((m for m in scan.modifiers if m.type == "ARMATURE" and m.object is None), None)
+    modifier = modifier or scan.modifiers.new("Rig", "ARMATURE")
     modifier.object = rig
     modifier.use_vertex_groups = True
     modifier.use_bone_envelopes = False
@@ -89,3 +112,29 @@ def bind(scan: bpy.types.Object, rig: bpy.types.Object) -> None:
         normals = np.empty(len(exact.data) * 3, np.float32)
         exact.data.foreach_get("vector", normals)
         write_normals(mesh, normals.reshape(-1, 3), deforms=True)
+
+
+def adopt_bone_marks(kept: bpy.types.Object, obj: bpy.types.Object, before: bpy.types.Armature) -> None:
+    """What a build says of the bones of the new rig `obj`, for the rig `kept`, which has its armature now.
+
+    Pose, constraints and shapes of the bones of `kept` are the artist's. So is how `before`, the armature that it had, was shown,
+    and what Rigify and the artist have noted on it.
+    """
+    for bone in obj.pose.bones:
+        own = kept.pose.bones[bone.name]
+        if UNSEEN in bone:
+            own[UNSEEN] = True
+        elif UNSEEN in own:
+            del own[UNSEEN]
+    adopt_rigify(kept, obj, before)
+    data = kept.data
+    assert isinstance(data, bpy.types.Armature)
+    for name in SHOWN:
+        if hasattr(data, name):
+            setattr(data, name, getattr(before, name))
+    for collection in before.collections:
+        if collection.name in data.collections:
+            data.collections[collection.name].is_visible = collection.is_visible
+    for key, value in before.items():
+        if key not in data:
+            data[key] = value

@@ -18,10 +18,11 @@ import bpy
 from ..core.common.arrays import Avatar
 from ..core.common.errors import SapiensError
 from ..core.common.processes import silence_stdout
-from .build import has_person, objects_of, write_avatars
+from .build import write_avatars
 from .export import export, has_action
 from .files import new_file, open_blend, save_reproducible
 from .library import gather
+from .marks import has_person, objects_of
 from .photo_pose import show_photo_pose
 from .render import render_view
 from .separate import scans, separate

@@ -12,8 +12,12 @@ from ..core.common.arrays import BodyData, RigData
 from ..core.common.colour import linear_from_srgb
 from ..core.common.spaces import transform_points, transform_vectors
 from .armature import bind
+from .carry import VALUES
 from .groups import write_group, write_skin_weights
+from .hand_edits import stamp
+from .material import KIND, MAPS, SLOTS
 from .mesh import UV_PHOTO, write_polygons
+from .typed import mesh_of
 
 COVERED = "covered"
 """Vertex group of the skin that clothes cover, and the modifier that hides it."""
@@ -75,6 +79,7 @@ def write_body(
     if body.covered is not None:
         mask = obj.modifiers.new(COVERED, "MASK")
         mask.vertex_group, mask.invert_vertex_group = COVERED, True
+    stamp(mesh)
     return obj
 
 
@@ -97,6 +102,7 @@ def write_shape_keys(obj: bpy.types.Object, body: BodyData, points: np.ndarray, 
         placed[body.key_entries[moved, 1]] += offsets[moved]
         key.data.foreach_set("co", placed.ravel())
     obj.active_shape_key_index = 0
+    mesh_of(obj)[VALUES] = {name: float(value) for name, value in zip(body.key_names, body.key_values, strict=True)}
 
 
 def _write_materials(obj: bpy.types.Object, body: BodyData, name: str, skin_tone: tuple[int, int, int]) -> None:
@@ -104,7 +110,10 @@ def _write_materials(obj: bpy.types.Object, body: BodyData, name: str, skin_tone
     for part in body.part_names:
         look = LOOKS[part]
         colour = skin_tone if part == "skin" else look.colour
-        obj.data.materials.append(_material(f"{name} {part.capitalize()}", look, colour))
+        material = _material(f"{name} {part.capitalize()}", look, colour)
+        material[KIND], material[MAPS] = part, f"{look} {colour}"  # no maps: what tells it from that of another build
+        obj.data.materials.append(material)
+    mesh_of(obj)[SLOTS] = "\n".join(body.part_names)
     slots = obj.data.attributes.get("material_index") or obj.data.attributes.new("material_index", "INT", "FACE")
     slots.data.foreach_set("value", body.part.astype(np.int32))
 

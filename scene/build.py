@@ -15,38 +15,17 @@ from .armature import bind, write_armature
 from .body import write_body
 from .camera import match_render_size, write_camera
 from .groups import write_skin_weights
+from .marks import BOX, CAMERA, PHOTO, ROLE, SOURCE, made_in, mark, unmark
 from .material import Images, write_images, write_materials
 from .mesh import write_mesh
+from .people import match_people, photo_box, photo_hash
 from .photo_pose import photo_pose_actions, show_photo_pose
+from .replace import check_free, replace_build
+from .restore import whole_or_nothing
 from .typed import scene_of
 
 if TYPE_CHECKING:
     from ..core.settings import AvatarSettings
-
-ROLE = "sapiens2_role"
-PEOPLE = ("body", "scan")
-"""Roles of the objects that show a person."""
-SOURCE = "sapiens2_predictions"
-PERSON = "sapiens2_person"
-CAMERA = "sapiens2_camera"
-"""Custom property of the camera: `core.common.arrays.Camera` and every focal length that was considered, as JSON."""
-
-
-def objects_of(collections: Iterable[bpy.types.Collection], role: str) -> list[bpy.types.Object]:
-    """What builds have put into the collections under a role: "body", "scan" (or its pieces), "rig", "camera"."""
-    return [obj for collection in collections for obj in collection.all_objects if obj.get(ROLE) == role]
-
-
-def has_person(collection: bpy.types.Collection) -> bool:
-    """Whether a build has put a person into the collection: a body or a scan."""
-    return any(obj.get(ROLE) in PEOPLE for obj in collection.objects)
-
-
-def surfaces_of(collections: Iterable[bpy.types.Collection]) -> list[bpy.types.Object]:
-    """What shows the people in the collections: bodies with what they wear, and the scans of those who have no body."""
-    found = [obj for role in ("body", "garment") for obj in objects_of(collections, role)]
-    embodied = {obj.get(PERSON) for obj in found}
-    return found + [obj for obj in objects_of(collections, "scan") if obj.get(PERSON) not in embodied]
 
 
 def find_collection(scene: bpy.types.Scene, source: str) -> bpy.types.Collection | None:
@@ -55,19 +34,18 @@ def find_collection(scene: bpy.types.Scene, source: str) -> bpy.types.Collection
     return found[-1] if found else None
 
 
-def active_collection(context: bpy.types.Context, source: str = "") -> bpy.types.Collection | None:
-    """The avatar that the artist means: of the active object, else built from `source`, else the only one in the scene."""
-    built = [c for c in context.scene.collection.children_recursive if has_person(c)]
-    active = context.view_layer.objects.active
-    for collection in built:
-        if active is not None and active.name in collection.objects:
-            return collection
-    return find_collection(scene_of(context), source) if source else (built[0] if len(built) == 1 else None)
-
-
 def clear(collection: bpy.types.Collection) -> None:
-    """Delete what a build has put into `collection`, with the data that nothing else uses any more."""
-    clear_objects([obj for obj in collection.objects if ROLE in obj])
+    """Delete what a build has put into `collection`, with the data that nothing else uses any more; the artist's copies stay,
+    and are the artist's own from now on. Raises SapiensError when an object cannot be deleted now."""
+    made = list(made_in(collection).values())
+    check_free(made)
+    copies = [obj for obj in collection.all_objects if ROLE in obj and obj not in made]
+    clear_objects(made)
+    for copy in copies:
+        unmark(copy)
+    for key in (SOURCE, PHOTO):
+        if key in collection:
+            del collection[key]
 
 
 def clear_objects(objects: list[bpy.types.Object]) -> None:
@@ -123,32 +101,47 @@ def write_avatars(
     source: str = "",
     match_render: bool = False,
     replace: bpy.types.Collection | None = None,
+    notes: list[str] | None = None,
 ) -> bpy.types.Collection:
     """The avatars of one photo into a new collection of `scene`. People share the camera and the photo.
 
     source        path of the predictions, kept on the collection so that it can be built again
     match_render  also set the scene's render size and camera to the photo's
-    replace       a collection of an earlier build: what was built goes, what the artist put into it stays
+    replace       a collection of an earlier build of this photo: its objects stay and get what is built, whatever the artist
+                  has done with them (`scene.replace`); people who are not among the avatars stay as they are
+    notes         gets sentences about what was kept aside
 
-    Nothing else in the file changes.
+    Nothing else in the file changes, and nothing at all when anything is raised. Raises SapiensError for a collection that cannot
+    be built again now.
     """
     scene = scene or scene_of(bpy.context)
-    if replace is None:
-        collection = bpy.data.collections.new(name)
-        scene.collection.children.link(collection)
-    else:
-        collection = replace
-        clear(collection)
-    if source:
-        collection[SOURCE] = source
-    camera = photo = None
-    for avatar in avatars:
-        images = write_images(avatar, photo)
-        photo = images.photo
-        written = write_avatar(avatar, collection, images=images, camera=camera)
-        camera = written.camera
-        if match_render:
-            match_render_size(scene, avatar.camera, camera)
+    said: list[str] = []
+    with whole_or_nothing() as changes:
+        staged = bpy.data.collections.new(name)
+        if replace is not None:
+            avatars = match_people(avatars, replace)
+        camera = photo = lens = None
+        for avatar in avatars:
+            images = write_images(avatar, photo)
+            if lens is None:
+                staged[PHOTO] = photo_hash(avatar)
+            lens, photo = avatar.camera, images.photo
+            camera = write_avatar(avatar, staged, images=images, camera=camera).camera
+        if source:
+            staged[SOURCE] = source
+        if replace is None:
+            scene.collection.children.link(staged)
+            collection = staged
+        else:
+            for key in (SOURCE, PHOTO):
+                if key in staged:
+                    changes.put(replace, key, staged[key])
+            said = replace_build(replace, staged, changes)
+            collection = replace
+    if notes is not None:
+        notes += said
+    if match_render and lens is not None:
+        match_render_size(scene, lens, made_in(collection)["camera", "", ""])
     return collection
 
 
@@ -167,12 +160,12 @@ def write_avatar(
     scan = _write_scan(avatar, collection, images) if avatar.mesh is not None else None
     if camera is None:
         camera = write_camera(avatar.camera, avatar.world_from_camera, images.photo, f"{avatar.name} Camera", collection)
-        camera[ROLE] = "camera"
+        mark(camera, "camera")
         camera[CAMERA] = json.dumps({**asdict(avatar.camera), "focal_lengths": dict(avatar.focal_lengths)})
     rig = None
     if avatar.rig is not None:
         rig = write_armature(avatar.rig, avatar.world_from_camera, f"{avatar.name} Rig", collection)
-        rig[ROLE], rig[PERSON] = "rig", avatar.name
+        mark(rig, "rig", avatar.name)
         if scan is not None:
             if avatar.weights is not None:
                 write_skin_weights(scan, avatar.weights, avatar.rig)
@@ -180,10 +173,12 @@ def write_avatar(
     body = None
     if avatar.body is not None:
         body = write_body(avatar.body, avatar.rig, f"{avatar.name} Body", avatar.world_from_camera, collection, rig)
-        body[ROLE], body[PERSON] = "body", avatar.name
+        mark(body, "body", avatar.name)
         if rig is not None:
             show_photo_pose(rig, True)
     for obj in (body, scan):
+        if obj is not None:
+            obj[BOX] = photo_box(avatar)
         if obj is not None and avatar.notes:
             obj["sapiens2_notes"] = "\n".join(avatar.notes)
     return Written(camera, scan, rig, body)
@@ -193,6 +188,6 @@ def _write_scan(avatar: Avatar, collection: bpy.types.Collection, images: Images
     """The scan with its materials, not bound to a rig yet."""
     assert avatar.mesh is not None
     scan = write_mesh(avatar.mesh, f"{avatar.name} Scan", avatar.world_from_camera, collection, avatar.parts)
-    scan[ROLE], scan[PERSON] = "scan", avatar.name
+    mark(scan, "scan", avatar.name)
     write_materials(scan, avatar, images)
     return scan

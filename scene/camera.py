@@ -9,6 +9,13 @@ from mathutils import Matrix
 from ..core.capture.camera import SENSOR_WIDTH, blender_lens
 from ..core.common.arrays import Camera
 from ..core.common.spaces import world_from_blender_camera
+from .image import MAP
+from .restore import Changes
+
+PLACED = "sapiens2_placed"
+"""Custom property of the camera: the transform that a build gave it, row by row."""
+LENS = ("sensor_fit", "sensor_width", "sensor_height", "lens", "shift_x", "shift_y")
+"""What a build sets of a camera's own."""
 
 
 def write_camera(
@@ -27,6 +34,7 @@ def write_camera(
     _write_background(data, camera, photo)
     obj = bpy.data.objects.new(name, data)
     obj.matrix_world = Matrix(world_from_blender_camera(world_from_camera).tolist())
+    obj[PLACED] = [value for row in obj.matrix_basis for value in row]
     collection.objects.link(obj)
     return obj
 
@@ -56,3 +64,30 @@ def match_render_size(scene: bpy.types.Scene, camera: Camera, obj: bpy.types.Obj
     scene.camera = obj
     for background in obj.data.background_images:
         background.frame_method = "FIT"
+
+
+def adopt_camera(
+    kept: bpy.types.Object, obj: bpy.types.Object, changes: Changes
+) -> tuple[bpy.types.Image | None, bpy.types.Image | None]:
+    """The lens, the photo and the place of the new camera `obj` for the artist's camera `kept`.
+
+    It goes to the new place only if it stands where a build has put it: one that the artist has moved stays. Everything else of
+    it is the artist's. Returns the image of the photo that it showed, if it did, and the one that it shows now.
+    """
+    old, new = kept.data, obj.data
+    assert isinstance(old, bpy.types.Camera)
+    assert isinstance(new, bpy.types.Camera)
+    for name in LENS:
+        changes.set(old, name, getattr(new, name))
+    photo = new.background_images[0].image
+    before = next((shown for shown in old.background_images if shown.image is not None and shown.image.get(MAP) == "image"), None)
+    shown = before.image if before is not None else None
+    if before is not None:
+        changes.set(before, "image", photo)
+    stands = PLACED not in kept or np.allclose(
+        [value for row in kept.matrix_basis for value in row], list(kept[PLACED]), atol=1e-4
+    )
+    if stands:
+        changes.set(kept, "matrix_basis", obj.matrix_basis.copy())
+        changes.put(kept, PLACED, list(obj[PLACED]))
+    return shown, photo

@@ -23,9 +23,9 @@ from ..core.formats.ply_and_camera import image_at, write_camera_json, write_ply
 from ..core.retarget.bone_map import BoneMap
 from .action import whole_frames
 from .bone_table import resolve
-from .build import CAMERA, objects_of, surfaces_of
 from .bvh_export import export_bvh
 from .files import write_whole
+from .marks import CAMERA, objects_of, surfaces_of
 from .mesh import UV_PHOTO
 from .rig_state import read_rest
 from .textures import complete_obj, own_textures

@@ -23,7 +23,7 @@ def write_part_groups(obj: bpy.types.Object, parts: PartData) -> None:
         (part_names()[label], parts.vertex[start:end], parts.weight[start:end])
         for label, start, end in zip(present.tolist(), starts.tolist(), ends, strict=True)
     )
-    _write(obj, groups)
+    write_groups(obj, groups)
 
 
 def write_skin_weights(obj: bpy.types.Object, weights: SkinWeights, rig: RigData) -> None:
@@ -41,18 +41,18 @@ def write_skin_weights(obj: bpy.types.Object, weights: SkinWeights, rig: RigData
         (rig.names[index], vertex[start:end], weight[start:end])
         for index, start, end in zip(used.tolist(), starts.tolist(), ends, strict=True)
     )
-    _write(obj, groups)
+    write_groups(obj, groups)
 
 
 def write_group(obj: bpy.types.Object, name: str, vertices: np.ndarray, weights: np.ndarray) -> None:
     """One more vertex group: (n,) vertices and their (n,) float32 weights > 0."""
     if len(vertices):
-        _write(obj, [(name, vertices, weights)])
+        write_groups(obj, [(name, vertices, weights)])
     else:
         obj.vertex_groups.new(name=name)
 
 
-def _write(obj: bpy.types.Object, groups: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> None:
+def write_groups(obj: bpy.types.Object, groups: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> None:
     """New groups of (name, vertices (n,), weights (n,) float32 > 0); no vertex twice in one.
 
     Blender fills a group in one go when it converts a float attribute into it. The scene that the operator sees is empty, since

@@ -8,6 +8,9 @@ import numpy as np
 from ..core.formats.exr import exr_bytes
 from ..core.formats.png import png_bytes
 
+MAP = "sapiens2_map"
+"""Custom property of an image of an avatar: which of its maps it is (`core.common.arrays.Textures`), "image" = the photo."""
+
 
 def write_image(name: str, pixels: np.ndarray, *, colour: bool, encoded: np.ndarray | None = None) -> bpy.types.Image:
     """A new image packed into the .blend: PNG of uint8 or uint16, EXR of float32 pixels, top row first.

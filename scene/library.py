@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..core.common.errors import SapiensError
-from .build import has_person
+from .marks import has_person
 from .typed import open_library, scene_of
 
 

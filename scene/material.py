@@ -10,11 +10,18 @@ import numpy as np
 from ..core.common.arrays import Avatar
 from ..core.surface.body_parts import face_materials
 from ..core.surface.materials import MATERIALS, Material
-from .image import write_image
+from .image import MAP, write_image
 from .mesh import UV_ATLAS, UV_PHOTO
+from .typed import mesh_of
 
 KIND = "sapiens2_material"
 """Custom property of a material: the name of its row in `core.surface.materials.MATERIALS`."""
+
+
+MAPS = "sapiens2_maps"
+"""Custom property of a material: which maps a build gave it."""
+SLOTS = "sapiens2_slots"
+"""Custom property of a mesh: the kinds of surface that its material slots were for, in lines."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,9 @@ def write_images(avatar: Avatar, photo: bpy.types.Image | None = None) -> Images
     textures = avatar.textures
 
     def image(title: str, name: str, pixels: np.ndarray, colour: bool = False) -> bpy.types.Image:
-        return write_image(f"{avatar.name} {title}", pixels, colour=colour, encoded=avatar.encoded.get(name))
+        written = write_image(f"{avatar.name} {title}", pixels, colour=colour, encoded=avatar.encoded.get(name))
+        written[MAP] = name
+        return written
 
     def data(title: str, name: str) -> bpy.types.Image | None:
         pixels = getattr(textures, name)
@@ -62,10 +71,12 @@ def write_materials(obj: bpy.types.Object, avatar: Avatar, images: Images) -> No
     kind = avatar.mesh.of_polygons(of_face)
     counts = np.bincount(kind, minlength=len(MATERIALS))
     used = [index for index in np.argsort(-counts, kind="stable").tolist() if counts[index]]
-    slot_of_kind = np.zeros(len(MATERIALS), np.int32)
+    slot_of_kind, names = np.zeros(len(MATERIALS), np.int32), []
     for slot, index in enumerate(used):
         slot_of_kind[index] = slot
+        names.append(MATERIALS[index].name)
         obj.data.materials.append(write_material(MATERIALS[index], avatar.name, images))
+    mesh_of(obj)[SLOTS] = "\n".join(names)
     slots = obj.data.attributes.get("material_index") or obj.data.attributes.new("material_index", "INT", "FACE")
     slots.data.foreach_set("value", slot_of_kind[kind])
 
@@ -111,6 +122,7 @@ def write_material(kind: Material, person: str, images: Images) -> bpy.types.Mat
         tree.links.new(bump.outputs["Normal"], inputs["Normal"])
     if images.displacement is not None:
         _displace(material, texture(images.displacement, 4))
+    material[MAPS] = " ".join(node.image[MAP] for node in tree.nodes if node.type == "TEX_IMAGE")
     return material
 
 

@@ -14,6 +14,7 @@ from ..core.common.landmarks import part_names
 from ..core.common.spaces import transform_points, transform_vectors
 from ..core.surface.body_parts import make_parts
 from .groups import write_part_groups
+from .hand_edits import stamp
 
 LABEL_ATTRIBUTE = "sapiens_label"
 FACE_SETS = ".sculpt_face_set"
@@ -44,6 +45,7 @@ def write_mesh(
     mesh.attributes.new(FACE_SETS, "INT", "FACE").data.foreach_set("value", face_sets)
     obj = bpy.data.objects.new(name, mesh)
     write_part_groups(obj, parts)
+    stamp(mesh)
     collection.objects.link(obj)
     return obj
 

@@ -62,6 +62,28 @@ def photo_pose_actions(objects: list[bpy.types.Object]) -> set[bpy.types.Action]
     return {strip.action for track in tracks for strip in track.strips if strip.action is not None}
 
 
+def adopt_photo_pose(kept: bpy.types.Object, obj: bpy.types.Object) -> None:
+    """The pose of the photo of a new rig for the rig in whose place it was built, shown there if the one before was."""
+    old, new = photo_pose_track(kept), photo_pose_track(obj)
+    shown = photo_pose_shown(kept if old is not None else obj)
+    if old is not None:
+        if shown and new is None:
+            show_photo_pose(kept, False)  # bones would keep the values of a pose that is gone
+        actions = photo_pose_actions([kept])
+        kept.animation_data.nla_tracks.remove(old)
+        bpy.data.batch_remove([action for action in actions if action.users == 0])
+    if new is None:
+        data = kept.animation_data
+        if old is not None and data.action is None and not data.nla_tracks and not data.drivers:
+            kept.animation_data_clear()
+        return
+    action = new.strips[0].action
+    assert action is not None  # a strip of this track was made for one
+    obj.animation_data.nla_tracks.remove(new)
+    add_muted_track(kept, TRACK, action, 1)
+    show_photo_pose(kept, shown)
+
+
 def _channels(obj: bpy.types.Object, rig: RigData, world_from_camera: np.ndarray) -> list[Channels]:
     """One frame: rotations of all bones that turn, and the place of the root.
 

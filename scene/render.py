@@ -12,7 +12,7 @@ from mathutils import Vector
 
 from ..core.common.spaces import WORLD_FRONT
 from .armature import UNSEEN
-from .build import objects_of, surfaces_of
+from .marks import objects_of, surfaces_of
 
 SOFT = ((-0.7, 0.6, 2.2, 0.5), (2.4, 0.5, 1.0, 0.5))
 SIDE = ((-1.05, 0.4, 4.2, 0.03),)

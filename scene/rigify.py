@@ -8,6 +8,7 @@ from __future__ import annotations
 import bpy
 
 from ..core.rig.rigify_types import RIGIFY_BONES, RIGIFY_COLLECTIONS, collection_of
+from .typed import data_of
 
 ENUMS = {"rotation_axis": ("automatic", "x", "z"), "limb_type": ("arm", "leg", "paw")}
 """Choices of Rigify's enum parameters in their order: what is stored is the index."""
@@ -36,6 +37,21 @@ def write_rigify(obj: bpy.types.Object) -> None:
             parameters[key] = [{"uid": uids[collection], "name": collection}]
         if parameters:
             store["rigify_parameters"] = parameters
+
+
+def adopt_rigify(kept: bpy.types.Object, obj: bpy.types.Object, before: bpy.types.Armature) -> None:
+    """What Rigify needs, from the new rig `obj` for those bones of the rig `kept` that lack it; and what Rigify has noted on the
+    armature `before`, the rig that it generated, for the armature that took its place."""
+    for bone in obj.pose.bones:
+        store, own = _storage(bone), _storage(kept.pose.bones[bone.name])
+        for key in ("rigify_type", "rigify_parameters"):
+            if key in store and key not in own:
+                value = store[key]
+                own[key] = value.to_dict() if hasattr(value, "to_dict") else value
+    store, own = _storage(before), _storage(data_of(kept))
+    for key, value in store.items():
+        if key.startswith("rigify_") and key not in own:
+            own[key] = value.to_dict() if hasattr(value, "to_dict") else value
 
 
 def _write_collections(armature: bpy.types.Armature) -> dict[str, int]:

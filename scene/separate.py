@@ -11,12 +11,11 @@ import numpy as np
 from ..core.common.errors import SapiensError
 from ..core.surface.materials import MATERIALS, material_named
 from .alone import alone
-from .build import PERSON, ROLE
-from .material import KIND
+from .hand_edits import DIGEST, is_edited, stamp
+from .marks import PERSON, PIECE, ROLE, made_in, sign
+from .material import KIND, SLOTS
 from .mesh import write_normals
 
-PIECE = "sapiens2_piece"
-"""Custom property of a scan that was taken apart: which piece it is (`core.surface.materials.Material.piece`)."""
 VERTEX = "sapiens_vertex"
 """Point attribute of a piece: the vertex of the whole scan."""
 PIECES = tuple(dict.fromkeys(material.piece for material in MATERIALS))
@@ -42,7 +41,7 @@ def separate(scan: bpy.types.Object) -> list[bpy.types.Object]:
         if found:
             _name(scan, PIECES[found[0]])
         return [scan]
-    normals = _vertex_normals(mesh)
+    normals, edited = _vertex_normals(mesh), is_edited(mesh)
     if VERTEX not in mesh.attributes:
         mesh.attributes.new(VERTEX, "INT", "POINT").data.foreach_set("value", np.arange(len(mesh.vertices), dtype=np.int32))
     own = np.empty(len(mesh.vertices), np.int32)
@@ -54,7 +53,13 @@ def separate(scan: bpy.types.Object) -> list[bpy.types.Object]:
     made = {}
     with _cutter(mesh) as cut:
         for index in found:
-            made[index] = _finish(cut(index), of_vertex, normals, deforms=any(m.type == "ARMATURE" for m in scan.modifiers))
+            made[index] = _finish(
+                cut(index),
+                of_vertex,
+                normals,
+                mesh.get(SLOTS, "").split("\n"),
+                deforms=any(m.type == "ARMATURE" for m in scan.modifiers),
+            )
     objects = {kept: scan}
     for index in found:
         if index != kept:
@@ -63,6 +68,10 @@ def separate(scan: bpy.types.Object) -> list[bpy.types.Object]:
                 collection.objects.link(objects[index])
     for index, obj in objects.items():
         obj.data = made[index]
+        if edited:
+            made[index][DIGEST] = ""
+        else:
+            stamp(made[index])
         _name(obj, PIECES[index])
     if mesh.users == 0:
         bpy.data.meshes.remove(mesh)
@@ -125,8 +134,10 @@ def _cutter(mesh: bpy.types.Mesh) -> Iterator[Callable[[int], bpy.types.Mesh]]:
         bpy.data.node_groups.remove(tree)
 
 
-def _finish(mesh: bpy.types.Mesh, of_vertex: np.ndarray, normals: np.ndarray, *, deforms: bool) -> bpy.types.Mesh:
-    """The piece with the normals of the whole, and slots for its own materials only."""
+def _finish(
+    mesh: bpy.types.Mesh, of_vertex: np.ndarray, normals: np.ndarray, kinds: list[str], *, deforms: bool
+) -> bpy.types.Mesh:
+    """The piece with the normals of the whole, and slots for its own materials only. kinds: those of the slots of the whole."""
     mesh.attributes.remove(mesh.attributes[_FACE_PIECE])
     own = np.empty(len(mesh.vertices), np.int32)
     mesh.attributes[VERTEX].data.foreach_get("value", own)
@@ -139,6 +150,7 @@ def _finish(mesh: bpy.types.Mesh, of_vertex: np.ndarray, normals: np.ndarray, *,
         mesh.materials.clear()
         for index in used:
             mesh.materials.append(materials[index])
+        mesh[SLOTS] = "\n".join(kinds[index] if index < len(kinds) else "" for index in used)
         number = np.zeros(len(materials), np.int32)
         number[used] = np.arange(len(used))
         slots = mesh.attributes.get("material_index") or mesh.attributes.new("material_index", "INT", "FACE")
@@ -149,12 +161,13 @@ def _finish(mesh: bpy.types.Mesh, of_vertex: np.ndarray, normals: np.ndarray, *,
 def _name(obj: bpy.types.Object, piece: str) -> None:
     obj[PIECE] = piece
     obj.name = obj.data.name = f"{obj.get(PERSON, obj.name)} {piece}"
+    sign(obj)
 
 
 def scans(collection: bpy.types.Collection) -> dict[str, list[bpy.types.Object]]:
     """Name of the person -> their scan, or the pieces that it was taken apart into."""
     found: dict[str, list[bpy.types.Object]] = {}
-    for obj in collection.objects:
+    for obj in made_in(collection).values():
         if obj.get(ROLE) == "scan" and PERSON in obj:
             found.setdefault(obj[PERSON], []).append(obj)
     return found

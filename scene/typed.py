@@ -20,6 +20,21 @@ def scene_of(context: bpy.types.Context) -> bpy.types.Scene:
     return cast("bpy.types.Scene", context.scene)
 
 
+def layer_of(context: bpy.types.Context) -> bpy.types.ViewLayer:
+    """The view layer of the context; see `scene_of`."""
+    return cast("bpy.types.ViewLayer", context.view_layer)
+
+
+def mesh_of(obj: bpy.types.Object) -> bpy.types.Mesh:
+    """The data of an object that is a mesh."""
+    return cast("bpy.types.Mesh", obj.data)
+
+
+def data_of(obj: bpy.types.Object) -> bpy.types.ID:
+    """The data of an object that is no empty."""
+    return cast("bpy.types.ID", obj.data)
+
+
 def open_library(path: Path, link: bool = False) -> AbstractContextManager[tuple[LibraryContents, LibraryContents]]:
     """The contents of a .blend file (offered, wanted), to be used with `with`; the stubs say that nothing is returned.
 

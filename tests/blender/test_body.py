@@ -164,5 +164,51 @@ def test_a_second_build_takes_the_place_of_the_first(part, fitted):
     build.write_avatars([avatar], "Photo", replace=collection)
     blocks["objects"] += 1
     assert {kind: len(getattr(bpy.data, kind)) for kind in blocks} == blocks
-    assert "mine" in collection.objects and build.has_person(collection)
+    assert "mine" in collection.objects and part("scene.marks").has_person(collection)
     assert not part("scene.update").fits(collection, [avatar])  # body and rig are made again together
+
+
+def test_a_body_is_built_again_in_place(part, fitted):
+    """The artist's expression, keys, groups, modifiers, pose and materials stay; the shape of the body is new."""
+    avatar, _ = fitted
+    build = part("scene.build")
+    collection = build.write_avatars([avatar], "Photo", source="/p")
+    (body,) = [obj for obj in collection.objects if obj.get("sapiens2_role") == "body"]
+    (rig,) = [obj for obj in collection.objects if obj.get("sapiens2_role") == "rig"]
+    names = [key.name for key in body.data.shape_keys.key_blocks]
+    smile, still = names[1], names[2]
+    before = body.data.shape_keys.key_blocks[still].value
+    body.data.shape_keys.key_blocks[smile].value = 0.6
+    body.data.shape_keys.key_blocks[smile].keyframe_insert("value", frame=1)
+    action = body.data.shape_keys.animation_data.action
+    size = np.linalg.norm(np.ptp(read(body.data.vertices, "co", 3), axis=0))
+    own = body.shape_key_add(name="Mine", from_mix=False)
+    moved = read(own.data, "co", 3)
+    moved[3] += (0, 0, 0.2)
+    own.data.foreach_set("co", moved.ravel())
+    body.vertex_groups.new(name="Pin").add([0, 1, 2], 0.5, "REPLACE")
+    skin = body.data.materials[0]
+    skin.roughness = 0.9
+    body.name, rig.location.x = "Hero", 1.0
+    rig.pose.bones[0].rotation_mode = "XYZ"
+    bigger = replace(avatar.body, vertices=avatar.body.vertices * np.float32(1.1))
+    notes = []
+    build.write_avatars([replace(avatar, body=bigger)], "Photo", source="/p", replace=collection, notes=notes)
+    assert notes == [] and {obj for obj in collection.objects if obj.get("sapiens2_role") == "body"} == {body}
+    keys = body.data.shape_keys
+    assert [key.name for key in keys.key_blocks] == [*names, "Mine"] and keys.animation_data.action == action
+    assert keys.key_blocks[smile].value == pytest.approx(0.6) and keys.key_blocks[still].value == pytest.approx(before)
+    basis = read(keys.reference_key.data, "co", 3)
+    raised = read(keys.key_blocks["Mine"].data, "co", 3) - basis
+    np.testing.assert_allclose(raised[3], (0, 0, 0.2), atol=1e-5)
+    np.testing.assert_allclose(np.delete(raised, 3, 0), 0, atol=1e-6)
+    assert np.linalg.norm(np.ptp(basis, axis=0)) == pytest.approx(1.1 * size, rel=1e-3)
+    index = body.vertex_groups["Pin"].index
+    pinned = [vertex.index for vertex in body.data.vertices if any(g.group == index and g.weight > 0.4 for g in vertex.groups)]
+    assert pinned == [0, 1, 2]
+    assert body.data.materials[0] == skin and skin.roughness == pytest.approx(0.9)
+    assert len(body.data.materials) == len(avatar.body.part_names)
+    assert (body.name, rig.location.x, body.parent, rig.pose.bones[0].rotation_mode) == ("Hero", 1.0, rig, "XYZ")
+    assert len([m for m in body.modifiers if m.type == "ARMATURE"]) == 1
+    assert not part("scene.hand_edits").is_edited(body.data)
+    assert sum(mesh.users > 0 for mesh in bpy.data.meshes) == len([o for o in collection.objects if o.type == "MESH"])

@@ -84,19 +84,18 @@ def test_a_rig_of_unsure_joints_says_so(part, make_avatar):
     assert "unsure" not in " ".join(draw(part, "Rig"))
 
 
-def test_a_result_can_be_deleted_beside_showing_it(part, make_avatar):
+def test_the_avatars_are_listed_with_what_deletes_the_one_that_is_meant(part, make_avatar):
     settings = bpy.context.scene.sapiens2
     settings.predictions = "/made.safetensors"
-    assert "sapiens2.clear" not in draw(part, "Run")
+    assert not part("panels.avatars").SAPIENS2_PT_avatars.poll(bpy.context)
     part("scene.build").write_avatars([make_avatar()], "Photo", source="/made.safetensors")
-    seen = draw(part, "Run")
-    assert seen.index("sapiens2.clear") == seen.index("sapiens2.result_show") + 1
+    assert "sapiens2.clear" in draw(part, "Avatars") and "sapiens2.result_show" in draw(part, "Run")
     bpy.context.view_layer.objects.active = bpy.data.objects["Photo Scan"]
     bpy.ops.object.mode_set(mode="EDIT")
     assert not bpy.ops.sapiens2.clear.poll()
     bpy.ops.object.mode_set(mode="OBJECT")
     assert bpy.ops.sapiens2.clear() == {"FINISHED"}
-    assert "sapiens2.clear" not in draw(part, "Run") and not bpy.data.objects
+    assert not part("panels.avatars").SAPIENS2_PT_avatars.poll(bpy.context) and not bpy.data.objects
 
 
 @pytest.mark.parametrize(

@@ -130,13 +130,16 @@ def test_textures_and_rig_are_made_again_on_the_pieces(part, build):
         assert [m.object for m in obj.modifiers] == [obj.parent] == with_role(collection, "rig")
 
 
-def test_another_mesh_does_not_fit_pieces_and_a_rebuild_makes_one_scan_again(part, build, make_avatar):
-    avatar, collection = build()
+def test_another_mesh_does_not_fit_pieces_and_a_rebuild_takes_it_apart_too(part, build, make_avatar):
+    _, collection = build()
     part("scene.separate").separate(with_role(collection, "scan")[0])
     assert not part("scene.update").fits(collection, [make_avatar(height=60)])
-    part("scene.build").write_avatars([avatar], "Photo", source="/predictions", replace=collection)
-    assert [obj.name for obj in with_role(collection, "scan")] == ["Photo Scan"]
-    assert len(bpy.data.meshes) == 1
+    pieces = {obj.name: obj for obj in with_role(collection, "scan")}
+    pieces["Photo Hair"].location.z = 1
+    part("scene.build").write_avatars([make_avatar(height=60)], "Photo", source="/predictions", replace=collection)
+    assert {obj.name: obj for obj in with_role(collection, "scan")} == pieces and pieces["Photo Hair"].location.z == 1
+    assert part("scene.update").fits(collection, [make_avatar(height=60)])
+    assert len(bpy.data.meshes) == 3
 
 
 def test_faces_with_an_artists_material_go_with_the_skin(part, build):
