@@ -40,6 +40,7 @@ gather(files)                    many results in one scene
     reproducible    a .blend with the same bytes for the same content
     blend_contents  what Blender's own reader finds in a .blend
     export          other formats
+    masks           their meshes without what is hidden
     textures        their images, under names of their own
     render          a picture of what was built
     batch_steps     all this as calls with plain arguments, for a batch

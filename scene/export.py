@@ -26,6 +26,7 @@ from .bone_table import resolve
 from .bvh_export import export_bvh
 from .files import write_whole
 from .marks import CAMERA, objects_of, surfaces_of
+from .masks import masks_applied
 from .mesh import UV_PHOTO
 from .rig_state import read_rest
 from .textures import complete_obj, own_textures
@@ -75,7 +76,7 @@ def export(
             if suffix == ".obj":
                 complete_obj(temporary, images)
 
-    with _selected(objects), _named_after(take):
+    with _selected(objects), _named_after(take), masks_applied(objects):
         return write_whole(path, write)
 
 

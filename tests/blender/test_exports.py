@@ -230,3 +230,28 @@ def test_every_format_of_the_table_can_be_written(part, make_avatar, tmp_path) -
             assert part("scene.export").export(tmp_path / f"p{suffix}", [collection]).stat().st_size > 0
     with pytest.raises(errors.SapiensError, match="no known format"):
         part("scene.export").export(tmp_path / "p.stl", [collection])
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_what_clothes_cover_is_not_in_a_file_and_shape_keys_are(part, resting, export, tmp_path, suffix) -> None:
+    """A Mask modifier on a mesh with shape keys, as a body has them: hidden skin would shine through the clothes."""
+    collection, _ = resting
+    (scan,) = [ob for ob in collection.all_objects if ob.type == "MESH"]
+    mesh, count = scan.data, len(scan.data.vertices)
+    scan.shape_key_add(name="Basis", from_mix=False)
+    key = scan.shape_key_add(name="jawOpen", from_mix=False)
+    key.data[0].co.z += 0.3
+    group = scan.vertex_groups.new(name="covered")
+    group.add(list(range(count // 2, count)), 1.0, "REPLACE")
+    mask = scan.modifiers.new("covered", "MASK")
+    mask.vertex_group, mask.invert_vertex_group = "covered", True
+    shown = cloud()
+    assert len(shown) < 0.6 * count
+    path = export(tmp_path / f"p{suffix}", collection)
+    assert scan.data == mesh and len(mesh.vertices) == count and mask.show_viewport and len(bpy.data.meshes) == 1
+    part("scene.files").new_file()
+    READERS[suffix](path)
+    assert distance(shown, cloud()) < 1e-4
+    if suffix != ".obj":
+        keys = {key.name for mesh in bpy.data.meshes if mesh.shape_keys for key in mesh.shape_keys.key_blocks}
+        assert "jawOpen" in keys
