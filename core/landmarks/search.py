@@ -21,10 +21,10 @@ FACE_SEEN, FACE_SURE = 0.5, 0.5
 """What the detector and the face's own network must say of a face whose body was not seen by itself."""
 MOST_TRIED = 12
 """When so many were looked at, the rest must be sure: pictures full of what looks a little like people take no end else."""
-BODY_SURE = 0.8
-"""What the body's network must say, twice."""
-INSIDE = 0.25
-"""Share of the body's points that must be inside the photo."""
+BODY_SEEN, BODY_SURE = 0.5, 0.8
+"""What the body's network must say at the first look, and twice running."""
+INSIDE, INSIDE_UNSURE = 0.25, 0.5
+"""Share of the body's points that must be inside the photo, when a sure detection or a face speaks for it and when not."""
 
 # shares of the photo's longer side that are looked through, and how far the outer squares reach over its border, in sides
 FIGURE_SQUARES = (0.5, 0.4)
@@ -125,14 +125,23 @@ def _add(bodies: list[Body], parts: list[Detections], picture: Picture) -> None:
         tried.append(region)
         if not sure and not is_seen_again(picture, region):
             continue
-        first = look_at_body(picture, region)
-        if first.score < BODY_SURE:
-            continue
-        body = look_at_body(picture, first.next)
-        if body.score < BODY_SURE or body.inside.mean() < INSIDE or _known(body, bodies):
+        body = _sure_body(picture, region)
+        if body is None or body.inside.mean() < (INSIDE if sure else INSIDE_UNSURE) or _known(body, bodies):
             continue
         if sure or is_seen_again(picture, body.next):
             bodies.append(body)
+
+
+def _sure_body(picture: Picture, region: Region) -> Body | None:
+    """The body in a region, if its network is sure twice running. A region that is a little off may cost the first look."""
+    first = look_at_body(picture, region)
+    if first.score < BODY_SEEN:
+        return None
+    second = look_at_body(picture, first.next)
+    if min(first.score, second.score) >= BODY_SURE:
+        return second
+    third = look_at_body(picture, second.next)
+    return third if min(second.score, third.score) >= BODY_SURE else None
 
 
 def _add_faces(bodies: list[Body], picture: Picture, places: list[Region]) -> None:
