@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -186,6 +187,17 @@ def _packages() -> list[str]:
 def test_the_map_of_a_package_has_a_row_for_every_module(package):
     rows = re.findall(r"^ *(\w+)  +\S", ast.get_docstring(ast.parse(modules()[package].read_text("utf-8"))) or "", re.MULTILINE)
     assert sorted(rows) == sorted(m.rpartition(".")[2] for m in modules() if m.rpartition(".")[0] == package)
+
+
+def test_every_package_and_every_file_of_data_is_shipped():
+    """What pyproject.toml lists is what goes into wheel and zip."""
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    packages = {f"sapiens2_avatar.{m}" for m, path in modules().items() if path.name == "__init__.py" and m != "__init__"}
+    assert set(setuptools["packages"]) == packages | {"sapiens2_avatar"}
+    patterns = setuptools["package-data"]["sapiens2_avatar.data"]
+    shipped = {path for pattern in ("*.py", *patterns) for path in (ROOT / "data").glob(pattern)}
+    left = [path.name for path in (ROOT / "data").rglob("*") if path.is_file() and path not in shipped and path.suffix != ".pyc"]
+    assert not left
 
 
 def test_only_spaces_flips_signs():
