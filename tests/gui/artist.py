@@ -105,12 +105,14 @@ def held():
         choose(chosen())
         points.hold("build/scan")
         getattr(bpy.ops.sapiens2, operator)("INVOKE_DEFAULT", True)
-        yield from until(lambda: points.reached, NET)
+        yield from until(lambda: points.reached or jobs().current() is None, NET)
+        assert points.reached, (name, jobs().status.error, jobs().status.detail)
         say(f"begin {name}")
         yield from begin()
         before = contents()
         points.release()
-        yield from until(lambda: jobs().status.held, NET)
+        yield from until(lambda: jobs().status.held or at_rest(), NET)
+        assert jobs().status.held, (name, jobs().status.error, jobs().status.detail)
         yield 0.5
         words = list(jobs().status.held.values())
         kept = contents()["objects"] == before["objects"] and contents()["mesh sizes"] == before["mesh sizes"]
