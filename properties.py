@@ -122,6 +122,7 @@ class ScanProperties:
             layout.prop(self, self.scale.lower())
         layout.prop(self, "focal")
         layout.prop(self, "keep_camera_frame")
+        layout.prop(self, "known_person", icon="COMMUNITY")
 
 
 @shows(TextureSettings)
