@@ -74,4 +74,4 @@ def guessed_sentence(unseen: Mapping[str, bool]) -> str:
     if not words:
         return ""
     listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-    return f"The photo does not show {listed}: their place is a guess."
+    return f"The photo does not show {listed}: what is there is a guess."

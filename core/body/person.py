@@ -18,12 +18,12 @@ from .evaluate import Shape
 from .fit import Sighting, fit_sightings
 from .fitted import BodyFit
 from .phenotype import HIGHEST, LOWEST, PHENOTYPES
+from .state import FARTHEST
 from .template import template
 
 FILE = Format(
     "sapiens2-person", 1, "a person", "Save the person again, or check that the whole file was copied.", "Choose a .person file."
 )
-FARTHEST = 8.0  # standard deviations of a shape that can be somebody's
 
 
 @dataclass(frozen=True, eq=False)

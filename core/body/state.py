@@ -24,6 +24,8 @@ from .phenotype import HIGHEST, LOWEST, PHENOTYPES
 from .skeleton import BONES
 from .template import template
 
+FARTHEST = 4.0  # standard deviations of a shape: beyond, bodies are no longer people's
+
 
 @cache
 def columns() -> dict[str, slice]:
@@ -55,8 +57,8 @@ class State:
         turns = rotation_from_vector(step[at["turns"]].reshape(-1, 3)) @ self.posture.turns
         shape = Shape(
             np.clip(self.shape.phenotype + step[at["phenotype"]], LOWEST, HIGHEST),
-            self.shape.body + step[at["body"]],
-            self.shape.head + step[at["head"]],
+            np.clip(self.shape.body + step[at["body"]], -FARTHEST, FARTHEST),
+            np.clip(self.shape.head + step[at["head"]], -FARTHEST, FARTHEST),
         )
         return State(
             shape,
@@ -134,7 +136,9 @@ class Body:
         at, rest = columns(), self.rest(selection)
         out = np.zeros((len(rows), unknowns()), np.float32)
         out[:, at["translation"]] = directions
-        out[:, at["turns"]] = turn_slopes_along(self.skeleton, selection, rest, rows, directions).reshape(len(rows), -1)
+        out[:, at["turns"]] = turn_slopes_along(self.skeleton, selection, rest, rows, directions).reshape(
+            len(rows), 3 * len(BONES)
+        )
         out[:, at["phenotype"].start : at["head"].stop] = shape_slopes_along(
             self.skeleton, selection, selection.rest_slopes(self.slopes), self.head_slopes, rows, directions
         )

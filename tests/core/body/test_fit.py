@@ -184,6 +184,34 @@ def test_what_the_photo_does_not_show_is_said(man):
     assert np.isfinite(pose_points(rest_points(fit.shape), fit.posture)).all()
 
 
+GARBAGE = {
+    "points all NaN": lambda photo: replace(photo, pointmap=np.full_like(photo.pointmap, np.nan)),
+    "points a hundred metres off": lambda photo: replace(photo, pointmap=photo.pointmap * np.float32(100)),
+    "points behind the camera": lambda photo: replace(photo, pointmap=-photo.pointmap),
+    "parts at random": lambda photo: replace(
+        photo, seg=np.random.default_rng(0).integers(1, 29, photo.seg.shape).astype(np.uint8)
+    ),
+    "somebody else's keypoints": lambda photo: replace(photo, keypoints=photo.keypoints[:, :, :] * np.float32([0.5, 0.6, 1])),
+    "keypoints upside down": lambda photo: replace(
+        photo, keypoints=np.float32([0, photo.height, 0]) + photo.keypoints * np.float32([1, -1, 1])
+    ),
+    "two people on one spot": lambda photo: replace(photo, keypoints=np.concatenate([photo.keypoints, photo.keypoints + 5])),
+}
+
+
+@pytest.mark.parametrize("fault", GARBAGE)
+def test_garbage_is_a_body_of_a_person_s_size_or_one_sentence(man, fault):
+    try:
+        fit = fit_body(GARBAGE[fault](man[1])).fits[0]
+    except SapiensError as error:
+        assert error.hint
+        return
+    points = rest_points(fit.shape)[np.unique(template().skin_faces())]
+    assert 0.4 < np.ptp(points[:, 2]) < 2.6
+    assert np.isfinite(pose_points(rest_points(fit.shape, fit.face), fit.posture)).all()
+    assert np.abs(fit.shape.coefficients()).max() < 5
+
+
 def test_nobody_in_the_photo_is_one_sentence():
     nobody = Predictions(image=np.zeros((40, 30, 3), np.uint8), seg=np.zeros((40, 30), np.uint8))
     with pytest.raises(SapiensError, match="No person"):
