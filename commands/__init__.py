@@ -12,6 +12,7 @@ call too, and tells the console each result and each failure.
     demo            the built-in photo through the built-in model
     predict         one predictions file per image
     build           scan, textures, camera and rig of each input
+    person          who somebody is, from several photos
     pose            a person's pose on an armature
     animate         a clip as an action
     batch           many inputs, each with a result or a reason

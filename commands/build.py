@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from argparse import ArgumentParser, Namespace
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -15,6 +17,7 @@ from . import through_worker
 from .console import Console
 from .inputs import check_blend, check_writable, distinct, name_of, predictions_of
 from .options import add_build, add_network, add_separate, avatar_settings
+from .person import save_together
 
 if TYPE_CHECKING:
     from ..core.common.arrays import Avatar, BodyData
@@ -41,6 +44,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--cloud", metavar="FILE.ply", help="also write the vertices as a point cloud with normals and colours")
     add_separate(parser)
     parser.add_argument("--preview", metavar="FILE.png", help="also render a picture of the result")
+    parser.add_argument(
+        "--one-person",
+        action="store_true",
+        help="all inputs show one person: one avatar, in the pose of the first photo and in the shape that fits them all",
+    )
     parser.add_argument("--save-person", metavar="FILE.person", help="keep who the first person is, for other photos and clips")
     add_network(parser)
     add_build(parser)
@@ -57,19 +65,30 @@ def run(options: Namespace, console: Console) -> None:
         raise UsageError(
             f"A point cloud is a .ply file, {Path(options.cloud).name} is none.", "Give --cloud a name that ends in .ply."
         )
+    if options.one_person and options.known_person:
+        raise UsageError(
+            "Who the person is comes from a file or from all photos, not from both.", "Leave --person or --one-person out."
+        )
     for path in [output, *exports, *(Path(path) for path in (options.preview, options.cloud, options.save_person) if path)]:
         check_writable(path)
-    build(
-        list(map(Path, options.inputs)),
-        output,
-        exports,
-        Path(options.preview) if options.preview else None,
-        options,
-        console,
-        separately=options.separate,
-        cloud=Path(options.cloud) if options.cloud else None,
-        person=Path(options.save_person) if options.save_person else None,
-    )
+    inputs = list(map(Path, options.inputs))
+    with ExitStack() as stack:
+        if options.one_person:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sapiens2-")))
+            options.known_person = str(save_together(inputs, folder / "together.person", options, console))
+            options.make = "avatar" if options.make == "scan" else options.make
+            inputs = inputs[:1]
+        build(
+            inputs,
+            output,
+            exports,
+            Path(options.preview) if options.preview else None,
+            options,
+            console,
+            separately=options.separate,
+            cloud=Path(options.cloud) if options.cloud else None,
+            person=Path(options.save_person) if options.save_person else None,
+        )
 
 
 def build(

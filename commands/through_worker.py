@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..core.motion.take import Take
     from ..core.settings import AvatarSettings
 
-WITHOUT_BLENDER = ("predict", "models", "doctor", "batch")
+WITHOUT_BLENDER = ("predict", "models", "doctor", "batch", "person")
 """Commands that the worker's Python runs whole: they write no Blender file, or (batch) start this Blender again to do so."""
 
 
@@ -40,15 +40,15 @@ def needed() -> bool:
     return any(find_spec(name) is None for name in ("scipy", "cv2", "PIL"))
 
 
-def whole(arguments: list[str]) -> int:
-    """Run a command in the worker's Python, with this process's input and output; its exit status."""
+def whole(arguments: list[str], silent: bool = False) -> int:
+    """Run a command in the worker's Python, with this process's input and output; its exit status. silent: without the output."""
     from .. import jobs
     from ..core.common.processes import clean_environment
 
     command = [str(_python()), "-I", "-u", str(jobs.COMMAND_LINE), *arguments]
     if arguments[0] == "batch":
         command += jobs.this_blender()
-    return subprocess.run(command, env=clean_environment()).returncode
+    return subprocess.run(command, env=clean_environment(), stdout=subprocess.DEVNULL if silent else None).returncode
 
 
 def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console: Console) -> list[Avatar]:

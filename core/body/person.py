@@ -69,12 +69,17 @@ def fit_body(predictions: Predictions | Sequence[Predictions], person: Person | 
     photos = [predictions] if isinstance(predictions, Predictions) else list(predictions)
     if not photos:
         raise SapiensError("There is no photo to fit a body to.", "Give the predictions of at least one photo.")
-    fits = fit_sightings([_sighting(photo) for photo in photos], None if person is None else person.shape)
+    return person_of([sighting_of(photo) for photo in photos], person)
+
+
+def person_of(sightings: Sequence[Sighting], person: Person | None = None) -> Person:
+    """Who is seen in all of some photos; see `fit_body`."""
+    fits = fit_sightings(sightings, None if person is None else person.shape)
     return Person(fits[0].shape, tuple(fits))
 
 
-def _sighting(predictions: Predictions) -> Sighting:
-    """The largest person of a photo."""
+def sighting_of(predictions: Predictions) -> Sighting:
+    """The largest person of a photo. Raises SapiensError where there is nobody, or where too little is known."""
     camera = estimate_camera(predictions).camera
     if predictions.seg is None:
         return Sighting(predictions, camera, lift_pose(predictions, person=0, camera=camera))

@@ -323,3 +323,18 @@ def test_a_person_is_kept_and_used_again(studio, tmp_path, capsys):
     words = ["build", studio("body_apose"), "-o", out, "--save-person", person]
     assert main(list(map(str, words))) == 1
     assert "--make" in capsys.readouterr().err
+
+
+def test_several_photos_of_one_person_make_one_avatar(studio, tmp_path, capsys):
+    photos = [studio("walk/frame_00"), studio("walk/frame_04")]
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(photos[0].read_bytes()[:1000])
+    words = ["build", *photos, broken, "--one-person", "-o", tmp_path / "a.blend", "--save-person", tmp_path / "a.person"]
+    assert main(list(map(str, words))) == 1
+    assert "broken.safetensors" in capsys.readouterr().err
+    roles = [ob.get("sapiens2_role") for ob in bpy.data.objects]
+    assert sorted(role for role in roles if role) == ["body", "camera", "rig"]
+    assert main(["person", *map(str, photos), "-o", str(tmp_path / "b.person")]) == 0
+    assert (tmp_path / "a.person").read_bytes() == (tmp_path / "b.person").read_bytes()
+    assert main(["build", str(photos[0]), "--one-person", "--person", "x", "-o", str(tmp_path / "c.blend")]) == 2
+    assert main(["person", str(broken), "-o", str(tmp_path / "c.person")]) == 1 and not (tmp_path / "c.person").exists()
