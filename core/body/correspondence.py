@@ -9,6 +9,7 @@ import numpy as np
 
 from ..common.landmarks import part_labels
 from ..common.rotations import unit
+from .evaluate import Selection
 from .evidence import Evidence, ease_table, may_lie_under
 from .state import Body
 from .template import template
@@ -41,7 +42,7 @@ def compared_vertices() -> np.ndarray:
 
 
 def _inside_mouth(vertices: np.ndarray) -> np.ndarray:
-    """(n,) bool: the lining of mouth, nostrils and eye sockets: vertices that lie behind other skin, seen from in front."""
+    """(n,) bool: the lining of mouth, nostrils and eye sockets, which lies behind other skin, seen from in front."""
     t = template()
     skin = np.unique(t.skin_faces())
     place = t.base[vertices]
@@ -54,7 +55,7 @@ def _inside_mouth(vertices: np.ndarray) -> np.ndarray:
 
 @cache
 def _rings() -> tuple[np.ndarray, np.ndarray]:
-    """Skin quads, and which of their corners' vertices are rows of the compared ones' neighbours."""
+    """(q, 4) quads of the skin that touch a compared vertex, and (n,) the vertices at their corners, ascending."""
     quads = template().skin_faces()
     touched = np.isin(quads, compared_vertices()).any(axis=1)
     return quads[touched], np.unique(quads[touched])
@@ -70,19 +71,17 @@ def normals_at(posed: np.ndarray) -> np.ndarray:
     return unit(total[compared_vertices()])
 
 
-def ring_points(body: Body, units: np.ndarray | None = None) -> np.ndarray:
+def ring_points(body: Body) -> np.ndarray:
     """(P, 3) posed points where the compared vertices and their neighbours are filled in, NaN elsewhere."""
-    from .evaluate import Selection
-
-    _, near = _rings()
     out = np.full((len(template().base), 3), np.nan)
-    out[near] = body.points(_selection(Selection))
+    out[_rings()[1]] = body.points(_near())
     return out
 
 
 @cache
-def _selection(kind: type):
-    return kind.of(_rings()[1])
+def _near() -> Selection:
+    """The compared vertices and their neighbours."""
+    return Selection.of(_rings()[1])
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ import numpy as np
 
 from .phenotype import PHENOTYPES, choice_shares, choice_shares_with_slopes, mixture, mixture_slopes
 from .skeleton import BONES
-from .template import Template, template
+from .template import template
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +146,9 @@ class Selection:
     weights: np.ndarray
 
     @classmethod
-    def of(cls, points: np.ndarray, t: Template | None = None) -> Selection:
+    def of(cls, points: np.ndarray) -> Selection:
         """The directions of `points`, gathered once."""
-        t = t or template()
+        t = template()
         row, sign = _rows_in_half()
         directions = t.directions[row[points]].copy()
         directions[:, 0] *= sign[points][:, None].astype(np.float32)

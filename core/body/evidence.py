@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.arrays import Camera, Pose
-from ..common.landmarks import part_labels
+from ..common.landmarks import part_labels, part_names
 from ..common.predictions import Predictions
 from ..common.spaces import camera_from_normal_head
 
@@ -50,8 +50,6 @@ _BODY_OF: dict[str, tuple[str, ...]] = {
 
 def may_lie_under() -> np.ndarray:
     """(29, 29) bool: class in the photo, part of the body."""
-    from ..common.landmarks import part_names
-
     names = part_names()
     out = np.zeros((len(names), len(names)), bool)
     for row, name in enumerate(names):
@@ -66,8 +64,6 @@ def may_lie_under() -> np.ndarray:
 
 def ease_table() -> np.ndarray:
     """(29, 3) of CLOTH_EASE; bare skin lies where the surface is."""
-    from ..common.landmarks import part_names
-
     return np.array([CLOTH_EASE.get(name, (0.0, SKIN_SPREAD, SKIN_SPREAD)) for name in part_names()])
 
 

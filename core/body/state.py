@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -65,9 +65,6 @@ class State:
             Posture(turns, self.posture.translation + step[at["translation"]]),
             np.clip(self.face + step[at["face"]], 0.0, 1.0),
         )
-
-    def with_posture(self, posture: Posture) -> State:
-        return replace(self, posture=posture)
 
 
 @cache

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 
 from ..common.landmarks import DATA
+from .phenotype import CHOICES
 from .skeleton import BONES
 
 PARTS = ("skin", "eyes", "lashes", "teeth", "tongue", "tights", "skirt", "hair")
@@ -120,8 +121,6 @@ def template() -> Template:
     macro, body, head = (int(n) for n in a["direction_counts"])
     directions = a["directions"].astype(np.float32) * a["steps"][:, None, None]
     choices = np.unpackbits(a["macro_members"], axis=1).astype(bool)
-    from .phenotype import CHOICES
-
     weights = a["weights"].astype(np.float32)
 
     def means(name: str, count: int) -> Means:
