@@ -65,6 +65,9 @@ def export(
     known = FORMATS[suffix]
     objects = [ob for collection in collections for ob in collection.all_objects]
     options = {**known.options, **(known.motion or {} if motion else known.still)}
+    if not motion and known.operator == "wm.usd_export" and bpy.app.version < (4, 3) and any(map(is_posed, objects)):
+        # Blender 4.2 writes a skeleton without motion at rest: what stands in a pose is written as it stands, without bones.
+        options["export_armatures"] = False
     take = _take(objects) if motion else None
     if take is not None and suffix in (".glb", ".gltf"):
         options["export_nla_strips_merged_animation_name"] = take.name
@@ -78,6 +81,14 @@ def export(
 
     with _selected(objects), _named_after(take), masks_applied(objects):
         return write_whole(path, write)
+
+
+def is_posed(obj: bpy.types.Object) -> bool:
+    """Whether the object is an armature that does not stand at rest now."""
+    if obj.type != "ARMATURE":
+        return False
+    graph = bpy.context.evaluated_depsgraph_get()
+    return any(not np.allclose(bone.matrix, bone.bone.matrix_local, atol=1e-6) for bone in obj.evaluated_get(graph).pose.bones)
 
 
 def has_action(obj: bpy.types.Object) -> bool:

@@ -82,8 +82,6 @@ def moving_things() -> list[str]:
 @pytest.mark.parametrize("suffix", READERS)
 @pytest.mark.parametrize("pose", ["rest", "photo", "by hand"])
 def test_without_motion_a_reader_sees_what_the_scene_shows(part, resting, export, tmp_path, suffix, pose) -> None:
-    if bpy.app.version < (4, 3) and suffix.startswith(".usd") and pose != "rest":
-        pytest.skip("a pose without motion does not come through USD in Blender 4.2")
     collection, rig = resting
     if pose == "photo":
         part("scene.photo_pose").show_photo_pose(rig, True)
