@@ -31,6 +31,7 @@ def three(part, make_avatar):
 
 def choose(*objects):
     layer = bpy.context.view_layer
+    layer.update()  # without a window nothing else tells Blender 5.0's layer of objects that were linked just now
     for obj in layer.objects:
         obj.select_set(obj in objects)
     layer.objects.active = objects[0] if objects else None
@@ -51,8 +52,6 @@ def test_everything_follows_the_selection(part, three, number, how):
         assert bpy.context.view_layer.objects.active == of(wanted, "rig")
         assert {obj.name for obj in bpy.context.view_layer.objects.selected} == {of(wanted, r).name for r in ("rig", "scan")}
     elif how == "selected beside an active one":
-        if (5, 0) <= bpy.app.version < (5, 1):
-            pytest.skip("without a window Blender 5.0 does not tell the selection beside another active object")
         choose(of(wanted, "scan"))
         bpy.context.view_layer.objects.active = of(three[(number + 1) % 3], "scan")
     else:
