@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 
 import bpy
 
 from ..core.common.errors import SapiensError
+from ..core.common.wording import listed
 
 OBJECT_CHANNELS = ("location", "rotation", "scale", "delta_")
 """How the data paths of an object's own place begin."""
@@ -21,20 +23,14 @@ def let_action_show(obj: bpy.types.Object, bones: Collection[str]) -> tuple[str,
     data = obj.animation_data
     if data is None:
         return ()
-    done = []
-    try:
-        done += _leave_tweak_and_solo(data)
+    with _editable(f"The NLA of '{obj.name}' would hide the motion"):
+        done = _leave_tweak_and_solo(data)
         if (data.action_influence, data.action_blend_type) != (1.0, "REPLACE"):
             data.action_influence, data.action_blend_type = 1.0, "REPLACE"
             done.append("the action replaces what is below it, with full influence")
         data.action_extrapolation = "HOLD"
         done += _mute(obj, bones)
-    except AttributeError as error:
-        raise SapiensError(
-            f"The NLA of '{obj.name}' would hide the motion, and comes from a library.",
-            "Change it in the library's file, or make the armature local.",
-        ) from error
-    return (f"For the motion to show in '{obj.name}', {_joined(done)}.",) if done else ()
+    return (f"For the motion to show in '{obj.name}', {listed(done)}.",) if done else ()
 
 
 def put_animation_aside(obj: bpy.types.Object, bones: Collection[str]) -> tuple[str, ...]:
@@ -45,27 +41,32 @@ def put_animation_aside(obj: bpy.types.Object, bones: Collection[str]) -> tuple[
     data = obj.animation_data
     if data is None:
         return ()
-    done = []
-    try:
-        done += _leave_tweak_and_solo(data)
+    with _editable(f"The animation of '{obj.name}' would overwrite the pose"):
+        done = _leave_tweak_and_solo(data)
         if data.action is not None:
             data.action.use_fake_user = True
             done.append(f"the action '{data.action.name}' was unlinked, and is kept in the file")
             keyed, data.action = _paths(data.action), None
             _back_to_rest(obj, bones, keyed)
         done += _mute(obj, bones)
-    except AttributeError as error:
-        raise SapiensError(
-            f"The animation of '{obj.name}' would overwrite the pose, and comes from a library.",
-            "Change it in the library's file, or make the armature local.",
-        ) from error
-    return (f"For the pose to show in '{obj.name}', {_joined(done)}.",) if done else ()
+    return (f"For the pose to show in '{obj.name}', {listed(done)}.",) if done else ()
 
 
 def overwrites(obj: bpy.types.Object, bones: Collection[str]) -> bool:
     """Whether an action or a track of the armature would overwrite the pose of these bones at the next change of the frame."""
     data = obj.animation_data
     return data is not None and (data.action is not None or bool(_tracks_on(obj, bones)))
+
+
+@contextmanager
+def _editable(danger: str) -> Iterator[None]:
+    """What comes from a library cannot be changed, which Blender says with an AttributeError: a SapiensError with the danger."""
+    try:
+        yield
+    except AttributeError as error:
+        raise SapiensError(
+            f"{danger}, and comes from a library.", "Change it in the library's file, or make the armature local."
+        ) from error
 
 
 def _leave_tweak_and_solo(data: bpy.types.AnimData) -> list[str]:
@@ -135,7 +136,3 @@ def _paths(action: bpy.types.Action | None) -> set[str]:
         parts = [part for layer in action.layers for part in layer.strips if part.type == "KEYFRAME"]
         return {curve.data_path for part in parts for bag in part.channelbags for curve in bag.fcurves}
     return {curve.data_path for curve in action.fcurves}
-
-
-def _joined(done: list[str]) -> str:
-    return done[0] if len(done) == 1 else f"{', '.join(done[:-1])} and {done[-1]}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..common.arrays import Pose
+from ..common.wording import listed
 from .evaluate import Posture, Shape
 from .skeleton import BONES
 
@@ -73,5 +74,4 @@ def guessed_sentence(unseen: Mapping[str, bool]) -> str:
             words.append(one if count == 1 else both)
     if not words:
         return ""
-    listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-    return f"The photo does not show {listed}: what is there is a guess."
+    return f"The photo does not show {listed(words)}: what is there is a guess."
