@@ -49,7 +49,7 @@ def rest_pose(points: np.ndarray) -> Pose:
     points = points.astype(np.float64)
     joints = t.joints.of(points)
     known = np.ones(len(JOINT_NAMES), np.float32)
-    stature = float(np.ptp(points[: t.vertex_count][np.unique(t.skin_faces())][:, 2]))
+    stature = float(np.ptp(points[t.skin_vertices()][:, 2]))
     return Pose(JOINT_NAMES, joints.astype(np.float32), known, known > 0, t.keypoints.of(points).astype(np.float32), stature)
 
 
@@ -76,8 +76,7 @@ def rest_rig(points: np.ndarray) -> RigData:
 
 def _joined() -> list[tuple[str, str]]:
     """Bones whose tail is the head of another."""
-    spine = [(f"spine.00{k}" if k else "spine", f"spine.00{k + 1}") for k in range(6) if k != 3]
-    spine.append(("spine.003", "spine.004"))
+    spine = [(f"spine.00{k}" if k else "spine", f"spine.00{k + 1}") for k in range(6)]
     limbs = [("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot"), ("foot", "toe")]
     fingers = [(f"{finger}.0{k}", f"{finger}.0{k + 1}") for finger in FINGERS for k in (1, 2)]
     return spine + [(f"{a}.{side}", f"{b}.{side}") for side in "LR" for a, b in limbs + fingers]
@@ -184,14 +183,14 @@ def resting_place(fit: BodyFit, world_from_camera: np.ndarray) -> np.ndarray:
     world_from_rest[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
     hips = world_from_camera[:3, :3] @ skeleton.heads[0] + world_from_camera[:3, 3]
     rest_hips = world_from_rest[:3, :3] @ skeleton.rest[0]
-    soles = points[np.unique(t.skin_faces())][:, 2].min()
+    soles = points[t.skin_vertices()][:, 2].min()
     world_from_rest[:3, 3] = [hips[0] - rest_hips[0], hips[1] - rest_hips[1], -soles]
     return np.linalg.inv(world_from_camera) @ world_from_rest
 
 
 def standing(shape: Shape) -> tuple[BodyData, RigData]:
     """A body that was fitted to nothing, in the A-pose: rest axes are those of the world."""
-    soles = rest_points(shape)[np.unique(template().skin_faces())][:, 2].min()
+    soles = rest_points(shape)[template().skin_vertices()][:, 2].min()
     place = np.eye(4)
     place[2, 3] = -float(soles)
     return make_body(BodyFit(shape, replace(Posture.rest(), translation=place[:3, 3])), place)

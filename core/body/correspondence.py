@@ -9,7 +9,7 @@ import numpy as np
 
 from ..common.landmarks import part_labels
 from ..common.rotations import unit
-from .evaluate import Selection
+from .evaluate import Selection, vertex_normals
 from .evidence import Evidence, ease_table, may_lie_under
 from .state import Body
 from .template import template
@@ -25,7 +25,7 @@ OUTLINE_SPREAD = 3.0  # pixels
 def compared_vertices() -> np.ndarray:
     """(n,) vertices of the skin, spread evenly by SPACING at rest, mirrored on both sides; ascending."""
     t = template()
-    skin = np.unique(t.skin_faces())
+    skin = t.skin_vertices()
     hands, feet, face = (
         part_labels(*names) for names in (("Left_Hand", "Right_Hand"), ("Left_Foot", "Right_Foot"), ("Face_Neck",))
     )
@@ -44,7 +44,7 @@ def compared_vertices() -> np.ndarray:
 def _inside_mouth(vertices: np.ndarray) -> np.ndarray:
     """(n,) bool: the lining of mouth, nostrils and eye sockets, which lies behind other skin, seen from in front."""
     t = template()
-    skin = np.unique(t.skin_faces())
+    skin = t.skin_vertices()
     place = t.base[vertices]
     head = t.base[skin][np.isin(t.labels[skin], part_labels("Face_Neck"))]
     column = np.abs(head[None, :, [0, 2]] - place[:, None, [0, 2]]).max(axis=2) < 0.004
@@ -63,12 +63,7 @@ def _rings() -> tuple[np.ndarray, np.ndarray]:
 
 def normals_at(posed: np.ndarray) -> np.ndarray:
     """(n, 3) unit normals of the compared vertices, from (P, 3) posed points of which those round them are right."""
-    quads, _ = _rings()
-    face = np.cross(posed[quads[:, 2]] - posed[quads[:, 0]], posed[quads[:, 3]] - posed[quads[:, 1]])
-    total = np.zeros_like(posed)
-    for k in range(4):
-        np.add.at(total, quads[:, k], face)
-    return unit(total[compared_vertices()])
+    return vertex_normals(posed, _rings()[0])[compared_vertices()]
 
 
 def ring_points(body: Body) -> np.ndarray:

@@ -12,6 +12,7 @@ from functools import cache
 
 import numpy as np
 
+from ..common.rotations import unit
 from .phenotype import PHENOTYPES, choice_shares, choice_shares_with_slopes, mixture, mixture_slopes
 from .skeleton import BONES
 from .template import template
@@ -227,6 +228,15 @@ def _parent_turns(skeleton: Frames) -> np.ndarray:
     """(B, 3, 3) float32 turns of the parents; the first bone has none."""
     parent = parents()
     return np.where((parent >= 0)[:, None, None], skeleton.turns[parent], np.eye(3)).astype(np.float32)
+
+
+def vertex_normals(points: np.ndarray, quads: np.ndarray) -> np.ndarray:
+    """(n, 3) float64 unit normals at (n, 3) points, outwards, of (F, 4) counter-clockwise quads; larger faces count more.
+    Zero for points of no quad."""
+    a, b, c, d = (points[quads[:, k]].astype(np.float64) for k in range(4))
+    across = np.cross(c - a, d - b)
+    out = np.stack([np.bincount(quads.ravel(), np.repeat(across[:, k], 4), len(points)) for k in range(3)], axis=1)
+    return unit(out)
 
 
 def turn_slopes(skeleton: Frames, selection: Selection, rest: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ weighted residuals: joints, keypoints in the image, the surface where it is seen
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -172,9 +172,3 @@ def fit_photo(
     """The body of one person in one photo; see `Sighting` and `fit_sightings`."""
     (fit,) = fit_sightings([Sighting(predictions, camera, pose, person, mask)], shape)
     return fit
-
-
-def follow_body(fit: BodyFit, sighting: Sighting) -> BodyFit:
-    """The posture of a known person in the next frame of a clip."""
-    (after,) = fit_sightings([replace(sighting, start=fit.posture)], fit.shape)
-    return after

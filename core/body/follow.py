@@ -16,6 +16,7 @@ from ..common.rotations import unit
 from ..pose.anatomy import smoothstep
 from ..rig.patch_graph import Patches, make_patches
 from ..rig.skin_weights import REGIONS, region_of_bone, strongest
+from .evaluate import vertex_normals
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -122,13 +123,3 @@ def dense(weights: SkinWeights, bones: np.ndarray) -> np.ndarray:
     rows = np.where(weights.weights > 0, rows, 0)
     total = np.bincount(rows.ravel(), weights.weights.ravel(), len(weights.bones) * len(bones))
     return total.astype(np.float32).reshape(-1, len(bones))
-
-
-def vertex_normals(points: np.ndarray, quads: np.ndarray) -> np.ndarray:
-    """(V, 3) float64 unit, outwards, of (F, 4) counter-clockwise quads; larger faces count more."""
-    a, b, c, d = (points[quads[:, k]].astype(np.float64) for k in range(4))
-    out = np.zeros((len(points), 3))
-    across = np.cross(c - a, d - b)
-    for k in range(4):
-        np.add.at(out, quads[:, k], across)
-    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)

@@ -9,7 +9,7 @@ import numpy as np
 from ..common.arrays import Camera
 from ..common.rotations import unit
 from ..texture.rasterise import rasterise
-from .evaluate import pose_points, rest_points
+from .evaluate import pose_points, rest_points, vertex_normals
 from .fitted import BodyFit
 from .template import template
 
@@ -39,22 +39,11 @@ def triangles() -> np.ndarray:
     return np.stack([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]], axis=1).reshape(-1, 3)
 
 
-def vertex_normals(posed: np.ndarray) -> np.ndarray:
-    """(P, 3) unit normals of the body's vertices, weighted by area; zero for other points."""
-    t = template()
-    quads = t.faces[t.body_faces()]
-    area = np.cross(posed[quads[:, 2]] - posed[quads[:, 0]], posed[quads[:, 3]] - posed[quads[:, 1]])
-    out = np.zeros_like(posed)
-    for corner in range(4):
-        for axis in range(3):
-            out[:, axis] += np.bincount(quads[:, corner], area[:, axis], len(posed))
-    return unit(out)
-
-
 def draw_body(fit: BodyFit, camera: Camera) -> BodyMaps:
     """What the camera sees of a body, the nearest face on top (painter's algorithm: faces are small against their distances)."""
     posed = pose_points(rest_points(fit.shape, fit.face), fit.posture)
-    normals = vertex_normals(posed)
+    t = template()
+    normals = vertex_normals(posed, t.faces[t.body_faces()])
     faces = triangles()
     corners = posed[faces]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -43,16 +43,11 @@ class Stage:
 
 
 @cache
-def _named() -> tuple[Selection, Means, Means]:
-    """The points that joints and keypoints are means of, and both means over them."""
+def _named() -> tuple[Selection, np.ndarray, Means, Means]:
+    """The points that joints and keypoints are means of, how the face moves them, and both means over them."""
     t = template()
-    points = np.unique(np.concatenate([t.joints.entries[:, 1], t.keypoints.entries[:, 1]])).astype(np.int64)
-
-    def over(means: Means) -> Means:
-        entries = np.stack([means.entries[:, 0], np.searchsorted(points, means.entries[:, 1])], axis=1)
-        return Means(means.count, entries, means.weights)
-
-    return Selection.of(points), over(t.joints), over(t.keypoints)
+    points = np.unique(np.concatenate([t.joints.entries[:, 1], t.keypoints.entries[:, 1]]))
+    return Selection.of(points), unit_directions(points), t.joints.over(points), t.keypoints.over(points)
 
 
 @cache
@@ -82,8 +77,7 @@ def gather_rows(body: Body, evidence: Evidence, stage: Stage, tightness: float =
     slopes: list[np.ndarray] = []
     weights: dict[str, np.ndarray] = {} if like is None else like.weights
 
-    selection, joints, keypoints = _named()
-    units = unit_directions(selection.points.tobytes())
+    selection, units, joints, keypoints = _named()
     if slow:
         named, named_slopes = body.points_with_slopes(selection, units)
     else:

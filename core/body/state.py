@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from .evaluate import (
 )
 from .phenotype import HIGHEST, LOWEST, PHENOTYPES
 from .skeleton import BONES
-from .template import template
+from .template import Means, template
 
 FARTHEST = 4.0  # standard deviations of a shape: beyond, bodies are no longer people's
 
@@ -68,18 +68,10 @@ class State:
 
 
 @cache
-def head_selection() -> Selection:
-    """The points that the heads of bones are means of."""
-    return Selection.of(np.unique(template().heads.entries[:, 1]))
-
-
-def _head_means(values: np.ndarray) -> np.ndarray:
-    """(B, ...) means of (n, ...) values at the points of `head_selection`."""
-    heads, points = template().heads, head_selection().points
-    place = np.searchsorted(points, heads.entries[:, 1])
-    out = np.zeros((len(BONES), *values.shape[1:]))
-    np.add.at(out, heads.entries[:, 0], heads.weights.reshape(-1, *[1] * (values.ndim - 1)) * values[place])
-    return out
+def _heads() -> tuple[Selection, Means]:
+    """The points that the heads of bones are means of, and the means over them."""
+    points = np.unique(template().heads.entries[:, 1])
+    return Selection.of(points), template().heads.over(points)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,23 +79,29 @@ class Body:
     """A state's bones, and derivatives that all points share.
 
     coefficients  (K,) of the template's directions
-    slopes        (K, S) their derivatives by phenotype, body and head
     skeleton      where the bones are
-    head_slopes   (B, 3, S) of the bones' heads at rest
     """
 
     state: State
     coefficients: np.ndarray
-    slopes: np.ndarray
     skeleton: Frames
-    head_slopes: np.ndarray
 
     @classmethod
     def of(cls, state: State) -> Body:
-        coefficients, slopes = state.shape.coefficients(), coefficient_slopes(state.shape)
-        heads = head_selection()
-        skeleton = frames(_head_means(heads.rest(coefficients)), state.posture)
-        return cls(state, coefficients, slopes, skeleton, _head_means(heads.rest_slopes(slopes)))
+        coefficients = state.shape.coefficients()
+        selection, heads = _heads()
+        return cls(state, coefficients, frames(heads.of(selection.rest(coefficients)), state.posture))
+
+    @cached_property
+    def slopes(self) -> np.ndarray:
+        """(K, S) derivatives of the coefficients by phenotype, body and head."""
+        return coefficient_slopes(self.state.shape)
+
+    @cached_property
+    def head_slopes(self) -> np.ndarray:
+        """(B, 3, S) derivatives of the bones' heads at rest."""
+        selection, heads = _heads()
+        return heads.of(selection.rest_slopes(self.slopes).astype(np.float64))
 
     def rest(self, selection: Selection, units: np.ndarray | None = None) -> np.ndarray:
         """(n, 3) points at rest; units: (n, 3, 52) how the face moves them."""
@@ -142,15 +140,13 @@ class Body:
         return out
 
 
-@cache
-def unit_directions(points: bytes) -> np.ndarray:
-    """(n, 3, 52) how the ARKit shapes move some points at rest; points: (n,) int64 as bytes."""
+def unit_directions(points: np.ndarray) -> np.ndarray:
+    """(n, 3, 52) how the ARKit shapes move (n,) of the points at rest."""
     t = template()
-    wanted = np.frombuffer(points, np.int64)
     row = np.full(len(t.base), -1)
-    row[wanted] = np.arange(len(wanted))
+    row[points] = np.arange(len(points))
     at = row[t.unit_entries[:, 1]]
-    out = np.zeros((len(wanted), 3, len(t.unit_names)))
+    out = np.zeros((len(points), 3, len(t.unit_names)))
     kept = at >= 0
     out[at[kept], :, t.unit_entries[kept, 0]] = t.unit_offsets[kept]
     return out

@@ -41,6 +41,11 @@ class Means:
         out[rows] = np.add.reduceat(values, first, axis=0)
         return out
 
+    def over(self, points: np.ndarray) -> Means:
+        """The same means of (n,) of the points alone, ascending, among which are all that they are made of."""
+        entries = np.stack([self.entries[:, 0], np.searchsorted(points, self.entries[:, 1])], axis=1)
+        return Means(self.count, entries, self.weights)
+
     @property
     def defined(self) -> np.ndarray:
         """(n,) bool: which means have an entry."""
@@ -111,6 +116,11 @@ class Template:
     def skin_faces(self) -> np.ndarray:
         """(f, 4) int32 quads of the skin."""
         return self.faces[self.face_part == PARTS.index("skin")]
+
+    @cache  # noqa: B019
+    def skin_vertices(self) -> np.ndarray:
+        """(n,) int32 vertices of the skin, ascending."""
+        return np.unique(self.skin_faces())
 
 
 @cache

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from sapiens2_avatar.core.body.skeleton import BONES
+from sapiens2_avatar.core.body.template import Means
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, keypoint_names, part_labels
 
 from . import local_shape, makehuman, phenotypes, skeleton
@@ -149,8 +150,7 @@ def joint_rows(landmarks: dict, heads: dict[str, np.ndarray], row: np.ndarray) -
 
 def carriers(base: np.ndarray, vertices: int, joints: dict[str, np.ndarray]) -> np.ndarray:
     """(E, 4) uint8 rows of BONES for the points after the mesh's vertices: joints are carried by the bone that turns there."""
-    heads = np.zeros((len(BONES), 3))
-    np.add.at(heads, joints["bone_entries"][:, 0], joints["bone_weights"][:, None] * base[joints["bone_entries"][:, 1]])
+    heads = Means(len(BONES), joints["bone_entries"], joints["bone_weights"]).of(base)
     out = np.zeros((len(base) - vertices, 4), np.uint8)
     out[:, 0] = cKDTree(heads).query(base[vertices:])[1]
     return out

@@ -28,7 +28,7 @@ def selection():
 
 @pytest.mark.parametrize("name", list(columns()))
 def test_derivatives_are_those_of_differences(state, selection, name):
-    units = unit_directions(selection.points.tobytes())
+    units = unit_directions(selection.points)
     slopes = Body.of(state).points_with_slopes(selection, units)[1]
     prior = prior_rows(state)[1]
     for column in np.random.default_rng(2).choice(np.arange(unknowns())[columns()[name]], 3, replace=False):

@@ -9,9 +9,9 @@ import pytest
 
 from sapiens2_avatar.core.avatar import make_avatars
 from sapiens2_avatar.core.body.character import make_body, resting_place
-from sapiens2_avatar.core.body.evaluate import BONES, Posture, Shape, pose_points, rest_points
+from sapiens2_avatar.core.body.evaluate import BONES, Posture, Shape, pose_points, rest_points, vertex_normals
 from sapiens2_avatar.core.body.fitted import BodyFit
-from sapiens2_avatar.core.body.follow import body_weights, vertex_normals
+from sapiens2_avatar.core.body.follow import body_weights
 from sapiens2_avatar.core.body.rest import deformed, in_photo, in_t_pose
 from sapiens2_avatar.core.body.template import template
 from sapiens2_avatar.core.common.arrays import MeshData
