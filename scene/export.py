@@ -88,7 +88,10 @@ def is_posed(obj: bpy.types.Object) -> bool:
     if obj.type != "ARMATURE":
         return False
     graph = bpy.context.evaluated_depsgraph_get()
-    return any(not np.allclose(bone.matrix, bone.bone.matrix_local, atol=1e-6) for bone in obj.evaluated_get(graph).pose.bones)
+    return any(
+        not np.allclose(np.array(bone.matrix), np.array(bone.bone.matrix_local), atol=1e-6)
+        for bone in obj.evaluated_get(graph).pose.bones
+    )
 
 
 def has_action(obj: bpy.types.Object) -> bool:
