@@ -290,6 +290,31 @@ class SkinWeights:
 
 
 @dataclass(frozen=True, eq=False)
+class SurfaceTextures:
+    """Images on a surface by its own uvs, first row at v = 1. All have one size.
+
+    base_colour_srgb  (H, W, 3) uint8, without the light of the photo where that could be taken out
+    normal_tangent    (H, W, 3) float32 unit, of what the mesh cannot carry; None = nothing
+    roughness         (H, W) float32 0..1; None = one value everywhere
+    seen              (H, W) bool: what a photo shows; the rest is a guess
+    """
+
+    base_colour_srgb: np.ndarray
+    seen: np.ndarray
+    normal_tangent: np.ndarray | None = None
+    roughness: np.ndarray | None = None
+
+    def __post_init__(self):
+        check_arrays(
+            "SurfaceTextures",
+            base_colour_srgb=(self.base_colour_srgb, ("H", "W", 3), "u"),
+            seen=(self.seen, ("H", "W"), "b"),
+            normal_tangent=(self.normal_tangent, ("H", "W", 3), "f"),
+            roughness=(self.roughness, ("H", "W"), "f"),
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class BodyData:
     """A person's body on the template's mesh: closed, in quads, in the rest pose of its rig, in camera space.
 
@@ -305,6 +330,8 @@ class BodyData:
     key_values    (K,) float32   0..1, the expression in the photo
     covered       (V,) bool      skin that clothes cover in the photo; None = not known
     shape         (S,) float32   who it is, as `core.body.evaluate.Shape` counts; None = not known
+    textures      of the skin; None = one plain tone
+    tones         part -> (3,) uint8 sRGB of parts whose colour the photo shows (irises …); {} = the usual ones
     """
 
     vertices: np.ndarray
@@ -319,6 +346,8 @@ class BodyData:
     key_values: np.ndarray
     covered: np.ndarray | None = None
     shape: np.ndarray | None = None
+    textures: SurfaceTextures | None = None
+    tones: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
         check_arrays(
@@ -337,6 +366,49 @@ class BodyData:
             raise ValueError(f"BodyData has {len(self.key_names)} names for {len(self.key_values)} keys.")
 
 
+GARMENT_KINDS = ("hair", "upper", "lower", "dress", "shoes", "socks", "headwear", "eyewear", "other")
+"""What a garment can be, hair among them."""
+
+
+@dataclass(frozen=True, eq=False)
+class GarmentData:
+    """One piece of clothing, or the hair, closed round the body, in the same pose and space as its `BodyData`.
+
+    kind      one of GARMENT_KINDS
+    vertices  (V, 3) float32 metres
+    quads     (F, 4) int32   counter-clockwise from outside
+    uvs       (F, 4, 2) float32  of the corners, no two overlap
+    weights   how it follows the rig of the body, at most 4 bones a vertex
+    labels    (n,) uint8     body parts of 29 classes that show it in a photo
+    tone      (3,) uint8     sRGB: its colour where there are no textures
+    inside    (F,) bool      faces that line it: seen only where one looks in
+    textures  None = not made
+    """
+
+    kind: str
+    vertices: np.ndarray
+    quads: np.ndarray
+    uvs: np.ndarray
+    weights: SkinWeights
+    labels: np.ndarray
+    tone: np.ndarray
+    inside: np.ndarray
+    textures: SurfaceTextures | None = None
+
+    def __post_init__(self):
+        if self.kind not in GARMENT_KINDS:
+            raise ValueError(f"{self.kind} is no kind of garment.")
+        check_arrays(
+            "GarmentData",
+            vertices=(self.vertices, ("V", 3), "f"),
+            quads=(self.quads, ("F", 4), "i"),
+            uvs=(self.uvs, ("F", 4, 2), "f"),
+            labels=(self.labels, (None,), "u"),
+            tone=(self.tone, (3,), "u"),
+            inside=(self.inside, ("F",), "b"),
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Avatar:
     """All that `scene` writes for one person.
@@ -351,6 +423,7 @@ class Avatar:
     parts              body parts on the mesh; None = `scene` finds them itself
     pixels             how many of the photo's pixels show the person
     body               the person's body, which follows the rig too; None where only the scan was asked for, or nothing was fitted
+    garments           clothes and hair on that body
     focal_lengths      every focal length that was considered: source -> pixels
     encoded            image files (N,) uint8, PNG or EXR, of "image" and of the textures by their names; {} = not encoded yet
     """
@@ -369,6 +442,7 @@ class Avatar:
     encoded: Mapping[str, np.ndarray] = field(default_factory=dict)
     pixels: int = 0
     body: BodyData | None = None
+    garments: tuple[GarmentData, ...] = ()
 
     def __post_init__(self):
         if (self.mesh is None) != (self.textures is None):
