@@ -9,6 +9,8 @@ gather(files)                    many results in one scene
     build           avatars into the scene: one collection per photo
     mesh            the scan's geometry
     body            the person's body: mesh, materials, shape keys
+    garments        clothes and hair: meshes of their own on the same rig
+    look            what body and garments look like: image textures into Principled
     alone           a scene with one object, which leaves the artist's alone
     groups          vertex groups by the array
     material        Principled materials, one per kind of surface

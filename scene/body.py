@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 import bpy
 import numpy as np
 
 from ..core.common.arrays import BodyData, RigData
-from ..core.common.colour import linear_from_srgb
 from ..core.common.spaces import transform_points, transform_vectors
 from .armature import bind
 from .carry import VALUES
 from .groups import write_group, write_skin_weights
 from .hand_edits import stamp
-from .material import KIND, MAPS, SLOTS
+from .look import Look, write_look
+from .material import SLOTS
 from .mesh import UV_PHOTO, write_polygons
 from .typed import mesh_of
 
@@ -24,15 +24,6 @@ COVERED = "covered"
 
 SKIN_TONE = (204, 158, 132)
 """(3,) sRGB of skin whose colour is not known."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a part of the body looks like: sRGB, roughness, and how far light comes out beside where it went in (metres)."""
-
-    colour: tuple[int, int, int]
-    roughness: float
-    subsurface: float = 0.0
 
 
 LOOKS: Mapping[str, Look] = {
@@ -55,18 +46,20 @@ def write_body(
     collection: bpy.types.Collection,
     armature: bpy.types.Object | None = None,
     skin_tone: tuple[int, int, int] = SKIN_TONE,
+    encoded: Mapping[str, np.ndarray] | None = None,
 ) -> bpy.types.Object:
     """A new object in `collection`: the body in the rest pose of `rig`, in world space, with the identity as its transform.
 
     armature   the object of the rig, which the body follows; None = it stands still
     skin_tone  (3,) sRGB
+    encoded    image files of the skin that were made already, by the names in `SurfaceTextures`
     """
     mesh = bpy.data.meshes.new(name)
     points = transform_points(world_from_camera, np.ascontiguousarray(body.vertices, np.float32))
     write_polygons(mesh, points, body.quads, {UV_PHOTO: body.uvs})
     obj = bpy.data.objects.new(name, mesh)
     collection.objects.link(obj)
-    _write_materials(obj, body, name, skin_tone)
+    _write_materials(obj, body, name, skin_tone, encoded or {})
     # Groups are filled before there are shape keys: Blender converts attributes of meshes without them alone.
     if rig is not None:
         write_skin_weights(obj, body.weights, rig)
@@ -105,33 +98,15 @@ def write_shape_keys(obj: bpy.types.Object, body: BodyData, points: np.ndarray, 
     mesh_of(obj)[VALUES] = {name: float(value) for name, value in zip(body.key_names, body.key_values, strict=True)}
 
 
-def _write_materials(obj: bpy.types.Object, body: BodyData, name: str, skin_tone: tuple[int, int, int]) -> None:
+def _write_materials(
+    obj: bpy.types.Object, body: BodyData, name: str, skin_tone: tuple[int, int, int], encoded: Mapping[str, np.ndarray]
+) -> None:
     """A slot for each part, in their order, and the slot of every face."""
     for part in body.part_names:
-        look = LOOKS[part]
-        colour = skin_tone if part == "skin" else look.colour
-        material = _material(f"{name} {part.capitalize()}", look, colour)
-        material[KIND], material[MAPS] = part, f"{look} {colour}"  # no maps: what tells it from that of another build
-        obj.data.materials.append(material)
+        colour = skin_tone if part == "skin" else tuple(body.tones.get(part, LOOKS[part].colour))
+        look = replace(LOOKS[part], colour=colour)
+        textures = body.textures if part == "skin" else None
+        obj.data.materials.append(write_look(f"{name} {part.capitalize()}", part, look, textures, encoded))
     mesh_of(obj)[SLOTS] = "\n".join(body.part_names)
     slots = obj.data.attributes.get("material_index") or obj.data.attributes.new("material_index", "INT", "FACE")
     slots.data.foreach_set("value", body.part.astype(np.int32))
-
-
-def _material(name: str, look: Look, colour: tuple[int, int, int]) -> bpy.types.Material:
-    """Principled alone, which every exporter and engine understands."""
-    material = bpy.data.materials.new(name)
-    if bpy.app.version < (5, 0, 0):
-        material.use_nodes = True  # always on, and deprecated, from 5.0
-    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
-    linear = (*linear_from_srgb(np.array(colour, np.uint8)).tolist(), 1.0)
-    shader.inputs["Base Color"].default_value = linear
-    shader.inputs["Metallic"].default_value = 0.0
-    shader.inputs["Roughness"].default_value = look.roughness
-    if look.subsurface:
-        shader.inputs["Subsurface Weight"].default_value = 0.3
-        shader.inputs["Subsurface Radius"].default_value = (1.0, 0.35, 0.2)
-        shader.inputs["Subsurface Scale"].default_value = look.subsurface
-    material.diffuse_color = linear  # what the viewport shows in solid shading
-    material.roughness = look.roughness
-    return material

@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import bpy
+import numpy as np
 
 from ..core.common.arrays import Avatar
 from ..core.common.predictions import Predictions
 from .armature import bind, write_armature
 from .body import write_body
 from .camera import match_render_size, write_camera
+from .garments import write_garment
 from .groups import write_skin_weights
 from .marks import BOX, CAMERA, PHOTO, ROLE, SOURCE, made_in, mark, unmark
 from .material import Images, write_images, write_materials
@@ -68,6 +70,7 @@ class Written:
     scan: bpy.types.Object | None = None
     rig: bpy.types.Object | None = None
     body: bpy.types.Object | None = None
+    garments: tuple[bpy.types.Object, ...] = ()
 
 
 def build(
@@ -172,16 +175,37 @@ def write_avatar(
             bind(scan, rig)
     body = None
     if avatar.body is not None:
-        body = write_body(avatar.body, avatar.rig, f"{avatar.name} Body", avatar.world_from_camera, collection, rig)
+        body = write_body(
+            avatar.body,
+            avatar.rig,
+            f"{avatar.name} Body",
+            avatar.world_from_camera,
+            collection,
+            rig,
+            encoded=_encoded(avatar, "body"),
+        )
         mark(body, "body", avatar.name)
         if rig is not None:
             show_photo_pose(rig, True)
+    garments = []
+    for k, garment in enumerate(avatar.garments):
+        worn = write_garment(
+            garment, avatar.rig, avatar.name, avatar.world_from_camera, collection, rig, _encoded(avatar, f"garment {k}")
+        )
+        mark(worn, "garment", avatar.name)
+        garments.append(worn)
     for obj in (body, scan):
         if obj is not None:
             obj[BOX] = photo_box(avatar)
         if obj is not None and avatar.notes:
             obj["sapiens2_notes"] = "\n".join(avatar.notes)
-    return Written(camera, scan, rig, body)
+    return Written(camera, scan, rig, body, tuple(garments))
+
+
+def _encoded(avatar: Avatar, owner: str) -> dict[str, np.ndarray]:
+    """The image files that were made already of the body or of a garment, by the names in `SurfaceTextures`."""
+    prefix = f"{owner}."
+    return {name.removeprefix(prefix): file for name, file in avatar.encoded.items() if name.startswith(prefix)}
 
 
 def _write_scan(avatar: Avatar, collection: bpy.types.Collection, images: Images) -> bpy.types.Object:

@@ -9,24 +9,28 @@ import numpy as np
 from ..common.arrays import Avatar, BodyData, RigData
 from ..common.rotations import shortest_arc, unit
 from ..common.spaces import WORLD_FRONT
-from ..rig.rest_pose import blended, moved, pose_rig, undeform
+from ..rig.rest_pose import blended, moved, pose_rig, undeform, undeformed
 from .character import make_body, resting_place
 from .fitted import BodyFit
 
 
 def body_at_rest(avatar: Avatar, fit: BodyFit, rest: str) -> Avatar:
-    """The avatar with its body, rig and scan in the template's A-pose ("T": in the T-pose), upright on the ground.
+    """The avatar with its body, garments, rig and scan in the template's A-pose ("T": in the T-pose), upright on the ground.
 
     avatar  in the pose of the photo, placed in the world; it has a body, a rig, and weights where it has a scan
     """
+    assert avatar.body is not None
     place = resting_place(fit, avatar.world_from_camera)
     body, rig = make_body(fit, place)
+    body = replace(body, covered=avatar.body.covered, textures=avatar.body.textures, tones=avatar.body.tones)
     if rest == "T":
         body, rig = in_t_pose(body, rig, place[:3, :3] @ WORLD_FRONT)
-    mesh = avatar.mesh
-    if mesh is not None and avatar.weights is not None and rig.photo_from_rest is not None:
-        mesh = undeform(mesh, avatar.weights, rig.photo_from_rest)
-    return replace(avatar, mesh=mesh, body=body, rig=rig)
+    mesh, maps = avatar.mesh, rig.photo_from_rest
+    assert maps is not None  # of `character.make_body`
+    if mesh is not None and avatar.weights is not None:
+        mesh = undeform(mesh, avatar.weights, maps)
+    garments = tuple(replace(g, vertices=undeformed(g.vertices, g.weights, maps)) for g in avatar.garments)
+    return replace(avatar, mesh=mesh, body=body, garments=garments, rig=rig)
 
 
 def in_photo(body: BodyData, rig: RigData) -> tuple[BodyData, RigData]:

@@ -294,8 +294,8 @@ class SurfaceTextures:
     """Images on a surface by its own uvs, first row at v = 1. All have one size.
 
     base_colour_srgb  (H, W, 3) uint8, without the light of the photo where that could be taken out
-    normal_tangent    (H, W, 3) float32 unit, of what the mesh cannot carry; None = nothing
-    roughness         (H, W) float32 0..1; None = one value everywhere
+    normal_tangent    (H, W, 3) uint16 of what the mesh cannot carry, as in `Textures`; None = nothing
+    roughness         (H, W) uint8, linear; None = one value everywhere
     seen              (H, W) bool: what a photo shows; the rest is a guess
     """
 
@@ -309,8 +309,8 @@ class SurfaceTextures:
             "SurfaceTextures",
             base_colour_srgb=(self.base_colour_srgb, ("H", "W", 3), "u"),
             seen=(self.seen, ("H", "W"), "b"),
-            normal_tangent=(self.normal_tangent, ("H", "W", 3), "f"),
-            roughness=(self.roughness, ("H", "W"), "f"),
+            normal_tangent=(self.normal_tangent, ("H", "W", 3), "u"),
+            roughness=(self.roughness, ("H", "W"), "u"),
         )
 
 

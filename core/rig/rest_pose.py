@@ -135,16 +135,27 @@ def undeform(mesh: MeshData, weights: SkinWeights, maps: np.ndarray) -> MeshData
     maps of its bones carry it: damped least squares, so that a flat A does no harm. Normals go through the transpose of A.
     """
     forward, back = blended(weights, maps), blended(weights, np.linalg.inv(maps))
-    guess = moved(back, mesh.vertices)
-    a = forward[:, :, :3]
-    transposed = np.swapaxes(a, 1, 2)
-    normal_matrix = transposed @ a + SOFTNESS**2 * np.eye(3)
-    missing = transposed @ (mesh.vertices - moved(forward, guess))[..., None]
-    vertices = guess + np.linalg.solve(normal_matrix, missing)[..., 0]
-    normals = (transposed @ mesh.normals[..., None].astype(np.float64))[..., 0]
+    vertices = _undeformed(mesh.vertices, forward, back)
+    normals = (np.swapaxes(forward[:, :, :3], 1, 2) @ mesh.normals[..., None].astype(np.float64))[..., 0]
     carried = np.einsum("vij,vj->vi", back[:, :, :3], mesh.normals)
     normals = np.where((np.linalg.norm(normals, axis=1) > 0.1)[:, None], normals, carried)
     return replace(mesh, vertices=vertices.astype(np.float32), normals=unit(normals).astype(np.float32))
+
+
+def undeformed(points: np.ndarray, weights: SkinWeights, maps: np.ndarray) -> np.ndarray:
+    """(V, 3) float32: the points that linear blend skinning with the (B, 4, 4) rigid maps brings to (V, 3) `points`; see
+    `undeform`."""
+    return _undeformed(points, blended(weights, maps), blended(weights, np.linalg.inv(maps))).astype(np.float32)
+
+
+def _undeformed(points: np.ndarray, forward: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """(V, 3) float64, of (V, 3, 4) blended maps and blended inverse maps."""
+    guess = moved(back, points)
+    a = forward[:, :, :3]
+    transposed = np.swapaxes(a, 1, 2)
+    normal_matrix = transposed @ a + SOFTNESS**2 * np.eye(3)
+    missing = transposed @ (points - moved(forward, guess))[..., None]
+    return guess + np.linalg.solve(normal_matrix, missing)[..., 0]
 
 
 def blended(weights: SkinWeights, maps: np.ndarray) -> np.ndarray:

@@ -1,0 +1,76 @@
+"""What a surface of an avatar looks like: image textures into a Principled BSDF, which every engine understands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..core.common.arrays import SurfaceTextures
+from ..core.common.colour import linear_from_srgb
+from .image import MAP, write_image
+from .material import KIND, MAPS
+from .mesh import UV_PHOTO
+
+TITLES: Mapping[str, str] = {"base_colour_srgb": "Base Color", "normal_tangent": "Normal", "roughness": "Roughness"}
+"""Image of `SurfaceTextures` -> the end of its name in Blender."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a part of a person looks like where no texture says it: sRGB, roughness, and how far light comes out beside where it
+    went in (metres)."""
+
+    colour: tuple[int, int, int]
+    roughness: float
+    subsurface: float = 0.0
+
+
+def write_look(
+    name: str, kind: str, look: Look, textures: SurfaceTextures | None, encoded: Mapping[str, np.ndarray]
+) -> bpy.types.Material:
+    """A new material.
+
+    kind      what it is for; kept on the material, as are the maps that it has (`scene.keep_materials`)
+    textures  its images, by the mesh's uv map; None = the colour of the look
+    encoded   image files that were made already, by their names in `TITLES`
+    """
+    material = bpy.data.materials.new(name)
+    material[KIND] = kind
+    if bpy.app.version < (5, 0, 0):
+        material.use_nodes = True  # always on, and deprecated, from 5.0
+    tree = material.node_tree
+    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    inputs = shader.inputs
+    linear = (*linear_from_srgb(np.array(look.colour, np.uint8)).tolist(), 1.0)
+    inputs["Base Color"].default_value = linear
+    inputs["Metallic"].default_value = 0.0
+    inputs["Roughness"].default_value = look.roughness
+    if look.subsurface:
+        inputs["Subsurface Weight"].default_value = 0.3
+        inputs["Subsurface Radius"].default_value = (1.0, 0.35, 0.2)
+        inputs["Subsurface Scale"].default_value = look.subsurface
+    material.diffuse_color = linear  # what the viewport shows in solid shading
+    material.roughness = look.roughness
+    maps = {} if textures is None else {title: getattr(textures, title) for title in TITLES}
+    maps = {title: pixels for title, pixels in maps.items() if pixels is not None}
+    for row, (title, pixels) in enumerate(maps.items()):
+        node = tree.nodes.new("ShaderNodeTexImage")
+        node.location = (-640, 300 - 300 * row)
+        node.image = write_image(
+            f"{name} {TITLES[title]}", pixels, colour=title == "base_colour_srgb", encoded=encoded.get(title)
+        )
+        node.image[MAP], node.label = title, TITLES[title]
+        colour = node.outputs["Color"]
+        if title == "normal_tangent":
+            bump = tree.nodes.new("ShaderNodeNormalMap")
+            bump.location, bump.uv_map = (-300, 300 - 300 * row), UV_PHOTO
+            tree.links.new(colour, bump.inputs["Color"])
+            tree.links.new(bump.outputs["Normal"], inputs["Normal"])
+        else:
+            tree.links.new(colour, inputs[TITLES[title]])
+    # Without maps it is the look that tells the material from that of another build.
+    material[MAPS] = " ".join(maps) or str(look)
+    return material

@@ -1,0 +1,145 @@
+"""Clothes and hair in the scene: objects on the rig of the body, and what happens to them when an avatar is built again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bpy
+import numpy as np
+import pytest
+
+from support.reading import read, roles
+
+
+@pytest.fixture
+def dressed(part, make_avatar):
+    """An avatar with a body in the A-pose, covered and painted, and a sleeveless top made of the skin of its chest."""
+    character, arrays = part("core.body.character"), part("core.common.arrays")
+    body, rig = character.standing(part("core.body.evaluate").Shape())
+    chest = np.isin(rig.names, ["spine.003", "spine.002"])
+    own = body.weights.weights[np.arange(len(body.vertices)), :] * chest[body.weights.bones]
+    chosen = own.sum(axis=1) > 0.9
+    faces = chosen[body.quads].all(axis=1) & (body.part == 0)
+    used, row = np.unique(body.quads[faces], return_inverse=True)
+    rng = np.random.default_rng(3)
+    textures = arrays.SurfaceTextures(
+        rng.integers(0, 255, (64, 64, 3)).astype(np.uint8), np.ones((64, 64), bool), np.full((64, 64, 3), 32768, np.uint16)
+    )
+    top = arrays.GarmentData(
+        kind="upper",
+        vertices=body.vertices[used] + np.float32([0, -0.01, 0]),
+        quads=row.reshape(-1, 4).astype(np.int32),
+        uvs=body.uvs[faces],
+        weights=arrays.SkinWeights(body.weights.bones[used], body.weights.weights[used]),
+        labels=np.array([22], np.uint8),
+        tone=np.array([200, 30, 40], np.uint8),
+        inside=np.zeros(faces.sum(), bool),
+        textures=textures,
+    )
+    body = replace(body, covered=chosen, textures=textures, tones={"irises": np.array([20, 90, 160], np.uint8)})
+    # A photo's pose: both bend at the hips, so that what follows the rig is seen to do so.
+    turn = np.eye(4)
+    turn[:3, :3] = part("core.common.rotations").rotation_from_vector(np.array([0.4, 0, 0]))
+    rig = replace(rig, photo_from_rest=np.tile(turn, (len(rig.names), 1, 1)))
+    return replace(
+        make_avatar(),
+        world_from_camera=np.eye(4),
+        mesh=None,
+        textures=None,
+        parts=None,
+        weights=None,
+        encoded={},
+        body=body,
+        rig=rig,
+        garments=(top,),
+    )
+
+
+def evaluated(obj) -> np.ndarray:
+    """(V, 3) world positions of the vertices, as modifiers leave them."""
+    bpy.context.view_layer.update()
+    return read(obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh().vertices, "co", 3)
+
+
+def images(obj) -> dict[str, bpy.types.Image]:
+    """Map -> image of an object's first material."""
+    nodes = obj.material_slots[0].material.node_tree.nodes
+    return {node.image["sapiens2_map"]: node.image for node in nodes if node.type == "TEX_IMAGE"}
+
+
+def test_a_garment_is_an_object_of_its_own_on_the_rig_of_the_body(part, dressed):
+    found = roles(part("scene.build").write_avatars([dressed], "Photo"))
+    top, garment = found["garment"], dressed.garments[0]
+    assert top["sapiens2_garment"] == "upper" and top["sapiens2_person"] == dressed.name and top.parent == found["rig"]
+    turn = dressed.rig.photo_from_rest[0, :3, :3]
+    assert np.abs(evaluated(top) - garment.vertices @ turn.T).max() < 2e-3
+    assert np.allclose(read(top.data.uv_layers["UVMap"].uv, "vector", 2), garment.uvs.reshape(-1, 2), atol=1e-6)
+    weights = np.zeros(len(top.data.vertices))
+    for vertex in top.data.vertices:
+        weights[vertex.index] = sum(group.weight for group in vertex.groups)
+    assert np.abs(weights - 1).max() < 1e-3
+
+
+def test_what_clothes_cover_is_hidden_until_the_mask_is_switched_off(part, dressed):
+    body = roles(part("scene.build").write_avatars([dressed], "Photo"))["body"]
+    whole = len(body.data.vertices)
+    hidden = whole - len(evaluated(body))
+    assert 0 < hidden <= dressed.body.covered.sum()
+    body.modifiers["covered"].show_viewport = False
+    assert len(evaluated(body)) == whole
+
+
+def test_skin_and_clothes_show_their_own_images(part, dressed):
+    """Into Principled and nothing else; the colour of the eyes is that of the photo."""
+    found = roles(part("scene.build").write_avatars([dressed], "Photo"))
+    for obj, textures in ((found["body"], dressed.body.textures), (found["garment"], dressed.garments[0].textures)):
+        shown = images(obj)
+        assert set(shown) == {"base_colour_srgb", "normal_tangent"}
+        pixels = np.empty(64 * 64 * 4, np.float32)
+        shown["base_colour_srgb"].pixels.foreach_get(pixels)
+        assert np.array_equal(np.round(pixels.reshape(64, 64, 4)[::-1, :, :3] * 255), textures.base_colour_srgb)
+        assert shown["normal_tangent"].colorspace_settings.name == "Non-Color" and shown["base_colour_srgb"].packed_file
+        kinds = {node.type for node in obj.material_slots[0].material.node_tree.nodes}
+        assert kinds == {"BSDF_PRINCIPLED", "OUTPUT_MATERIAL", "TEX_IMAGE", "NORMAL_MAP"}
+    irises = next(slot.material for slot in found["body"].material_slots if slot.material["sapiens2_material"] == "irises")
+    linear = part("core.common.colour").linear_from_srgb(dressed.body.tones["irises"])
+    shader = next(node for node in irises.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    assert np.allclose(shader.inputs["Base Color"].default_value[:3], linear, atol=1e-5)
+
+
+def test_building_again_keeps_the_artists_work_on_a_garment_and_takes_away_what_is_not_worn_any_more(part, dressed):
+    build = part("scene.build")
+    collection = build.write_avatars([dressed], "Photo")
+    top = roles(collection)["garment"]
+    top.name = "My Top"
+    top.modifiers.new("Thick", "SOLIDIFY")
+    material = top.material_slots[0].material
+    material.node_tree.nodes["Principled BSDF"].inputs["Sheen Weight"].default_value = 0.7
+    garment = dressed.garments[0]
+    painted = replace(garment.textures, base_colour_srgb=255 - garment.textures.base_colour_srgb)
+    moved = replace(garment, vertices=garment.vertices + np.float32([0, 0, 0.05]), textures=painted)
+    build.write_avatars([replace(dressed, garments=(moved,))], "Photo", replace=collection)
+    assert roles(collection)["garment"] == top and top.name == "My Top" and "Thick" in top.modifiers
+    assert top.material_slots[0].material == material
+    assert material.node_tree.nodes["Principled BSDF"].inputs["Sheen Weight"].default_value == pytest.approx(0.7)
+    pixels = np.empty(64 * 64 * 4, np.float32)
+    images(top)["base_colour_srgb"].pixels.foreach_get(pixels)
+    assert np.array_equal(np.round(pixels.reshape(64, 64, 4)[::-1, :, :3] * 255), painted.base_colour_srgb)
+    build.write_avatars([replace(dressed, garments=())], "Photo", replace=collection)
+    assert "garment" not in roles(collection)
+
+
+def test_a_dressed_avatar_survives_the_way_from_the_worker(part, dressed, tmp_path):
+    """Through a file, with the images that were encoded for Blender."""
+    files = part("core.formats.avatar_file")
+    (read_back,) = files.load_avatars(files.save_avatars([dressed], tmp_path / "avatars"))
+    before, after = dressed.garments[0], read_back.garments[0]
+    assert after.kind == "upper" and np.array_equal(after.vertices, before.vertices) and np.array_equal(after.tone, before.tone)
+    assert np.array_equal(after.weights.bones, before.weights.bones)
+    assert np.array_equal(after.textures.base_colour_srgb, before.textures.base_colour_srgb)
+    assert np.array_equal(read_back.body.tones["irises"], dressed.body.tones["irises"])
+    assert np.array_equal(read_back.body.covered, dressed.body.covered)
+    wanted = {"image", "body.base_colour_srgb", "body.normal_tangent", "garment 0.base_colour_srgb", "garment 0.normal_tangent"}
+    assert wanted == set(read_back.encoded)
+    found = roles(part("scene.build").write_avatars([read_back], "Photo"))
+    assert images(found["garment"])["base_colour_srgb"].size[:] == (64, 64)
