@@ -3,7 +3,8 @@
 In Blender this package is an extension; without Blender it is a library. Nothing is imported until it is asked for.
 
     predict(image, ...) -> Predictions       run the network (needs torch)
-    make_scan(predictions) -> Avatar         mesh, camera and textures (numpy arrays)
+    make_avatar(predictions) -> Avatar       body, clothes, hair, textures, rig and camera (numpy arrays)
+    make_scan(predictions) -> Avatar         the surface as the camera saw it
     fit_body(predictions) -> Person          the template body in the person's shape and posture
     lift_pose(predictions) -> Pose           3D joints with confidence
     clip_poses(clip) -> ClipPoses            everybody's pose in each frame of a video (needs torch)
@@ -18,6 +19,7 @@ docs/api.md has every name with its description.
 _PUBLIC = {
     "predict": "infer.predict",
     "Predictions": "core.common.predictions",
+    "make_avatar": "core.avatar",
     "make_scan": "core.avatar",
     "make_avatars": "core.avatar",
     "AvatarSettings": "core.settings",

@@ -76,6 +76,7 @@ def _armature_chosen(settings: PropertyGroup, _context: bpy.types.Context) -> No
 
 def _photo_chosen(settings: PropertyGroup, _context: bpy.types.Context) -> None:
     settings.boxes.clear()
+    settings.more_photos.clear()  # of somebody else, perhaps
 
 
 def _avatar_row(_settings: PropertyGroup) -> int:
@@ -122,6 +123,8 @@ class ScanProperties:
             layout.prop(self, self.scale.lower())
         layout.prop(self, "focal")
         layout.prop(self, "keep_camera_frame")
+        layout.prop(self, "garments")
+        layout.prop(self, "texture_size")
         layout.prop(self, "known_person", icon="COMMUNITY")
 
 
@@ -233,6 +236,12 @@ class SapiensBatch(PropertyGroup):
     retry: BoolProperty(name="Retry Failed", description="Try again what failed before; without it each keeps its reason")
 
 
+class SapiensPhoto(PropertyGroup):
+    """One more photo of the person."""
+
+    path: StringProperty(name="Photo", description="Another photo of the same person", subtype="FILE_PATH", options=RELATIVE)
+
+
 @shows(AvatarSettings, only=("make",))
 class SapiensSettings(PropertyGroup):
     """`Scene.sapiens2`: the reference and the result here, every step of the work in a group of its own."""
@@ -241,6 +250,12 @@ class SapiensSettings(PropertyGroup):
         name="Photo", description="The photograph of a person", subtype="FILE_PATH", options=RELATIVE, update=_photo_chosen
     )
     photo_size: IntVectorProperty(name="Size", description="Width and height of the photo that the boxes are for", size=2, min=0)
+    more_photos: CollectionProperty(
+        type=SapiensPhoto,
+        name="More Photos",
+        description="Other photos of the largest person in the first: from another side, in another pose, a close-up of the face",
+    )
+    more_row: IntProperty(name="Row", description="The photo of the list that the buttons act on", default=0, min=0)
     image: PointerProperty(name="Image", description="An image of this file instead of one from disk", type=bpy.types.Image)
     predictions: StringProperty(
         name="Predictions",
@@ -369,6 +384,11 @@ def photo_path(settings: SapiensSettings) -> Path | None:
     return Path(bpy.path.abspath(settings.photo)) if settings.photo else None
 
 
+def more_photos(settings: SapiensSettings) -> list[Path]:
+    """The other photos of the person as absolute paths."""
+    return [Path(bpy.path.abspath(photo.path)) for photo in settings.more_photos if photo.path]
+
+
 CLASSES = (
     SapiensBox,
     SapiensBone,
@@ -379,5 +399,6 @@ CLASSES = (
     SapiensRetarget,
     SapiensMotion,
     SapiensBatch,
+    SapiensPhoto,
     SapiensSettings,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -15,9 +16,8 @@ from ..core.common.errors import SapiensError, UsageError
 from ..core.formats.export_formats import STILL
 from . import through_worker
 from .console import Console
-from .inputs import check_blend, check_writable, distinct, name_of, predictions_of
+from .inputs import check_blend, check_writable, distinct, name_of, predictions_files, predictions_of
 from .options import add_build, add_network, add_separate, avatar_settings
-from .person import save_together
 
 if TYPE_CHECKING:
     from ..core.common.arrays import Avatar, BodyData
@@ -73,9 +73,10 @@ def run(options: Namespace, console: Console) -> None:
         check_writable(path)
     inputs = list(map(Path, options.inputs))
     with ExitStack() as stack:
+        others: tuple[Path, ...] = ()
         if options.one_person:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sapiens2-")))
-            options.known_person = str(save_together(inputs, folder / "together.person", options, console))
+            others = predictions_files(inputs[1:], folder, options, console)
             options.make = "avatar" if options.make == "scan" else options.make
             inputs = inputs[:1]
         build(
@@ -88,6 +89,7 @@ def run(options: Namespace, console: Console) -> None:
             separately=options.separate,
             cloud=Path(options.cloud) if options.cloud else None,
             person=Path(options.save_person) if options.save_person else None,
+            others=others,
         )
 
 
@@ -102,11 +104,12 @@ def build(
     separately: bool = False,
     cloud: Path | None = None,
     person: Path | None = None,
+    others: Sequence[Path] = (),
 ) -> None:
     """Build every input into one new .blend, then the exports and the picture.
 
     Inputs that fail are reported, the rest are built. cloud: also write the vertices to this file. person: also write
-    who the first person with a body is.
+    who the first person with a body is. others: predictions files of other photos of the person of the only input.
     """
     require_blender()
     console.claim_stdout()
@@ -121,7 +124,7 @@ def build(
     collections, photos, cameras, bodies = [], [], {}, []
     for path in distinct(inputs):
         try:
-            avatars = avatars_of(path, options, settings, console)
+            avatars = avatars_of(path, options, settings, console, others)
             collections.append(write_avatars(avatars, name_of(path), match_render=not collections))
             photos.append(avatars[0].image)
             bodies += [avatar.body for avatar in avatars if avatar.body is not None]
@@ -148,16 +151,22 @@ def build(
         console.result(write_picture(preview, photos[0], collections[0]))
 
 
-def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console: Console) -> list[Avatar]:
-    """The avatars of a photo or of a predictions file, made in this process or, inside Blender, by the worker."""
+def avatars_of(
+    path: Path, options: Namespace, settings: AvatarSettings, console: Console, others: Sequence[Path] = ()
+) -> list[Avatar]:
+    """The avatars of a photo or of a predictions file, made in this process or, inside Blender, by the worker.
+
+    others  predictions files of other photos of the largest person
+    """
     if through_worker.needed():
-        return through_worker.avatars_of(path, options, settings, console)
+        return through_worker.avatars_of(path, options, settings, console, others)
     from ..core.avatar import make_avatars
-    from ..core.formats.stored_inputs import focal_of
+    from ..core.formats.stored_inputs import focal_of, load_named
 
     predictions = predictions_of(path, options, console)
     settings = replace(settings, focal_35mm=focal_of(path))
-    return make_avatars(predictions, name_of(path), settings, partial(console.progress, path.name))
+    report = partial(console.progress, path.name)
+    return make_avatars(predictions, name_of(path), settings, report, others=load_named(others))
 
 
 def _save_person(path: Path, bodies: list[BodyData]) -> Path:

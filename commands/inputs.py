@@ -44,6 +44,25 @@ def predict_photo(path: Path, options: Namespace, console: Console) -> Predictio
     )
 
 
+def predictions_files(paths: Iterable[Path], folder: Path, options: Namespace, console: Console) -> tuple[Path, ...]:
+    """The predictions of inputs as files in `folder`, named after the inputs, made in this process or, inside Blender, whose
+    Python lacks what it needs, in the worker's. Inputs that fail are reported and left out."""
+    from . import through_worker
+
+    files = []
+    for path in distinct(paths):
+        file = folder / f"{len(files)}" / f"{path.stem}.safetensors"
+        file.parent.mkdir()
+        try:
+            if through_worker.needed():
+                files.append(through_worker.predictions_of(path, file, options, console))
+            else:
+                files.append(predictions_of(path, options, console).save(file))
+        except SapiensError as error:
+            console.failed(path, error)
+    return tuple(files)
+
+
 def name_of(path: Path) -> str:
     """What is made of an input is called like the input, or like the photo that a demo output is about. Raises SapiensError."""
     from ..core.formats.stored_inputs import demo_group, is_demo

@@ -6,8 +6,6 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ..core.common.errors import SapiensError
-from ..core.common.settings import as_arguments
-from . import through_worker
 from .console import Console
 from .inputs import check_writable, distinct, predictions_of
 from .options import add_network
@@ -42,17 +40,3 @@ def save_person(inputs: list[Path], output: Path, options: Namespace, console: C
     if not sightings:
         raise SapiensError("No photo shows a person whose body could be fitted.", "Choose photos that show most of one person.")
     return person_of(sightings).save(output)
-
-
-def save_together(inputs: list[Path], output: Path, options: Namespace, console: Console) -> Path:
-    """`save_person` in this process or, inside Blender, whose Python lacks what it needs, in the worker's.
-    Raises SapiensError when no file could be made."""
-    if not through_worker.needed():
-        return save_person(inputs, output, options, console)
-    words = ["person", *map(str, inputs), "-o", str(output), "--quiet", *as_arguments(through_worker.network_options(options))]
-    status = through_worker.whole(words, silent=True)
-    if not output.exists():
-        raise SapiensError("The person of these photos could not be found.", "Try each photo alone to see which one it is.")
-    if status:
-        console.failed(None, SapiensError("Not all of the photos could be used.", "The lines above say which ones, and why."))
-    return output

@@ -6,6 +6,7 @@ import math
 import subprocess
 import tempfile
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,8 +52,13 @@ def whole(arguments: list[str], silent: bool = False) -> int:
     return subprocess.run(command, env=clean_environment(), stdout=subprocess.DEVNULL if silent else None).returncode
 
 
-def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console: Console) -> list[Avatar]:
-    """The avatars of a photo, of a predictions file or of a demo output. Raises SapiensError as the stages do."""
+def avatars_of(
+    path: Path, options: Namespace, settings: AvatarSettings, console: Console, others: Sequence[Path] = ()
+) -> list[Avatar]:
+    """The avatars of a photo, of a predictions file or of a demo output. Raises SapiensError as the stages do.
+
+    others  predictions files of other photos of the largest person
+    """
     from ..core.formats.avatar_file import load_avatars
     from ..core.formats.stored_inputs import is_demo
 
@@ -60,11 +66,26 @@ def avatars_of(path: Path, options: Namespace, settings: AvatarSettings, console
         if is_demo(path):
             return load_avatars(_imported(path, Path(folder), settings, console)["avatars"])
         build = BuildRequest(predictions=path.absolute(), name=path.stem, output=Path(folder) / "avatars", settings=settings)
+        build = replace(build, others=tuple(other.absolute() for other in others))
         if path.suffix.lower() == ".safetensors":
             return load_avatars(_run(build, path, console)["avatars"])
         look = _look(path, Path(folder), options)
         build = replace(build, predictions=look.output, photo=look.photo)
         return load_avatars(_run(RunRequest(predict=look, build=build), path, console)["avatars"])
+
+
+def predictions_of(path: Path, output: Path, options: Namespace, console: Console) -> Path:
+    """A file with the predictions of a photo, which is `output` where they are made first, of a predictions file or of a demo
+    output. Raises SapiensError."""
+    from ..core.formats.stored_inputs import is_demo
+
+    if is_demo(path):
+        return Path(_imported(path, output.parent, None, console)["predictions"])
+    if path.suffix.lower() == ".safetensors":
+        return path.absolute()
+    look = replace(_look(path, output.parent, options), output=output)
+    _run(look, path, console)
+    return output
 
 
 def take_of(

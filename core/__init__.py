@@ -8,10 +8,13 @@
     pose       keypoints and pointmap to joints
     rig        bones through the joints, and how the skin follows them
     body       the template body, fitted to photos
+    garments   clothes and hair, made on the body
     retarget   a person's motion onto any armature
     motion     frames of a clip to the take of one person
     formats    files, read and written
     settings   what to make and how: the settings of all stages in one
+    stages     what the steps of one call share
+    whole_person  a body with its clothes, hair and textures
     avatar     the table of contents: predictions to everything that Blender needs
 
 Blender's Python has numpy only: scipy, cv2, PIL and other libraries are imported inside the functions that need them, which only

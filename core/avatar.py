@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 
-from .body.character import make_body
-from .body.evaluate import Shape
-from .body.fit import fit_photo
-from .body.fitted import BodyFit
 from .body.follow import body_weights
 from .body.person import Person as KnownPerson
-from .body.rest import body_at_rest, in_photo
+from .body.rest import body_at_rest
 from .capture.camera import CameraEstimate, estimate_camera, scale_to_distance, scale_to_stature, scaled
 from .capture.ground import place
 from .capture.matte import follow_photo
 from .capture.people import Person, find_people
-from .common.arrays import Avatar, BodyData, Camera, MeshData, Pose, RigData, SkinWeights, Textures
+from .common.arrays import Avatar, Camera, MeshData, Pose, RigData, SkinWeights, Textures
 from .common.errors import SapiensError
-from .common.memo import Memo, digest
+from .common.memo import Memo
 from .common.predictions import Predictions
 from .common.progress import Progress
 from .pose.lift import lift_pose
@@ -31,12 +26,12 @@ from .rig.rest_pose import rest_avatar
 from .rig.settings import RigSettings
 from .rig.skin_weights import skin
 from .settings import AvatarSettings
+from .stages import Build, CacheKey, digest_of, unheard
 from .surface.body_parts import make_parts
 from .surface.scan import make_mesh
 from .texture.textures import bake_textures, make_textures
 from .texture.uv_atlas import make_atlas
-
-T = TypeVar("T")
+from .whole_person import Character, Fitted, fit_people, make_character
 
 
 def make_avatars(
@@ -45,8 +40,13 @@ def make_avatars(
     settings: AvatarSettings | None = None,
     progress: Progress | None = None,
     memo: Memo | None = None,
+    person: KnownPerson | None = None,
+    others: Mapping[str, Predictions] | None = None,
 ) -> list[Avatar]:
     """One Avatar per person, left to right in the photo, all in the same camera and world.
+
+    person  who the people are, where that is known (`AvatarSettings.known_person` is a file of the same)
+    others  other photos of the largest person, by name, for their body, clothes and textures
 
     Needs `predictions.pointmap`. Raises SapiensError when there is no pointmap, no person or no surface. Where a body was asked
     for and cannot be fitted, the scan of that person is made instead, and a note says so.
@@ -55,7 +55,11 @@ def make_avatars(
     """
     if predictions.pointmap is None:
         raise SapiensError(f"{name} has no pointmap, so there is no surface.", "Run the pointmap task on the photo first.")
-    build = _Build.of(predictions, name, settings or AvatarSettings(), progress, memo)
+    settings = settings or AvatarSettings()
+    if person is None and settings.known_person:
+        person = KnownPerson.load(settings.known_person)
+    known, seen = None if person is None else person.shape, "" if memo is None else digest_of(predictions)
+    build = Build(name, settings, others or {}, known, progress or unheard, memo, seen)
     build.report("camera", 0.0)
     estimate = _camera(build, predictions)
     predictions = _with_true_border(build, predictions)
@@ -65,7 +69,7 @@ def make_avatars(
     predictions = _at_distance(build, predictions, people[lead])
     build.report("pose", 0.05)
     predictions, poses = _poses(build, predictions, estimate.camera, len(people), lead)
-    fits = _fits(build, predictions, estimate.camera, people, poses)
+    fits = fit_people(build, predictions, estimate.camera, people, [lifted.known for lifted in poses], lead)
     made, missed = _avatars(build, predictions, estimate, people, poses, fits)
     placed = _placed(build, made, poses, lead, missed)
     avatars = _at_rest(build, placed, fits)
@@ -73,59 +77,29 @@ def make_avatars(
     return avatars
 
 
+def make_avatar(
+    predictions: Predictions | Sequence[Predictions],
+    person: KnownPerson | None = None,
+    name: str = "person",
+    settings: AvatarSettings | None = None,
+) -> Avatar:
+    """The avatar of the largest person of a photo: body, garments, textures and rig as numpy arrays. Errors as `make_avatars`.
+
+    predictions  of several photos of one person: the avatar stands as in the first
+    person       who it is, where that is known
+    """
+    photos = [predictions] if isinstance(predictions, Predictions) else list(predictions)
+    if not photos:
+        raise SapiensError("There is no photo to make an avatar of.", "Give the predictions of at least one photo.")
+    others = {f"photo {number}": photo for number, photo in enumerate(photos[1:], start=2)}
+    made = make_avatars(photos[0], name, replace(settings or AvatarSettings(), make="avatar"), person=person, others=others)
+    return max(made, key=lambda avatar: avatar.pixels)
+
+
 def make_scan(predictions: Predictions, name: str = "person", settings: AvatarSettings | None = None) -> Avatar:
     """The scan of the largest person, without a rig: mesh, textures and camera as numpy arrays. Errors as `make_avatars`."""
     made = make_avatars(predictions, name, replace(settings or AvatarSettings(), make="scan", with_rig=False))
     return max(made, key=lambda avatar: avatar.pixels)
-
-
-@dataclass(frozen=True)
-class CacheKey:
-    """All that the result of a stage depends on: equal keys, equal results. What a stage does not look at has its default.
-
-    stage        which result
-    predictions  `digest` of the maps, the photo and the metadata that the build began with
-    lens         focal lengths in millimetres for 35 mm film: of the EXIF, and typed
-    person       index, from left to right
-    camera       that the result was made for
-    pose         settings of that stage
-    distance, stature  metres, what the pointmap was scaled to; None = to neither
-    known        `digest` of the shape of a person who is known already, empty = nobody
-    """
-
-    stage: str
-    predictions: str
-    lens: tuple[float | None, float | None] = (None, None)
-    person: int | None = None
-    camera: Camera | None = None
-    pose: PoseSettings | None = None
-    distance: float | None = None
-    stature: float | None = None
-    known: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class _Build:
-    """What all stages of one call share; seen: the `digest` of its predictions, empty without a memo."""
-
-    name: str
-    settings: AvatarSettings
-    report: Progress
-    memo: Memo | None
-    seen: str
-
-    @classmethod
-    def of(
-        cls, predictions: Predictions, name: str, settings: AvatarSettings, progress: Progress | None, memo: Memo | None
-    ) -> _Build:
-        def unheard(_stage: str, _fraction: float) -> None:
-            """Nobody asked."""
-
-        return cls(name, settings, progress or unheard, memo, "" if memo is None else _digest(predictions))
-
-    def once(self, key: CacheKey, compute: Callable[[], T]) -> T:
-        """What `compute` gives, taken from the memo where it was computed for an equal key before."""
-        return compute() if self.memo is None else self.memo.get(key, compute)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,52 +109,32 @@ class _Lifted:
     pose: Pose | None = None
     problem: str = ""
 
+    @property
+    def known(self) -> Pose | str:
+        """The pose, or why there is none."""
+        return self.pose if self.pose is not None else self.problem.removeprefix("No rig: ")
+
     def notes(self, settings: AvatarSettings) -> tuple[str, ...]:
         """What there is to say about it, if a rig was asked for."""
         doubt = self.pose.doubt if self.pose is not None and settings.with_rig else ""
         return tuple(filter(None, (self.problem, doubt)))
 
 
-@dataclass(frozen=True, eq=False)
-class _Fitted:
-    """The body of one person, and why there is none where one was asked for."""
-
-    fit: BodyFit | None = None
-    problem: str = ""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self.problem, self.fit.doubt if self.fit is not None else "")))
-
-
-def _digest(predictions: Predictions) -> str:
-    maps = (
-        predictions.pointmap,
-        predictions.normal,
-        predictions.seg,
-        predictions.alpha,
-        predictions.keypoints,
-        predictions.boxes,
-        predictions.intrinsics,
-    )
-    return digest(*maps, predictions.image, repr(sorted(predictions.metadata.items())))
-
-
-def _camera(build: _Build, predictions: Predictions) -> CameraEstimate:
+def _camera(build: Build, predictions: Predictions) -> CameraEstimate:
     """The lens, of what is known about it."""
     exif, typed = build.settings.focal_35mm, build.settings.focal
     key = CacheKey("camera", build.seen, lens=(exif, typed))
     return build.once(key, lambda: estimate_camera(predictions, focal_35mm=exif, typed_35mm=typed))
 
 
-def _with_true_border(build: _Build, predictions: Predictions) -> Predictions:
+def _with_true_border(build: Build, predictions: Predictions) -> Predictions:
     """The predictions with the border of their matte where the photo has it."""
     if (matte := predictions.alpha) is None:
         return predictions
     return replace(predictions, alpha=build.once(CacheKey("matte", build.seen), lambda: follow_photo(matte, predictions.image)))
 
 
-def _people(build: _Build, predictions: Predictions) -> list[Person]:
+def _people(build: Build, predictions: Predictions) -> list[Person]:
     """Everybody in the photo, from left to right; at least one."""
     boxes = predictions.boxes if predictions.boxes is not None and len(predictions.boxes) else None
     people = build.once(CacheKey("people", build.seen), lambda: find_people(_labels(predictions), boxes))
@@ -201,14 +155,14 @@ def _labels(predictions: Predictions) -> np.ndarray:
     return np.where(solid, np.uint8(1), np.uint8(0))
 
 
-def _at_distance(build: _Build, predictions: Predictions, person: Person) -> Predictions:
+def _at_distance(build: Build, predictions: Predictions, person: Person) -> Predictions:
     """The predictions scaled so that the person is at the measured distance, if there is one."""
     if build.settings.distance is None:
         return predictions
     return scaled(predictions, scale_to_distance(predictions, person.mask, build.settings.distance))
 
 
-def _poses(build: _Build, predictions: Predictions, camera: Camera, people: int, lead: int) -> tuple[Predictions, list[_Lifted]]:
+def _poses(build: Build, predictions: Predictions, camera: Camera, people: int, lead: int) -> tuple[Predictions, list[_Lifted]]:
     """Everybody's pose, and the predictions scaled to the stature of person `lead`, if one is known.
     Poses are lifted where they are needed."""
     settings = build.settings
@@ -240,55 +194,30 @@ def _lift(predictions: Predictions, person: int, camera: Camera, settings: PoseS
         return _Lifted(problem=f"No rig: {error}")
 
 
-def _fits(build: _Build, predictions: Predictions, camera: Camera, people: list[Person], poses: list[_Lifted]) -> list[_Fitted]:
-    """Everybody's body, if avatars were asked for."""
-    settings = build.settings
-    if settings.make == "scan":
-        return [_Fitted()] * len(people)
-    build.report("body", 0.1)
-    known = KnownPerson.load(settings.known_person).shape if settings.known_person else None
-    key = CacheKey("body", build.seen, camera=camera, pose=settings.pose, distance=settings.distance, stature=settings.stature)
-    key = replace(key, known="" if known is None else digest(known.numbers()))
-    return [
-        build.once(replace(key, person=i), lambda i=i, person=person: _fit(predictions, i, camera, person, poses[i], known))
-        for i, person in enumerate(people)
-    ]
-
-
-def _fit(predictions: Predictions, index: int, camera: Camera, person: Person, lifted: _Lifted, known: Shape | None) -> _Fitted:
-    """The body, or the reason why there is none: the scan is still worth having. known: who it is, if that is known."""
-    if lifted.pose is None:
-        why = lifted.problem.removeprefix("No rig: ").rstrip(".")
-        return _Fitted(problem=f"No body: {why}. The scan was made instead." if why else "")
-    try:
-        return _Fitted(fit_photo(predictions, index, camera=camera, pose=lifted.pose, mask=person.mask, shape=known))
-    except SapiensError as error:
-        return _Fitted(problem=f"No body: {error.message.rstrip('.')}. The scan was made instead.")
-
-
 def _avatars(
-    build: _Build,
+    build: Build,
     predictions: Predictions,
     estimate: CameraEstimate,
     people: list[Person],
     poses: list[_Lifted],
-    fits: list[_Fitted],
+    fits: list[Fitted],
 ) -> tuple[dict[int, Avatar], tuple[str, ...]]:
     """Index of a person -> their avatar in the pose of the photo, not placed yet, and a note if somebody has no surface.
     Raises SapiensError if nobody has one."""
     made: dict[int, Avatar] = {}
     failures: list[SapiensError] = []
     for i, person in enumerate(people):
-        body, rig = (None, None) if (fit := fits[i].fit) is None else in_photo(*make_body(fit, np.eye(4)))
-        rig = rig if build.settings.with_rig else None
-        scan, told = None, fits[i].notes
-        if body is None or build.settings.make == "both":
+        character, scan, told = None, None, fits[i].notes
+        if fits[i].fit is not None:
+            character = make_character(build, fits[i])
+            told += character.notes
+        if character is None or build.settings.make == "both":
             try:
-                scan = _scan(build, predictions, estimate.camera, person, poses[i], (body, rig), (i, len(people)))
+                scan = _scan(build, predictions, estimate.camera, person, poses[i], character, (i, len(people)))
                 told += scan.notes
             except SapiensError as error:  # one of several people has no surface: the others are still worth having
                 failures.append(error)
-                if body is None:
+                if character is None:
                     continue
         made[i] = Avatar(
             name=build.name if len(people) == 1 else f"{build.name} {i + 1}",
@@ -297,13 +226,14 @@ def _avatars(
             mesh=scan.mesh if scan else None,
             textures=scan.textures if scan else None,
             image=predictions.image,
-            rig=scan.rig if scan else rig,
+            rig=scan.rig if scan else character.rig if character and build.settings.with_rig else None,
             weights=scan.weights if scan else None,
             notes=(*estimate.notes, *told),
             parts=make_parts(scan.mesh) if scan else None,
             focal_lengths=estimate.candidates,
             pixels=int(np.count_nonzero(person.mask)),
-            body=body,
+            body=character.body if character else None,
+            garments=character.garments if character else (),
         )
     if not made:
         raise failures[0]
@@ -322,16 +252,16 @@ class _Scan:
 
 
 def _scan(
-    build: _Build,
+    build: Build,
     predictions: Predictions,
     camera: Camera,
     person: Person,
     lifted: _Lifted,
-    character: tuple[BodyData | None, RigData | None],
+    character: Character | None,
     turn: tuple[int, int],
 ) -> _Scan:
     """The scan of one person, on the rig of the character where there is one. turn: which of how many people."""
-    settings, (body, rig), weights = build.settings, character, None
+    settings, weights, rig = build.settings, None, None
     begin, share = 0.2 + 0.8 * turn[0] / turn[1], 0.8 / turn[1]
     build.report("scan", begin)
     surface = make_mesh(predictions, camera, person.mask, settings.scan)
@@ -339,10 +269,11 @@ def _scan(
     textures = make_textures(predictions, surface, settings.texture, build.memo)
     build.report("rig", begin + 0.8 * share)
     mesh, notes = surface.mesh, surface.notes
-    if body is not None and rig is not None:
+    if character is not None and settings.with_rig:
+        rig = character.rig
         mesh, weights = skin(mesh, rig)
-        weights = body_weights(mesh, weights, body, rig)
-    elif body is None:
+        weights = body_weights(mesh, weights, character.body, rig)
+    elif character is None:
         notes += lifted.notes(settings)
         if settings.with_rig and lifted.pose is not None:
             mesh, rig, weights = _rigged(lifted.pose, mesh, settings.rig)
@@ -359,7 +290,7 @@ def _rigged(pose: Pose, mesh: MeshData, settings: RigSettings) -> tuple[MeshData
     return mesh, rig, weights
 
 
-def _placed(build: _Build, made: dict[int, Avatar], poses: list[_Lifted], lead: int, notes: tuple[str, ...]) -> dict[int, Avatar]:
+def _placed(build: Build, made: dict[int, Avatar], poses: list[_Lifted], lead: int, notes: tuple[str, ...]) -> dict[int, Avatar]:
     """Everybody in the world on whose ground person `lead` stands, or the first with a surface if that one has none.
     Notes are added."""
     lead = lead if lead in made else next(iter(made))
@@ -378,7 +309,7 @@ def _surface(avatar: Avatar) -> np.ndarray:
     return avatar.body.vertices
 
 
-def _at_rest(build: _Build, avatars: dict[int, Avatar], fits: list[_Fitted]) -> list[Avatar]:
+def _at_rest(build: Build, avatars: dict[int, Avatar], fits: list[Fitted]) -> list[Avatar]:
     """The avatars with the rest pose that was asked for; they still stand as in the photo."""
     rest = build.settings.rig.rest
     out = []

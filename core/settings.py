@@ -17,6 +17,14 @@ MAKES = (
     Choice("both", "Both", "The avatar and the scan, on one rig"),
 )
 
+TEXTURE_SIZES = (
+    Choice(0, "None", "Plain colours"),
+    Choice(1024, "1K", "1024 x 1024"),
+    Choice(2048, "2K", "2048 x 2048"),
+    Choice(4096, "4K", "4096 x 4096"),
+)
+"""What the sidebar offers; the side may be any within the range."""
+
 
 @dataclass(frozen=True)
 class AvatarSettings:
@@ -40,6 +48,17 @@ class AvatarSettings:
         "File of a person who was saved before: only posture and face are found in the photo",
         open=True,
         option="person",
+    )
+    garments: bool = setting(True, "Clothes and Hair", "Make clothes and hair as objects of their own", option="no-garments")
+    texture_size: int = setting(
+        2048,
+        "Texture Size",
+        "Side of the textures of the body and of each garment; 0 makes none",
+        low=256,
+        high=8192,
+        unit="texels",
+        choices=TEXTURE_SIZES,
+        unset=0,
     )
     with_rig: bool = setting(True, "Rig", "Make a skeleton and skin weights", option="no-rig")
     focal_35mm: float | None = None

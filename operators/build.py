@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -21,6 +22,7 @@ from ..properties import (
     active_avatar,
     active_predictions,
     avatar_settings,
+    more_photos,
     photo_path,
 )
 from ..setting_properties import said
@@ -63,6 +65,14 @@ def chosen_boxes(context: Context) -> tuple[Box, ...] | None:
     return chosen or None
 
 
+def other_predictions(collection: bpy.types.Collection | None) -> tuple[Path, ...]:
+    """The predictions of the other photos that an avatar was made of, as far as they are still there."""
+    from ..scene.marks import OTHERS
+
+    stored = "" if collection is None else collection.get(OTHERS, "")
+    return tuple(path for path in map(Path, filter(None, stored.split("\n"))) if path.is_file())
+
+
 def write_result(
     context: Context,
     result: dict,
@@ -101,6 +111,7 @@ def write_result(
         match_render=settings.match_render,
         replace=old,
         notes=notes,
+        others=result.get("others", ()),
     )
     settings.predictions = source
     jobs.status.notes = (*result["notes"], *notes)
@@ -138,10 +149,18 @@ class SAPIENS2_OT_run(Idle, JobOperator, Operator):
             previews=thumbnails.folder(str(predictions)),
             photo=photo,
         )
-        if predictions.is_file():
-            return WorkerJob(photo.stem, build)
+        others = () if self.photo else tuple(self._look(path, network) for path in more_photos(settings))
+        if predictions.is_file() and all(other.output.is_file() for other in others):
+            return WorkerJob(photo.stem, replace(build, others=tuple(other.output for other in others)))
         look = PredictRequest(photo=photo, output=predictions, network=network, boxes=boxes)
-        return WorkerJob(photo.stem, RunRequest(predict=look, build=build))
+        return WorkerJob(photo.stem, RunRequest(predict=look, build=build, others=others))
+
+    @staticmethod
+    def _look(photo: Path, network: NetworkSettings) -> PredictRequest:
+        """At another photo of the person. Raises SapiensError where there is none."""
+        if not photo.is_file():
+            raise SapiensError(f"{photo.name} does not exist.", "Take it out of the list of photos, or choose it anew.")
+        return PredictRequest(photo=photo, output=predictions_path(photo, network), network=network)
 
     def finish(self, context: Context, job: WorkerJob) -> None:
         write_result(context, job.result, self._name)
@@ -226,6 +245,7 @@ class Rebuild(Idle, JobOperator):
             output=scratch / "avatars.safetensors",
             settings=avatar_settings(settings, self),
             previews=thumbnails.folder(str(path)),
+            others=other_predictions(collection),
         )
         return WorkerJob(self._name, request)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.types import Context, Panel
+from bpy.types import Context, Panel, PropertyGroup, UILayout, UIList
 
 from .. import jobs, thumbnails
 from .parts import paragraph
@@ -32,6 +32,7 @@ class SAPIENS2_PT_reference(AfterSetup, Panel):
             layout.operator("sapiens2.photo_open", text="Use Sample Photo", icon="USER").filepath = str(SAMPLE)
             return
         layout.template_icon(thumbnails.photo_icon(settings), scale=7.0)
+        self._draw_more(layout, settings)
         row = layout.row(align=True)
         row.operator("sapiens2.people_find", icon="VIEWZOOM")
         row.operator("sapiens2.box_draw", text="", icon="SELECT_SET")
@@ -42,5 +43,41 @@ class SAPIENS2_PT_reference(AfterSetup, Panel):
                 size = f"{box.x2 - box.x1:.0f} × {box.y2 - box.y1:.0f}"
                 column.prop(box, "use", text=bpy.app.translations.pgettext_iface("Person") + f" {index + 1}, {size}")
 
+    @staticmethod
+    def _draw_more(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
+        """Other photos of the same person."""
+        if not settings.more_photos:
+            layout.operator("sapiens2.photos_add", text="More Photos of This Person", icon="ADD")
+            return
+        row = layout.row()
+        row.template_list("SAPIENS2_UL_photos", "", settings, "more_photos", settings, "more_row", rows=2)
+        buttons = row.column(align=True)
+        buttons.operator("sapiens2.photos_add", text="", icon="ADD")
+        buttons.operator("sapiens2.photos_remove", text="", icon="REMOVE")
 
-CLASSES = (SAPIENS2_PT_reference,)
+
+class SAPIENS2_UL_photos(UIList):
+    """Photos with their thumbnails; one that is not there any more is marked."""
+
+    bl_idname = "SAPIENS2_UL_photos"
+
+    def draw_item(
+        self,
+        _context: Context,
+        layout: UILayout,
+        _data: PropertyGroup,
+        item: PropertyGroup,
+        _icon: int,
+        _active_data: PropertyGroup,
+        _active_property: str,
+        _index: int,
+        _flags: int,
+    ) -> None:
+        path = Path(bpy.path.abspath(item.path))
+        if path.is_file():
+            layout.label(text=path.name, icon_value=thumbnails.icon(path))
+        else:
+            layout.label(text=path.name, icon="ERROR")
+
+
+CLASSES = (SAPIENS2_UL_photos, SAPIENS2_PT_reference)

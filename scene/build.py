@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from .body import write_body
 from .camera import match_render_size, write_camera
 from .garments import write_garment
 from .groups import write_skin_weights
-from .marks import BOX, CAMERA, PHOTO, ROLE, SOURCE, made_in, mark, unmark
+from .marks import BOX, CAMERA, OTHERS, PHOTO, ROLE, SOURCE, made_in, mark, unmark
 from .material import Images, write_images, write_materials
 from .mesh import write_mesh
 from .people import match_people, photo_box, photo_hash
@@ -45,7 +45,7 @@ def clear(collection: bpy.types.Collection) -> None:
     clear_objects(made)
     for copy in copies:
         unmark(copy)
-    for key in (SOURCE, PHOTO):
+    for key in (SOURCE, OTHERS, PHOTO):
         if key in collection:
             del collection[key]
 
@@ -105,6 +105,7 @@ def write_avatars(
     match_render: bool = False,
     replace: bpy.types.Collection | None = None,
     notes: list[str] | None = None,
+    others: Sequence[str] = (),
 ) -> bpy.types.Collection:
     """The avatars of one photo into a new collection of `scene`. People share the camera and the photo.
 
@@ -113,6 +114,7 @@ def write_avatars(
     replace       a collection of an earlier build of this photo: its objects stay and get what is built, whatever the artist
                   has done with them (`scene.replace`); people who are not among the avatars stay as they are
     notes         gets sentences about what was kept aside
+    others        paths of the predictions of other photos that the avatars were made of, kept like `source`
 
     Nothing else in the file changes, and nothing at all when anything is raised. Raises SapiensError for a collection that cannot
     be built again now.
@@ -132,11 +134,13 @@ def write_avatars(
             camera = write_avatar(avatar, staged, images=images, camera=camera).camera
         if source:
             staged[SOURCE] = source
+        if others:
+            staged[OTHERS] = "\n".join(others)
         if replace is None:
             scene.collection.children.link(staged)
             collection = staged
         else:
-            for key in (SOURCE, PHOTO):
+            for key in (SOURCE, OTHERS, PHOTO):
                 if key in staged:
                     changes.put(replace, key, staged[key])
             said = replace_build(replace, staged, changes)

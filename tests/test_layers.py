@@ -30,8 +30,10 @@ ROOMS = {
     "core.motion": ({COMMON, "core.capture", "core.pose", "core.retarget"}, ARRAYS_ONLY),
     "core.formats": ({COMMON, "core.capture", "core.pose", "core.retarget", "core.motion"}, ARRAYS_ONLY),
     "core.settings": ({COMMON, "core.surface", "core.texture", "core.pose", "core.rig"}, ARRAYS_ONLY | {"numpy"}),
-    "core.avatar": ({COMMON, "core.settings", "core.capture", "core.surface", "core.texture", "core.pose", "core.rig",
-                     "core.body"}, ARRAYS_ONLY),
+    "core.stages": ({COMMON, "core.settings", "core.pose", "core.body"}, ARRAYS_ONLY),
+    "core.whole_person": ({COMMON, "core.stages", "core.capture", "core.body", "core.garments"}, ARRAYS_ONLY),
+    "core.avatar": ({COMMON, "core.settings", "core.stages", "core.whole_person", "core.capture", "core.surface", "core.texture",
+                     "core.pose", "core.rig", "core.body"}, ARRAYS_ONLY),
     # the network, its weights, its Python, and the process that runs it
     "weights": ({COMMON}, ARRAYS_ONLY | {"scipy", "cv2"}),
     "runtime": ({COMMON}, ARRAYS_ONLY | {"scipy", "cv2"}),

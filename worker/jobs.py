@@ -49,11 +49,13 @@ def predict(request: PredictRequest, progress: Progress) -> dict:
 
 
 def build(request: BuildRequest, progress: Progress) -> dict:
-    """Gives "avatars", a file for Blender to read, the "predictions" that it is made of, the number of "people", and "notes"."""
+    """Gives "avatars", a file for Blender to read, the "predictions" that it is made of, those of
+    "others", the number of "people", and "notes"."""
     from ..core.avatar import make_avatars
     from ..core.common.predictions import Predictions
     from ..core.formats.avatar_file import save_avatars
     from ..core.formats.previews import write_previews
+    from ..core.formats.stored_inputs import load_named
 
     loaded = Predictions.load(request.predictions)
     settings = request.settings
@@ -63,11 +65,12 @@ def build(request: BuildRequest, progress: Progress) -> dict:
         settings = replace(settings, focal_35mm=read_photo(request.photo).focal_35mm)
     if request.previews is not None and not any(request.previews.glob("*.png")):
         write_previews(loaded, request.previews)
-    avatars = make_avatars(loaded, request.name, settings, progress, KEPT)
+    avatars = make_avatars(loaded, request.name, settings, progress, KEPT, others=load_named(request.others))
     notes = list(dict.fromkeys(note for avatar in avatars for note in avatar.notes))
     return {
         "avatars": str(save_avatars(avatars, request.output, KEPT)),
         "predictions": str(request.predictions),
+        "others": [str(path) for path in request.others],
         "people": len(avatars),
         "notes": notes,
     }
@@ -88,8 +91,18 @@ def run(request: RunRequest, progress: Progress) -> dict:
         share = spent * fraction / max(spent + BUILD_SECONDS * fraction, 1e-6)
         progress(stage, share)
 
-    predict(request.predict, network)
-    return build(request.build, partial(_part, progress, share, 1 - share))
+    looks = [look for look in (request.predict, *request.others) if look is request.predict or not look.output.is_file()]
+    notes, files = [], [look.output for look in request.others]
+    for number, look in enumerate(looks):
+        try:
+            predict(look, partial(_part, network, number / len(looks), 1 / len(looks)))
+        except SapiensError as error:
+            if look is request.predict:
+                raise
+            files.remove(look.output)
+            notes.append(f"{look.photo.name} was left out: {error.message}")
+    result = build(replace(request.build, others=(*request.build.others, *files)), partial(_part, progress, share, 1 - share))
+    return result | {"notes": [*notes, *result["notes"]]}
 
 
 def import_files(request: ImportRequest, progress: Progress) -> dict:

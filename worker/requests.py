@@ -55,6 +55,7 @@ class BuildRequest(Request):
 
     previews  folder for small pictures of the maps, unless they are there already
     photo     where the predictions come from; its EXIF may state the lens, unless the settings do
+    others    predictions files of other photos of the largest person
     """
 
     job: ClassVar[str] = "build"
@@ -64,15 +65,20 @@ class BuildRequest(Request):
     settings: AvatarSettings = field(default_factory=AvatarSettings)
     previews: Path | None = None
     photo: Path | None = None
+    others: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest(Request):
-    """`predict`, then `build` of the predictions file that it writes."""
+    """`predict`, then `build` of the predictions file that it writes.
+
+    others  the same for other photos of the largest person; predictions that are there already are not made again
+    """
 
     job: ClassVar[str] = "run"
     predict: PredictRequest
     build: BuildRequest
+    others: tuple[PredictRequest, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

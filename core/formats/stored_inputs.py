@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..capture.photo import read_photo
@@ -44,6 +45,17 @@ def load_stored(path: Path) -> Predictions:
     group = demo_group(path)
     assert group.photo is not None  # of every group of demo outputs
     return predictions_from_demo(group.photo, group.files)
+
+
+def load_named(paths: Iterable[Path]) -> dict[str, Predictions]:
+    """Predictions files by the names of their photos, told apart by a number where several have one name."""
+    out: dict[str, Predictions] = {}
+    for path in paths:
+        name, count = path.stem, 2
+        while name in out:
+            name, count = f"{path.stem} {count}", count + 1
+        out[name] = Predictions.load(path)
+    return out
 
 
 def focal_of(path: Path) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
@@ -156,3 +157,19 @@ def test_without_a_window_it_is_the_window_that_is_missing(clipboard):
     clipboard[:] = [1]
     with bpy.context.temp_override(window=None, area=None), pytest.raises(RuntimeError, match="in a window only"):
         bpy.ops.sapiens2.photo_from_clipboard()
+
+
+def test_more_photos_of_a_person_are_listed_once_and_forgotten_with_the_photo(picture, tmp_path):
+    """A list that outlived its photo would mix two people."""
+    settings = bpy.context.scene.sapiens2
+    paths = [tmp_path / name for name in ("front.png", "side.png", "back.png", "notes.txt")]
+    for path in paths:
+        path.write_bytes(b"")
+    settings.photo = str(paths[0])
+    files = [{"name": path.name} for path in (*paths, paths[1])]
+    assert bpy.ops.sapiens2.photos_add(filepath=str(paths[1]), files=files) == {"FINISHED"}
+    assert [Path(photo.path).name for photo in settings.more_photos] == ["side.png", "back.png"] and settings.more_row == 1
+    assert bpy.ops.sapiens2.photos_remove() == {"FINISHED"}
+    assert [Path(photo.path).name for photo in settings.more_photos] == ["side.png"] and settings.more_row == 0
+    settings.photo = str(paths[2])
+    assert not len(settings.more_photos) and not bpy.ops.sapiens2.photos_remove.poll()

@@ -1,0 +1,137 @@
+"""A person as a character: the body that was fitted, what it wears, and their textures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .body.character import make_body
+from .body.evaluate import Shape
+from .body.fit import Sighting, fit_sightings
+from .body.fitted import BodyFit
+from .body.person import sighting_of
+from .body.rest import in_photo
+from .capture.people import Person
+from .common.arrays import BodyData, Camera, GarmentData, Pose, RigData
+from .common.errors import SapiensError
+from .common.memo import digest
+from .common.predictions import Predictions
+from .garments.clothes import make_clothes
+from .garments.hair import make_head_garments
+from .stages import Build, CacheKey, digest_of
+from .textured.character import paint_character
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The body of one person.
+
+    key      what it depends on
+    photos   what was seen of them, the photo that is built first, and the body in each; empty where nothing was fitted
+    problem  why nothing was fitted where a body was asked for
+    left_out  sentences about photos that were of no use
+    """
+
+    key: CacheKey
+    photos: tuple[tuple[Sighting, BodyFit], ...] = ()
+    problem: str = ""
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def fit(self) -> BodyFit | None:
+        """The body in the photo that is built."""
+        return self.photos[0][1] if self.photos else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.problem, self.fit.doubt if self.fit is not None else "", *self.left_out)))
+
+
+@dataclass(frozen=True, eq=False)
+class Character:
+    """A person as they stand in the photo, in camera space, and what there is to say about them."""
+
+    body: BodyData
+    rig: RigData
+    garments: tuple[GarmentData, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def fit_people(
+    build: Build, predictions: Predictions, camera: Camera, people: Sequence[Person], poses: Sequence[Pose | str], lead: int
+) -> list[Fitted]:
+    """Everybody's body, if avatars were asked for.
+
+    poses  of each person, or why there is none
+    lead   whom other photos show
+    """
+    settings = build.settings
+    if settings.make == "scan":
+        return [Fitted(CacheKey("", build.seen))] * len(people)
+    build.report("body", 0.1)
+    key = CacheKey("body", build.seen, camera=camera, pose=settings.pose, distance=settings.distance, stature=settings.stature)
+    if build.known is not None:
+        key = replace(key, known=digest(build.known.numbers()))
+
+    def fitted(index: int, person: Person) -> Fitted:
+        pose, more = poses[index], build.others if index == lead else {}
+        if isinstance(pose, str):
+            return Fitted(key, problem=f"No body: {pose.rstrip('.')}. The scan was made instead." if pose else "")
+        own = replace(key, person=index, more=tuple(map(digest_of, more.values())) if build.memo is not None else ())
+        return build.once(own, lambda: _fit(own, Sighting(predictions, camera, pose, index, person.mask), more, build.known))
+
+    return [fitted(index, person) for index, person in enumerate(people)]
+
+
+def _fit(key: CacheKey, sighting: Sighting, others: Mapping[str, Predictions], known: Shape | None) -> Fitted:
+    """The body, or the reason why there is none: the scan is still worth having.
+
+    others  other photos of the same person, by name
+    known   who it is, if that is known
+    """
+    sightings, left_out = [sighting], []
+    for name, predictions in others.items():
+        try:
+            sightings.append(sighting_of(predictions))
+        except SapiensError as error:
+            left_out.append(f"{name} was left out: {error.message}")
+    try:
+        return Fitted(key, tuple(zip(sightings, fit_sightings(sightings, known), strict=True)), left_out=tuple(left_out))
+    except SapiensError as error:
+        return Fitted(key, problem=f"No body: {error.message.rstrip('.')}. The scan was made instead.", left_out=tuple(left_out))
+
+
+def make_character(build: Build, fitted: Fitted) -> Character:
+    """The body of a fit with clothes, hair and textures, as they were asked for."""
+    settings, key = build.settings, fitted.key
+    assert fitted.fit is not None
+    body, rig = in_photo(*make_body(fitted.fit, np.eye(4)))
+    garments: tuple[GarmentData, ...] = ()
+    notes: tuple[str, ...] = ()
+    if settings.garments:
+        build.report("clothes", 0.2)
+        dressed = build.once(replace(key, stage="garments"), lambda: _dress(fitted, body, rig))
+        garments, notes = dressed.garments, dressed.notes
+        body = replace(body, covered=dressed.covered)
+    if settings.texture_size:
+        build.report("texture", 0.4)
+        painted = replace(key, stage="painted", more=(*key.more, settings.garments, settings.texture_size))
+        body, garments = build.once(painted, lambda: paint_character(body, garments, fitted.photos, settings.texture_size))
+    return Character(body, rig, garments, notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Dressed:
+    """What somebody wears, and (V,) bool vertices of the skin below."""
+
+    garments: tuple[GarmentData, ...]
+    covered: np.ndarray
+    notes: tuple[str, ...]
+
+
+def _dress(fitted: Fitted, body: BodyData, rig: RigData) -> _Dressed:
+    clothes, covered = make_clothes(fitted.photos, body, rig)
+    on_head, notes = make_head_garments(fitted.photos, body, rig)
+    return _Dressed((*clothes, *on_head), covered, notes)
