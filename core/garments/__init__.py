@@ -1,0 +1,1 @@
+"""Clothes and hair as objects of their own, on the fitted body."""
