@@ -32,7 +32,7 @@ class SAPIENS2_PT_reference(AfterSetup, Panel):
             layout.operator("sapiens2.photo_open", text="Use Sample Photo", icon="USER").filepath = str(SAMPLE)
             return
         layout.template_icon(thumbnails.photo_icon(settings), scale=7.0)
-        self._draw_more(layout, settings)
+        draw_more(layout, settings)
         row = layout.row(align=True)
         row.operator("sapiens2.people_find", icon="VIEWZOOM")
         row.operator("sapiens2.box_draw", text="", icon="SELECT_SET")
@@ -43,17 +43,17 @@ class SAPIENS2_PT_reference(AfterSetup, Panel):
                 size = f"{box.x2 - box.x1:.0f} × {box.y2 - box.y1:.0f}"
                 column.prop(box, "use", text=bpy.app.translations.pgettext_iface("Person") + f" {index + 1}, {size}")
 
-    @staticmethod
-    def _draw_more(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
-        """Other photos of the same person."""
-        if not settings.more_photos:
-            layout.operator("sapiens2.photos_add", text="More Photos of This Person", icon="ADD")
-            return
-        row = layout.row()
-        row.template_list("SAPIENS2_UL_photos", "", settings, "more_photos", settings, "more_row", rows=2)
-        buttons = row.column(align=True)
-        buttons.operator("sapiens2.photos_add", text="", icon="ADD")
-        buttons.operator("sapiens2.photos_remove", text="", icon="REMOVE")
+
+def draw_more(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """Other photos of the same person."""
+    if not settings.more_photos:
+        layout.operator("sapiens2.photos_add", text="More Photos of This Person", icon="ADD")
+        return
+    row = layout.row()
+    row.template_list("SAPIENS2_UL_photos", "", settings, "more_photos", settings, "more_row", rows=2)
+    buttons = row.column(align=True)
+    buttons.operator("sapiens2.photos_add", text="", icon="ADD")
+    buttons.operator("sapiens2.photos_remove", text="", icon="REMOVE")
 
 
 class SAPIENS2_UL_photos(UIList):

@@ -26,7 +26,7 @@ def test_the_time_left_is_right_for_a_fast_and_a_slow_network(monkeypatch, secon
             progress("working", tenth / 10)
 
     monkeypatch.setattr(jobs, "predict", lambda _request, progress: work(seconds, progress))
-    monkeypatch.setattr(jobs, "build", lambda _request, later: work(jobs.BUILD_SECONDS, later))
+    monkeypatch.setattr(jobs, "build", lambda _request, later: work(jobs.BUILD_SECONDS, later) or {"notes": []})
     request = RunRequest(
         predict=PredictRequest(photo=Path("photo"), output=Path("predictions")),
         build=BuildRequest(predictions=Path("predictions"), name="Anna", output=Path("output")),
