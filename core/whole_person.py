@@ -21,7 +21,7 @@ from .common.predictions import Predictions
 from .garments.clothes import make_clothes
 from .garments.hair import make_head_garments
 from .stages import Build, CacheKey, digest_of
-from .textured.character import paint_character
+from .body.painted import paint_avatar
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +118,7 @@ def make_character(build: Build, fitted: Fitted) -> Character:
     if settings.texture_size:
         build.report("texture", 0.4)
         painted = replace(key, stage="painted", more=(*key.more, settings.garments, settings.texture_size))
-        body, garments = build.once(painted, lambda: paint_character(body, garments, fitted.photos, settings.texture_size))
+        body, garments = build.once(painted, lambda: paint_avatar(body, garments, fitted.photos, settings.texture_size))
     return Character(body, rig, garments, notes)
 
 
