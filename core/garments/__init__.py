@@ -1,1 +1,12 @@
-"""Clothes and hair as objects of their own, on the fitted body."""
+"""Clothes and hair as objects of their own, on the fitted body.
+
+hair          hair and what else is worn on the head
+headwear      where apparel is a hat
+eyewear       glasses
+head_space    what photos say round the head
+envelope      how far hair reaches, seen and guessed
+volume        from seen and guessed to one closed surface
+surface_nets  the surface of a field, in quads
+charts        texture coordinates of a closed surface
+head_weights  how hair follows the rig
+"""

@@ -72,11 +72,24 @@ def make_atlas(mesh: MeshData, margin: float = 1 / 256) -> Atlas:
     scale = depth * np.where(fine, FINE_DENSITY, 1.0)
     node, vertex, of_node = _split(mesh.faces, chart)
     points = mesh.uvs[vertex].astype(np.float64) * [1.0, _aspect(mesh)]
-    angle, low, size = _smallest_boxes(points, of_node, scale)
-    corner, side = _pack(size, margin)
-    turned = _rotate(points, angle[of_node]) * scale[of_node][:, None]
-    placed = ((turned + (corner - low)[of_node]) / side).astype(np.float32)
+    placed = pack_charts(points, of_node, scale, margin).astype(np.float32)
     return Atlas(placed[node], chart.astype(np.int32))
+
+
+def pack_charts(points: np.ndarray, chart: np.ndarray, scale: np.ndarray, margin: float = 1 / 256) -> np.ndarray:
+    """Charts side by side in the unit square, each turned so that its box is smallest.
+
+    points  (N, 2)
+    chart   (N,) int64, the chart of each, numbered from 0 without gaps
+    scale   (C,) texels per unit of each chart against those of the others
+    margin  least distance between charts, and to the border, as a share of the side
+
+    Returns (N, 2) float64.
+    """
+    angle, low, size = _smallest_boxes(points, chart, scale)
+    corner, side = _pack(size, margin)
+    turned = _rotate(points, angle[chart]) * scale[chart][:, None]
+    return (turned + (corner - low)[chart]) / side
 
 
 def atlas_sampler(mesh: MeshData, uvs: np.ndarray, size: int) -> Callable[[np.ndarray], np.ndarray]:

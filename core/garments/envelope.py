@@ -1,0 +1,239 @@
+"""How far out hair or a hat reaches in every direction round the head, and where there is any: seen, mirrored, or guessed.
+
+Directions are cells of a capsule round the head: rows of latitude over its middle, rows of height below, columns of azimuth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .head_space import Head
+
+COLUMNS = 96
+UPPER_ROWS = 24
+ROW = 0.006  # metres, of the lower rows
+FEWEST = 2  # pixels in a cell that count
+HAIR_SHARE = 0.3  # of a cell's pixels
+SHELL = 0.02  # metres behind the outermost points of a cell that belong to the same surface
+COVER = 0.0025  # metres over the skin, at least
+THINNEST, THICKEST = 0.002, 0.12  # metres over the skull
+BEHIND_BODY = 0.12  # metres that hair goes on where something in front hides its end
+HANGING_DEPTH = 0.022  # metres over the back of hair that lies on it
+
+
+@dataclass(frozen=True, eq=False)
+class Capsule:
+    """Cells round a head. middle: (3,) of the half ball; lowest: z where the rows end."""
+
+    middle: np.ndarray
+    lowest: float
+
+    @classmethod
+    def round_head(cls, head: Head, lowest: float) -> Capsule:
+        above = head.skull[head.skull[:, 2] > head.eye_level]
+        depth = (above[:, 1].min() + above[:, 1].max()) / 2
+        return cls(np.array([0.0, depth, head.eye_level]), min(lowest, head.eye_level - 10 * ROW))
+
+    @property
+    def rows(self) -> int:
+        return UPPER_ROWS + int(np.ceil((self.middle[2] - self.lowest) / ROW))
+
+    @property
+    def heights(self) -> np.ndarray:
+        """(rows,) z of the rows' middles; of the upper ones, on a ball of 10 cm."""
+        upper = np.radians(90 * (UPPER_ROWS - 0.5 - np.arange(UPPER_ROWS)) / UPPER_ROWS)
+        lower = -(np.arange(self.rows - UPPER_ROWS) + 0.5) * ROW
+        return self.middle[2] + np.concatenate([0.1 * np.sin(upper), lower])
+
+    @property
+    def azimuths(self) -> np.ndarray:
+        """(COLUMNS,) radians: 0 = back, to the person's left up to pi = front."""
+        return (np.arange(COLUMNS) + 0.5) / COLUMNS * 2 * np.pi
+
+    def place(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Row and column as fractions (n,), whole at the middles of cells, and the radius, of (n, 3) points."""
+        x, y, z = (points - self.middle).T
+        flat = np.hypot(x, y)
+        upper = z >= 0
+        latitude = np.degrees(np.arctan2(np.maximum(z, 0), np.maximum(flat, 1e-9)))
+        row = np.where(upper, UPPER_ROWS * (1 - latitude / 90), UPPER_ROWS - z / ROW) - 0.5
+        column = (np.arctan2(x, y) / (2 * np.pi) * COLUMNS) % COLUMNS - 0.5
+        return row, column, np.where(upper, np.hypot(flat, z), flat)
+
+    def cells(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) cell of each point, row by row, and its radius; points below the lowest row belong to that."""
+        row, column, radius = self.place(points)
+        row = np.clip(np.rint(row), 0, self.rows - 1).astype(np.int64)
+        return row * COLUMNS + np.rint(column).astype(np.int64) % COLUMNS, radius
+
+    def at(self, values: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Values (rows, COLUMNS) at (n, 3) points, linear between the middles of cells."""
+        from scipy.ndimage import map_coordinates
+
+        row, column, _ = self.place(points)
+        around = np.concatenate([values[:, -1:], values, values[:, :1]], axis=1)
+        return map_coordinates(around, [np.clip(row, 0, self.rows - 1), column + 1], order=1, mode="nearest")
+
+    def outermost(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(rows, COLUMNS) number of points, and mean radius of those on the outermost surface, NaN where there are none."""
+        cell, radius = self.cells(points)
+        size = self.rows * COLUMNS
+        far = np.full(size, -np.inf)
+        np.maximum.at(far, cell, radius)
+        near = radius > far[cell] - SHELL
+        count = np.bincount(cell[near], minlength=size)
+        with np.errstate(invalid="ignore"):
+            mean = np.bincount(cell[near], radius[near], minlength=size) / np.where(count, count, np.nan)
+        return np.bincount(cell, minlength=size).reshape(-1, COLUMNS), mean.reshape(-1, COLUMNS)
+
+
+@dataclass(frozen=True, eq=False)
+class Envelope:
+    """Of one piece.
+
+    radius    (rows, COLUMNS) metres from the capsule's axis
+    there     (rows, COLUMNS) 0..1: how surely the piece covers the cell
+    reach     (rows, 2) metres to the left and right of the head's middle plane, at most
+    lying     z below which it lies on the back
+    """
+
+    capsule: Capsule
+    radius: np.ndarray
+    there: np.ndarray
+    reach: np.ndarray
+    lying: float
+
+    def field(self, points: np.ndarray, body: np.ndarray) -> np.ndarray:
+        """(n,) metres, negative inside, at (n, 3) points of head space; body: (n,) signed distance to the skin."""
+        radius = self.capsule.place(points)[2]
+        outer = radius - self.capsule.at(self.radius, points)
+        hanging = (points[:, 2] < self.lying) & (points[:, 1] > self.capsule.middle[1])
+        outer = np.minimum(outer, body - np.where(hanging, HANGING_DEPTH, COVER))
+        beside = (0.5 - self.capsule.at(self.there, points)) * 2.5 * ROW
+        side = (points[:, 0] < 0).astype(np.int64)
+        row = np.clip(np.rint(self.capsule.place(points)[0]), 0, self.capsule.rows - 1).astype(np.int64)
+        width = np.abs(points[:, 0]) - self.reach[row, side]
+        return np.maximum(np.maximum(outer, beside), width)
+
+
+def scalp(head: Head, capsule: Capsule) -> np.ndarray:
+    """(rows, COLUMNS) bool: where hair grows, on the skull seen from the side: over the forehead, behind the temples, in front of
+    the ear down to its middle, behind it down to the nape."""
+    h, level = head.height, head.eye_level
+    front = head.skull[head.skull[:, 2] > level, 1].min()
+    back = head.skull[:, 1].max()
+    ear = head.ears[0, 1]
+    height = capsule.heights[:, None]
+    flat = _skull_radius(head, capsule)[0] * np.where(capsule.heights > level, np.sqrt(
+        np.clip(1 - ((capsule.heights - level) / 0.1) ** 2, 0, 1)), 1.0)[:, None]  # fmt: skip
+    depth = capsule.middle[1] + flat * np.cos(capsule.azimuths)
+    # z of the hairline from the front to the back, as y grows.
+    along = [front, front + 0.25 * (ear - front), ear - 0.25 * h, ear - 0.1 * h, ear + 0.15 * h, back]
+    line = [level + 0.62 * h, level + 0.58 * h, level + 0.1 * h, level - 0.15 * h, level - 0.2 * h, level - 0.62 * h]
+    return height > np.interp(depth, along, line)
+
+
+def _skull_radius(head: Head, capsule: Capsule) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, COLUMNS) metres: the skull with the nape in every direction, and what hangs down from it."""
+    from scipy.ndimage import gaussian_filter
+
+    _, radius = capsule.outermost(head.skull)
+    close = _filled(radius, np.isfinite(radius).astype(float), float(np.nanmedian(radius)))
+    close = gaussian_filter(close, 1.0, mode=("nearest", "wrap"))
+    hanging = close.copy()
+    hanging[UPPER_ROWS:] = np.maximum.accumulate(close[UPPER_ROWS:], axis=0)
+    return close, hanging
+
+
+def _filled(values: np.ndarray, weight: np.ndarray, usual: float, pull: float = 1e-3) -> np.ndarray:
+    """(rows, COLUMNS): values where they have weight, and in between as smooth as can be, slowly back to the usual one."""
+    from scipy.sparse import coo_matrix, diags
+    from scipy.sparse.linalg import spsolve
+
+    rows, columns = values.shape
+    number = np.arange(rows * columns).reshape(rows, columns)
+    pairs = np.concatenate([
+        np.stack([number, np.roll(number, -1, axis=1)], axis=-1).reshape(-1, 2),
+        np.stack([number[:-1], number[1:]], axis=-1).reshape(-1, 2),
+        np.stack([number[0], np.roll(number[0], columns // 2)], axis=-1),  # over the crown
+    ])  # fmt: skip
+    slope = coo_matrix(
+        (np.tile([1.0, -1.0], len(pairs)), (np.repeat(np.arange(len(pairs)), 2), pairs.ravel())), shape=(len(pairs), number.size)
+    ).tocsr()
+    w = np.where(np.isfinite(values), weight, 0).ravel()
+    matrix = (slope.T @ slope) * 0.3 + diags(w + pull)
+    right = w * np.nan_to_num(values).ravel() + pull * usual
+    return spsolve(matrix.tocsc(), right).reshape(rows, columns)
+
+
+def envelope(
+    head: Head, capsule: Capsule, own: np.ndarray, skin: np.ndarray, going_on: np.ndarray, grows: np.ndarray, thin: float
+) -> Envelope:
+    """Of one piece, from points in head space.
+
+    own       (n, 3) seen points of it
+    skin      (k, 3) seen points of skin
+    going_on  (m, 3) points of it below which something in front hides it, or the photo ends
+    grows     (rows, COLUMNS) bool: where it is unless something else is seen
+    thin      metres over the skull where nothing is known
+    """
+    from scipy.ndimage import gaussian_filter
+
+    count, outer = capsule.outermost(own)
+    bare, _ = capsule.outermost(skin)
+    seen = (count >= FEWEST) & (count >= HAIR_SHARE * (count + bare))
+    free = (bare >= FEWEST) & ~seen
+    close, hanging = _skull_radius(head, capsule)
+    over = np.clip(outer - close, -0.02, THICKEST)
+    near = seen & (capsule.heights > head.eye_level - 0.5 * head.height)[:, None]
+    usual = float(np.median(np.maximum(over[near], THINNEST))) if near.any() else thin
+    mirrored = np.where(seen, 0, 0.3) * seen[:, ::-1]
+    there = np.where(seen, 1.0, np.where(free, 0.0, np.where(seen[:, ::-1], 1.0, np.where(free[:, ::-1], 0.0, grows))))
+    grown = there
+    there, reach, lying = _closed_behind(head, capsule, there, seen, free, own, going_on)
+    # What only closes the hair behind hangs; what grows there lies close.
+    loose = gaussian_filter(np.where((there > grown) | (seen & ~grows), 1.0, 0.0), 2.0, mode=("nearest", "wrap"))
+    base = close + (hanging - close) * np.clip(2 * loose, 0, 1)
+    over = np.clip(outer - base, -0.02, THICKEST)
+    over = _filled(np.where(seen, over, over[:, ::-1]), seen + mirrored, usual)
+    there = gaussian_filter(there, 1.0, mode=("nearest", "wrap"))
+    return Envelope(capsule, np.maximum(base + np.maximum(over, THINNEST), 0.0), there, reach, lying)
+
+
+def _closed_behind(
+    head: Head, capsule: Capsule, there: np.ndarray, seen: np.ndarray, free: np.ndarray, own: np.ndarray, going_on: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Hair that is seen beside the face and the neck goes round the nape as far down as it is seen; it goes on behind what hides
+    its end. What is seen on one side only goes to the middle."""
+    there = there.copy()
+    half = COLUMNS // 2
+    reach = np.full((capsule.rows, 2), np.inf)
+    lying = head.eye_level - 1.2 * head.height
+    rows = np.arange(capsule.rows)
+    for side in (0, 1):  # left columns are the first half, from the back to the front
+        flip = np.s_[:, ::-1] if side else np.s_[:, :]
+        hair, bare = seen[flip][:, :half], free[flip][:, :half]
+        beside = hair & (np.arange(half) < 0.78 * half)
+        rearmost = np.where(beside.any(axis=1), beside.argmax(axis=1), half)
+        blocked = (bare & (np.arange(half) < rearmost[:, None])).any(axis=1)
+        known = np.flatnonzero((rearmost < half) & ~blocked & (capsule.heights < head.eye_level))
+        if len(known) < 3:
+            continue
+        last = known[-1]
+        own_side = own[(own[:, 0] < 0) == bool(side)]
+        lowest = own_side[own_side[:, 2] > capsule.heights[last] - ROW]
+        ends = going_on[(going_on[:, 0] < 0) == bool(side)]
+        hidden = (ends[:, 2] < capsule.heights[last] + 0.03).sum() >= 3
+        wide = np.abs(own_side[np.abs(own_side[:, 2] - capsule.heights[last]) < 0.03, 0])
+        if hidden and len(lowest) and len(wide):
+            end = min(last + int(BEHIND_BODY / ROW), capsule.rows - 1)
+            reach[last + 1 :, side] = wide.max() + 0.004
+        else:
+            end = last
+        column = np.interp(rows, known, rearmost[known]).astype(np.int64)
+        fill = (rows >= known[0]) & (rows <= end)
+        cover = fill[:, None] & (np.arange(half) <= column[:, None]) & ~bare
+        there[flip][:, :half][cover] = 1.0  # a view: written through
+    return there, reach, lying

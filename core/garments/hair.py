@@ -1,0 +1,110 @@
+"""What a person wears on the head, as objects of their own: hair, hats and glasses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..body.fit import Sighting
+from ..body.fitted import BodyFit
+from ..common.arrays import BodyData, GarmentData, RigData
+from ..common.landmarks import part_labels
+from .charts import chart_uvs
+from .envelope import BEHIND_BODY, Capsule, envelope, scalp
+from .eyewear import make_eyewear
+from .head_space import SKIN, Head, View, look_at_head
+from .head_weights import head_weights
+from .headwear import hat_region, headwear_pixels
+from .volume import piece_surface, see_piece, skin_distance
+
+FEWEST_PIXELS = 60  # of a piece that is made at all, over all photos
+MOST_POINTS = 60_000  # of one photo
+HAIR_THIN = 0.006  # metres, where nothing is known
+FARTHEST = 0.9  # metres from the head's middle that hair may reach
+LINED = 0.001  # metres over the skin below which faces are lining
+
+
+def make_head_garments(
+    photos: Sequence[tuple[Sighting, BodyFit]], body: BodyData, rig: RigData
+) -> tuple[tuple[GarmentData, ...], tuple[str, ...]]:
+    """Hair, a hat and glasses, as far as the photos show them, and sentences about what could not be made.
+
+    photos     of one person, with the body fitted to each
+    body, rig  as they stand in the first photo, in its camera's space
+    """
+    head, views = look_at_head(photos)
+    if not views:
+        return (), ()
+    pieces = []
+    hats = [headwear_pixels(view, head) for view in views]
+    for kind, masks in (("headwear", hats), ("hair", [view.of("Hair") for view in views])):
+        made = _piece(kind, masks, head, views, body, rig)
+        if made is not None:
+            pieces.append(made)
+    glasses, notes = make_eyewear(head, views, body, rig)
+    return (*pieces[::-1], *glasses), notes
+
+
+def _piece(kind: str, masks: list[np.ndarray], head: Head, views: list[View], body: BodyData, rig: RigData) -> GarmentData | None:
+    """Hair or a hat; None where too little of it is seen."""
+    middle = head.skull.mean(axis=0)
+    seen, going_on = [], []
+    for k, (view, mask) in enumerate(zip(views, masks, strict=True)):
+        points = view.to_head(view.points[mask])
+        masks[k] = mask.copy()
+        masks[k][mask] = np.linalg.norm(points - middle, axis=1) < FARTHEST
+        seen.append(_some(view.to_head(view.points[masks[k]])))
+        going_on.append(view.to_head(view.points[_goes_on(view, masks[k])]))
+    own = np.concatenate(seen)
+    if sum(int(mask.sum()) for mask in masks) < FEWEST_PIXELS:
+        return None
+    skin = np.concatenate([_some(view.to_head(view.points[view.of(*SKIN)])) for view in views])
+    skin = skin[np.linalg.norm(skin - middle, axis=1) < FARTHEST]
+    ends = np.concatenate(going_on)
+    capsule = Capsule.round_head(head, float(own[:, 2].min()) - (BEHIND_BODY if len(ends) else 0.0))
+    grows = scalp(head, capsule) if kind == "hair" else hat_region(head, capsule, own)
+    likely = envelope(head, capsule, own, skin, ends, grows, HAIR_THIN)
+    pieces = [see_piece(view, mask) for view, mask in zip(views, masks, strict=True)]
+    vertices, quads = piece_surface(head, pieces, likely, own)
+    if not len(quads):
+        return None
+    first = views[0]
+    inside = skin_distance(head, vertices[quads].mean(axis=1)) < LINED
+    return GarmentData(
+        kind=kind,
+        vertices=first.to_camera(vertices).astype(np.float32),
+        quads=quads,
+        uvs=chart_uvs(vertices, quads, inside, np.eye(3)),
+        weights=head_weights(vertices, head, first, body, rig),
+        labels=part_labels("Hair" if kind == "hair" else "Apparel").astype(np.uint8),
+        tone=_tone(views, masks),
+        inside=inside,
+    )
+
+
+def _some(points: np.ndarray) -> np.ndarray:
+    """At most MOST_POINTS of the points, evenly."""
+    return points[:: max(1, -(-len(points) // MOST_POINTS))]
+
+
+def _goes_on(view: View, own: np.ndarray) -> np.ndarray:
+    """(H, W) bool: pixels of a piece below which something in front of it hides it, or the photo ends."""
+    out = np.zeros_like(own)
+    if not own.any():
+        return out
+    depth = view.points[..., 2]
+    step = max(1, round(0.006 * view.camera.fx / float(np.median(depth[own]))))
+    if step >= len(own):
+        return out
+    with np.errstate(invalid="ignore"):
+        nearer = (view.labels[step:] > 0) & ~own[step:] & (depth[step:] < depth[:-step] - 0.008)
+    out[:-step] = own[:-step] & nearer
+    out[-step:] = own[-step:]
+    return out
+
+
+def _tone(views: list[View], masks: list[np.ndarray]) -> np.ndarray:
+    """(3,) uint8: the median colour of a piece."""
+    colours = np.concatenate([view.colour[mask] for view, mask in zip(views, masks, strict=True)])
+    return np.rint(np.median(colours, axis=0)).astype(np.uint8)
