@@ -25,6 +25,8 @@ USUAL_RATES = (12, 15, 20, 24, 25, 30, 48, 50, 60, 72, 90, 100, 120, 144, 180, 2
 NTSC_RATES = tuple(rate / 1.001 for rate in (24.0, 30.0, 48.0, 60.0, 120.0, 240.0))
 _END = -2  # in the stack of open braces: an end site, all others are joints
 _WORDS, _LINE, _NEXT_LINE = (re.compile(p) for p in (r"[{}]|[^\s{}]+", r"([^\n\r{}]*)", r"\s*([^\n\r{}]*)"))
+_GLUED = re.compile(r"(?<=[\d.])-")  # between numbers that ran into each other: the sign of an exponent follows its letter
+_NONE = re.compile(r"[-+]?(?:\d+\.#\w+|nan\(\w*\))", re.IGNORECASE)  # how C libraries of Windows write what is no number
 _HEAD = re.compile(r"\s*frames\s*:?\s*(?P<frames>\S+)\s+frame\s*time\s*:?\s*(?P<step>\S+)", re.IGNORECASE)
 
 
@@ -61,12 +63,21 @@ def read_text(path: Path) -> BvhText:
         content = path.read_bytes()
     except OSError as error:
         raise SapiensError(f"{path.name} could not be read: {error.strerror}.", "Choose a file that exists.") from error
-    wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
-    text = content.decode("utf-16" if wide else "utf-8-sig", errors="replace").rstrip("\0\x1a \t\r\n")
-    hierarchy = _Hierarchy(text, path.name)
+    hierarchy = _Hierarchy(_decoded(content).rstrip("\0\x1a \t\r\n"), path.name)
     joints, motion = hierarchy.read()
-    values, fps, notes = _read_motion(motion, sum(len(j.channels) for j in joints), path.name)
+    values, fps, notes = _read_motion(motion, joints, path.name)
     return BvhText(joints, values, fps, (*notes, *_idle_scales(joints, values)))
+
+
+def _decoded(content: bytes) -> str:
+    """The text of a file: Unicode; else Japanese, where it speaks of left and right; else Western European."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        japanese = content.decode("cp932", errors="replace")
+        return japanese if "左" in japanese and "右" in japanese else content.decode("cp1252", errors="replace")
 
 
 @dataclass
@@ -171,7 +182,9 @@ class _Hierarchy:
         return SapiensError(f"The hierarchy of {self.name} is broken{where} (line {line}).", AGAIN)
 
 
-def _read_motion(text: str, channels: int, name: str) -> tuple[np.ndarray, float, tuple[str, ...]]:
+def _read_motion(text: str, joints: list[Joint], name: str) -> tuple[np.ndarray, float, tuple[str, ...]]:
+    """Values (F, C), frame rate and notes."""
+    channels = sum(len(joint.channels) for joint in joints)
     head = _HEAD.match(text)
     try:
         if head is None:
@@ -187,18 +200,10 @@ def _read_motion(text: str, channels: int, name: str) -> tuple[np.ndarray, float
     if frames < 1 or frames * channels > MAX_VALUES or not 1e-4 < step < 60:
         raise SapiensError(f"{name} has {counted(frames, 'frame')} of {step} s, which cannot be.", AGAIN)
     body = text[head.end() :]
-    if "," in body:  # without any point they are the decimals, else they part the numbers
-        body = body.replace(",", " " if "." in body else ".")
-    try:
-        values = np.array(body.split(), np.float64)
-    except ValueError as error:
-        commas = "," in text[head.end() :]
-        wrong = "commas that are neither decimals nor separators" if commas else "something that is not a number"
-        raise SapiensError(f"The motion of {name} holds {wrong}.", AGAIN) from error
-    notes: tuple[str, ...] = ()
+    values, notes = _numbers(body, name)
     if values.size != frames * channels:
         widths = {len(line.split()) for line in body.splitlines() if line.strip()}
-        if widths != {channels} and values.size > frames * channels:
+        if widths != {channels} and values.size > frames * channels and (not notes or values.size % channels):
             raise SapiensError(
                 f"The lines of the motion of {name} hold {', '.join(map(str, sorted(widths)[:4]))} numbers, "
                 f"its joints have {channels} channels.",
@@ -208,13 +213,64 @@ def _read_motion(text: str, channels: int, name: str) -> tuple[np.ndarray, float
             raise SapiensError(
                 f"The motion of {name} ends early: {values.size} of {frames * channels} numbers.", "Copy the file again."
             )
-        notes = (f"{name} says that it has {counted(frames, 'frame')}, and has {values.size // channels}: all were read.",)
-    values = values.reshape(-1, channels)
-    if not np.isfinite(values).all():
-        raise SapiensError(f"The motion of {name} holds numbers that are not finite.", AGAIN)
+        said = f"{name} says that it has {counted(frames, 'frame')}, and has {values.size // channels}: all were read."
+        notes = (*notes, said)
+    values, bridged = _bridged(values.reshape(-1, channels), joints, name)
     if np.abs(values).max() > 1e12:
         raise SapiensError(f"The motion of {name} holds numbers that are no angles or places.", AGAIN)
-    return values, frame_rate(step, head["step"]), notes
+    return values, frame_rate(step, head["step"]), (*notes, *bridged)
+
+
+def _numbers(body: str, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """All numbers of the motion as float64, and notes. SapiensError names the first word that is none."""
+    commas = "," in body
+    if commas:  # without any point they are the decimals, else they part the numbers
+        body = body.replace(",", " " if "." in body else ".")
+    try:
+        return np.array(body.split(), np.float64), ()
+    except ValueError:
+        words = _NONE.sub("nan", _GLUED.sub(" -", body)).split()
+    try:
+        values = np.array(words, np.float64)
+    except ValueError as error:
+        if commas:
+            wrong = "commas that are neither decimals nor separators"
+        else:
+            word = next(w for w in words if not _is_number(w))
+            wrong = f"'{word[:20]}', which is no number"
+        raise SapiensError(f"The motion of {name} holds {wrong}.", AGAIN) from error
+    glued = len(words) > len(body.split())
+    return values, (f"Numbers of {name} that ran into each other were parted at their signs.",) if glued else ()
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _bridged(values: np.ndarray, joints: list[Joint], name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The values (F, C) with those that are not finite between what is before and after them, and a note.
+
+    SapiensError where no more than half of the frames are whole: then nobody knows the motion.
+    """
+    known = np.isfinite(values)
+    broken = int((~known.all(axis=1)).sum())
+    if not broken:
+        return values, ()
+    if broken * 2 >= len(values):
+        raise SapiensError(f"The motion of {name} holds numbers that are not finite, in most of its frames.", AGAIN)
+    values = values.copy()
+    frames = np.arange(len(values))
+    turns = np.array([CHANNELS[c][1] == "rotation" for joint in joints for c in joint.channels])
+    for column in np.flatnonzero(~known.all(axis=0)).tolist():
+        good = known[:, column]
+        there = values[good, column]
+        there = np.unwrap(there, period=360.0) if turns[column] else there  # from 179 to -179 degrees it is not far
+        values[~good, column] = np.interp(frames[~good], frames[good], there)
+    return values, (f"{counted(broken, 'frame')} of {name} held numbers that are not finite: what is around them was used.",)
 
 
 def _idle_scales(joints: list[Joint], values: np.ndarray) -> tuple[str, ...]:

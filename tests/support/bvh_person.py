@@ -82,9 +82,12 @@ class BvhPerson:
         positions: str = "root",
         zero_offsets: bool = False,
         step: str = "0.0333333",
+        order: Callable[[str], str] = lambda _: "ZXY",
+        few: bool = False,
     ) -> str:
         """The file. positions: channels for the place of the root, of "all" joints, or "added" to the offsets of all; "places"
-        of all joints in the axes of the file, without rotations."""
+        of all joints in the axes of the file, without rotations. order: joint -> its axes of rotation; few: only those that
+        turn."""
         world, places = self.world()
         zero = {name: self.zero.get(name, np.eye(3)) for name in NAMES}
         lines, columns = ["HIERARCHY"], []
@@ -96,7 +99,8 @@ class BvhPerson:
             here = world[name] @ zero[name]
             local = here if parent is None else np.swapaxes(world[parent] @ above, -1, -2) @ here
             local = self.axes @ local @ self.axes.T
-            angles = np.degrees(euler_from_rotation(local, "YXZ"))[:, [2, 0, 1]]
+            axes = order(name)
+            angles = np.degrees(euler_from_rotation(local, axes[::-1]))[:, ["XYZ".index(axis) for axis in axes]]
             place = self.hips @ self.axes.T if parent is None else np.tile(offset, (self.frames, 1))
             moves = parent is None or positions != "root"
             if positions == "added" and parent is not None:
@@ -104,12 +108,14 @@ class BvhPerson:
             if positions == "places":
                 angles = angles * 0
                 place = (places[name] - (places[parent] if parent else 0)) @ self.axes.T
+            turning = [n for n in range(3) if not few or np.ptp(angles[:, n]) > 1e-9 or abs(angles[0, n]) > 1e-9]
+            angles = angles[:, turning]
             columns.extend([place, angles] if moves else [angles])
             shown = offset * 0 if zero_offsets else offset
-            count = "6 Xposition Yposition Zposition" if moves else "3"
+            channels = [*(["Xposition", "Yposition", "Zposition"] if moves else []), *(f"{axes[n]}rotation" for n in turning)]
             lines.extend([f"{pad}{'JOINT' if parent else 'ROOT'} {rename(name)}", f"{pad}{{",
                           f"{pad}\tOFFSET {' '.join(f'{v:.6f}' for v in shown)}",
-                          f"{pad}\tCHANNELS {count} Zrotation Xrotation Yrotation"])  # fmt: skip
+                          f"{pad}\tCHANNELS {' '.join([str(len(channels)), *channels])}"])  # fmt: skip
             for child in NAMES:
                 if PARENTS[child] == name:
                     write(child, pad + "\t")

@@ -91,7 +91,7 @@ def test_the_unit_is_guessed_from_the_size_of_a_person(tmp_path: Path) -> None:
     ("3 Zrotation", "3 Wrotation", "channels that no BVH"), ("Frames: 2", "Frames: 3", "ends early"),
     ("Frames: 2", "Frames: -1", "cannot be"),
     ("Frames: 2", "Frames: two", "how many frames"), ("1 2 3 90", "1 2 3 nan", "not finite"),
-    ("1 2 3 90", "1 2 3 up", "not a number"),
+    ("1 2 3 90", "1 2 3 up", "holds 'up', which is no number"),
     ("  }\n}\n", "  }\n", "not complete"), ("Frame Time: 0.04", "Frame Time: 0", "cannot be"),
 ])  # fmt: skip
 def test_damaged_files_end_in_one_sentence(tmp_path: Path, old: str, new: str, says: str) -> None:

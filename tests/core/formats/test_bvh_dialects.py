@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from sapiens2_avatar.core.formats.bvh import BvhClip, read_bvh
 from sapiens2_avatar.core.formats.bvh_text import frame_rate
 from sapiens2_avatar.core.formats.other_programs import read_bvh_motion
 from sapiens2_avatar.core.retarget.body_motion import BodyMotion
-from support.bvh_person import BvhPerson, along_x
+from support.bvh_person import NAMES, BvhPerson, along_x
 
 Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 X_UP = np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]])
@@ -184,6 +184,63 @@ def test_what_programs_write_otherwise_is_read(tmp_path: Path, change: Callable[
     assert_walks(read_bvh_motion(save(tmp_path, change(person.text()))), person)
 
 
+@pytest.mark.parametrize("few", [False, True])
+def test_every_joint_has_its_own_order_and_number_of_channels(tmp_path: Path, few: bool) -> None:
+    person = BvhPerson()
+    orders = dict(zip(NAMES, cycle(("XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX")), strict=False))
+    text = person.text(order=orders.__getitem__, few=few)
+    assert ("CHANNELS 0" in text) == few
+    assert_walks(read_bvh_motion(save(tmp_path, text)), person)
+
+
+def frames_changed(text: str, change: Callable[[str], str], first: int = 0, last: int | None = None) -> str:
+    """The file with some of its lines of numbers changed."""
+    head, step, rest = text.partition("0.0333333\n")
+    lines = rest.splitlines()
+    lines[first:last] = map(change, lines[first:last])
+    return head + step + "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("change", [
+    lambda line: line.replace(" -", "-"), lambda line: line.replace(" -", "-", 1).replace(".000000", ".0"),
+    lambda line: line.replace(" -", "-").replace(" 0.000000", " 1e-07"),
+])  # fmt: skip
+def test_numbers_that_ran_into_each_other_are_parted(tmp_path: Path, change: Callable[[str], str]) -> None:
+    person = BvhPerson()
+    motion = read_bvh_motion(save(tmp_path, frames_changed(person.text(), change)))
+    assert_walks(motion, person)
+    assert any("ran into each other" in note for note in motion.notes)
+
+
+@pytest.mark.parametrize("nothing", ["nan", "NaN", "-nan(ind)", "-1.#IND00", "1.#QNAN", "inf"])
+def test_numbers_that_are_none_are_bridged_and_said(tmp_path: Path, nothing: str) -> None:
+    person = BvhPerson(frames=48)
+    person.turns["LeftArm"] = person._about([0, 0, 1], np.radians(np.linspace(170, 192, 48)))  # across half a turn
+    text = frames_changed(person.text(), lambda line: " ".join([nothing] * len(line.split())), 21, 23)
+    motion = read_bvh_motion(save(tmp_path, text))
+    assert_walks(motion, person, degrees=1.0)
+    assert motion.notes[0] == "2 frames of clip.bvh held numbers that are not finite: what is around them was used."
+    with pytest.raises(SapiensError, match="in most of its frames"):
+        read_bvh(save(tmp_path, frames_changed(text, lambda line: line.replace(line.split()[9], nothing), 0, 30)))
+
+
+def test_names_in_the_encoding_of_a_country(tmp_path: Path) -> None:
+    """Japanese programs write Shift JIS, European ones of old Windows-1252."""
+    person = BvhPerson()
+    for encoding, rename in (("cp932", mikumiku), ("cp1252", lambda name: name.replace("Hips", "Hüfte"))):
+        (tmp_path / "clip.bvh").write_bytes(person.text(rename).encode(encoding))
+        clip = read_bvh(tmp_path / "clip.bvh")
+        assert set(clip.rest.names) == set(map(rename, NAMES)), encoding
+    assert_walks(read_bvh_motion(save(tmp_path, person.text(mikumiku))), person)
+
+
+def mikumiku(name: str) -> str:
+    names = {"Hips": "下半身", "Spine": "上半身", "Spine1": "上半身2", "Neck": "首", "Head": "頭", "Shoulder": "肩", "Arm": "腕",
+             "ForeArm": "ひじ", "Hand": "手首", "UpLeg": "足", "Leg": "ひざ", "Foot": "足首", "ToeBase": "つま先"}  # fmt: skip
+    side = next((s for s in ("Left", "Right") if name.startswith(s)), "")
+    return {"": "", "Left": "左", "Right": "右"}[side] + names[name.removeprefix(side)]
+
+
 def test_wide_text_is_read(tmp_path: Path) -> None:
     (tmp_path / "wide.bvh").write_bytes(BvhPerson().text().encode("utf-16"))
     assert read_bvh(tmp_path / "wide.bvh").rest.names[0] == "Hips"
@@ -195,6 +252,16 @@ def biped(name: str) -> str:
              "Foot": "Foot", "ToeBase": "Toe0"}  # fmt: skip
     side = next((s for s in ("Left", "Right") if name.startswith(s)), "")
     return f"Bip01 {side[:1] + ' ' + parts[name.removeprefix(side)] if side else names[name]}"
+
+
+@pytest.mark.parametrize("prefix", ["Model:", "mixamorig1:", "a:b:"])
+def test_names_with_colons_stay_whole(tmp_path: Path, prefix: str) -> None:
+    person = BvhPerson()
+    path = save(tmp_path, person.text(lambda name: prefix + name))
+    assert read_bvh(path).rest.names[0] == f"{prefix}Hips"
+    motion = read_bvh_motion(path)
+    assert_walks(motion, person)
+    assert "Mixamo, 90 % sure" in motion.notes[0]
 
 
 def test_names_with_spaces_stay_whole(tmp_path: Path) -> None:
