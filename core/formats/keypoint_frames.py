@@ -7,7 +7,7 @@ are the tables of data/keypoint_orders.json.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -20,6 +20,7 @@ from ..common.landmarks import DATA, SIDES, keypoint_index
 
 AGAIN = "Write the keypoints again."
 MEDIAPIPE = ("pose_landmarks", "poseLandmarks", "landmarks")
+BODY_KEYS = ("pose_keypoints_2d", "pose_keypoints", "joints")  # of OpenPose, of its first versions, and of editors
 FRAME_KEYS = ("frame_id", "frame_index", "frame", "image_id", "image_name")
 FARTHEST = 1e9  # pixels; what is farther, or no number, was not seen
 SHARE = 2.0  # greatest coordinate of points that are shares of the photo: nobody is two pixels large
@@ -262,9 +263,10 @@ def _coco(annotations: Any, images: Any, name: str) -> tuple[list[np.ndarray], t
     for entry in annotations:
         if not isinstance(entry, dict) or not isinstance(entry.get("image_id", 0), (int, str)):
             raise SapiensError(f"An annotation of {name} is not a table.", AGAIN)
-        out = _person(_coco_scores(_triples(entry.get("keypoints", []), name)), name)
+        out = _person(_coco_scores(_rows(entry.get("keypoints", []), name, _counts("coco"))), name)
         for key, part in (("foot_kpts", "feet"), ("lefthand_kpts", "left_hand"), ("righthand_kpts", "right_hand")):
-            _fill(out, _orders()["parts"][part], _coco_scores(_triples(entry.get(key, []), name)))
+            order = _orders()["parts"][part]
+            _fill(out, order, _coco_scores(_rows(entry.get(key, []), name, {len(order)})))
         image = entry.get("image_id", 0)
         frames.setdefault(files.get(image, image), []).append(out)
     return _in_time({key: _people(found) for key, found in frames.items()}, name)
@@ -278,11 +280,25 @@ def _coco_scores(rows: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _triples(values: Any, name: str) -> np.ndarray:
-    array = numbers(values if values is not None else [], name, "keypoints").reshape(-1)
+def _rows(values: Any, name: str, counts: Collection[int]) -> np.ndarray:
+    """(n, 3) x, y, score of a list of numbers or of points. Some programs leave the scores out, and write (0, 0) for what they did
+    not see: `counts`, how many points there may be, tells pairs from triples.
+    """
+    array = numbers(values if values is not None else [], name, "keypoints")
+    pairs = array.shape[1] == 2 if array.ndim == 2 else array.size not in {3 * n for n in counts} and array.size / 2 in counts
+    if pairs:
+        points = array.reshape(-1, 2)
+        return np.column_stack([points, (points != 0).any(axis=1)])
     if array.size % 3:
-        raise SapiensError(f"The keypoints of {name} are not triples of x, y, score.", AGAIN)
+        raise SapiensError(
+            f"The keypoints of {name} are {array.size} numbers, neither triples of x, y and score nor pairs of x and y.", AGAIN
+        )
     return array.reshape(-1, 3)
+
+
+def _counts(orders: str) -> set[int]:
+    """How many points a person has in the orders of the table."""
+    return {308, *map(int, _orders()[orders])}
 
 
 def _openpose(people: Any, name: str) -> np.ndarray:
@@ -292,13 +308,17 @@ def _openpose(people: Any, name: str) -> np.ndarray:
         raise SapiensError(f'"people" of {name} must be a list.', AGAIN)
     out = []
     for person in filter(None, people):
-        body = _triples(next((person[k] for k in ("pose_keypoints_2d", "pose_keypoints", "joints") if person.get(k)), []), name)
+        if not any(str(key).startswith(("pose", "face", "hand", *BODY_KEYS)) for key in person):
+            raise SapiensError(f"A person of {name} has no points under a name that is known.", f"Call them {BODY_KEYS[0]}.")
+        body = _rows(next((person[k] for k in BODY_KEYS if person.get(k)), []), name, _counts("openpose") | _counts("coco"))
         if not len(body):
             continue
-        one = _person(body, name, "openpose")
+        # What has as many points as COCO, and OpenPose has not, is COCO written down in OpenPose's way.
+        one = _person(body, name, "openpose" if str(len(body)) in _orders()["openpose"] else "coco")
         for side in SIDES:
             hand = person.get(f"hand_{side}_keypoints_2d") or person.get(f"hand_{side}_keypoints") or []
-            _fill(one, _orders()["parts"][f"{side}_hand"], _triples(hand, name))
+            order = _orders()["parts"][f"{side}_hand"]
+            _fill(one, order, _rows(hand, name, {len(order)}))
         if (body[:, 2] > 0).any():
             out.append(one)
     return _people(out)

@@ -87,6 +87,29 @@ def mmpose(person: dict[str, np.ndarray]) -> dict:
     return {"keypoints": points[:, :2].tolist(), "keypoint_scores": points[:, 2].tolist()}
 
 
+PAIRS = {
+    "OpenPose 18": lambda p: {"people": [{"pose_keypoints_2d": pairs(p, BODY18)}]},
+    "COCO as OpenPose": lambda p: {"people": [{"pose_keypoints_2d": pairs(p, ORDER)}]},
+    "points": lambda p: {"people": [{"pose_keypoints_2d": np.reshape(pairs(p, BODY18), (-1, 2)).tolist()}]},
+    "points with scores": lambda p: {"people": [{"pose_keypoints_2d": np.reshape(coco(p), (-1, 3)).tolist()}]},
+    "COCO": lambda p: [{"image_id": 1, "keypoints": pairs(p, ORDER)}],
+}
+
+
+def pairs(person: dict[str, np.ndarray], names: tuple[str, ...]) -> list[float]:
+    return np.array([person[n][:2] if n != "left_ear" else [0.0, 0.0] for n in names]).ravel().tolist()
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_points_without_scores_are_told_from_triples(tmp_path: Path, person, kind: str) -> None:
+    """36 numbers are 18 pairs, and not 12 triples; what lies in the corner was not seen."""
+    (frame,) = read_keypoints(save(tmp_path, PAIRS[kind](person)))
+    for name in ORDER:
+        if name != "left_ear":
+            assert np.allclose(frame[0, keypoint_index(name), :2], person[name][:2], atol=1e-3), name
+    assert frame[0, keypoint_index("left_ear"), 2] == (0 if kind != "points with scores" else pytest.approx(person["left_ear"][2]))
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_marks_of_byte_order_are_read_over(tmp_path: Path, person, encoding: str) -> None:
     (frame,) = read_keypoints(save(tmp_path, {"people": [openpose(person)]}, encoding=encoding))
@@ -190,3 +213,8 @@ def test_who_is_not_there_is_said_in_good_english(tmp_path: Path, person) -> Non
 def test_damaged_variants_end_in_one_sentence(tmp_path: Path, content) -> None:
     with pytest.raises(SapiensError, match=r"k\.json"):
         read_keypoints(save(tmp_path, content))
+
+
+def test_people_whose_points_have_an_unknown_name_are_not_nobody(tmp_path: Path) -> None:
+    with pytest.raises(SapiensError, match=r"no points under a name that is known.*pose_keypoints_2d"):
+        read_keypoints(save(tmp_path, {"people": [{"id": 1, "skeleton": {"nose": [1, 2]}}]}))
