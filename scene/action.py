@@ -62,12 +62,12 @@ def write_take(
     """
     obj = find_armature(armature)
     motion = take.motion() if isinstance(take, Take) else take
-    rest, bone_map, solved, notes = solve(obj, motion, bones, settings, mute_constraints)
+    bone_map, solved, notes = solve(obj, motion, bones, settings, mute_constraints)
     notes += let_action_show(obj, solved.bones)
     report = progress or (lambda _: None)
     report(0.3)
     frames = key_frames(len(motion), motion.fps, start_frame, scene_fps)
-    channels = channels_of(obj, rest, solved)
+    channels = channels_of(obj, solved)
     data = obj.animation_data or obj.animation_data_create()
     if data.action is not None:
         data.action.use_fake_user = True  # the artist's own action outlives being replaced
@@ -76,8 +76,8 @@ def write_take(
     report(0.7)
     raw_action = None
     if keep_raw and isinstance(take, Take):
-        _, _, raw, _ = solve(obj, take.motion(raw=True), bone_map, settings, mute_constraints)
-        raw_action, _ = write_action(obj, f"{name} raw", channels_of(obj, rest, raw), frames, bridged)
+        _, raw, _ = solve(obj, take.motion(raw=True), bone_map, settings, mute_constraints)
+        raw_action, _ = write_action(obj, f"{name} raw", channels_of(obj, raw), frames, bridged)
         add_muted_track(obj, RAW_TRACK, raw_action, round(start_frame))
     _on_whole_frames(action)
     assign(obj, action)

@@ -19,11 +19,11 @@ from ..core.retarget.armature import RestRig
 from ..core.retarget.body_motion import BodyMotion, motion_from_joints
 from ..core.retarget.bone_map import BoneMap
 from ..core.retarget.settings import RetargetSettings
-from ..core.retarget.solve import RigMotion, retarget_motion
+from ..core.retarget.solve import RigMotion, mover_of, retarget_motion
 from .bone_table import resolve
 from .keys import Channels, write_pose
 from .nla import overwrites, put_animation_aside
-from .rig_state import check_controllable, find_armature, find_followed, is_held, read_rest, set_switches
+from .rig_state import check_controllable, find_armature, find_followed, is_held, leave_rest_position, read_rest, set_switches
 from .rigify_snap import snap_rigify
 
 
@@ -104,10 +104,10 @@ def pose_armature(
     put_aside: bool = False,
 ) -> Retargeted:
     """The first frame of a motion as the present pose of an armature. Arguments and errors are those of `retarget`."""
-    rest, bone_map, solved, notes = solve(obj, motion, bones, settings, mute_constraints)
+    bone_map, solved, notes = solve(obj, motion, bones, settings, mute_constraints)
     if put_aside:
         notes += put_animation_aside(obj, solved.bones)
-    for channels in channels_of(obj, rest, solved):
+    for channels in channels_of(obj, solved):
         write_pose(obj, channels)
     obj.update_tag()
     if snap_ik:
@@ -130,10 +130,11 @@ def solve(
     bones: BoneMap | str | Path | None,
     settings: RetargetSettings | None,
     mute_constraints: bool,
-) -> tuple[RestRig, BoneMap, RigMotion, tuple[str, ...]]:
-    """Rest, bone map, rotations and notes: everything but the writing. Sets the switches of control rigs."""
+) -> tuple[BoneMap, RigMotion, tuple[str, ...]]:
+    """Bone map, rotations and notes: everything but the writing. Sets the switches of control rigs."""
     rest = read_rest(obj)
     bone_map = resolve(bones, rest)
+    shown = leave_rest_position(obj)
     locked = {b.name for b in obj.pose.bones if all(b.lock_rotation)}
     # Second bones of a role that the rig itself turns after the first are left to it.
     led = {
@@ -154,19 +155,22 @@ def solve(
     )
     mapped = tuple(name for role, names in bone_map.bones.items() if role != "root" for name in names)
     mapped += tuple(name for names in bone_map.twist.values() for name in names)
-    notes = (*bone_map.notes, *check_controllable(obj, mapped, mute_constraints))
+    moves = settings is None or settings.hips != "none"
+    mover = mover_of(rest, bone_map)
+    held = (*mapped, mover) if moves and mover not in mapped else mapped
+    notes = (*bone_map.notes, *shown, *check_controllable(obj, held, mute_constraints))
     set_switches(obj, bone_map.switches)
     follows = find_followed(obj, rest, tuple(sorted(mapped, key=rest.index)))
     solved = retarget_motion(motion, rest, bone_map, settings, follows, present_basis(obj, rest, mapped))
     if led:
         notes += (f"Left to what turns them in the rig: {', '.join(sorted(led))}.",)
+    if moves and any(obj.pose.bones[mover].lock_location):
+        notes += (f"Location of '{mover}' is locked and was kept: unlock it for the hips to go where the person's do.",)
     if stuck:
         notes += (f"Rotation is locked and was kept: {', '.join(stuck)}.",)
     if solved.unseen:
         notes += (f"Not seen, left at rest: {', '.join(solved.unseen)}.",)
-    if obj.data.pose_position == "REST":
-        notes += (f"'{obj.name}' shows its rest position: set it to Pose Position to see the result.",)
-    return rest, bone_map, solved, notes
+    return bone_map, solved, notes
 
 
 def present_basis(obj: bpy.types.Object, rest: RestRig, mapped: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -181,7 +185,7 @@ def present_basis(obj: bpy.types.Object, rest: RestRig, mapped: tuple[str, ...])
     return out
 
 
-def channels_of(obj: bpy.types.Object, rest: RestRig, solved: RigMotion) -> list[Channels]:
+def channels_of(obj: bpy.types.Object, solved: RigMotion) -> list[Channels]:
     """Every channel to write, in each bone's own rotation mode.
 
     A locked component keeps the value it has; the other components are those of the rotation as if nothing were locked.
@@ -193,7 +197,7 @@ def channels_of(obj: bpy.types.Object, rest: RestRig, solved: RigMotion) -> list
     if solved.location is not None:
         mover = obj.pose.bones[solved.mover]
         free = tuple(i for i in range(3) if not mover.lock_location[i])
-        if free and not rest.connected[rest.index(solved.mover)]:
+        if free:
             out.append(Channels(solved.mover, "location", solved.location, free))
     return out
 

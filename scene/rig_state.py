@@ -106,6 +106,16 @@ def parents_first(parents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order, np.where(sorted_parents >= 0, place[sorted_parents], -1).astype(np.int32)
 
 
+def leave_rest_position(obj: bpy.types.Object) -> tuple[str, ...]:
+    """Let an armature show its pose; a sentence where it did not. Exporters freeze one at rest, and IK controls cannot be met."""
+    if obj.data.pose_position != "REST":
+        return ()
+    if obj.data.library is not None:
+        return (f"'{obj.name}' shows its rest position, and its armature is linked: set Pose Position in the library's file.",)
+    obj.data.pose_position = "POSE"
+    return (f"'{obj.name}' showed its rest position: it shows its pose now.",)
+
+
 def check_controllable(obj: bpy.types.Object, bones: tuple[str, ...], mute_constraints: bool) -> tuple[str, ...]:
     """Notes on what was muted; SapiensError if drivers or constraints would overrule the pose of these bones."""
     driven = sorted({name for name in bones if _has_driver(obj, name)})

@@ -42,7 +42,8 @@ class BoneMap:
 
     family    id of the table, "structure" or "custom"
     title     for people
-    bones     role -> bone names; `spine` and `neck` bottom up; the first bone of `hips` carries the location
+    bones     role -> bone names; `spine` and `neck` bottom up; the first bone of `hips` carries the location, or what it is
+               connected to
     twist     limb role -> bones that share its twist, from its start to its end
     switches  (bone, custom property, value) that make the armature listen to these bones, as IK to FK
     controls  the bones are animation controls: they do not deform, and their parents are not the bones of the parent roles

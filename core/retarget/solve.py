@@ -85,10 +85,17 @@ def retarget_motion(
         posed.turns[bone] = turn
         basis.append(local.T @ np.swapaxes(carried, -1, -2) @ turn @ local)
     rotations = continuous(quaternion_from_rotation(np.stack(basis, axis=1)))
-    mover = bone_map.bones["hips"][0]
-    location = None if path is None else _location(path, rig, posed)
+    mover = mover_of(rest, bone_map)
+    location = None if path is None else _location(path, rig, posed, mover)
     skipped = tuple(r for r in motion.frames if r != "chest" and not bone_map.bones.get(r) and r not in motion.unseen)
     return RigMotion(tuple(posed.turns), rotations, location, mover, posed.turns, motion.unseen, skipped)
+
+
+def mover_of(rest: RestRig, bone_map: BoneMap) -> str:
+    """The bone that carries the location: the first of the hips, or what it is connected to, whose head Blender lets move."""
+    first = rest.index(bone_map.bones["hips"][0])
+    chain = [first, *rest.ancestors(first)]
+    return rest.names[next(n for n in chain if not rest.connected[n] or rest.parents[n] < 0)]
 
 
 def _role_turns(motion: BodyMotion, rig: MappedRig, settings: RetargetSettings) -> dict[str, np.ndarray | None]:
@@ -222,20 +229,22 @@ def _hips_path(motion: BodyMotion, rig: MappedRig, settings: RetargetSettings) -
     return world, ground_of(motion, ankle, size)
 
 
-def _location(path: np.ndarray, rig: MappedRig, posed: _PosedBones) -> np.ndarray:
-    """(F, 3) basis location of the first hips bone that brings the middle of the hip joints onto the path (F, 3), world."""
+def _location(path: np.ndarray, rig: MappedRig, posed: _PosedBones, bone: str) -> np.ndarray:
+    """(F, 3) basis location of `bone`, the hips or above: it brings the middle of the hip joints onto the path (F, 3), world."""
     rest = rig.rest
     target = (path - rest.world[:3, 3]) @ (rest.world[:3, :3] / rig.scale**2)
     first = rig.bone_map.bones["hips"][0]
     thighs = [rig.bone_map.first(f"{side}UpperLeg") for side in SIDES]
-    known = [head for bone in thighs if bone is not None and (head := posed.head(bone, first)) is not None]
-    mover = rest.index(first)
+    known = [head for thigh in thighs if thigh is not None and (head := posed.head(thigh, bone)) is not None]
     if len(known) == 2:
         reached = (known[0] + known[1]) / 2
     else:
-        reached = rest.heads[mover] + posed.turns[first] @ (rig.hips_middle - rest.heads[mover])
+        hips = posed.head(first, bone)
+        assert hips is not None  # `bone` is the hips or above them
+        reached = hips + posed.turns[first] @ (rig.hips_middle - rest.heads[rest.index(first)])
     shift = target - reached
-    carried = posed.carried(first)
+    mover = rest.index(bone)
+    carried = posed.carried(bone)
     # Without "local location" Blender measures along the axes of the parent bone (of the armature if there is none).
     parent = int(rest.parents[mover])
     axes = carried @ (

@@ -131,6 +131,50 @@ def test_only_mapped_bones_change_and_nothing_is_stretched(armature, part, pose,
     assert [s.name for s in bpy.data.scenes] == [bpy.context.scene.name]
 
 
+def hang_on(obj, bone: str, part) -> None:
+    """Give a bone a parent that it is connected to."""
+    with part("scene.armature").edit_bones(obj) as bones:
+        root, held = bones.new("root"), bones[bone]
+        root.head, root.tail = held.head + mathutils.Vector((0.1, 0.2, -0.5)), held.head
+        held.parent, held.use_connect = root, True
+
+
+def hip_joints(obj) -> np.ndarray:
+    posed = evaluated(obj)
+    return np.array([(posed["mixamorig:LeftUpLeg"] + posed["mixamorig:RightUpLeg"])[:3, 3] / 2])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_hips_that_are_connected_travel_with_their_parent(turned, armature, part, pose, level) -> None:
+    """Blender ignores the location of a connected bone: the bone that it hangs on carries it."""
+    free, _ = armature("mixamo")
+    held, _ = armature("mixamo")
+    hang_on(held, "mixamorig:Hips", part)
+    if turned:
+        held.pose.bones["root"].rotation_quaternion = mathutils.Euler((0.2, 0.3, 0.4)).to_quaternion()
+    moved = level.copy()
+    moved[:3, 3] = 1.0, 2.0, 0.3
+    settings = part("core.retarget.settings").RetargetSettings(origin="person")
+    for obj in (free, held):
+        part("scene.retarget").retarget(pose, obj, world_from_camera=moved, settings=settings)
+    assert np.allclose(hip_joints(held), hip_joints(free), atol=1e-4)
+    assert np.linalg.norm(hip_joints(held)[0, :2]) > 1 and tuple(held.pose.bones["mixamorig:Hips"].location) == (0, 0, 0)
+
+
+def test_hips_that_may_not_move_are_said(armature, part, pose, level) -> None:
+    obj, _ = armature("mixamo")
+    obj.pose.bones["mixamorig:Hips"].lock_location = (True, True, True)
+    done = part("scene.retarget").retarget(pose, obj, world_from_camera=level)
+    assert any("Location of 'mixamorig:Hips' is locked and was kept" in note for note in done.notes)
+    settings = part("core.retarget.settings").RetargetSettings(hips="none")
+    done = part("scene.retarget").retarget(pose, obj, world_from_camera=level, settings=settings)
+    assert not any("Location of" in note for note in done.notes)
+    hang_on(obj, "mixamorig:Hips", part)
+    obj.pose.bones["root"].constraints.new("LIMIT_LOCATION")
+    with pytest.raises(part("core.common.errors").SapiensError, match="Constraints hold 'root'"):
+        part("scene.retarget").retarget(pose, obj, world_from_camera=level)
+
+
 @pytest.mark.parametrize("mode", ["XYZ", "ZYX", "YXZ", "AXIS_ANGLE"])
 def test_every_rotation_mode_gives_the_same_pose(mode, armature, part, pose, level) -> None:
     obj, _ = armature("mixamo", odd_rolls=True)
