@@ -42,6 +42,8 @@ gather(files)                    many results in one scene
     reproducible    a .blend with the same bytes for the same content
     blend_contents  what Blender's own reader finds in a .blend
     export          other formats
+    export_state    the scene as exporters need it
+    units           in metres, whatever a unit of the scene is
     masks           their meshes without what is hidden
     textures        their images, under names of their own
     render          a picture of what was built

@@ -5,6 +5,7 @@ Blender's own exporter writes z up, and loses the travel of hips that hang under
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -15,6 +16,7 @@ from ..core.formats.bvh import BvhClip, write_bvh
 from ..core.retarget.armature import RestRig
 from ..core.retarget.bone_map import BoneMap
 from .rig_state import parents_first, read_rest
+from .units import metres_per_unit
 
 
 def export_bvh(path: str | Path, armature: bpy.types.Object, bone_map: BoneMap, first: int, last: int) -> Path:
@@ -23,6 +25,7 @@ def export_bvh(path: str | Path, armature: bpy.types.Object, bone_map: BoneMap, 
     The joints are the hips and the bones below them; of a control rig, which hang together otherwise, the bones that deform.
     """
     rest = read_rest(armature)
+    rest = replace(rest, world=np.diag([metres_per_unit()] * 3 + [1.0]) @ rest.world)
     skeleton = _skeleton(rest, _joints(armature, rest, bone_map))
     scene = bpy.context.scene
     before = scene.frame_current, scene.frame_subframe

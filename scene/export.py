@@ -24,12 +24,14 @@ from ..core.retarget.bone_map import BoneMap
 from .action import whole_frames
 from .bone_table import resolve
 from .bvh_export import export_bvh
+from .export_state import selected
 from .files import write_whole
 from .marks import CAMERA, objects_of, surfaces_of
 from .masks import masks_applied
 from .mesh import UV_PHOTO
 from .rig_state import read_rest
 from .textures import complete_obj, own_textures
+from .units import let_be_metres, metres_per_unit
 
 
 def export(
@@ -47,8 +49,9 @@ def export(
     rig     of BVH: whose motion; None = of the active object, else of the first armature that has an action
     bones   of BVH: which of its bones play which roles; None = recognised
 
-    The artist's selection and scene are the same afterwards. Raises SapiensError for an unknown format, one that this Blender was
-    built without, or a file that cannot be written.
+    Files are in metres, whatever the unit scale of the scene is. Hidden meshes stay out; armatures are written all the same. The
+    artist's selection and scene are the same afterwards. Raises SapiensError for an unknown format, one that this Blender was
+    built without, a file that cannot be written, or where everything is hidden.
     """
     path = Path(path).absolute()
     suffix = path.suffix.lower()
@@ -68,6 +71,9 @@ def export(
     if not motion and known.operator == "wm.usd_export" and bpy.app.version < (4, 3) and any(map(is_posed, objects)):
         # Blender 4.2 writes a skeleton without motion at rest: what stands in a pose is written as it stands, without bones.
         options["export_armatures"] = False
+    scale = metres_per_unit()
+    if suffix == ".obj":
+        options["global_scale"] = scale
     take = _take(objects) if motion else None
     if take is not None and suffix in (".glb", ".gltf"):
         options["export_nla_strips_merged_animation_name"] = take.name
@@ -78,8 +84,9 @@ def export(
             function(filepath=str(temporary), **options)
             if suffix == ".obj":
                 complete_obj(temporary, images)
+            let_be_metres(temporary, scale)
 
-    with _selected(objects), _named_after(take), masks_applied(objects):
+    with selected(objects, motion), _named_after(take), masks_applied(objects):
         return write_whole(path, write)
 
 
@@ -157,7 +164,7 @@ def export_ply(path: str | Path, collections: Sequence[bpy.types.Collection], *,
     first = np.cumsum([0, *(len(points) for points, *_ in made)])
     triangles = np.concatenate([faces + offset for (*_, faces), offset in zip(made, first[:-1], strict=True)])
     points, normals, colours = (np.concatenate(part) for part in list(zip(*made, strict=True))[:3])
-    return write_ply_arrays(path, points, normals, colours, None if cloud else triangles)
+    return write_ply_arrays(path, points * metres_per_unit(), normals, colours, None if cloud else triangles)
 
 
 def _read(owner: bpy.types.bpy_prop_collection, name: str, width: int, dtype: type = np.float32) -> np.ndarray:
@@ -245,21 +252,3 @@ def export_displacement(path: str | Path, collections: Sequence[bpy.types.Collec
     with atomic_write(path) as file:
         file.write(images.pop().packed_file.data)
     return path
-
-
-@contextmanager
-def _selected(objects: Sequence[bpy.types.Object]) -> Iterator[None]:
-    """Select these objects alone, and put the selection and the active object back."""
-    layer = bpy.context.view_layer
-    before, active = [ob.name for ob in layer.objects if ob.select_get()], layer.objects.active
-    for ob in layer.objects:
-        ob.select_set(False)
-    for ob in objects:
-        if ob.name in layer.objects:
-            ob.select_set(True)
-    try:
-        yield
-    finally:
-        for ob in layer.objects:
-            ob.select_set(ob.name in before)
-        layer.objects.active = active

@@ -45,10 +45,14 @@ def own_textures(objects: Sequence[bpy.types.Object], target: Path) -> Iterator[
 
 def complete_obj(obj: Path, images: Sequence[bpy.types.Image]) -> None:
     """Write the images into `textures` beside an OBJ and let its .mtl name them there: Blender's exporter writes no packed image,
-    and names it by a path that is not there."""
+    and names it by a path that is not there. The .mtl gets a name without spaces, at which other readers would cut it off."""
     library = obj.with_suffix(".mtl")
     if not library.is_file():
         return
+    clean = f"{bpy.path.clean_name(obj.stem)}.mtl"
+    if clean != library.name:
+        _replace_line(obj, f"mtllib {library.name}".encode(), f"mtllib {clean}".encode())
+        library = library.rename(library.with_name(clean))
     text = library.read_text("utf-8", errors="surrogateescape")
     for image in images:
         name = f"{bpy.path.clean_name(image.name)}{Path(image.filepath_raw).suffix or '.png'}"
@@ -59,6 +63,13 @@ def complete_obj(obj: Path, images: Sequence[bpy.types.Image]) -> None:
             (obj.parent / FOLDER).mkdir(exist_ok=True)
             _write(image, obj.parent / FOLDER / name)
     library.write_text(text, "utf-8", errors="surrogateescape")
+
+
+def _replace_line(path: Path, old: bytes, new: bytes) -> None:
+    """Another line in the place of the first such one of a file, which may be large."""
+    content = path.read_bytes()
+    start = content.index(old)
+    path.write_bytes(content[:start] + new + content[start + len(old) :])
 
 
 def _images(objects: Sequence[bpy.types.Object]) -> list[bpy.types.Image]:
@@ -79,8 +90,8 @@ def _own_name(target: Path, name: str) -> str:
 
 
 def _write(image: bpy.types.Image, path: Path) -> None:
-    source = Path(bpy.path.abspath(image.filepath_raw)) if image.filepath_raw else None
     """The file of an image, as it is packed or lies on the disk, else its pixels."""
+    source = Path(bpy.path.abspath(image.filepath_raw)) if image.filepath_raw else None
     if image.packed_file is not None:
         path.write_bytes(image.packed_file.data)
     elif source is not None and source.is_file() and not image.is_dirty:

@@ -281,7 +281,7 @@ def _coco_scores(rows: np.ndarray) -> np.ndarray:
 
 
 def _rows(values: Any, name: str, counts: Collection[int]) -> np.ndarray:
-    """(n, 3) x, y, score of a list of numbers or of points. Some programs leave the scores out, and write (0, 0) for what they did
+    """(n, 3) x, y, score of a list of numbers or of points. Programs leave the scores out, and write (0, 0) for what they did
     not see: `counts`, how many points there may be, tells pairs from triples.
     """
     array = numbers(values if values is not None else [], name, "keypoints")

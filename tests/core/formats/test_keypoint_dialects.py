@@ -107,7 +107,8 @@ def test_points_without_scores_are_told_from_triples(tmp_path: Path, person, kin
     for name in ORDER:
         if name != "left_ear":
             assert np.allclose(frame[0, keypoint_index(name), :2], person[name][:2], atol=1e-3), name
-    assert frame[0, keypoint_index("left_ear"), 2] == (0 if kind != "points with scores" else pytest.approx(person["left_ear"][2]))
+    score = person["left_ear"][2] if kind == "points with scores" else 0.0
+    assert frame[0, keypoint_index("left_ear"), 2] == pytest.approx(score)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
