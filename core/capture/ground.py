@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.arrays import Pose
+from ..common.landmarks import SIDES
 from ..common.spaces import CAMERA_FORWARD, CAMERA_UP, LEVEL_WORLD_FROM_CAMERA
 
 PITCH, ROLL = 12.0, 3.0
@@ -17,6 +18,12 @@ LEAN_FORWARD, LEAN_SIDE = 8.0, 6.0
 
 SEATED = 0.65
 """A hip lower than this share of the straight leg's height above the ankle: the person does not stand."""
+
+RAISED = 0.75
+"""Cosine of the angle between thigh and trunk from which on the person sits or raises the leg."""
+
+LEANING = 37.0
+"""Degrees by which an upper body may lean from the photo's upright and still stand."""
 
 SOLE = 0.1
 """Percent of the points of a surface that may lie below its floor: specks, not soles."""
@@ -48,8 +55,8 @@ def place(pose: Pose | None, points: np.ndarray, keep_camera_frame: bool = False
     points = points[np.isfinite(points).all(1)]
     notes: list[str] = []
     up = CAMERA_UP
-    stands = pose is not None and _stands(pose)
-    if pose is not None and stands:
+    why = "" if pose is None else _why_no_upright(pose)
+    if pose is not None and not why:
         up = _upright(pose)
     forward = CAMERA_FORWARD - (CAMERA_FORWARD @ up) * up
     forward /= np.linalg.norm(forward)
@@ -58,10 +65,8 @@ def place(pose: Pose | None, points: np.ndarray, keep_camera_frame: bool = False
         return Placement(matrix, ("Nothing to stand on the ground.",))
     placed = points @ matrix[:3, :3].T
     floor, note = _floor(pose, placed, matrix[:3, :3])
-    if pose is not None and not stands:
-        legs = all(pose.is_seen(f"{side}_knee") for side in ("left", "right"))
-        why = "The person does not stand upright" if legs else "The legs are not in the photo"
-        notes.append(f"{why}, so the camera is taken to be level.")
+    if why:
+        notes.append(f"{why}: the camera is taken to be level.")
     if note:
         notes.append(note)
     low, high = np.percentile(placed[:, :2], [1, 99], axis=0)
@@ -72,24 +77,25 @@ def place(pose: Pose | None, points: np.ndarray, keep_camera_frame: bool = False
     return Placement(matrix, tuple(notes))
 
 
-def _stands(pose: Pose) -> bool:
-    """Whether both legs are seen and at least one is straight and below the trunk."""
-    if not all(pose.is_seen(f"{side}_{joint}") for side in ("left", "right") for joint in ("hip", "knee")):
-        return False
+def _why_no_upright(pose: Pose) -> str:
+    """Why the body cannot say what is up, as it was measured; "" where one leg that was seen is straight and below the trunk.
+
+    A hip may be under clothes: the other one, or the trunk, says where it is.
+    """
     trunk = _direction(pose["neck"] - pose["pelvis"])
-    if -trunk[1] < 0.8:
-        return False
-    for side in ("left", "right"):
+    hips = any(pose.is_seen(f"{side}_hip") for side in SIDES)
+    seen = [side for side in SIDES if hips and pose.is_seen(f"{side}_knee") and pose.is_seen(f"{side}_ankle")]
+    if not seen:
+        return "No leg was seen from hip to ankle"
+    lean = float(np.degrees(np.arccos(np.clip(-trunk[1], -1.0, 1.0))))
+    if lean > LEANING:
+        return f"The upper body leans by {lean:.0f}° from the upright of the photo"
+    for side in seen:
         hip, knee, ankle = (pose[f"{side}_{joint}"].astype(np.float64) for joint in ("hip", "knee", "ankle"))
         length = np.linalg.norm(hip - knee) + np.linalg.norm(knee - ankle)
-        if (
-            pose.is_seen(f"{side}_ankle")
-            and length > 0
-            and (ankle - hip) @ -trunk > SEATED * length
-            and _direction(hip - knee) @ trunk > 0.75
-        ):
-            return True
-    return False
+        if length > 0 and (ankle - hip) @ -trunk > SEATED * length and _direction(hip - knee) @ trunk > RAISED:
+            return ""
+    return "Both legs are bent" if len(seen) == 2 else "The leg that was seen is bent"
 
 
 def _upright(pose: Pose) -> np.ndarray:
@@ -120,9 +126,9 @@ def _floor(pose: Pose | None, placed: np.ndarray, rotation: np.ndarray) -> tuple
     if pose.stature > 0 and pose.is_seen("head") and abs(head - top) < 0.35:
         return (
             head - pose.stature,
-            f"The feet are not in the photo: the head is put at the estimated stature of {pose.stature:.2f} m.",
+            f"The feet were not seen: the head is put at the estimated stature of {pose.stature:.2f} m.",
         )
-    return lowest, "The feet are not in the photo: the lowest point of the scan stands on the ground."
+    return lowest, "The feet were not seen: the lowest point of the scan stands on the ground."
 
 
 def _direction(vector: np.ndarray) -> np.ndarray:

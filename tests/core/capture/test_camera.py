@@ -151,7 +151,37 @@ def test_a_tilted_camera_is_mostly_righted():
 def test_who_sits_says_nothing_of_gravity_but_has_feet():
     placement = place(_pose(sitting=True), _surface(_pose(sitting=True)))
     np.testing.assert_allclose(placement.world_from_camera[2, :3], [0, -1, 0], atol=1e-12)
-    assert "stand" in placement.notes[0]
+    assert placement.notes[0] == "Both legs are bent: the camera is taken to be level."
+
+
+UNSEEN = {
+    "one hip under a coat": (("left_hip",), ""),
+    "one leg behind something": (("left_hip", "left_knee", "left_ankle"), ""),
+    "one foot out of the photo": (("right_ankle", "right_heel", "right_big_toe", "right_small_toe"), ""),
+    "cut at the shins": (("ankle", "heel", "toe"), "No leg was seen from hip to ankle"),
+    "hips under a table": (("hip", "pelvis"), "No leg was seen from hip to ankle"),
+}
+
+
+@pytest.mark.parametrize("case", UNSEEN)
+def test_people_who_stand_are_not_said_to_do_otherwise(case: str) -> None:
+    """What was not seen is no posture: one whole leg says that its person stands, none says that nothing is known."""
+    unseen, said = UNSEEN[case]
+    tilt = np.radians(10)
+    pose = _pose(up=(0, -np.cos(tilt), -np.sin(tilt)), seen=lambda name: not any(part in name for part in unseen))
+    placement = place(pose, _surface(pose))
+    assert [n for n in placement.notes if "level" in n] == ([f"{said}: the camera is taken to be level."] if said else [])
+    righted = np.degrees(np.arccos(placement.world_from_camera[2, :3] @ [0, -1, 0]))
+    assert righted > 5 if not said else righted < 1e-6
+
+
+def test_who_leans_is_told_by_how_much() -> None:
+    lean = np.radians(60)
+    pose = _pose(up=(np.sin(lean), -np.cos(lean), 0))
+    (note,) = place(pose, _surface(pose)).notes
+    assert note == "The upper body leans by 60° from the upright of the photo: the camera is taken to be level."
+    half = _pose(sitting=True, seen=lambda name: not name.startswith("left_"))
+    assert place(half, _surface(half)).notes[0] == "The leg that was seen is bent: the camera is taken to be level."
 
 
 def test_portrait_stands_as_high_as_the_person():
@@ -160,7 +190,7 @@ def test_portrait_stands_as_high_as_the_person():
     upper = upper[upper[:, 1] < -0.2]
     placement = place(pose, upper)
     assert abs(transform_points(placement.world_from_camera, upper)[:, 2].max() - 1.7) < 0.02
-    assert any("feet" in note for note in placement.notes) and any("legs" in note for note in placement.notes)
+    assert any("feet" in note for note in placement.notes) and any("No leg" in note for note in placement.notes)
 
 
 def test_camera_frame_can_be_kept():
