@@ -9,4 +9,10 @@ volume        from seen and guessed to one closed surface
 surface_nets  the surface of a field, in quads
 charts        texture coordinates of a closed surface
 head_weights  how hair follows the rig
+clothes       clothes on the body
+suit          the close layer that they are made on
+labels        which garment covers what
+cut           a garment out of the suit
+offset        how far it stands off
+hems          where it is turned in
 """

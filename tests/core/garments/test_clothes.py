@@ -1,0 +1,131 @@
+"""Clothes on a body that was drawn: what is painted on its maps must come back as garments."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from sapiens2_avatar.core.body.character import make_body, rest_pose
+from sapiens2_avatar.core.body.evaluate import Posture, Shape, pose_points, rest_points, vertex_normals
+from sapiens2_avatar.core.body.fit import Sighting
+from sapiens2_avatar.core.body.fitted import BodyFit
+from sapiens2_avatar.core.body.maps import draw_body
+from sapiens2_avatar.core.body.rest import in_photo
+from sapiens2_avatar.core.body.template import template
+from sapiens2_avatar.core.common.arrays import Camera
+from sapiens2_avatar.core.common.landmarks import part_labels
+from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.common.rotations import rotation_from_vector
+from sapiens2_avatar.core.common.spaces import LEVEL_WORLD_FROM_CAMERA, normal_head_from_camera
+from sapiens2_avatar.core.garments.clothes import make_clothes
+from sapiens2_avatar.core.texture.rasterise import rasterise
+
+OUT = 0.015  # metres that the painted cloth stands off the skin
+CAMERA = Camera(384, 512, 560.0, 560.0, 191.5, 255.5)
+UPPER = part_labels("Torso", "Left_Upper_Arm", "Right_Upper_Arm", "Left_Lower_Arm", "Right_Lower_Arm")
+LOWER = part_labels("Left_Upper_Leg", "Right_Upper_Leg", "Left_Lower_Leg", "Right_Lower_Leg")
+SHOES = {"Left_Foot": "Left_Shoe", "Right_Foot": "Right_Shoe"}
+
+
+def dressed(camera=CAMERA, yaw=0.0):
+    """A sighting of somebody in a shirt, trousers and shoes, and the fit of the body that wears them."""
+    fit = BodyFit(Shape(), Posture.rest())
+    turns = fit.posture.turns.copy()
+    turns[0] = LEVEL_WORLD_FROM_CAMERA.T @ rotation_from_vector(np.array([0.0, 0.0, yaw]))
+    posed = pose_points(rest_points(fit.shape), Posture(turns, np.zeros(3)))
+    shift = np.array([0.0, 0.0, 2.2]) - (posed.max(axis=0) + posed.min(axis=0)) / 2
+    fit = replace(fit, posture=Posture(turns, shift))
+    maps = draw_body(fit, camera)
+    seg = maps.labels.copy()
+    seg[np.isin(seg, UPPER)] = part_labels("Upper_Clothing")[0]
+    seg[np.isin(seg, LOWER)] = part_labels("Lower_Clothing")[0]
+    for foot, shoe in SHOES.items():
+        seg[seg == part_labels(foot)[0]] = part_labels(shoe)[0]
+    cloth = np.isin(seg, part_labels("Upper_Clothing", "Lower_Clothing", "Left_Shoe", "Right_Shoe"))
+    points = maps.points + np.where(cloth[..., None], OUT * maps.normals, 0)
+    normals = normal_head_from_camera(maps.normals)
+    image = np.where(cloth[..., None], np.array([30, 90, 160]), 200).astype(np.uint8)
+    predictions = Predictions(image=image, pointmap=points.astype(np.float32), normal=normals.astype(np.float16), seg=seg)
+    return Sighting(predictions, camera, rest_pose(rest_points(fit.shape)), mask=seg > 0), fit
+
+
+@pytest.fixture(scope="module")
+def worn():
+    sighting, fit = dressed()
+    body, rig = in_photo(*make_body(fit, np.eye(4)))
+    garments, covered = make_clothes([(sighting, fit)], body, rig)
+    return {g.kind: g for g in garments}, covered, body, rig, fit
+
+
+def test_each_kind_that_is_seen_is_made(worn):
+    garments, covered, body, rig, _ = worn
+    assert set(garments) == {"upper", "lower", "shoes"}
+    assert 2000 < covered.sum() < len(body.vertices)
+    for garment in garments.values():
+        assert np.isfinite(garment.vertices).all()
+        np.testing.assert_allclose(garment.weights.weights.sum(axis=1), 1, atol=1e-5)
+        assert garment.weights.bones.max() < len(rig.names)
+        np.testing.assert_allclose(garment.tone, [30, 90, 160], atol=2)
+
+
+def test_they_stand_as_far_off_as_seen(worn):
+    """The drawn cloth is 15 mm out: on trunk and thighs it is found there in front, and guessed to be near there behind."""
+    garments, _, body, _, _ = worn
+    skin = cKDTree(body.vertices)
+    for kind, part in (("upper", "Torso"), ("lower", "Left_Upper_Leg")):
+        garment = garments[kind]
+        outside = np.unique(garment.quads[~garment.inside])
+        distance, nearest = skin.query(garment.vertices[outside])
+        own = template().labels[nearest] == part_labels(part)[0]
+        normal = vertex_normals(garment.vertices, garment.quads)[outside]
+        front = own & (normal[:, 2] < -0.7)
+        assert abs(np.median(distance[front]) - OUT) < 0.004
+        assert 0.004 < np.median(distance[own & (normal[:, 2] > 0.7)]) < 0.03
+
+
+def test_a_sleeve_goes_all_round(worn):
+    """Seen from every side, the garments hide the trunk, the arms and the legs."""
+    _, covered, body, _, _ = worn
+    limbs = np.isin(template().labels[: len(body.vertices)], np.concatenate([UPPER, LOWER]))
+    limbs &= np.isin(np.arange(len(body.vertices)), template().skin_vertices())
+    assert covered[limbs].mean() > 0.8
+    head = template().base[: len(body.vertices), 2] > 0.64
+    assert not covered[head | np.isin(template().labels[: len(body.vertices)], part_labels("Left_Hand"))].any()
+
+
+def test_coordinates_do_not_overlap(worn):
+    for garment in worn[0].values():
+        assert garment.uvs.min() >= 0
+        assert garment.uvs.max() <= 1
+        middle = garment.uvs.mean(axis=1, keepdims=True)
+        shrunk = ((garment.uvs - middle) * 0.95 + middle) * 1023
+        halves = shrunk[:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3, 2)
+        last, _ = rasterise(halves, 1024, 1024)
+        first, _ = rasterise(halves[::-1], 1024, 1024)
+        shown = last >= 0
+        twice = shown & ((len(halves) - 1 - first) // 2 != last // 2)
+        assert twice.sum() < 0.002 * shown.sum()
+
+
+def test_nothing_seen_nothing_worn():
+    sighting, fit = dressed()
+    body, rig = in_photo(*make_body(fit, np.eye(4)))
+    shirt = np.isin(sighting.predictions.seg, part_labels("Upper_Clothing"))
+    naked = np.where(shirt, part_labels("Torso"), 0).astype(np.uint8)
+    for seg in (None, np.zeros_like(naked), naked):
+        blind = replace(sighting, predictions=replace(sighting.predictions, seg=seg))
+        garments, covered = make_clothes([(blind, fit)], body, rig)
+        assert garments == ()
+        assert not covered.any()
+
+
+def test_maps_without_depth_still_dress():
+    sighting, fit = dressed()
+    body, rig = in_photo(*make_body(fit, np.eye(4)))
+    empty = np.full_like(sighting.predictions.pointmap, np.nan)
+    for pointmap in (None, empty):
+        bare = replace(sighting, predictions=replace(sighting.predictions, pointmap=pointmap))
+        garments, _ = make_clothes([(bare, fit)], body, rig)
+        assert {g.kind for g in garments} == {"upper", "lower", "shoes"}
+        assert all(np.isfinite(g.vertices).all() for g in garments)
