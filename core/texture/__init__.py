@@ -1,6 +1,7 @@
 """Maps to images on the mesh. `textures` calls the others in their order.
 
 textures         maps in, textures out
+base_colour      the photo without its light, and without what is behind the person
 delight          the light taken out of the photo
 lighting         how much light reaches each point
 colour_clusters  the few colours of a garment

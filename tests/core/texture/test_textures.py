@@ -11,8 +11,9 @@ from sapiens2_avatar.core.common.arrays import Camera, MeshData
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.spaces import camera_from_normal_head, uv_from_pixel
+from sapiens2_avatar.core.texture.base_colour import colour_source
 from sapiens2_avatar.core.texture.detail_transfer import add_detail, blur_between
-from sapiens2_avatar.core.texture.textures import TextureSettings, colour_source, make_textures, roughness_map
+from sapiens2_avatar.core.texture.textures import TextureSettings, make_textures, roughness_map
 
 
 def surface_of(predictions: Predictions, mask: np.ndarray | None = None) -> SimpleNamespace:
