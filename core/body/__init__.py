@@ -16,5 +16,7 @@ person            who somebody is, in a file
 maps              a fitted body as the camera sees it
 character         mesh, rig and shape keys for Blender
 rest              the rest pose that was asked for
+other_photos      what stands in one photo, in the pose of another
+painted           body and garments with textures all round
 follow            a scan that follows the body's rig
 """

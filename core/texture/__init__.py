@@ -1,4 +1,4 @@
-"""Maps to images on the mesh. `textures` calls the others in their order.
+"""Maps to images on the mesh. `textures` makes those of the scan, `all_round` those of the avatar.
 
 textures         maps in, textures out
 base_colour      the photo without its light, and without what is behind the person
@@ -11,5 +11,11 @@ inpaint          what is not seen
 uv_atlas         texture coordinates without overlap
 rasterise        triangles on texels
 tangent_maps     normal map and displacement of what the mesh cannot carry
+all_round        photos in, textures of closed surfaces out
+views            what one photo knows
+project          which pixel a point of a surface is, and how well it is seen
+blend            several photos made one
+surface_fill     what no photo shows
+texels           where texels lie on their surface
 settings         how textures are made
 """

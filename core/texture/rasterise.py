@@ -1,13 +1,17 @@
-"""Rasterisation in texture space: which triangle of a mesh covers each texel, and where in it."""
+"""Rasterisation: which triangle of a mesh covers each texel of its texture, or each pixel of a camera, and where in it."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ..common.arrays import Camera
+
 EDGE = 1e-4
 """Barycentric coordinates down to minus this count as inside."""
 CANDIDATES = 1 << 21
 """Pairs of triangle and texel that are tested at a time; bounds the memory at about 200 MB."""
+NEAREST = 0.05
+"""Metres in front of the camera, where faces are no longer drawn."""
 
 
 def rasterise(corners: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -69,3 +73,36 @@ def interpolate(values: np.ndarray, faces: np.ndarray, triangle: np.ndarray, wei
     out += weights[:, 1, None] * values[corner[:, 1]]
     out += weights[:, 2, None] * values[corner[:, 2]]
     return out
+
+
+def draw_mesh(points: np.ndarray, faces: np.ndarray, camera: Camera, both_sides: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """What a camera sees of a mesh, the nearest face on top (painter's algorithm: faces are small against their distances).
+
+    points      (V, 3) camera space
+    faces       (F, 3) int, counter-clockwise from outside
+    both_sides  also draw faces whose back is seen
+
+    Returns the face of each pixel (H, W) int32, -1 = none, and its barycentric coordinates in space (H, W, 3) float32.
+    """
+    corners = points[faces]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pixels = camera.project(corners)
+    seen = (corners[..., 2] > NEAREST).all(axis=1)
+    if not both_sides:
+        front = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        seen &= (front * corners.mean(axis=1)).sum(axis=1) < 0
+    shown = np.flatnonzero(seen)
+    shown = shown[np.argsort(-corners[shown][..., 2].mean(axis=1), kind="stable")]
+    drawn, weights = rasterise(pixels[shown].astype(np.float32), camera.height, camera.width)
+    inside = drawn >= 0
+    face = np.where(inside, shown[np.maximum(drawn, 0)] if len(shown) else -1, -1).astype(np.int32)
+    if inside.any():
+        # Straight lines in space are not evenly spaced in the image: shares are corrected by depth.
+        share = weights[inside] / points[faces[face[inside]]][..., 2]
+        weights[inside] = share / share.sum(axis=1, keepdims=True)
+    return face, weights
+
+
+def halves(quads: np.ndarray) -> np.ndarray:
+    """(F, 4, ...) of the corners of quads -> (2F, 3, ...) of the corners of their halves, each two in turn."""
+    return np.stack([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]], axis=1).reshape(-1, 3, *quads.shape[2:])

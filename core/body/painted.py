@@ -1,0 +1,169 @@
+"""Body and garments with textures all round, from the photos that a person was fitted in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..common.arrays import BodyData, GarmentData, RigData, SkinWeights
+from ..common.landmarks import part_labels, part_names
+from ..texture.all_round import paint
+from ..texture.project import PaintedSurface
+from ..texture.settings import TextureSettings
+from ..texture.views import View, iris_tone, view_of
+from .fit import Sighting
+from .fitted import BodyFit
+from .other_photos import in_other_photo, rest_rig_of, rested
+from .template import template
+
+SKIN_TONE = np.array([196, 156, 136], np.uint8)
+"""sRGB, of skin that no photo shows."""
+SKIN_REACH = 0.2
+"""Metres over which the colours of seen skin run out into its mean tone."""
+CLOTH_REACH = 0.06
+"""Metres over which the colours of seen cloth run out into its pattern."""
+TWINS = 0.02
+"""Metres from the mirror image of a vertex within which another one counts as its twin."""
+PAIRED = ("shoes", "socks")
+"""Garments of two sides that are alike."""
+NOT_SKIN = ("Background", "Apparel", "Eyeglass", "Hair", "Upper_Clothing", "Lower_Clothing",
+            *(f"{side}_{part}" for side in ("Left", "Right") for part in ("Shoe", "Sock")))  # fmt: skip
+NEVER_PAINTED = ("Background", "Eyeglass", "Upper_Teeth", "Lower_Teeth", "Tongue")
+"""Parts that never colour the skin."""
+
+
+def paint_avatar(
+    body: BodyData,
+    garments: Sequence[GarmentData],
+    photos: Sequence[tuple[Sighting, BodyFit]],
+    size: int = 2048,
+    settings: TextureSettings | None = None,
+) -> tuple[BodyData, tuple[GarmentData, ...]]:
+    """Both with textures of size x size texels, by their own uvs, and the body with the colour of its irises.
+
+    body, garments  as they stand in the first photo, in its camera's space (`rest.in_photo`)
+    photos          of one person; there is at least one
+
+    What no photo shows is a guess: the mirror image, the garment's pattern, the tone of the skin. Parts for which there is no
+    garment are painted on the body.
+    """
+    views = [view_of(sighting.predictions, sighting.camera, sighting.mask, settings) for sighting, _ in photos]
+    rig = rest_rig_of(photos[0][1])
+    surfaces = [_skin(body, garments, photos, rig), *(_garment(garment, photos, rig) for garment in garments)]
+    skin, *others = paint(surfaces, views, size)
+    painted = tuple(replace(garment, textures=made) for garment, made in zip(garments, others, strict=True))
+    return replace(body, textures=skin, tones={**body.tones, **_eyes(photos, views)}), painted
+
+
+def _skin(
+    body: BodyData, garments: Sequence[GarmentData], photos: Sequence[tuple[Sighting, BodyFit]], rig: RigData
+) -> PaintedSurface:
+    """The body's skin; the other parts of the body hide what is behind them."""
+    rest = rested(body.vertices, body.weights, rig)
+    skin = body.part == body.part_names.index("skin")
+    worn = np.unique(np.concatenate([garment.labels for garment in garments])) if garments else np.zeros(0, np.uint8)
+    shown = np.setdiff1d(np.arange(len(part_names())), [*part_labels(*NEVER_PAINTED), *worn])
+    naked = np.setdiff1d(np.arange(len(part_names())), part_labels(*NOT_SKIN, *NEVER_PAINTED))
+    shown = np.union1d(shown, naked)
+    # Clothes of which there is no garment go on round the body.
+    bare = not np.setdiff1d(shown, naked).size
+    along, share = (None, None) if bare else _axes(rest, body.weights, rig)
+    return PaintedSurface(
+        quads=body.quads[skin],
+        uvs=body.uvs[skin],
+        posed=(_with_face(body, body.vertices, photos[0][1]), *(_body_in(body, rest, fit) for _, fit in photos[1:])),
+        labels=shown.astype(np.uint8),
+        tone=SKIN_TONE,
+        rest=rest,
+        mirror=_twins_of_body(),
+        along=along,
+        share=share,
+        hiding=body.quads[~skin],
+        reach=SKIN_REACH if bare else CLOTH_REACH,
+    )
+
+
+def _garment(garment: GarmentData, photos: Sequence[tuple[Sighting, BodyFit]], rig: RigData) -> PaintedSurface:
+    rest = rested(garment.vertices, garment.weights, rig)
+    along, share = _axes(rest, garment.weights, rig)
+    return PaintedSurface(
+        quads=garment.quads,
+        uvs=garment.uvs,
+        posed=(garment.vertices, *(in_other_photo(rest, garment.weights, fit) for _, fit in photos[1:])),
+        labels=garment.labels,
+        tone=garment.tone,
+        rest=rest,
+        mirror=_twins(rest) if garment.kind in PAIRED else None,
+        along=along,
+        share=share,
+        reach=CLOTH_REACH,
+    )
+
+
+def _body_in(body: BodyData, rest: np.ndarray, fit: BodyFit) -> np.ndarray:
+    """(V, 3) float32: the body in the photo of another fit, with the face that it has there."""
+    return _with_face(body, in_other_photo(rest, body.weights, fit), fit)
+
+
+def _with_face(body: BodyData, points: np.ndarray, fit: BodyFit) -> np.ndarray:
+    """(V, 3) float32 points moved by the expression in a photo. Shape keys are those of the first photo, which turns them as the
+    head is turned there; of another photo they are turned as the head is in it."""
+    amount = np.zeros(len(body.key_names))
+    amount[: len(fit.face)] = fit.face
+    offset = body.key_offsets * amount[body.key_entries[:, 0], None]
+    moved = np.stack([np.bincount(body.key_entries[:, 1], offset[:, axis], minlength=len(points)) for axis in range(3)], axis=1)
+    if points is not body.vertices:
+        moved = moved @ _turn(body.vertices, points, body).T
+    return (points + moved).astype(np.float32)
+
+
+def _turn(source: np.ndarray, target: np.ndarray, body: BodyData) -> np.ndarray:
+    """(3, 3) rotation of the vertices that shape keys move, from one pose to another."""
+    used = np.unique(body.key_entries[:, 1])
+    a, b = source[used].astype(np.float64), target[used].astype(np.float64)
+    u, _, vt = np.linalg.svd((b - b.mean(axis=0)).T @ (a - a.mean(axis=0)))
+    return u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
+
+
+def _twins_of_body() -> np.ndarray:
+    """(V,) int32: of each vertex of a `BodyData` the one on the other side."""
+    t = template()
+    used = np.unique(t.faces[t.body_faces()])
+    row = np.full(len(t.base), -1)
+    row[used] = np.arange(len(used))
+    return row[t.mirror[used]].astype(np.int32)
+
+
+def _twins(rest: np.ndarray) -> np.ndarray | None:
+    """(V,) int32: the vertex nearest to the mirror image of each, at rest; None where many have none."""
+    from scipy.spatial import cKDTree
+
+    distance, twin = cKDTree(rest).query(rest * [-1, 1, 1])
+    return twin.astype(np.int32) if np.mean(distance < TWINS) > 0.8 else None
+
+
+def _axes(rest: np.ndarray, weights: SkinWeights, rig: RigData) -> tuple[np.ndarray, np.ndarray]:
+    """(V, 2) metres along height and arm, and how far each counts: sleeves go along the arm, everything else with height."""
+    arm = np.array([name.startswith(("upper_arm", "forearm", "hand", "palm", "thumb", "f_")) for name in rig.names])
+    amount = (weights.weights * arm[weights.bones]).sum(axis=1)
+    along = [rest[:, 2]]
+    side = np.where(rest[:, 0] > 0, "L", "R")
+    reach = np.zeros(len(rest))
+    for s in "LR":
+        head, tail = (rig.heads[rig.names.index(f"{bone}.{s}")].astype(np.float64) for bone in ("upper_arm", "hand"))
+        reach = np.where(side == s, (rest - head) @ (tail - head) / max(float(np.linalg.norm(tail - head)), 1e-6), reach)
+    along.append(reach)
+    return np.stack(along, axis=1).astype(np.float32), np.stack([1 - amount, amount], axis=1).clip(0, 1).astype(np.float32)
+
+
+def _eyes(photos: Sequence[tuple[Sighting, BodyFit]], views: Sequence[View]) -> dict[str, np.ndarray]:
+    """The colour of the irises, from the first photo that shows it; empty where none does."""
+    for (sighting, _), view in zip(photos, views, strict=True):
+        points = sighting.predictions.keypoints
+        if points is not None and sighting.person < len(points):
+            tone = iris_tone(view, points[sighting.person])
+            if tone is not None:
+                return {"irises": tone}
+    return {}

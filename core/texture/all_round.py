@@ -1,0 +1,262 @@
+"""Texture all round: photos onto surfaces, and a plausible guess where no photo looks.
+
+1. Every point takes the photos that see it, the best one most (`project`, `blend`).
+2. What only its mirror image shows takes that.
+3. The rest continues the pattern of the surface, or its tone, into which the seen colours run out over the mesh (`surface_fill`).
+
+Texels are weighed at half the resolution of the texture; only the photos themselves are looked up at all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..common.arrays import SurfaceTextures
+from ..common.colour import byte_image
+from ..common.errors import SapiensError
+from .blend import blend_shares, exposure_gains
+from .project import BROAD, Drawn, PaintedSurface, Projection, blurred, draw_surfaces, project, sample
+from .rasterise import halves
+from .surface_fill import Pattern, pattern_of, spread
+from .texels import Texels, texels_of
+from .views import View
+
+GUTTER = 6
+"""Texels of half the resolution around the charts."""
+MIRRORED = 0.5
+"""How far the colour of the mirror image counts against one that is seen."""
+PRINTS = (12.0, 88.0)
+"""Percentiles between which the fine pattern of one side is continued to the other: a print or a button is beyond them."""
+SMALLEST = 64
+"""Texels of a texture's side, at least."""
+SAMPLES = 200_000
+"""Texels that are looked at to find a pattern."""
+
+
+def paint(surfaces: Sequence[PaintedSurface], views: Sequence[View], size: int = 2048) -> list[SurfaceTextures]:
+    """Textures of surfaces that stand in photos.
+
+    surfaces  all that may hide each other; `posed` as many as views
+    views     of one person, the best first; with none the textures are plain
+    size      texels of their side
+
+    Raises SapiensError for a size that is too small.
+    """
+    if size < SMALLEST:
+        raise SapiensError(f"A texture of {size} texels is too small.", f"Choose at least {SMALLEST}.")
+    for surface in surfaces:
+        if len(surface.posed) != len(views):
+            raise ValueError(f"A surface is posed in {len(surface.posed)} views of {len(views)}.")
+    drawn = [draw_surfaces(surfaces, view, k) for k, view in enumerate(views)]
+    found = [[project(surface, view, k, drawn[k]) for k, view in enumerate(views)] for surface in surfaces]
+    at_vertices = [_look(row, None) for row in found]
+    gains = np.ones((len(views), 3), np.float32)
+    if len(views) > 1 and surfaces:
+        joined = [
+            np.concatenate(parts, axis=1) for parts in zip(*((seen.broad, seen.belief) for seen in at_vertices), strict=True)
+        ]
+        gains = exposure_gains(joined[0], joined[1])
+    return [
+        _painted(_Job(surface, row, drawn, number, gains), seen, size)
+        for number, (surface, row, seen) in enumerate(zip(surfaces, found, at_vertices, strict=True))
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One surface, its projections by view, all views drawn, its number among the surfaces, and the gains of the views."""
+
+    surface: PaintedSurface
+    projections: Sequence[Projection | None]
+    drawn: Sequence[Drawn]
+    number: int
+    gains: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What K views show of n points: colours (K, n, 3) of the low frequencies, belief (K, n), quality (K, n)."""
+
+    broad: np.ndarray
+    belief: np.ndarray
+    quality: np.ndarray
+
+    def known(self) -> np.ndarray:
+        """(n,) float32 0..1: how far a point is seen."""
+        return (1 - np.prod(1 - self.belief, axis=0)).astype(np.float32)
+
+    def low(self, gains: np.ndarray) -> np.ndarray:
+        """(n, 3) float32: low frequencies of all views, blended."""
+        share = blend_shares(self.belief, self.quality)[0]
+        return np.einsum("kn,knc->nc", share, self.broad * gains[:, None])
+
+
+def _look(projections: Sequence[Projection | None], rows: np.ndarray | None) -> _Seen:
+    """What all views show of the vertices, or of the vertices in `rows`."""
+    broad, belief, quality = [], [], []
+    count = next((len(p.values) for p in projections if p is not None), 0) if rows is None else len(rows)
+    for p in projections:
+        if p is None:
+            broad.append(np.zeros((count, 3), np.float32))
+            belief.append(np.zeros(count, np.float32))
+            quality.append(np.zeros(count, np.float32))
+            continue
+        values = p.values if rows is None else p.values[rows]
+        one, how_well = p.seen(values)
+        broad.append(sample(p.broad, values[:, 0], values[:, 1]))
+        belief.append(one)
+        quality.append(how_well)
+    return _Seen(np.stack(broad), np.stack(belief), np.stack(quality)) if broad else _nothing(count)
+
+
+def _nothing(count: int) -> _Seen:
+    return _Seen(np.zeros((0, count, 3), np.float32), np.zeros((0, count), np.float32), np.zeros((0, count), np.float32))
+
+
+def _painted(job: _Job, at_vertices: _Seen, size: int) -> SurfaceTextures:
+    """The textures of one surface."""
+    surface = job.surface
+    texels = texels_of(surface.quads, surface.uvs, size // 2, GUTTER)
+    if not any(p is not None for p in job.projections):
+        plain = np.broadcast_to(surface.tone, (size, size, 3)).copy()
+        return SurfaceTextures(plain, np.zeros((size, size), bool))
+    places = [None if p is None else texels.of(p.values) for p in job.projections]
+    shares = _shares(job, places)
+    fill = _fill(job, texels, places, at_vertices, shares)
+    return _composed(job, texels, places, shares, fill, size)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shares:
+    """Of N texels: shares of K views in low and high frequencies (K, N), and how far each is seen (N,)."""
+
+    low: np.ndarray
+    high: np.ndarray
+    known: np.ndarray
+
+
+def _shares(job: _Job, places: list[np.ndarray | None]) -> _Shares:
+    count = next(len(p) for p in places if p is not None)
+    belief, quality = np.zeros((len(places), count), np.float32), np.zeros((len(places), count), np.float32)
+    for k, (projection, values) in enumerate(zip(job.projections, places, strict=True)):
+        if projection is not None and values is not None:
+            belief[k], quality[k] = projection.seen(values)
+    return _Shares(*blend_shares(belief, quality))
+
+
+def _fill(job: _Job, texels: Texels, places: list[np.ndarray | None], at_vertices: _Seen, shares: _Shares) -> np.ndarray:
+    """(N, 3) float32 sRGB: what the texels have where no photo sees them."""
+    surface = job.surface
+    known, low = at_vertices.known(), at_vertices.low(job.gains)
+    tone = np.median(low[known > 0.5], axis=0) if (known > 0.5).any() else surface.tone.astype(np.float32)
+    detail = np.zeros((len(texels.index), 3), np.float32)
+    if surface.mirror is not None:
+        other = _look(job.projections, surface.mirror)
+        other_known = MIRRORED * other.known() * (1 - known)
+        total = np.maximum(known + other_known, 1e-6)[:, None]
+        low = (low * known[:, None] + other.low(job.gains) * other_known[:, None]) / total
+        known = known + other_known
+        detail += _mirror_detail(job, texels)
+    guide = np.broadcast_to(tone, low.shape)
+    if surface.along is None or surface.share is None:
+        behind = np.broadcast_to(tone, detail.shape)
+    else:
+        along, share = texels.of(surface.along), texels.of(surface.share)
+        pattern = _pattern(job, places, shares, along, share, tone)
+        behind = pattern.at(along, share)
+        guide = pattern.at(surface.along, surface.share, BROAD)
+        if surface.mirror is None:
+            detail += _other_side(job, pattern, places)
+    out = behind + detail
+    out += texels.of(spread(low - guide, known, surface.rest, surface.quads, surface.reach))
+    return np.clip(out, 0, 255)
+
+
+def _mirror_detail(job: _Job, texels: Texels) -> np.ndarray:
+    """(N, 3) float32: the high frequencies of the other side of the body, where they are seen."""
+    out = np.zeros((len(texels.index), 3), np.float32)
+    best = np.zeros(len(out), np.float32)
+    for k, p in enumerate(job.projections):
+        if p is None:
+            continue
+        values = texels.of(p.values[job.surface.mirror])
+        belief, quality = p.seen(values)
+        better = np.flatnonzero(belief * quality > best)
+        best[better] = (belief * quality)[better]
+        x, y = values[better, 0], values[better, 1]
+        out[better] = (sample(p.sharp, x, y) - sample(p.broad, x, y)) * job.gains[k] * belief[better, None]
+    return out
+
+
+def _pattern(
+    job: _Job, places: list[np.ndarray | None], shares: _Shares, along: np.ndarray, share: np.ndarray, tone: np.ndarray
+) -> Pattern:
+    """The pattern of what is seen well."""
+    at = np.flatnonzero(shares.known > 0.8)
+    if len(at) < 100:
+        at = np.flatnonzero(shares.known > 0.3)
+    at = at[:: max(1, len(at) // SAMPLES)]
+    colours, cosine = np.zeros((len(at), 3), np.float32), np.zeros(len(at), np.float32)
+    for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
+        if p is not None and values is not None:
+            cosine += values[at, 3] * shares.high[k, at]
+            colours += sample(p.sharp, values[at, 0], values[at, 1]) * (shares.high[k, at, None] * job.gains[k])
+    # What is turned to the side says more of the back than the middle of the front: an open jacket is closed behind.
+    return pattern_of(along[at], share[at], colours, (1.05 - np.clip(cosine, 0, 1)) ** 2, tone)
+
+
+def _other_side(job: _Job, pattern: Pattern, places: list[np.ndarray | None]) -> np.ndarray:
+    """(N, 3) float32: the fine pattern that the same pixel shows on the side that is turned to the photo."""
+    surface = job.surface
+    quads = surface.quads if surface.hiding is None else np.concatenate([surface.quads, surface.hiding])
+    faces = halves(quads)
+    assert surface.along is not None and surface.share is not None
+    out, best = None, None
+    for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
+        if p is None or values is None:
+            continue
+        own = (job.drawn[k].surface == job.number) & (p.inner > 1)
+        out = np.zeros((len(values), 3), np.float32) if out is None else out
+        best = np.zeros(len(values), np.float32) if best is None else best
+        if not own.any():
+            continue
+        corners, weights = faces[job.drawn[k].face[own]], job.drawn[k].shares[own][..., None]
+        along, share = ((x[corners] * weights).sum(axis=1) for x in (surface.along, surface.share))
+        rest = np.zeros_like(p.sharp)
+        rest[own] = p.sharp[own] * job.gains[k] - pattern.at(along, share)
+        fine = np.where(own[..., None], rest - blurred(rest, own, BROAD * p.scale), 0)
+        low, high = np.percentile(fine[own], PRINTS, axis=0)
+        fine = np.clip(fine, low, high).astype(np.float32)
+        facing = np.abs(values[:, 3])
+        better = np.flatnonzero(facing > best)
+        best[better] = facing[better]
+        out[better] = sample(fine, values[better, 0], values[better, 1])
+    assert out is not None
+    return out
+
+
+def _composed(
+    job: _Job, texels: Texels, places: list[np.ndarray | None], shares: _Shares, fill: np.ndarray, size: int
+) -> SurfaceTextures:
+    """Photos and fill at the full resolution."""
+    import cv2
+
+    def enlarged(values: np.ndarray, beyond: float | np.ndarray = 0.0) -> np.ndarray:
+        return cv2.resize(texels.image(values, beyond), (size, size), interpolation=cv2.INTER_LINEAR)
+
+    middle = fill.mean(axis=0) if len(fill) else job.surface.tone.astype(np.float32)
+    out = enlarged(fill * (1 - shares.known[:, None]), middle)
+    for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
+        if p is None or values is None or not shares.low[k].any():
+            continue
+        x, y = enlarged(values[:, 0]), enlarged(values[:, 1])
+        gain = job.gains[k]
+        high, low = enlarged(shares.known * shares.high[k]), enlarged(shares.known * shares.low[k])
+        out += sample(p.sharp, x, y) * (high[..., None] * gain)
+        if np.abs(shares.low[k] - shares.high[k]).max() > 1e-3:
+            out += sample(p.broad, x, y) * ((low - high)[..., None] * gain)
+    known = enlarged(np.where(texels.inside, shares.known, 0).astype(np.float32))
+    return SurfaceTextures(byte_image(out), known > 0.5)

@@ -1,0 +1,124 @@
+"""What no photo shows of a surface: its tone, the pattern of its other side, and the colours that run out from what is seen.
+
+Nothing is done in the plane of the texture: colours spread over the mesh, so that no chart shows a border.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BIN = 0.003
+"""Metres along an axis of the body, over which a row of a pattern has one colour."""
+FEWEST = 10
+"""Texels of a row from which its colour can be told."""
+TRIMMED = 0.2
+"""Share of a row, at either end of its values, that does not count for its colour: prints, buttons, pockets."""
+BELIEVED = 0.02
+"""Metres within which the colours of a vertex that is seen count more than those of its neighbours."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """The typical colour of a garment at every place along the axes of the body: rows of stripes go on round it, what is on one
+    side only, as a print or a row of buttons, does not.
+
+    start    (G,) float, metres
+    colours  G times (n, 3) float32 sRGB 0..255, one of every BIN
+    """
+
+    start: np.ndarray
+    colours: tuple[np.ndarray, ...]
+
+    def at(self, along: np.ndarray, share: np.ndarray, smooth: float = 0.0) -> np.ndarray:
+        """(N, 3) float32 at (N, G) places; smooth: metres, standard deviation of a blur along the axis."""
+        from scipy.ndimage import gaussian_filter1d
+
+        out = np.zeros((len(along), 3), np.float32)
+        total = np.maximum(share.sum(axis=1), 1e-6)
+        for axis, row in enumerate(self.colours):
+            values = gaussian_filter1d(row, smooth / BIN, axis=0, mode="nearest") if smooth else row
+            place = (along[:, axis] - self.start[axis]) / BIN
+            steps = np.arange(len(values))
+            for channel in range(3):
+                out[:, channel] += np.interp(place, steps, values[:, channel]) * share[:, axis] / total
+        return out
+
+
+def pattern_of(along: np.ndarray, share: np.ndarray, colours: np.ndarray, weight: np.ndarray, tone: np.ndarray) -> Pattern:
+    """The pattern of points that are seen.
+
+    along, share  (n, G) float32 places, and how far each axis counts
+    colours       (n, 3) float32
+    weight        (n,) float32 > 0: how far each says what is behind
+    tone          (3,) of an axis along which nothing is seen
+    """
+    starts, rows = [], []
+    for axis in range(along.shape[1]):
+        mine = share[:, axis] > 0.6
+        if not mine.any():
+            starts.append(0.0)
+            rows.append(np.asarray(tone, np.float32)[None])
+            continue
+        place, values, counts = along[mine, axis], colours[mine], weight[mine]
+        start = float(place.min())
+        number = ((place - start) / BIN).astype(np.int64)
+        count = np.bincount(number)
+        typical = _trimmed_means(number, values, counts, len(count))
+        good = np.flatnonzero(count >= FEWEST)
+        if not len(good):
+            typical, good = np.median(values, axis=0)[None].astype(np.float32), np.zeros(1, np.int64)
+        steps = np.arange(len(count))
+        rows.append(np.stack([np.interp(steps, good, typical[good, c]) for c in range(3)], axis=1).astype(np.float32))
+        starts.append(start)
+    return Pattern(np.array(starts), tuple(rows))
+
+
+def _trimmed_means(group: np.ndarray, values: np.ndarray, weight: np.ndarray, groups: int) -> np.ndarray:
+    """(groups, 3) float32 weighted means of each group without its ends, channel by channel; 0 of an empty group.
+
+    A median would jump between the colours of stripes that run along the axis.
+    """
+    out = np.zeros((groups, 3), np.float32)
+    total = np.bincount(group, weight, minlength=groups)
+    before = np.cumsum(total) - total
+    for channel in range(3):
+        order = np.lexsort((values[:, channel], group))
+        rank, mine = np.cumsum(weight[order], dtype=np.float64) - 0.5 * weight[order], group[order]
+        place = (rank - before[mine]) / np.maximum(total[mine], 1e-12)
+        kept = weight[order] * np.clip(np.minimum(place - TRIMMED, 1 - TRIMMED - place) / 0.05, 1e-3, 1)
+        sums = np.bincount(mine, kept * values[order, channel], minlength=groups)
+        out[:, channel] = sums / np.maximum(np.bincount(mine, kept, minlength=groups), 1e-12)
+    return out
+
+
+def spread(values: np.ndarray, belief: np.ndarray, points: np.ndarray, quads: np.ndarray, reach: float) -> np.ndarray:
+    """Values known at some vertices, continued over a mesh: a screened Poisson equation.
+
+    values  (V, C) float, of no meaning where belief is 0
+    belief  (V,) float 0..1
+    points  (V, 3) metres, of the mesh on which distances count
+    quads   (F, 4) int
+    reach   metres over which values run out to 0
+
+    Minimises  |grad x|^2 + (x / reach)^2 + belief ((x - value) / BELIEVED)^2  over the surface. Returns (V, C) float32.
+    """
+    from scipy.sparse import coo_array, diags_array
+    from scipy.sparse.linalg import splu
+
+    count = len(points)
+    edges = np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)])
+    edges = np.unique(np.sort(edges[edges[:, 0] != edges[:, 1]], axis=1), axis=0)
+    p = points[quads].astype(np.float64)
+    area = np.linalg.norm(np.cross(p[:, 2] - p[:, 0], p[:, 3] - p[:, 1]), axis=1) / 2
+    mass = np.bincount(quads.ravel(), np.repeat(area / 4, 4), minlength=count) + 1e-9
+    one = np.ones(len(edges))
+    a, b = edges.T
+    links = coo_array(
+        (np.concatenate([one, one]), (np.concatenate([a, b]), np.concatenate([b, a]))), shape=(count, count)
+    ).tocsr()
+    data = mass * belief / BELIEVED**2
+    system = diags_array(links.sum(axis=1) + mass / reach**2 + data) - links
+    known = np.where(belief[:, None] > 0, values, 0)
+    return splu(system.tocsc()).solve(data[:, None] * known).astype(np.float32)

@@ -1,0 +1,232 @@
+"""Texture all round on barrels of known colours: what is seen comes back, what is not is a sensible guess."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sapiens2_avatar.core.common.arrays import Camera
+from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.spaces import pixel_from_uv
+from sapiens2_avatar.core.texture.all_round import paint
+from sapiens2_avatar.core.texture.blend import exposure_gains
+from sapiens2_avatar.core.texture.project import PaintedSurface
+from sapiens2_avatar.core.texture.rasterise import draw_mesh, halves
+from sapiens2_avatar.core.texture.views import View, iris_tone
+
+CLOTH, OTHER = 23, 4
+RINGS, SEGMENTS, RADIUS, HEIGHT = 40, 64, 0.15, 0.6
+CAMERA = Camera(360, 480, 900.0, 900.0, 179.5, 239.5)
+TONE = np.array([120, 110, 100], np.uint8)
+
+
+def barrel() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices at rest (x to the side, -y to the front, z up), quads, and uvs in two charts, cut at the sides."""
+    ring, segment = np.meshgrid(np.arange(RINGS + 1), np.arange(SEGMENTS), indexing="ij")
+    turn = 2 * np.pi * segment / SEGMENTS
+    points = np.stack([RADIUS * np.cos(turn), -RADIUS * np.sin(turn), HEIGHT * ring / RINGS], axis=-1)
+    index = np.arange(points[..., 0].size).reshape(ring.shape)
+    r, s = (x.ravel() for x in np.meshgrid(np.arange(RINGS), np.arange(SEGMENTS), indexing="ij"))
+    after = (s + 1) % SEGMENTS
+    quads = np.stack([index[r, s], index[r + 1, s], index[r + 1, after], index[r, after]], axis=1)
+    back = s >= SEGMENTS // 2
+    half = SEGMENTS // 2
+    u = np.stack([s, s, s + 1, s + 1], axis=1) - np.where(back, half, 0)[:, None]
+    v = np.stack([r, r + 1, r + 1, r], axis=1)
+    uvs = np.stack([0.05 + 0.4 * u / half + 0.5 * back[:, None], 0.05 + 0.9 * v / RINGS], axis=-1)
+    return points.reshape(-1, 3).astype(np.float32), quads.astype(np.int32), uvs.astype(np.float32)
+
+
+def stood(points: np.ndarray, yaw: float = 0.0) -> np.ndarray:
+    """The barrel before the camera, turned by degrees about its axis."""
+    c, s = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
+    x, y = c * points[:, 0] - s * points[:, 1], s * points[:, 0] + c * points[:, 1]
+    return np.stack([x, HEIGHT / 2 - points[:, 2], 1.5 + y], axis=1).astype(np.float32)
+
+
+def colours_of(points: np.ndarray) -> np.ndarray:
+    """(n, 3) sRGB 0..255: a smooth pattern without symmetry."""
+    x, y, z = (np.asarray(points, np.float64) / RADIUS).T
+    waves = np.stack([np.sin(2 * x + 0.7), np.sin(1.5 * z + y), np.cos(2 * y - x)], axis=1)
+    return 128 + 60 * waves
+
+
+def photo_of(surface: PaintedSurface, number: int, colours, label: int = CLOTH, light: float = 1.0) -> View:
+    """The barrel as view `number` sees it; colours: a function of points at rest."""
+    faces, posed = halves(surface.quads), surface.posed[number]
+    face, share = draw_mesh(posed.astype(np.float64), faces, CAMERA)
+    inside = face >= 0
+    corners = faces[face[inside]]
+    image = np.full((*inside.shape, 3), 30, np.uint8)
+    image[inside] = np.clip(light * colours((surface.rest[corners] * share[inside][..., None]).sum(axis=1)), 0, 255).round()
+    depth = np.full(inside.shape, np.nan, np.float32)
+    depth[inside] = (posed[corners][..., 2] * share[inside]).sum(axis=1)
+    return View(image, image, np.where(inside, label, 0).astype(np.uint8), CAMERA, depth)
+
+
+def surface_at(*yaws: float, **changes) -> PaintedSurface:
+    points, quads, uvs = barrel()
+    posed = tuple(stood(points, yaw) for yaw in yaws)
+    return replace(PaintedSurface(quads, uvs, posed, np.array([CLOTH], np.uint8), TONE, points), **changes)
+
+
+def at_quads(surface: PaintedSurface, texture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of the quads at rest, and the texture there as float."""
+    size = len(texture)
+    x, y = np.rint(pixel_from_uv(surface.uvs.mean(axis=1).astype(np.float64), size, size)).astype(int).T
+    return surface.rest[surface.quads].mean(axis=1), texture[y, x].astype(np.float64)
+
+
+def facing(points: np.ndarray, yaw: float = 0.0) -> np.ndarray:
+    """(n,) cosine to the camera of points at rest."""
+    return -(stood(points, yaw)[:, 2] - 1.5) / RADIUS
+
+
+def test_what_is_seen_comes_back():
+    surface = surface_at(0)
+    made = paint([surface], [photo_of(surface, 0, colours_of)], 512)[0]
+    points, found = at_quads(surface, made.base_colour_srgb)
+    front = facing(points) > 0.4
+    assert np.abs(found - colours_of(points))[front].mean() < 3
+    assert at_quads(surface, made.seen[..., None])[1][front].all()
+    assert not at_quads(surface, made.seen[..., None])[1][facing(points) < 0].any()
+
+
+def test_the_background_is_nowhere():
+    surface = surface_at(0)
+    made = paint([surface], [photo_of(surface, 0, lambda p: np.full((len(p), 3), 200.0))], 512)[0]
+    assert at_quads(surface, made.base_colour_srgb)[1].min() > 190
+
+
+def test_the_other_side_takes_the_mirror_image():
+    points = barrel()[0]
+    ring, segment = np.divmod(np.arange(len(points)), SEGMENTS)
+    mirror = (ring * SEGMENTS + (SEGMENTS // 2 - segment) % SEGMENTS).astype(np.int32)
+    assert np.abs(points[mirror] - points * [-1, 1, 1]).max() < 1e-6
+    alike = lambda p: colours_of(np.abs(p) * [1, 0, 1] + p * [0, 1, 0])  # noqa: E731
+    plain, mirrored = surface_at(90), surface_at(90, mirror=mirror)
+    view = photo_of(plain, 0, alike)
+    middles, without = at_quads(plain, paint([plain], [view], 512)[0].base_colour_srgb)
+    _, found = at_quads(mirrored, paint([mirrored], [view], 512)[0].base_colour_srgb)
+    hidden = facing(middles, 90) < -0.4
+    assert np.abs(found - alike(middles))[hidden].mean() < 8
+    assert np.abs(without - alike(middles))[hidden].mean() > 15
+
+
+def test_only_pixels_of_its_own_parts_colour_a_surface():
+    surface = surface_at(0)
+    view = photo_of(surface, 0, lambda p: np.full((len(p), 3), [40.0, 160.0, 60.0]))
+    labels, colour = view.labels.copy(), view.colour.copy()
+    labels[200:260], colour[200:260] = OTHER, (250, 0, 0)
+    made = paint([surface], [replace(view, labels=labels, colour=colour)], 512)[0]
+    assert at_quads(surface, made.base_colour_srgb)[1][:, 0].max() < 60
+
+
+def test_what_stands_in_front_hides():
+    surface = surface_at(0)
+    board = np.array([[-0.3, -0.05, 1.2], [0.3, -0.05, 1.2], [0.3, 0.05, 1.2], [-0.3, 0.05, 1.2]], np.float32)
+    uvs = np.array([[[0, 0], [1, 0], [1, 1], [0, 1]]], np.float32)
+    hiding = PaintedSurface(np.array([[0, 3, 2, 1]], np.int32), uvs, (board,), np.array([OTHER], np.uint8), TONE, board)
+    view = photo_of(surface, 0, lambda p: np.full((len(p), 3), [40.0, 160.0, 60.0]))
+    colour = view.colour.copy()
+    colour[208:272] = (250, 0, 0)  # the network took the board for a part of the cloth, and gave it the depth of the cloth
+    view = replace(view, colour=colour)
+    shown = at_quads(surface, paint([surface], [view], 512)[0].base_colour_srgb)[1]
+    hidden = at_quads(surface, paint([surface, hiding], [view], 512)[0].base_colour_srgb)[1]
+    assert shown[:, 0].max() > 200 > 120 > hidden[:, 0].max()
+
+
+def test_photos_of_two_exposures_agree():
+    surface = surface_at(0, 60)
+    grey = lambda p: np.full((len(p), 3), 160.0)  # noqa: E731
+    views = [photo_of(surface, 0, grey), photo_of(surface, 1, grey, light=0.75)]
+    points, found = at_quads(surface, paint([surface], views, 512)[0].base_colour_srgb)
+    seen = (facing(points) > 0.4) | (facing(points, 60) > 0.4)
+    assert np.ptp(found[seen]) < 6
+
+
+def test_gains_need_an_overlap():
+    colours = np.stack([np.full((100, 3), 100.0), np.full((100, 3), 50.0), np.full((100, 3), 9.0)])
+    belief = np.ones((3, 100))
+    belief[2] = 0
+    gains = exposure_gains(colours, belief)
+    assert (gains[0] * 108 == pytest.approx(gains[1] * 58, rel=0.02)) and (gains[2] == pytest.approx(1))
+
+
+def test_a_cut_between_charts_does_not_show():
+    surface = surface_at(0)
+    made = paint([surface], [photo_of(surface, 0, colours_of)], 512)[0].base_colour_srgb.astype(np.float64)
+    columns = pixel_from_uv(np.array([[0.05, 0.5], [0.45, 0.5], [0.55, 0.5], [0.95, 0.5]]), 512, 512)[:, 0]
+    rows = slice(60, 450)
+    left, right, next_to_right, next_to_left = (made[rows, round(c)] for c in columns)
+    assert np.abs(left - next_to_left).mean() < 4
+    assert np.abs(right - next_to_right).mean() < 4
+
+
+def rows_of(points: np.ndarray) -> np.ndarray:
+    """Red and white stripes round the barrel, and a blue print on its front."""
+    stripe = (points[:, 2] / 0.06).astype(int) % 2 == 0
+    out = np.where(stripe[:, None], [200.0, 30.0, 30.0], [230.0, 230.0, 230.0])
+    printed = (np.abs(points[:, 0]) < 0.04) & (np.abs(points[:, 2] - 0.3) < 0.05) & (points[:, 1] < 0)
+    return np.where(printed[:, None], [20.0, 40.0, 220.0], out)
+
+
+def test_stripes_go_on_behind_and_prints_do_not():
+    along = barrel()[0][:, 2:]
+    surface = surface_at(0, along=along, share=np.ones_like(along))
+    made = paint([surface], [photo_of(surface, 0, rows_of)], 512)[0]
+    points, found = at_quads(surface, made.base_colour_srgb)
+    edge = np.abs((points[:, 2] / 0.06) % 1 - 0.5) > 0.3
+    behind = (facing(points) < -0.3) & ~edge
+    assert np.abs(found - rows_of(points))[behind].mean() < 25
+    assert (found[behind, 2] - found[behind, 0]).max() < 60  # nothing blue
+
+
+@pytest.mark.parametrize("views", [0, 1])
+def test_nothing_seen_is_plain(views):
+    surface = surface_at(*[0] * views)
+    unlike = [photo_of(surface, k, colours_of, label=OTHER) for k in range(views)]
+    made = paint([surface], unlike, 128)[0]
+    assert (made.base_colour_srgb == TONE).all() and not made.seen.any()
+
+
+def test_a_surface_behind_the_camera_or_without_faces_is_plain():
+    surface = surface_at(0)
+    view = photo_of(surface, 0, colours_of)
+    behind = replace(surface, posed=(surface.posed[0] * [1, 1, -1],))
+    behind = replace(behind, posed=(behind.posed[0].astype(np.float32),))
+    empty = replace(surface, quads=np.zeros((0, 4), np.int32), uvs=np.zeros((0, 4, 2), np.float32))
+    nowhere = replace(surface, posed=(None,))
+    for made in paint([behind, empty, nowhere], [view], 128):
+        assert (made.base_colour_srgb == TONE).all() and not made.seen.any()
+
+
+def test_too_small_a_texture_is_refused():
+    with pytest.raises(SapiensError, match="too small"):
+        paint([surface_at()], [], 8)
+
+
+def eye_photo(radius: float) -> tuple[View, np.ndarray]:
+    """A brown iris with a black pupil and a glint on white, and keypoints round it."""
+    from sapiens2_avatar.core.common.landmarks import keypoint_index
+
+    y, x = np.indices((60, 60))
+    away = np.hypot(x - 30, y - 30) / radius
+    image = np.where((away < 1)[..., None], [110, 70, 40], 240).astype(np.uint8)
+    image[away < 0.4] = 10
+    image[28:30, 32:35] = 255
+    points = np.zeros((308, 3), np.float32)
+    for name, (dx, dy) in {"center": (0, 0), "3": (1, 0), "6": (0, 1), "9": (-1, 0), "12": (0, -1)}.items():
+        full = "l_center_of_iris" if name == "center" else f"l_border_of_iris_{name}"
+        points[keypoint_index(full)] = (30 + radius * dx, 30 + radius * dy, 0.9)
+    labels = np.full((60, 60), 3, np.uint8)
+    return View(image, image, labels, Camera(60, 60, 60.0, 60.0, 30.0, 30.0), np.ones((60, 60), np.float32)), points
+
+
+def test_the_iris_has_its_colour_where_it_is_large():
+    view, points = eye_photo(10)
+    tone = iris_tone(view, points)
+    assert tone is not None and tone.tolist() == [110, 70, 40]
+    assert iris_tone(*eye_photo(4)) is None
+    assert iris_tone(view, None) is None
+    assert iris_tone(view, np.full((308, 3), np.nan, np.float32)) is None
