@@ -15,6 +15,7 @@ state             all unknowns as one vector
 person            who somebody is, in a file
 maps              a fitted body as the camera sees it
 character         mesh, rig and shape keys for Blender
+reshape           another shape for a character that is built
 rest              the rest pose that was asked for
 other_photos      what stands in one photo, in the pose of another
 painted           body and garments with textures all round

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -115,7 +115,7 @@ def make_body(fit: BodyFit, camera_from_rest: np.ndarray) -> tuple[BodyData, Rig
         part=_shown_parts()[faces],
         part_names=(*BODY_PARTS, *EYE_PARTS),
         uvs=t.uvs[t.face_uvs[faces]],
-        weights=_weights(rig, used),
+        weights=bone_weights(rig, used),
         key_names=names,
         key_entries=entries.astype(np.int32),
         key_offsets=(offsets[kept] @ turn.T).astype(np.float32),
@@ -125,7 +125,7 @@ def make_body(fit: BodyFit, camera_from_rest: np.ndarray) -> tuple[BodyData, Rig
     return body, placed
 
 
-def _weights(rig: RigData, vertices: np.ndarray) -> SkinWeights:
+def bone_weights(rig: RigData, vertices: np.ndarray) -> SkinWeights:
     """Of some vertices of the template. Bones that a rig without fingers or face lacks give theirs to their parent."""
     t = template()
     names = list(BONES)
@@ -186,6 +186,12 @@ def resting_place(fit: BodyFit, world_from_camera: np.ndarray) -> np.ndarray:
     soles = points[t.skin_vertices()][:, 2].min()
     world_from_rest[:3, 3] = [hips[0] - rest_hips[0], hips[1] - rest_hips[1], -soles]
     return np.linalg.inv(world_from_camera) @ world_from_rest
+
+
+@lru_cache(maxsize=64)
+def stature(numbers: tuple[float, ...]) -> float:
+    """How tall somebody of these `Shape.numbers` is, metres."""
+    return float(np.ptp(rest_points(Shape.of(np.array(numbers)))[template().skin_vertices(), 2]))
 
 
 def standing(shape: Shape) -> tuple[BodyData, RigData]:
