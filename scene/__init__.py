@@ -19,6 +19,7 @@ gather(files)                    many results in one scene
     armature        the rig as Rigify names it
     rigify          what Rigify needs to generate from it
     photo_pose      the pose of the photo on a rig that rests in another
+    reshape         another shape for a body, in place
     marks           what a build writes on its objects, and whose they are
     people          which person of a photo is which
     hand_edits      whether an artist has edited what a build wrote

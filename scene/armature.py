@@ -12,7 +12,7 @@ from mathutils import Vector
 from ..core.common.arrays import RigData
 from ..core.common.spaces import transform_points, transform_vectors
 from .alone import alone, operators_see
-from .hand_edits import stamp
+from .hand_edits import is_edited, stamp
 from .mesh import write_normals
 from .photo_pose import write_photo_pose
 from .rigify import adopt_rigify, write_rigify
@@ -81,6 +81,42 @@ def write_armature(rig: RigData, world_from_camera: np.ndarray, name: str, colle
     stamp(data)
     write_photo_pose(obj, rig, world_from_camera)
     return obj
+
+
+def read_rest_rig(obj: bpy.types.Object) -> RigData:
+    """The rest of an armature object in its own space, parents first."""
+    bones = list(obj.data.bones)  # parents come first
+    names = tuple(bone.name for bone in bones)
+    matrices = np.array([np.array(bone.matrix_local) for bone in bones], np.float32).reshape(-1, 4, 4)
+    return RigData(
+        names=names,
+        parents=np.array([names.index(bone.parent.name) if bone.parent is not None else -1 for bone in bones], np.int32),
+        heads=np.array([bone.head_local for bone in bones], np.float32).reshape(-1, 3),
+        tails=np.array([bone.tail_local for bone in bones], np.float32).reshape(-1, 3),
+        z_axes=matrices[:, :3, 2],
+        connected=np.array([bone.use_connect for bone in bones], bool),
+        unseen=np.zeros(len(bones), bool),
+    )
+
+
+def write_rest_rig(obj: bpy.types.Object, rig: RigData) -> None:
+    """Another rest for the bones that an armature object has, in its own space; they keep everything else. What was not edited
+    by hand still is not."""
+    data = obj.data
+    assert isinstance(data, bpy.types.Armature)
+    edited, mirrored = is_edited(data), data.use_mirror_x
+    data.use_mirror_x = False  # else Blender moves the bones of the other side with each
+    try:
+        with edit_bones(obj) as bones:
+            rows = zip(rig.names, rig.heads.tolist(), rig.tails.tolist(), rig.z_axes.tolist(), strict=True)
+            for name, head, tail, z_axis in rows:
+                bone = bones[name]
+                bone.head, bone.tail = head, tail
+                bone.align_roll(Vector(z_axis))
+    finally:
+        data.use_mirror_x = mirrored
+    if not edited:
+        stamp(data)
 
 
 def bind(scan: bpy.types.Object, rig: bpy.types.Object) -> None:

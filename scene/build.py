@@ -23,6 +23,7 @@ from .mesh import write_mesh
 from .people import match_people, photo_box, photo_hash
 from .photo_pose import photo_pose_actions, show_photo_pose
 from .replace import check_free, replace_build
+from .reshape import artist_shapes, note_numbers, restore_shapes
 from .restore import whole_or_nothing
 from .typed import scene_of
 
@@ -143,7 +144,9 @@ def write_avatars(
             for key in (SOURCE, OTHERS, PHOTO):
                 if key in staged:
                     changes.put(replace, key, staged[key])
+            shapes = artist_shapes(replace)
             said = replace_build(replace, staged, changes)
+            changes.at_the_end(lambda: restore_shapes(replace, shapes))
             collection = replace
     if notes is not None:
         notes += said
@@ -189,6 +192,8 @@ def write_avatar(
             encoded=_encoded(avatar, "body"),
         )
         mark(body, "body", avatar.name)
+        if avatar.body.shape is not None:
+            note_numbers(body, avatar.body.shape)
         if rig is not None:
             show_photo_pose(rig, True)
     garments = []

@@ -29,6 +29,16 @@ class Channels:
     values: np.ndarray
     free: tuple[int, ...]
 
+    @property
+    def data_path(self) -> str:
+        """Where Blender finds it, from the armature object."""
+        return bone_path(self.bone, self.path)
+
+
+def bone_path(bone: str, path: str) -> str:
+    """The path of a property of a pose bone, from the armature object."""
+    return f'pose.bones["{bpy.utils.escape_identifier(bone)}"].{path}'
+
 
 def write_action(
     obj: bpy.types.Object, name: str, channels: list[Channels], frames: np.ndarray, bridged: np.ndarray | None = None
@@ -48,9 +58,8 @@ def write_action(
         known = bpy.types.Keyframe.bl_rna.properties["type"].enum_items
         kinds = np.where(bridged, known[BRIDGED].value, known["KEYFRAME"].value).astype(np.int32)
     for channel in channels:
-        path = f'pose.bones["{bpy.utils.escape_identifier(channel.bone)}"].{channel.path}'
         for index in channel.free:
-            curve = new_curve(curves, path, index, channel.bone)
+            curve = new_curve(curves, channel.data_path, index, channel.bone)
             curve.keyframe_points.add(len(frames))
             points[:, 1] = channel.values[:, index]
             curve.keyframe_points.foreach_set("co", points.ravel())
@@ -78,8 +87,12 @@ def _curves(action: bpy.types.Action, obj: bpy.types.Object) -> tuple:
 
 def posed_bones(action: bpy.types.Action) -> set[str]:
     """Names of the bones that an action of `write_action` has keys for."""
-    curves = action.layers[0].strips[0].channelbags[0].fcurves if hasattr(action, "layers") else action.fcurves
-    return {curve.group.name for curve in curves if curve.group is not None}
+    return {curve.group.name for curve in curves_of(action) if curve.group is not None}
+
+
+def curves_of(action: bpy.types.Action) -> bpy.types.bpy_prop_collection:
+    """The F-curves of an action of `write_action`."""
+    return action.layers[0].strips[0].channelbags[0].fcurves if hasattr(action, "layers") else action.fcurves
 
 
 def assign(obj: bpy.types.Object, action: bpy.types.Action) -> None:

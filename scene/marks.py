@@ -29,6 +29,10 @@ PHOTO = "sapiens2_photo"
 """Custom property of a collection: what its photo is known by, the hash of the file."""
 CAMERA = "sapiens2_camera"
 """Custom property of the camera: `core.common.arrays.Camera` and every focal length that was considered, as JSON."""
+SHAPE = "sapiens2_shape"
+"""Custom property of a body: the numbers of its shape (`core.body.evaluate.Shape.numbers`)."""
+PHOTO_SHAPE = "sapiens2_photo_shape"
+"""Custom property of a body: the numbers that its photo gave."""
 PEOPLE = ("body", "scan")
 """Roles of the objects that show a person."""
 
@@ -51,7 +55,7 @@ def sign(obj: bpy.types.Object) -> None:
 
 def unmark(obj: bpy.types.Object) -> None:
     """From now on the object is the artist's own."""
-    for name in (ROLE, PERSON, PIECE, GARMENT, NAME, BOX):
+    for name in (ROLE, PERSON, PIECE, GARMENT, NAME, BOX, SHAPE, PHOTO_SHAPE):
         if name in obj:
             del obj[name]
 

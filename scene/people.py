@@ -75,6 +75,18 @@ def active_avatar(context: bpy.types.Context) -> bpy.types.Collection | None:
     return last[-1] if last else found[0] if len(found) == 1 else None
 
 
+def active_body(context: bpy.types.Context) -> tuple[bpy.types.Collection, bpy.types.Object] | None:
+    """The body that the artist means, after its avatar: of several people that of the active object, else the first."""
+    collection = active_avatar(context)
+    if collection is None:
+        return None
+    bodies = {key[1]: obj for key, obj in made_in(collection).items() if key[0] == "body"}
+    active = context.view_layer.objects.active
+    person = active.get(PERSON, "") if active is not None else ""
+    body = bodies.get(person) or next(iter(bodies.values()), None)
+    return None if body is None else (collection, body)
+
+
 def select_avatar(context: bpy.types.Context, collection: bpy.types.Collection) -> None:
     """Select what a build has made of an avatar, but for the camera, and nothing else; its rig becomes active, else a surface."""
     layer = layer_of(context)

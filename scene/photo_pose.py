@@ -22,7 +22,7 @@ def write_photo_pose(obj: bpy.types.Object, rig: RigData, world_from_camera: np.
     """The action, or None where the rest of the rig is the pose in the photo already. The rig itself stays at rest."""
     if rig.photo_from_rest is None:
         return None
-    action, _ = write_action(obj, f"{obj.name} {TRACK}", _channels(obj, rig, world_from_camera), np.array([1.0]))
+    action, _ = write_action(obj, f"{obj.name} {TRACK}", photo_channels(obj, rig, world_from_camera), np.array([1.0]))
     add_muted_track(obj, TRACK, action, 1)
     return action
 
@@ -84,7 +84,7 @@ def adopt_photo_pose(kept: bpy.types.Object, obj: bpy.types.Object) -> None:
     show_photo_pose(kept, shown)
 
 
-def _channels(obj: bpy.types.Object, rig: RigData, world_from_camera: np.ndarray) -> list[Channels]:
+def photo_channels(obj: bpy.types.Object, rig: RigData, world_from_camera: np.ndarray) -> list[Channels]:
     """One frame: rotations of all bones that turn, and the place of the root.
 
     With rest matrices B of a bone and P of its parent, and their poses p and q, the bone's own transform is (P^-1 B)^-1 (q^-1 p).
