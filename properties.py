@@ -28,6 +28,7 @@ from .core.surface.settings import ScanSettings
 from .core.texture.settings import TextureSettings
 from .infer.settings import NetworkSettings
 from .setting_properties import FACES, items_of, said, shows
+from .shape_properties import SapiensShape
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import PropertyFlagItems  # the stubs have it, Blender has not
@@ -282,6 +283,7 @@ class SapiensSettings(PropertyGroup):
     )
     network: PointerProperty(type=SapiensNetwork, name="Network", description="What looks at the photo")
     scan: PointerProperty(type=SapiensScan, name="Scan", description="How the surface is made")
+    shape: PointerProperty(type=SapiensShape, name="Shape", description="Who the body is: each slider changes it at once")
     texture: PointerProperty(type=SapiensTexture, name="Texture", description="How the materials are made")
     rig: PointerProperty(type=SapiensRig, name="Rig", description="What the skeleton has")
     retarget: PointerProperty(
@@ -393,6 +395,7 @@ CLASSES = (
     SapiensBox,
     SapiensBone,
     SapiensNetwork,
+    SapiensShape,
     SapiensScan,
     SapiensTexture,
     SapiensRig,

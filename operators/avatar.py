@@ -1,4 +1,4 @@
-"""What an artist does with a finished avatar: put its rig into the pose of the photo, take the scan apart, write it to a file."""
+"""What an artist does with a finished avatar: the pose and the shape of the photo, the scan taken apart, a file."""
 
 from __future__ import annotations
 
@@ -69,6 +69,42 @@ class SAPIENS2_OT_photo_pose(ForAvatar, Operator):
         shown = not is_photo_pose(context)
         for rig in avatar_rigs(context):
             show_photo_pose(rig, shown)
+        return {"FINISHED"}
+
+
+class SAPIENS2_OT_shape_photo(ForAvatar, Operator):
+    """Give the body the shape that was found in the photo"""
+
+    bl_idname = "sapiens2.shape_photo"
+    bl_label = "As in the Photo"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        from ..scene.people import active_body
+        from ..scene.reshape import numbers_of
+
+        if not super().poll(context):
+            return False
+        found = active_body(context)
+        photo = None if found is None else numbers_of(found[1], of_photo=True)
+        if found is None or photo is None:
+            cls.poll_message_set("The avatar has no body whose shape is known")
+            return False
+        if (photo == numbers_of(found[1])).all():
+            cls.poll_message_set("The body has the shape of the photo already")
+            return False
+        return True
+
+    def execute(self, context: Context) -> set[str]:
+        from ..scene.people import active_body
+        from ..scene.reshape import change_shape, numbers_of
+
+        found = active_body(context)
+        try:
+            change_shape(*found, numbers_of(found[1], of_photo=True))
+        except SapiensError as error:
+            return fail(self, error)
         return {"FINISHED"}
 
 
@@ -144,4 +180,4 @@ class SAPIENS2_OT_export(ForAvatar, ExportHelper, Operator):
         return FORMATS[self.format].suffix
 
 
-CLASSES = (SAPIENS2_OT_photo_pose, SAPIENS2_OT_separate_parts, SAPIENS2_OT_export)
+CLASSES = (SAPIENS2_OT_photo_pose, SAPIENS2_OT_shape_photo, SAPIENS2_OT_separate_parts, SAPIENS2_OT_export)

@@ -8,7 +8,7 @@ reference  the photo, and who in it is meant
 model      the network: which one, on what, and what of it is installed
 run        the one button, its progress and its outcome
 maps       small pictures of what the network saw
-avatar     scan, texture and rig
+avatar     shape, scan, texture and rig
 retarget   the pose onto an armature
 motion     a clip onto an armature
 batch      a folder of photos at once

@@ -1,4 +1,4 @@
-"""Scan, texture and rig: sliders that rebuild from the stored predictions."""
+"""The shape of the body, whose sliders act at once; scan, texture and rig, whose sliders rebuild from the stored predictions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from bpy.types import Context, Panel, PropertyGroup, UILayout
 
 from .. import jobs
 from ..properties import avatar_rigs, is_photo_pose, matched_camera, rig_doubts
+from ..shape_properties import body_shape
 from .parts import paragraph
 from .tab import AfterSetup
 
@@ -23,6 +24,30 @@ class Rebuilds(AfterSetup):
         self.layout.use_property_split, self.layout.use_property_decorate = True, False
         self.layout.enabled = jobs.current() is None
         return self.layout, context.scene.sapiens2
+
+
+class SAPIENS2_PT_shape(Rebuilds, Panel):
+    bl_idname = "SAPIENS2_PT_shape"
+    bl_label = "Shape"
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        return super().poll(context) and body_shape(context) is not None
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.start(context)
+        found = body_shape(context)
+        if found is None:
+            return
+        name, stature, problem = found
+        if problem:
+            paragraph(layout, problem, "INFO")
+        else:
+            layout.label(text=f"{name}: {stature:.2f} m", icon="OUTLINER_OB_ARMATURE", translate=False)
+        sliders = layout.column()
+        sliders.enabled = not problem
+        settings.shape.draw_shape(sliders)
+        layout.operator("sapiens2.shape_photo", icon="LOOP_BACK")
 
 
 class SAPIENS2_PT_scan(Rebuilds, Panel):
@@ -99,4 +124,4 @@ class SAPIENS2_PT_export(AfterSetup, Panel):
         layout.operator("sapiens2.export", icon="EXPORT")
 
 
-CLASSES = (SAPIENS2_PT_scan, SAPIENS2_PT_texture, SAPIENS2_PT_rig, SAPIENS2_PT_export)
+CLASSES = (SAPIENS2_PT_shape, SAPIENS2_PT_scan, SAPIENS2_PT_texture, SAPIENS2_PT_rig, SAPIENS2_PT_export)

@@ -50,8 +50,9 @@ ROOMS = {
     "preferences": ({COMMON, "weights", "preference_values", "jobs", "panels"}, {"torch", "timm", "scipy", "cv2"}),
     "bone_table_rows": ({"core", "scene"}, {"torch", "timm", "scipy", "cv2"}),
     "setting_properties": ({COMMON}, {"torch", "timm", "scipy", "cv2"}),
+    "shape_properties": ({"core", "scene"}, {"torch", "timm", "scipy", "cv2"}),
     "properties": (
-        {"core", "scene", "setting_properties", "bone_table_rows", "infer.settings"},
+        {"core", "scene", "setting_properties", "shape_properties", "bone_table_rows", "infer.settings"},
         {"torch", "timm", "scipy", "cv2"},
     ),
     "thumbnails": ({"core", "folders"}, {"torch", "timm", "scipy", "cv2"}),
@@ -60,7 +61,10 @@ ROOMS = {
          "properties", "setting_properties", "thumbnails", "infer.settings"},
         {"torch", "timm"},
     ),
-    "panels": ({"core", "weights", "jobs", "preference_values", "properties", "thumbnails"}, {"torch", "timm", "scipy", "cv2"}),
+    "panels": (
+        {"core", "weights", "jobs", "preference_values", "properties", "shape_properties", "thumbnails"},
+        {"torch", "timm", "scipy", "cv2"},
+    ),
     "registration": (
         {"core", "jobs", "panels", "preferences", "properties", "thumbnails", "operators", "commands"},
         {"torch", "timm", "scipy", "cv2"},
