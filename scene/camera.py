@@ -11,6 +11,7 @@ from ..core.common.arrays import Camera
 from ..core.common.spaces import world_from_blender_camera
 from .image import MAP
 from .restore import Changes
+from .typed import scene_of
 
 PLACED = "sapiens2_placed"
 """Custom property of the camera: the transform that a build gave it, row by row."""
@@ -31,7 +32,8 @@ def write_camera(
     data.sensor_height = SENSOR_WIDTH * camera.height / camera.width
     data.clip_start, data.clip_end = 0.01, 1000.0
     data.display_size = 0.2
-    _write_background(data, camera, photo)
+    fit_photo(data, camera, scene_of(bpy.context))
+    _write_background(data, photo)
     obj = bpy.data.objects.new(name, data)
     obj.matrix_world = Matrix(world_from_blender_camera(world_from_camera).tolist())
     obj[PLACED] = [value for row in obj.matrix_basis for value in row]
@@ -39,17 +41,28 @@ def write_camera(
     return obj
 
 
-def _write_background(data: bpy.types.Camera, camera: Camera, photo: bpy.types.Image) -> None:
-    """The photo as the camera's background, as wide as the camera frame."""
+def _write_background(data: bpy.types.Camera, photo: bpy.types.Image) -> None:
+    """The photo as the camera's background, whole within the camera frame."""
     data.show_background_images = True
     background = data.background_images.new()
     background.image = photo
     background.alpha = 1.0
     background.display_depth = "BACK"
-    render = bpy.context.scene.render
-    frame_aspect = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
-    wider = frame_aspect > camera.width * camera.fy / (camera.height * camera.fx)
-    background.frame_method = "CROP" if wider else "FIT"
+    background.frame_method = "FIT"
+
+
+def fit_photo(data: bpy.types.Camera, camera: Camera, scene: bpy.types.Scene) -> None:
+    """Let the frame of a camera hold the whole photo, whatever the scene's render size is: a frame that is wider than the photo
+    fits its height, any other its width. The lens and the size of the sensor are the same."""
+    render = scene.render
+    frame = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
+    photo = camera.width * camera.fy / (camera.height * camera.fx)
+    square = abs(camera.fx / camera.fy - 1) < 1e-6  # of other pixels the lens is right at the photo's own size only
+    wider = square and frame > photo * (1 + 1e-4)
+    data.sensor_fit = "VERTICAL" if wider else "HORIZONTAL"
+    unit = camera.width / camera.height if wider else 1.0  # shifts count in sizes of the side that fits
+    lens = blender_lens(camera)
+    data.shift_x, data.shift_y = float(lens["shift_x"]) * unit, float(lens["shift_y"]) * unit
 
 
 def match_render_size(scene: bpy.types.Scene, camera: Camera, obj: bpy.types.Object) -> None:
@@ -62,8 +75,8 @@ def match_render_size(scene: bpy.types.Scene, camera: Camera, obj: bpy.types.Obj
     else:  # Blender's smallest value is 1
         render.pixel_aspect_x, render.pixel_aspect_y = (1.0, aspect) if aspect > 1 else (1 / aspect, 1.0)
     scene.camera = obj
-    for background in obj.data.background_images:
-        background.frame_method = "FIT"
+    assert isinstance(obj.data, bpy.types.Camera)
+    fit_photo(obj.data, camera, scene)
 
 
 def adopt_camera(

@@ -49,6 +49,25 @@ def test_camera_is_exact_for_pixels_that_are_not_square(part, make_avatar):
     np.testing.assert_allclose([view.x * 80 - 0.5, (1 - view.y) * 60 - 0.5], camera.project(point), atol=1e-3)
 
 
+@pytest.mark.parametrize("size", [(64, 48), (48, 64), (50, 50)])
+@pytest.mark.parametrize("render", [(1920, 1080), (1080, 1920), (512, 512)])
+def test_the_whole_photo_is_in_the_frame_whatever_is_rendered(write, make_avatar, size, render):
+    """A portrait in a frame of 16:9 would lose head and feet: the frame holds the photo, and the lens stays what it is."""
+    height, width = size
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = render
+    found = roles(write(make_avatar(*size)))
+    bpy.context.view_layer.update()
+    assert found["camera"].data.background_images[0].frame_method == "FIT"
+    scale = min(render[0] / width, render[1] / height)
+    vertices = read(found["scan"].data.vertices, "co", 3)[::7]
+    view = np.array([world_to_camera_view(scene, found["camera"], Vector(v)) for v in vertices.tolist()])[:, :2]
+    y, x = np.mgrid[:height, :width]
+    photo = (np.stack([x, y], -1).reshape(-1, 2)[::7] + 0.5 - [width / 2, height / 2]) * scale
+    np.testing.assert_allclose((view - 0.5) * [1, -1] * render, photo, atol=2e-3 * scale)
+    assert (view > 0).all() and (view < 1).all()
+
+
 def test_roles_groups_materials_and_images_are_as_the_contract_says(write, make_avatar):
     avatar = make_avatar()
     collection = write(avatar)
