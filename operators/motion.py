@@ -54,7 +54,7 @@ def write_motion(context: Context, motion: Take | BodyMotion, name: str) -> str:
     from .. import bone_table_rows
     from ..core.motion.take import Take
     from ..core.retarget.settings import RetargetSettings
-    from ..scene.action import write_take
+    from ..scene.action import whole_frames, write_take
     from ..scene.photo_pose import show_photo_pose
     from ..scene.retarget import pose_armature
 
@@ -72,11 +72,24 @@ def write_motion(context: Context, motion: Take | BodyMotion, name: str) -> str:
     start = context.scene.frame_current if settings.motion.at_cursor else 1
     written = write_take(motion, armature, name=name, start_frame=start, bones=bones, settings=how,
                          mute_constraints=settings.retarget.mute_constraints, keep_raw=settings.motion.keep_raw)  # fmt: skip
-    first, last = written.action.frame_range
-    scene = context.scene
-    scene.frame_start, scene.frame_end = min(scene.frame_start, int(first)), max(scene.frame_end, round(last))
-    jobs.status.notes = tuple(dict.fromkeys(written.notes))
+    told = fit_timeline(context.scene, armature, *whole_frames(written.action))
+    jobs.status.notes = tuple(dict.fromkeys((*written.notes, *told)))
     return f"{counted(len(motion), 'frame')}, {counted(written.keys, 'key')} on '{armature.name}'"
+
+
+def fit_timeline(scene: bpy.types.Scene, armature: bpy.types.Object, first: int, last: int) -> tuple[str, ...]:
+    """Let a scene show a take from its first to its last frame; a sentence where the scene ends elsewhere than before.
+
+    A take from the scene's first frame on ends it too, where nothing else moves; else the scene only becomes long enough.
+    """
+    before = scene.frame_start, scene.frame_end
+    others = [ob for ob in scene.objects if ob != armature and ob.animation_data is not None and ob.animation_data.action]
+    editor = scene.sequence_editor
+    strips = () if editor is None else editor.strips if hasattr(editor, "strips") else editor.sequences  # since 4.4
+    alone = not others and not len(strips) and first <= before[0]
+    scene.frame_start, scene.frame_end = (first, last) if alone else (min(before[0], first), max(before[1], last))
+    now = scene.frame_start, scene.frame_end
+    return () if now == before else (f"The scene plays the frames {now[0]} to {now[1]} now.",)
 
 
 class MotionOperator(JobOperator):

@@ -63,6 +63,23 @@ def test_a_clip_becomes_an_action_and_is_looked_at_once(settled, clip, part) -> 
     assert bpy.context.scene.frame_end >= 50
 
 
+def test_the_scene_ends_with_the_take_unless_something_else_moves(settled, worker, factory, tmp_path) -> None:
+    scene = bpy.context.scene
+    scene.render.fps = 24
+    settled.motion.fps = 24.0
+    assert (scene.frame_start, scene.frame_end) == (1, 250)
+    assert bpy.ops.sapiens2.import_motion(filepath=str(keypoint_file(factory, tmp_path / "clip.json", 12))) == {"FINISHED"}
+    assert (scene.frame_start, scene.frame_end) == (1, 12)
+    assert "The scene plays the frames 1 to 12 now." in worker.status.notes
+    other = bpy.data.objects.new("Other", None)
+    scene.collection.objects.link(other)
+    other.keyframe_insert("location", frame=1)
+    assert bpy.ops.sapiens2.import_motion(filepath=str(keypoint_file(factory, tmp_path / "short.json", 5))) == {"FINISHED"}
+    assert (scene.frame_start, scene.frame_end) == (1, 12) and not any("plays" in note for note in worker.status.notes)
+    assert bpy.ops.sapiens2.import_motion(filepath=str(keypoint_file(factory, tmp_path / "long.json", 20))) == {"FINISHED"}
+    assert (scene.frame_start, scene.frame_end) == (1, 20)
+
+
 def test_one_undo_takes_the_motion_back(settled, factory, tmp_path) -> None:
     source = keypoint_file(factory, tmp_path / "clip.json", 3)
     bpy.ops.ed.undo_push(message="before")
