@@ -13,7 +13,7 @@ from bpy_extras.io_utils import ImportHelper
 from .. import folders, jobs, thumbnails
 from ..core.capture.photo import SUFFIXES as PHOTOS
 from ..core.common.errors import SapiensError
-from ..core.formats.import_groups import DEMO, OURS
+from ..core.formats.import_groups import DEMO, OURS, files_in
 from ..properties import avatar_settings
 from ..worker.client import WorkerJob
 from ..worker.requests import ImportRequest
@@ -47,7 +47,7 @@ class SAPIENS2_OT_import_predictions(Queues, JobOperator, ImportHelper, Operator
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         """With paths (files that were dropped) build at once, else ask for them."""
-        if self._paths():
+        if any(file.name for file in self.files) or Path(bpy.path.abspath(self.filepath)).is_file():
             return JobOperator.invoke(self, context, event)
         self._asked = True
         return ImportHelper.invoke(self, context, event)
@@ -55,7 +55,8 @@ class SAPIENS2_OT_import_predictions(Queues, JobOperator, ImportHelper, Operator
     def draw(self, _context: Context) -> None:
         column = self.layout.column(align=True)
         column.label(text="Predictions (.safetensors), or")
-        column.label(text="files of the demo scripts and their photo")
+        column.label(text="files of the demo scripts and their photo,")
+        column.label(text="or a folder of either")
         box = self.layout.box()
         box.label(text="Demo Scripts")
         box.prop(self, "photo")
@@ -72,7 +73,7 @@ class SAPIENS2_OT_import_predictions(Queues, JobOperator, ImportHelper, Operator
         chosen = [folder / file.name for file in self.files if file.name] if self.directory else []
         if not chosen and self.filepath:
             chosen = [Path(bpy.path.abspath(self.filepath))]
-        return chosen
+        return [path for one in chosen for path in (files_in(one) if one.is_dir() else [one])]
 
     def make_job(self, context: Context, scratch: Path) -> WorkerJob:
         paths = self._paths()

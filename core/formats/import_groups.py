@@ -55,6 +55,20 @@ def group_files(files: Sequence[Path], photo: Path | None = None, beside: bool =
     return groups, problems
 
 
+def files_in(folder: Path) -> list[Path]:
+    """What can be imported from a folder, by name; where it holds none itself, from the folders in it, as the demo scripts make
+    one for each task. SapiensError if there is nothing."""
+    for places in ([folder], [place for place in _listed(folder) if place.is_dir()]):
+        listed = [path for place in places for path in _listed(place) if path.is_file() and not path.name.startswith(".")]
+        found = [path for path in listed if path.suffix.lower() in (OURS, ".npy", ".ply") or path.name.endswith(KEYPOINTS)]
+        if found:
+            return found
+    raise SapiensError(
+        f"The folder {folder.name} holds nothing that can be imported.",
+        f"Choose one with {OURS} files, or with outputs of the demo scripts: .npy, .ply and *{KEYPOINTS}.",
+    )
+
+
 def stem(photo: Path) -> str:
     """The name that the demo scripts give to the outputs of a photo: up to the first dot."""
     return photo.name.split(".")[0]

@@ -94,6 +94,24 @@ def test_several_files_at_once_are_one_step(settled, ours, demo, tmp_path):
     assert {obj.name for obj in bpy.data.objects} == before
 
 
+def test_a_folder_brings_what_is_in_it(settled, ours, demo, tmp_path):
+    """Pressing Import in a folder, without a file chosen."""
+    out = f"{demo / 'out'}/"  # the demo scripts make a folder for each task in it
+    (demo / "person ü.png").rename(demo / "out" / "person ü.png")
+    assert bpy.ops.sapiens2.import_predictions(filepath=out, directory=out, files=[{"name": ""}]) == {"FINISHED"}
+    assert roles() == ["camera", "rig", "scan"]
+    for name in ("first", "second"):
+        ours(name)
+    (tmp_path / ".part.safetensors").write_bytes(b"")
+    settled.place = "NEW"
+    assert bpy.ops.sapiens2.import_predictions(filepath=str(tmp_path)) == {"FINISHED"}
+    assert {collection.name for collection in bpy.data.collections} >= {"first", "second"}
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "settings.json").write_text("{}")
+    with pytest.raises(RuntimeError, match="The folder empty holds nothing that can be imported"):
+        bpy.ops.sapiens2.import_predictions(filepath=str(tmp_path / "empty"))
+
+
 def test_bad_ones_are_named_and_the_good_ones_come(settled, worker, ours, tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"not at all")
     (tmp_path / "lonely.npy").write_bytes(b"nothing")
