@@ -343,10 +343,15 @@ def active_avatar(context: bpy.types.Context) -> bpy.types.Collection | None:
 
 def active_predictions(context: bpy.types.Context) -> str:
     """Path of the predictions of the avatar that the artist means, else of those that were used last; empty for none."""
-    from .scene.marks import SOURCE
+    from .scene.marks import source_of
 
     collection = active_avatar(context)
-    return context.scene.sapiens2.predictions if collection is None else collection.get(SOURCE, "")
+    return bpy.path.abspath(context.scene.sapiens2.predictions) if collection is None else source_of(collection)
+
+
+def is_beside(predictions: str) -> bool:
+    """Whether a file lies in the folder of the open file."""
+    return bool(bpy.data.filepath and predictions) and Path(predictions).is_relative_to(Path(bpy.data.filepath).parent)
 
 
 def matched_camera(context: bpy.types.Context) -> dict | None:

@@ -14,7 +14,7 @@ from bpy.utils import register_class, register_cli_command, unregister_class, un
 from . import jobs, panels, preferences, properties, thumbnails
 from .core.common.errors import SapiensError
 from .core.formats.import_groups import DEMO, OURS
-from .operators import avatar, batch, bones, build, imports, maps, models, motion, photo, retarget, setup, show
+from .operators import avatar, batch, bones, build, imports, maps, models, motion, photo, retarget, setup, show, stored
 
 
 class SAPIENS2_FH_predictions(FileHandler):
@@ -54,6 +54,7 @@ CLASSES = (
     *batch.CLASSES,
     *setup.CLASSES,
     *show.CLASSES,
+    *stored.CLASSES,
     *panels.CLASSES,
     SAPIENS2_FH_predictions,
     SAPIENS2_FH_photo,

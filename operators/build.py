@@ -23,14 +23,14 @@ from ..properties import (
     active_predictions,
     avatar_settings,
     more_photos,
-    photo_path,
 )
 from ..setting_properties import said
 from ..weights.catalogue import fingerprint
 from ..worker.client import WorkerJob
 from ..worker.requests import Box, BuildRequest, PredictRequest, RunRequest, to_json
 from .job import Idle, JobOperator, fail
-from .stored import keep_limit
+from .photo import chosen_photo
+from .stored import keep_limit, missing
 
 
 def predictions_path(photo: Path, network: NetworkSettings, boxes: tuple[Box, ...] | None = None) -> Path:
@@ -70,7 +70,8 @@ def other_predictions(collection: bpy.types.Collection | None) -> tuple[Path, ..
     from ..scene.marks import OTHERS
 
     stored = "" if collection is None else collection.get(OTHERS, "")
-    return tuple(path for path in map(Path, filter(None, stored.split("\n"))) if path.is_file())
+    paths = (Path(bpy.path.abspath(name)) for name in stored.split("\n") if name)
+    return tuple(path for path in paths if path.is_file())
 
 
 def write_result(
@@ -133,11 +134,7 @@ class SAPIENS2_OT_run(Idle, JobOperator, Operator):
 
     def make_job(self, context: Context, scratch: Path) -> WorkerJob:
         settings = context.scene.sapiens2
-        photo = Path(bpy.path.abspath(self.photo)) if self.photo else photo_path(settings)
-        if photo is None:
-            raise SapiensError("No photo is chosen.", "Choose the photo of a person.")
-        if not photo.is_file():
-            raise SapiensError(f"{photo.name} does not exist.", "Choose another photo.")
+        photo = chosen_photo(settings, self.photo)
         self._name = photo.stem
         network, boxes = network_options(context), chosen_boxes(context)
         predictions = predictions_path(photo, network, boxes)
@@ -232,7 +229,7 @@ class Rebuild(Idle, JobOperator):
             raise SapiensError("There are no predictions yet.", "Make an avatar from a photo first, or import predictions.")
         path = Path(bpy.path.abspath(chosen))
         if not path.is_file():
-            raise SapiensError(f"{path.name} does not exist any more.", "Make the avatar from the photo again.")
+            raise missing(path)
         # From here on the operator has values of its own, which the redo panel shows and changes.
         for name in self.shown.__annotations__:
             if not self.properties.is_property_set(name):
@@ -261,12 +258,12 @@ class Rebuild(Idle, JobOperator):
     def _avatar(self, context: Context) -> bpy.types.Collection | None:
         """What is built again: the avatar that the artist means, or one of the predictions that a script has named."""
         from ..scene.build import find_collection
-        from ..scene.marks import SOURCE
+        from ..scene.marks import source_of
 
         active = active_avatar(context)
-        if not self.predictions or (active is not None and active.get(SOURCE) == self.predictions):
+        if not self.predictions or (active is not None and source_of(active) == bpy.path.abspath(self.predictions)):
             return active
-        return find_collection(context.scene, self.predictions)
+        return find_collection(context.scene, bpy.path.abspath(self.predictions))
 
 
 class SAPIENS2_OT_build_scan(ScanProperties, Rebuild, Operator):

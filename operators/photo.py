@@ -54,6 +54,22 @@ def file_of_image(image: Image) -> Path:
     return path
 
 
+def chosen_photo(settings: bpy.types.PropertyGroup, given: str = "") -> Path:
+    """The photo that is named, else that of the sidebar. SapiensError, with the next step, where there is none."""
+    name = given or settings.photo
+    if not name:
+        raise SapiensError("No photo is chosen.", "Choose the photo of a person.")
+    if name.startswith("//") and not bpy.data.filepath:
+        raise SapiensError(
+            f"Where {name[2:]} is counts from the folder of this file, which is not saved yet.",
+            "Save the file beside the photo, or choose the photo again.",
+        )
+    path = Path(bpy.path.abspath(name))
+    if not path.is_file():
+        raise SapiensError(f"{path.name} is not in {path.parent} any more.", "Choose the photo where it is now, or another one.")
+    return path
+
+
 def nothing_to_paste() -> SapiensError:
     """The error of a clipboard that has no picture, or none that Blender can see."""
     if sys.platform == "linux" and not os.environ.get("WAYLAND_DISPLAY"):
@@ -201,9 +217,7 @@ class SAPIENS2_OT_people_find(Idle, JobOperator, Operator):
 
     def make_job(self, context: Context, scratch: Path) -> WorkerJob:
         settings = context.scene.sapiens2
-        photo = photo_path(settings)
-        if photo is None or not photo.is_file():
-            raise SapiensError("No photo is chosen.", "Choose the photo of a person.")
+        photo = chosen_photo(settings)
         network = NetworkSettings(model=settings.network.model, device=preference_values.device_for(settings))
         return WorkerJob(photo.stem, FindRequest(photo=photo, network=network))
 

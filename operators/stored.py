@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import bpy
+from bpy.props import StringProperty
+from bpy.types import Context, Operator
+from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs, preference_values, thumbnails
+from ..core.common.atomic_files import atomic_write
+from ..core.common.errors import SapiensError
+from ..core.formats.import_groups import OURS
 from ..core.formats.prediction_cache import mark_used, prune, stored_predictions
+from ..properties import active_avatar, active_predictions, is_beside
+from .job import fail
 
 
 def predictions_in_use() -> set[Path]:
     """The predictions files that the open file refers to, in any scene and collection."""
-    from ..scene.marks import SOURCE
+    from ..scene.marks import source_of
 
-    named = {scene.sapiens2.predictions for scene in bpy.data.scenes}
-    named |= {collection[SOURCE] for collection in bpy.data.collections if isinstance(collection.get(SOURCE), str)}
-    return {Path(bpy.path.abspath(name)) for name in named if name}
+    named = {bpy.path.abspath(scene.sapiens2.predictions) for scene in bpy.data.scenes}
+    named |= {source_of(collection) for collection in bpy.data.collections}
+    return {Path(name) for name in named if name}
+
+
+def missing(path: Path) -> SapiensError:
+    """The error of predictions that are not where an avatar has them from."""
+    where = "this computer's store" if path.parent == folders.cache_folder() else str(path.parent)
+    return SapiensError(
+        f"What the network saw ({path.name}) is not in {where} any more, and nothing can be built again without it.",
+        "Press Find Predictions under Avatars if you have the file elsewhere, else make the avatar from its photo again.",
+    )
 
 
 def keep_limit(used: Path) -> None:
@@ -45,3 +63,95 @@ def _forget(deleted: Sequence[Path]) -> None:
         shutil.rmtree(thumbnails.folder(str(path)), ignore_errors=True)
     if deleted:
         jobs.refresh()
+
+
+class OfAvatar:
+    """Mix in before `bpy.types.Operator`: an operator on the predictions of the avatar that the artist means."""
+
+    @classmethod
+    def poll(cls: type[Operator], context: Context) -> bool:
+        if active_avatar(context) is None:
+            cls.poll_message_set("There is no avatar in the scene")
+            return False
+        return True
+
+
+class SAPIENS2_OT_keep_predictions(OfAvatar, Operator):
+    """Copy what the network saw into the folder of this file, so that both can be moved, or given to somebody, together"""
+
+    bl_idname = "sapiens2.keep_predictions"
+    bl_label = "Keep Predictions Beside File"
+    bl_options = {"UNDO"}
+
+    @classmethod
+    def poll(cls: type[Operator], context: Context) -> bool:
+        if not super().poll(context):
+            return False
+        if not bpy.data.filepath:
+            cls.poll_message_set("Save the file first")
+            return False
+        if is_beside(active_predictions(context)):
+            cls.poll_message_set("They are beside the file already")
+            return False
+        return True
+
+    def execute(self, context: Context) -> set[str]:
+        source = Path(active_predictions(context))
+        target = Path(bpy.data.filepath).with_name(source.name)
+        try:
+            if not source.is_file():
+                raise missing(source)
+            if not (target.is_file() and filecmp.cmp(source, target, shallow=False)):
+                if target.exists():
+                    raise SapiensError(f"Another file in {target.parent} is called {target.name}.", "Rename or move that file.")
+                with source.open("rb") as content, atomic_write(target) as file:
+                    shutil.copyfileobj(content, file)
+        except (SapiensError, OSError) as error:
+            said = f"{target.name} could not be written: {error.strerror}." if isinstance(error, OSError) else error
+            hint = "Check the free space and the permissions of the folder."
+            return fail(self, SapiensError(said, hint) if isinstance(said, str) else said)
+        _name(context, target)
+        self.report({"INFO"}, f"{target.name} is beside the file now")
+        return {"FINISHED"}
+
+
+class SAPIENS2_OT_find_predictions(OfAvatar, ImportHelper, Operator):
+    """Say where the predictions of this avatar are now"""
+
+    bl_idname = "sapiens2.find_predictions"
+    bl_label = "Find Predictions"
+    bl_options = {"UNDO"}
+
+    filename_ext = OURS
+    filter_glob: StringProperty(default=f"*{OURS}", options={"HIDDEN"})
+
+    def execute(self, context: Context) -> set[str]:
+        from ..core.common.predictions import Predictions
+        from ..scene.marks import PHOTO
+        from ..scene.people import image_hash
+
+        path, avatar = Path(bpy.path.abspath(self.filepath)), active_avatar(context)
+        try:
+            if not path.is_file():
+                raise SapiensError(f"{path.name or 'The file'} does not exist.", f"Choose a {OURS} file.")
+            if avatar.get(PHOTO, "") not in ("", image_hash(Predictions.load(path).image)):
+                raise SapiensError(f"{path.name} was made from another photo than '{avatar.name}'.", "Choose another file.")
+        except SapiensError as error:
+            return fail(self, error)
+        _name(context, path)
+        jobs.status.error = None
+        return {"FINISHED"}
+
+
+def _name(context: Context, path: Path) -> None:
+    """Let the avatar that the artist means have its predictions from this file."""
+    from ..scene.marks import SOURCE, named_in_file
+
+    avatar, settings = active_avatar(context), context.scene.sapiens2
+    if bpy.path.abspath(settings.predictions) == active_predictions(context):
+        settings.predictions = str(path)
+    avatar[SOURCE] = named_in_file(str(path))
+    thumbnails.forget(str(path))
+
+
+CLASSES = (SAPIENS2_OT_keep_predictions, SAPIENS2_OT_find_predictions)

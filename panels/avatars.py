@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 from bpy.types import Context, Panel, PropertyGroup, UILayout, UIList
 
-from ..properties import avatars
+from ..properties import active_predictions, avatars, is_beside
+from .parts import paragraph
 from .tab import AfterSetup
 
 
@@ -45,6 +48,14 @@ class SAPIENS2_PT_avatars(AfterSetup, Panel):
         rows = min(max(len(avatars(context)), 1), 5)
         row.template_list(SAPIENS2_UL_avatars.bl_idname, "", bpy.data, "collections", settings, "avatar_row", rows=rows)
         row.operator("sapiens2.clear", text="", icon="TRASH")
+        predictions = active_predictions(context)
+        if not predictions:
+            return
+        if not Path(predictions).is_file():
+            paragraph(self.layout, "What the network saw of it is not there any more: find it to build the avatar again", "ERROR")
+            self.layout.operator("sapiens2.find_predictions", icon="VIEWZOOM")
+        elif not is_beside(predictions):
+            self.layout.operator("sapiens2.keep_predictions", icon="FILE_TICK")
 
 
 CLASSES = (SAPIENS2_UL_avatars, SAPIENS2_PT_avatars)

@@ -17,7 +17,7 @@ from .body import write_body
 from .camera import match_render_size, write_camera
 from .garments import write_garment
 from .groups import write_skin_weights
-from .marks import BOX, CAMERA, OTHERS, PHOTO, ROLE, SOURCE, made_in, mark, unmark
+from .marks import BOX, CAMERA, OTHERS, PHOTO, ROLE, SOURCE, made_in, mark, named_in_file, source_of, unmark
 from .material import Images, write_images, write_materials
 from .mesh import write_mesh
 from .people import match_people, photo_box, photo_hash
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def find_collection(scene: bpy.types.Scene, source: str) -> bpy.types.Collection | None:
     """The collection of `scene` that was last built from the predictions at `source`."""
-    found = [collection for collection in scene.collection.children_recursive if collection.get(SOURCE) == source]
+    found = [collection for collection in scene.collection.children_recursive if source_of(collection) == source]
     return found[-1] if found else None
 
 
@@ -134,9 +134,9 @@ def write_avatars(
             lens, photo = avatar.camera, images.photo
             camera = write_avatar(avatar, staged, images=images, camera=camera).camera
         if source:
-            staged[SOURCE] = source
+            staged[SOURCE] = named_in_file(source)
         if others:
-            staged[OTHERS] = "\n".join(others)
+            staged[OTHERS] = "\n".join(map(named_in_file, others))
         if replace is None:
             scene.collection.children.link(staged)
             collection = staged

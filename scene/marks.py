@@ -8,6 +8,7 @@ place in the collection, which is before that of every copy.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import bpy
 
@@ -22,9 +23,10 @@ BOX = "sapiens2_box"
 """Custom property of an object: where its person is in the photo, x1, y1, x2, y2 as shares of its width and height, from the
 upper left."""
 SOURCE = "sapiens2_predictions"
-"""Custom property of a collection: path of the predictions that it was last built from."""
+"""Custom property of a collection: path of the predictions that it was last built from; after // it counts from the folder of the
+file, as those that lie beside it are named (`named_in_file`)."""
 OTHERS = "sapiens2_others"
-"""Custom property of a collection: paths of the predictions of other photos of the person, in lines."""
+"""Custom property of a collection: paths of the predictions of other photos of the person, in lines, named like SOURCE."""
 PHOTO = "sapiens2_photo"
 """Custom property of a collection: what its photo is known by, the hash of the file."""
 CAMERA = "sapiens2_camera"
@@ -58,6 +60,19 @@ def unmark(obj: bpy.types.Object) -> None:
     for name in (ROLE, PERSON, PIECE, GARMENT, NAME, BOX, SHAPE, PHOTO_SHAPE):
         if name in obj:
             del obj[name]
+
+
+def source_of(collection: bpy.types.Collection) -> str:
+    """Path of the predictions that a collection was last built from; "" for none."""
+    name = collection.get(SOURCE, "")
+    return bpy.path.abspath(name, library=collection.library) if isinstance(name, str) else ""
+
+
+def named_in_file(path: str) -> str:
+    """How the open file names a path: what lies in its folder counts from there, so that both can be moved together."""
+    folder = Path(bpy.data.filepath).parent
+    beside = bool(bpy.data.filepath) and Path(path).is_relative_to(folder)
+    return f"//{Path(path).relative_to(folder).as_posix()}" if beside else path
 
 
 def key_of(obj: bpy.types.Object) -> Key:

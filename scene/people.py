@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from ..core.common.arrays import Avatar
-from .marks import BOX, CAMERA, PERSON, PHOTO, ROLE, SOURCE, is_avatar, made_in
+from .marks import BOX, CAMERA, PERSON, PHOTO, ROLE, is_avatar, made_in, source_of
 from .typed import layer_of, scene_of
 
 SAME_PLACE = 0.4
@@ -20,7 +20,12 @@ people who stand before each other share less."""
 
 def photo_hash(avatar: Avatar) -> str:
     """What the photo of an avatar is known by: the hash of its pixels."""
-    image = np.ascontiguousarray(avatar.image)
+    return image_hash(avatar.image)
+
+
+def image_hash(image: np.ndarray) -> str:
+    """The hash of the pixels (H, W, 3) uint8 of a photo."""
+    image = np.ascontiguousarray(image)
     return hashlib.blake2b(image.tobytes() + str(image.shape).encode(), digest_size=16).hexdigest()
 
 
@@ -46,7 +51,7 @@ def find_photo(
 ) -> bpy.types.Collection | None:
     """The avatar in `scene` that was made from this photo (`photo_hash`), or from the predictions at `source`: `first` if it
     was, else the one that was built last."""
-    found = [c for c in avatars_of(scene) if c.get(PHOTO) == photo or (source and c.get(SOURCE) == source)]
+    found = [c for c in avatars_of(scene) if c.get(PHOTO) == photo or (source and source_of(c) == source)]
     return first if first in found else found[-1] if found else None
 
 
@@ -71,7 +76,11 @@ def active_avatar(context: bpy.types.Context) -> bpy.types.Collection | None:
     settings = getattr(scene_of(context), "sapiens2", None)
     if settings is not None and settings.avatar in found:
         return settings.avatar
-    last = [collection for collection in found if settings is not None and collection.get(SOURCE) == settings.predictions]
+    last = [
+        collection
+        for collection in found
+        if settings is not None and source_of(collection) == bpy.path.abspath(settings.predictions)
+    ]
     return last[-1] if last else found[0] if len(found) == 1 else None
 
 
