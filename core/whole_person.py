@@ -11,6 +11,7 @@ from .body.character import make_body
 from .body.evaluate import Shape
 from .body.fit import Sighting, fit_sightings
 from .body.fitted import BodyFit
+from .body.painted import paint_avatar
 from .body.person import sighting_of
 from .body.rest import in_photo
 from .capture.people import Person
@@ -21,7 +22,6 @@ from .common.predictions import Predictions
 from .garments.clothes import make_clothes
 from .garments.hair import make_head_garments
 from .stages import Build, CacheKey, digest_of
-from .body.painted import paint_avatar
 
 
 @dataclass(frozen=True, eq=False)

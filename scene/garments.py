@@ -55,7 +55,8 @@ def write_garment(
     obj = bpy.data.objects.new(f"{name} {title}", mesh)
     obj[GARMENT] = garment.kind
     collection.objects.link(obj)
-    look = Look(tuple(int(value) for value in garment.tone), ROUGHNESS.get(garment.kind, CLOTH))
+    red, green, blue = garment.tone.tolist()
+    look = Look((red, green, blue), ROUGHNESS.get(garment.kind, CLOTH))
     mesh.materials.append(write_look(f"{name} {title}", garment.kind, look, garment.textures, encoded or {}))
     mesh[SLOTS] = garment.kind
     if rig is not None:
