@@ -12,8 +12,8 @@ DIRECTIONS = np.array([[s if k == axis else 0.0 for k in range(3)] for axis in r
 SPREAD = 12  # rounds in which faces take the directions of those around them
 SMALLEST = 24  # faces of a chart of its own
 LINING = 0.35  # texels per metre of the lining over those of the outside
-TEST_SIZE = 1024  # texels of the square in which overlaps are looked for
-SPLITS = 4
+TEST_SIZE = 512  # texels of the square in which overlaps are looked for
+SPLITS = 3
 
 
 def chart_uvs(vertices: np.ndarray, quads: np.ndarray, inside: np.ndarray, axes: np.ndarray) -> np.ndarray:

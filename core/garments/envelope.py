@@ -5,7 +5,7 @@ Directions are cells of a capsule round the head: rows of latitude over its midd
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,10 +16,16 @@ UPPER_ROWS = 24
 ROW = 0.006  # metres, of the lower rows
 FEWEST = 2  # pixels in a cell that count
 HAIR_SHARE = 0.3  # of a cell's pixels
+OVERHANG = 0.008  # metres over skin in the same direction
+MANY = 6  # pixels in a cell that are enough to be sure
 SHELL = 0.02  # metres behind the outermost points of a cell that belong to the same surface
 COVER = 0.0025  # metres over the skin, at least
 THINNEST, THICKEST = 0.002, 0.12  # metres over the skull
 BEHIND_BODY = 0.12  # metres that hair goes on where something in front hides its end
+BELOW = 6  # rows under the lowest that has any
+TAPER = 0.06  # metres before a hidden end over which it gets narrower
+FRONT = 0.78  # share of the way from the back to the front beyond which a strand hangs before the shoulder
+BACK = 0.2  # metres to the side that the back reaches, without the arms
 HANGING_DEPTH = 0.022  # metres over the back of hair that lies on it
 
 
@@ -34,7 +40,7 @@ class Capsule:
     def round_head(cls, head: Head, lowest: float) -> Capsule:
         above = head.skull[head.skull[:, 2] > head.eye_level]
         depth = (above[:, 1].min() + above[:, 1].max()) / 2
-        return cls(np.array([0.0, depth, head.eye_level]), min(lowest, head.eye_level - 10 * ROW))
+        return cls(np.array([0.0, depth, head.eye_level]), min(lowest, head.eye_level - 10 * ROW) - BELOW * ROW)
 
     @property
     def rows(self) -> int:
@@ -96,24 +102,24 @@ class Envelope:
     radius    (rows, COLUMNS) metres from the capsule's axis
     there     (rows, COLUMNS) 0..1: how surely the piece covers the cell
     reach     (rows, 2) metres to the left and right of the head's middle plane, at most
-    lying     z below which it lies on the back
+    depth     (rows,) metres over the skin, at least; more where it lies on the back
     """
 
     capsule: Capsule
     radius: np.ndarray
     there: np.ndarray
     reach: np.ndarray
-    lying: float
+    depth: np.ndarray
 
     def field(self, points: np.ndarray, body: np.ndarray) -> np.ndarray:
         """(n,) metres, negative inside, at (n, 3) points of head space; body: (n,) signed distance to the skin."""
-        radius = self.capsule.place(points)[2]
+        along, _, radius = self.capsule.place(points)
         outer = radius - self.capsule.at(self.radius, points)
-        hanging = (points[:, 2] < self.lying) & (points[:, 1] > self.capsule.middle[1])
-        outer = np.minimum(outer, body - np.where(hanging, HANGING_DEPTH, COVER))
+        row = np.clip(np.rint(along), 0, self.capsule.rows - 1).astype(np.int64)
+        lying = points[:, 1] > self.capsule.middle[1]
+        outer = np.minimum(outer, body - np.where(lying, self.depth[row], COVER))
         beside = (0.5 - self.capsule.at(self.there, points)) * 2.5 * ROW
         side = (points[:, 0] < 0).astype(np.int64)
-        row = np.clip(np.rint(self.capsule.place(points)[0]), 0, self.capsule.rows - 1).astype(np.int64)
         width = np.abs(points[:, 0]) - self.reach[row, side]
         return np.maximum(np.maximum(outer, beside), width)
 
@@ -168,23 +174,36 @@ def _filled(values: np.ndarray, weight: np.ndarray, usual: float, pull: float = 
     return spsolve(matrix.tocsc(), right).reshape(rows, columns)
 
 
-def envelope(
-    head: Head, capsule: Capsule, own: np.ndarray, skin: np.ndarray, going_on: np.ndarray, grows: np.ndarray, thin: float
-) -> Envelope:
-    """Of one piece, from points in head space.
+@dataclass(frozen=True, eq=False)
+class Cues:
+    """What photos say about one piece, as points in head space.
 
     own       (n, 3) seen points of it
     skin      (k, 3) seen points of skin
     going_on  (m, 3) points of it below which something in front hides it, or the photo ends
-    grows     (rows, COLUMNS) bool: where it is unless something else is seen
-    thin      metres over the skull where nothing is known
+    even      what is seen on one side only may be on the other too: no photo says that it is not
     """
-    from scipy.ndimage import gaussian_filter
 
-    count, outer = capsule.outermost(own)
-    bare, _ = capsule.outermost(skin)
-    seen = (count >= FEWEST) & (count >= HAIR_SHARE * (count + bare))
+    own: np.ndarray
+    skin: np.ndarray
+    going_on: np.ndarray
+    even: bool
+
+
+def envelope(head: Head, capsule: Capsule, cues: Cues, grows: np.ndarray, thin: float) -> Envelope:
+    """Of one piece. grows: (rows, COLUMNS) bool, where it is unless something else is seen; thin: metres over the skull where
+    nothing is known."""
+    from scipy.ndimage import gaussian_filter, gaussian_filter1d
+
+    count, outer = capsule.outermost(cues.own)
+    bare, skin = capsule.outermost(cues.skin)
+    # Where it hangs over skin that is seen beside it, few pixels show it from the side.
+    stands_off = outer > np.nan_to_num(skin, nan=np.inf) + OVERHANG
+    seen = (count >= FEWEST) & ((count >= HAIR_SHARE * (count + bare)) | stands_off)
     free = (bare >= FEWEST) & ~seen
+    # Hair may hang behind a neck that is seen from in front.
+    neck = capsule.heights < head.eye_level - head.height
+    free &= ~(neck[:, None] & (np.cos(capsule.azimuths) > 0.3))
     close, hanging = _skull_radius(head, capsule)
     over = np.clip(outer - close, -0.02, THICKEST)
     near = seen & (capsule.heights > head.eye_level - 0.5 * head.height)[:, None]
@@ -192,48 +211,103 @@ def envelope(
     mirrored = np.where(seen, 0, 0.3) * seen[:, ::-1]
     there = np.where(seen, 1.0, np.where(free, 0.0, np.where(seen[:, ::-1], 1.0, np.where(free[:, ::-1], 0.0, grows))))
     grown = there
-    there, reach, lying = _closed_behind(head, capsule, there, seen, free, own, going_on)
-    # What only closes the hair behind hangs; what grows there lies close.
-    loose = gaussian_filter(np.where((there > grown) | (seen & ~grows), 1.0, 0.0), 2.0, mode=("nearest", "wrap"))
+    there, reach, depth = _closed_behind(head, capsule, there, seen, free, cues)
+    # What hangs down from the skull stands off the nape; what grows there lies close.
+    low = (capsule.heights < head.eye_level - 0.5 * head.height)[:, None]
+    long = ((there > grown) & low) | (seen & ~grows & (capsule.heights < head.eye_level - 1.1 * head.height)[:, None])
+    loose = gaussian_filter1d(long.any(axis=0).astype(float), 2.0, mode="wrap")
     base = close + (hanging - close) * np.clip(2 * loose, 0, 1)
     over = np.clip(outer - base, -0.02, THICKEST)
     over = _filled(np.where(seen, over, over[:, ::-1]), seen + mirrored, usual)
     there = gaussian_filter(there, 1.0, mode=("nearest", "wrap"))
-    return Envelope(capsule, np.maximum(base + np.maximum(over, THINNEST), 0.0), there, reach, lying)
+    radius = np.maximum(base + np.maximum(over, THINNEST), 0.0)
+    return Envelope(capsule, _draped(head, capsule, radius, depth), there, reach, depth)
+
+
+def _draped(head: Head, capsule: Capsule, radius: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """The radius where hair lies on the back: over the shoulder blades, and straight across the valley of the spine."""
+    from scipy.ndimage import gaussian_filter, grey_closing
+
+    lying = depth > COVER
+    if not lying.any():
+        return radius
+    back = head.skin[(head.skin[:, 1] > capsule.middle[1]) & (np.abs(head.skin[:, 0]) < BACK)]
+    _, body = capsule.outermost(back)
+    known = np.isfinite(body) & lying[:, None] & (np.cos(capsule.azimuths) > 0.4)
+    if not known.any():
+        return radius
+    wide = _filled(np.where(known, body, 0), known.astype(float), float(body[known].mean()))
+    over = grey_closing(wide + depth[:, None], (3, 21), mode="wrap")
+    over = gaussian_filter(over, (2.0, 2.0), mode=("nearest", "wrap"))
+    near = np.clip(np.cos(capsule.azimuths) / 0.4, 0, 1) * lying[:, None]
+    return np.maximum(radius, np.where(near > 0, near * over + (1 - near) * radius, 0))
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Hair on one side that is longer than where it grows: rows from `first` to `last`, as far to the front as `column` (rows,);
+    it goes on where its end is hidden; wide: metres to the side at its end."""
+
+    first: int
+    last: int
+    column: np.ndarray
+    hidden: bool
+    wide: float
+
+
+def _side(capsule: Capsule, level: float, hair: np.ndarray, bare: np.ndarray, own: np.ndarray, ends: np.ndarray) -> _Side | None:
+    """Of the half of the columns from the back to the front, and the seen points on this side; None = nothing beside the face."""
+    half = hair.shape[1]
+    beside = hair & (np.arange(half) < FRONT * half)
+    rearmost = np.where(beside.any(axis=1), beside.argmax(axis=1), half)
+    foremost = half - 1 - beside[:, ::-1].argmax(axis=1)
+    blocked = (bare & (np.arange(half) < rearmost[:, None])).any(axis=1)
+    known = np.flatnonzero((rearmost < half) & ~blocked & (capsule.heights < level))
+    if len(known) < 3:
+        return None
+    last = int(known[-1])
+    z = capsule.heights[last]
+    wide = np.abs(own[np.abs(own[:, 2] - z) < 0.03, 0])
+    hidden = bool((ends[:, 2] < z + 0.03).sum() >= 3 and len(wide))
+    column = np.interp(np.arange(capsule.rows), known, foremost[known]).astype(np.int64)
+    return _Side(int(known[0]), last, column, hidden, float(wide.max()) + 0.004 if len(wide) else np.inf)
 
 
 def _closed_behind(
-    head: Head, capsule: Capsule, there: np.ndarray, seen: np.ndarray, free: np.ndarray, own: np.ndarray, going_on: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, float]:
+    head: Head, capsule: Capsule, there: np.ndarray, seen: np.ndarray, free: np.ndarray, cues: Cues
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Hair that is seen beside the face and the neck goes round the nape as far down as it is seen; it goes on behind what hides
-    its end. What is seen on one side only goes to the middle."""
+    its end. What is seen on one side only goes to the middle, or round to the other where that is as likely."""
     there = there.copy()
     half = COLUMNS // 2
     reach = np.full((capsule.rows, 2), np.inf)
-    lying = head.eye_level - 1.2 * head.height
+    depth = np.full(capsule.rows, COVER)
     rows = np.arange(capsule.rows)
-    for side in (0, 1):  # left columns are the first half, from the back to the front
-        flip = np.s_[:, ::-1] if side else np.s_[:, :]
-        hair, bare = seen[flip][:, :half], free[flip][:, :half]
-        beside = hair & (np.arange(half) < 0.78 * half)
-        rearmost = np.where(beside.any(axis=1), beside.argmax(axis=1), half)
-        blocked = (bare & (np.arange(half) < rearmost[:, None])).any(axis=1)
-        known = np.flatnonzero((rearmost < half) & ~blocked & (capsule.heights < head.eye_level))
-        if len(known) < 3:
+    flips = (np.s_[:, :], np.s_[:, ::-1])  # left columns are the first half, from the back to the front
+    sides = []
+    for side, flip in enumerate(flips):
+        mine, ends = (p[(p[:, 0] < 0) == bool(side)] for p in (cues.own, cues.going_on))
+        sides.append(_side(capsule, head.eye_level, seen[flip][:, :half], free[flip][:, :half], mine, ends))
+    if cues.even:
+        longest = max((s for s in sides if s is not None), key=lambda s: (s.hidden, s.last), default=None)
+        sides = [longest if s is None or s.last < longest.last or s.hidden else s for s in sides]
+        known = [s for s in sides if s is not None]
+        if len(known) == 2 and all(s.hidden for s in known):
+            last, wide = max(s.last for s in known), max(s.wide for s in known)
+            sides = [replace(s, last=last, wide=wide) for s in known]
+    nape = head.eye_level - 1.2 * head.height
+    for side, (flip, found) in enumerate(zip(flips, sides, strict=True)):
+        if found is None:
             continue
-        last = known[-1]
-        own_side = own[(own[:, 0] < 0) == bool(side)]
-        lowest = own_side[own_side[:, 2] > capsule.heights[last] - ROW]
-        ends = going_on[(going_on[:, 0] < 0) == bool(side)]
-        hidden = (ends[:, 2] < capsule.heights[last] + 0.03).sum() >= 3
-        wide = np.abs(own_side[np.abs(own_side[:, 2] - capsule.heights[last]) < 0.03, 0])
-        if hidden and len(lowest) and len(wide):
-            end = min(last + int(BEHIND_BODY / ROW), capsule.rows - 1)
-            reach[last + 1 :, side] = wide.max() + 0.004
-        else:
-            end = last
-        column = np.interp(rows, known, rearmost[known]).astype(np.int64)
-        fill = (rows >= known[0]) & (rows <= end)
-        cover = fill[:, None] & (np.arange(half) <= column[:, None]) & ~bare
+        end = found.last
+        if found.hidden:
+            end = min(found.last + int(BEHIND_BODY / ROW), capsule.rows - BELOW)
+            # Its end is rounded, in width and in depth.
+            along = np.clip((rows - end + TAPER / ROW) / (TAPER / ROW), 0, 1) ** 2
+            reach[found.last + 1 :, side] = (found.wide * (1 - 0.7 * along))[found.last + 1 :]
+            lies = (capsule.heights < nape) & (rows <= end)
+            depth = np.where(lies, HANGING_DEPTH * (1 - 0.5 * along), depth)
+        fill = (rows >= found.first) & (rows <= end)
+        cover = fill[:, None] & (np.arange(half) <= found.column[:, None]) & ~free[flip][:, :half]
         there[flip][:, :half][cover] = 1.0  # a view: written through
-    return there, reach, lying
+    return there, reach, depth

@@ -11,7 +11,7 @@ from ..body.fitted import BodyFit
 from ..common.arrays import BodyData, GarmentData, RigData
 from ..common.landmarks import part_labels
 from .charts import chart_uvs
-from .envelope import BEHIND_BODY, Capsule, envelope, scalp
+from .envelope import BEHIND_BODY, Capsule, Cues, envelope, scalp
 from .eyewear import make_eyewear
 from .head_space import SKIN, Head, View, look_at_head
 from .head_weights import head_weights
@@ -22,6 +22,8 @@ FEWEST_PIXELS = 60  # of a piece that is made at all, over all photos
 MOST_POINTS = 60_000  # of one photo
 HAIR_THIN = 0.006  # metres, where nothing is known
 FARTHEST = 0.9  # metres from the head's middle that hair may reach
+APART = 0.015  # metres in front of what is seen that would hide it
+SEEN_THROUGH = 0.4
 LINED = 0.001  # metres over the skin below which faces are lining
 
 
@@ -49,23 +51,18 @@ def make_head_garments(
 def _piece(kind: str, masks: list[np.ndarray], head: Head, views: list[View], body: BodyData, rig: RigData) -> GarmentData | None:
     """Hair or a hat; None where too little of it is seen."""
     middle = head.skull.mean(axis=0)
-    seen, going_on = [], []
-    for k, (view, mask) in enumerate(zip(views, masks, strict=True)):
-        points = view.to_head(view.points[mask])
-        masks[k] = mask.copy()
-        masks[k][mask] = np.linalg.norm(points - middle, axis=1) < FARTHEST
-        seen.append(_some(view.to_head(view.points[masks[k]])))
-        going_on.append(view.to_head(view.points[_goes_on(view, masks[k])]))
-    own = np.concatenate(seen)
+    masks = [_near(view, mask, middle) for view, mask in zip(views, masks, strict=True)]
     if sum(int(mask.sum()) for mask in masks) < FEWEST_PIXELS:
         return None
+    pieces = [see_piece(view, mask) for view, mask in zip(views, masks, strict=True)]
+    own = np.concatenate([_some(piece.points()) for piece in pieces])
+    going_on = [view.to_head(view.points[_goes_on(view, mask)]) for view, mask in zip(views, masks, strict=True)]
     skin = np.concatenate([_some(view.to_head(view.points[view.of(*SKIN)])) for view in views])
     skin = skin[np.linalg.norm(skin - middle, axis=1) < FARTHEST]
     ends = np.concatenate(going_on)
     capsule = Capsule.round_head(head, float(own[:, 2].min()) - (BEHIND_BODY if len(ends) else 0.0))
     grows = scalp(head, capsule) if kind == "hair" else hat_region(head, capsule, own)
-    likely = envelope(head, capsule, own, skin, ends, grows, HAIR_THIN)
-    pieces = [see_piece(view, mask) for view, mask in zip(views, masks, strict=True)]
+    likely = envelope(head, capsule, Cues(own, skin, ends, _even(views, own, head)), grows, HAIR_THIN)
     vertices, quads = piece_surface(head, pieces, likely, own)
     if not len(quads):
         return None
@@ -81,6 +78,26 @@ def _piece(kind: str, masks: list[np.ndarray], head: Head, views: list[View], bo
         tone=_tone(views, masks),
         inside=inside,
     )
+
+
+def _even(views: list[View], own: np.ndarray, head: Head) -> bool:
+    """Whether what hangs below the chin may hang on the other side too: mirrored, little of it is where photos see through."""
+    low = own[own[:, 2] < head.eye_level - head.height] * [-1, 1, 1]
+    if not len(low):
+        return True
+    through = np.zeros(len(low), bool)
+    for view in views:
+        row, column, shown, depth = view.look(low)
+        behind = ~view.person[row, column] | (view.points[row, column, 2] > depth + APART)
+        through |= shown & behind
+    return float(through.mean()) < SEEN_THROUGH
+
+
+def _near(view: View, mask: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """(H, W) bool: pixels of a mask whose points are near the head."""
+    out = mask.copy()
+    out[mask] = np.linalg.norm(view.to_head(view.points[mask]) - middle, axis=1) < FARTHEST
+    return out
 
 
 def _some(points: np.ndarray) -> np.ndarray:

@@ -55,6 +55,17 @@ class View:
         """(n, 3) of head space."""
         return points @ self.turn.T + self.shift
 
+    def look(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The pixels (n,) of row and column that show (n, 3) points of head space, (n,) whether they are in the photo, and the
+        depth of the points; a pixel of the photo for those outside too."""
+        at = self.to_camera(points)
+        near = at[:, 2] > 0.05
+        pixel = self.camera.project(np.where(near[:, None], at, [0.0, 0.0, 1.0]))
+        height, width = self.labels.shape
+        column, row = np.rint(np.clip(pixel, -2, [width + 1, height + 1])).T.astype(np.int64)
+        shown = near & (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        return np.clip(row, 0, height - 1), np.clip(column, 0, width - 1), shown, at[:, 2]
+
     def of(self, *names: str) -> np.ndarray:
         """(H, W) bool: where these parts are, and their place is known."""
         return np.isin(self.labels, part_labels(*names)) & np.isfinite(self.points[..., 2])

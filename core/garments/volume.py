@@ -13,10 +13,16 @@ from .surface_nets import neighbours, smoothed, surface_of
 STEP = 0.005  # metres between samples
 ROOT = 0.008  # metres that the inner wall lies under the skin
 SEEN_DEPTH = 0.014  # metres behind a seen point that surely belong to the piece
+CLEAR = 0.003  # metres over the skin that no vertex of the outside goes below
 FAR = 0.02  # metres beyond which the field says no more
 SMALLEST = 1.2e-5  # cubic metres of a loose bit that is kept
+GAP = 0.010  # metres across of gaps that are closed
 SNAP = 0.010  # metres along the ray that a seen vertex may move
+PLANES = 4  # vertices of the skin whose planes are averaged
 VERTEX_SPACING = 0.006  # metres between the template's vertices
+WIDE = 0.012  # metres, standard deviation of the average over noisy depth
+SMOOTH = 0.0004  # metres of roughness that are no noise
+EDGE = 0.012  # metres between strands
 ROUNDS = 6  # of smoothing
 
 
@@ -33,30 +39,87 @@ class SeenPiece:
     own: np.ndarray
     depth: np.ndarray
 
+    def points(self) -> np.ndarray:
+        """(n, 3) the seen surface in head space, without its rim, where depth is least sure."""
+        import cv2
+
+        inner = cv2.erode(self.own.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
+        sure = inner if inner.sum() > 0.5 * self.own.sum() else self.own
+        row, column = np.nonzero(sure)
+        rays = self.view.camera.rays(np.stack([column, row], axis=-1))
+        return self.view.to_head(rays * self.depth[sure][:, None])
+
 
 def see_piece(view: View, own: np.ndarray) -> SeenPiece:
     """The piece's pixels with a depth that is even over the size of a sample."""
     depth = view.points[..., 2]
     if own.any():
-        pixels = STEP * view.camera.fx / float(np.median(depth[own]))
-        size = int(np.clip(2 * round(pixels / 2) + 1, 3, 15))
-        depth = np.where(own, _even(depth, own, size), depth)
+        depth = np.where(own, _without_gaps(depth, own, view.camera.fx), depth)
+        depth = np.where(own, _even(depth, own, view.camera.fx), depth)
     return SeenPiece(view, own, depth.astype(np.float32))
 
 
-def _even(depth: np.ndarray, own: np.ndarray, size: int) -> np.ndarray:
-    """The mean over size x size pixels of the piece that lie within 2 cm of the pixel's own depth, by two levels of bilateral."""
+def _without_gaps(depth: np.ndarray, own: np.ndarray, focal: float) -> np.ndarray:
+    """(H, W) depth where narrow gaps, through which one looks deep into the piece or past its edge, are closed."""
     import cv2
 
-    rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
-    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    inner, mask = np.where(own, depth, 0)[box].astype(np.float32), own[box]
-    middle = float(np.median(depth[own]))
-    # What is not the piece stands so far off that the filter does not mix it in.
-    filtered = cv2.bilateralFilter(np.where(mask, inner - middle, 9.0).astype(np.float32), size, 0.01, size / 2)
-    out = np.zeros(depth.shape, np.float32)
-    out[box] = filtered + middle
+    size = 2 * round(GAP * focal / float(np.median(depth[own])) / 2) + 1
+    if size < 3:
+        return depth
+    box = _box(own, size)
+    inner = depth[box]
+    known = np.isfinite(inner)
+    kernel = np.ones((size, size), np.uint8)
+    # Opening takes away what is narrow and far; the unknown is as far as can be on the way in, and near on the way out.
+    near = cv2.erode(np.where(known, inner, 1e3).astype(np.float32), kernel)
+    opened = cv2.dilate(np.where(near < 1e3, near, -1e3).astype(np.float32), kernel)
+    out = depth.copy()
+    out[box] = np.where(known, np.minimum(inner, opened), inner)
     return out
+
+
+def _box(own: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """The rows and columns of a mask, with a margin."""
+    rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
+    return slice(max(rows[0] - margin, 0), rows[-1] + margin + 1), slice(max(columns[0] - margin, 0), columns[-1] + margin + 1)
+
+
+def _even(depth: np.ndarray, own: np.ndarray, focal: float) -> np.ndarray:
+    """(H, W) depth averaged over about the size of a sample, and over more where it is noisy; edges between strands stay."""
+    import cv2
+
+    box = _box(own, 0)
+    mask, middle = own[box].astype(np.float32), float(np.median(depth[own]))
+    off = np.where(own, depth - middle, 0)[box].astype(np.float32)
+    # Close-ups have more pixels than the surface can carry.
+    pixel = middle / focal
+    few = max(1, round(0.4 * STEP / pixel))
+    small = (max(1, mask.shape[1] // few), max(1, mask.shape[0] // few))
+    weight = cv2.resize(mask, small, interpolation=cv2.INTER_AREA)
+    mean = cv2.resize(off * mask, small, interpolation=cv2.INTER_AREA) / np.maximum(weight, 1e-6)
+    inner = weight > 0.3
+    step = few * pixel
+    smooth = _bilateral(mean, inner, STEP / 2 / step, EDGE)
+    # The second pass gives back the curvature that the first takes.
+    wide = _bilateral(mean, inner, WIDE / step, 2 * EDGE)
+    wide = wide + _bilateral(np.where(inner, mean - wide, 0), inner, WIDE / step, 2 * EDGE)
+    rough = float(np.median(np.abs(mean - smooth)[inner])) if inner.any() else 0.0
+    share = np.clip((rough - SMOOTH) / SMOOTH, 0, 1)
+    smooth = smooth + share * (wide - smooth)
+    whole = (mask.shape[1], mask.shape[0])
+    weight = cv2.resize(inner.astype(np.float32), whole, interpolation=cv2.INTER_LINEAR)
+    back = cv2.resize(np.where(inner, smooth, 0).astype(np.float32), whole, interpolation=cv2.INTER_LINEAR)
+    out = np.asarray(depth, np.float32).copy()
+    out[box] = np.where(weight > 0.2, back / np.maximum(weight, 1e-6) + middle, depth[box])
+    return out
+
+
+def _bilateral(values: np.ndarray, inner: np.ndarray, sigma: float, edge: float) -> np.ndarray:
+    """Averages over some pixels; what is not inner stands so far off that it is not mixed in."""
+    import cv2
+
+    size = int(np.clip(2 * round(2 * sigma) + 1, 3, 25))
+    return cv2.bilateralFilter(np.where(inner, values, 9.0).astype(np.float32), size, edge, sigma)
 
 
 def _outline(mask: np.ndarray) -> np.ndarray:
@@ -73,22 +136,16 @@ def _field(points: np.ndarray, pieces: list[SeenPiece], likely: Envelope, body: 
     shell = np.full(len(points), FAR)
     for piece in pieces:
         view = piece.view
-        at = view.to_camera(points)
-        near = at[:, 2] > 0.05
-        with np.errstate(divide="ignore", invalid="ignore"):
-            pixel = view.camera.project(at)
-        column, row = np.rint(np.where(near[:, None], pixel, -9)).T.astype(np.int64)
-        height, width = piece.own.shape
-        shown = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-        row, column = np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)
-        metres = at[:, 2] / view.camera.fx
+        row, column, shown, z = view.look(points)
+        metres = z / view.camera.fx
         person = _outline(view.person)[row, column] * metres
         own = _outline(piece.own)[row, column] * metres if piece.own.any() else np.full(len(points), FAR)
         depth = piece.depth[row, column]
-        front = np.where(np.isfinite(depth), depth - at[:, 2], -FAR)
+        front = np.where(np.isfinite(depth), depth - z, -FAR)
         # The skin under it does not come through, where the fitted head is a little too large.
         front = np.where(piece.own[row, column], np.minimum(front, body - COVER), front)
-        carved = np.where(person > 0, person, np.maximum(person, front))
+        # The skin shows before the background in any case, where the fitted head is a little too large.
+        carved = np.where(person > 0, np.minimum(person, body - COVER), np.maximum(person, front))
         free = np.maximum(free, np.where(shown, np.clip(carved, -FAR, FAR), -FAR))
         layer = np.maximum(np.maximum(front, -front - SEEN_DEPTH), own)
         shell = np.minimum(shell, np.where(shown & np.isfinite(depth), np.clip(layer, -FAR, FAR), FAR))
@@ -100,10 +157,12 @@ def skin_distance(head: Head, points: np.ndarray) -> np.ndarray:
     """(n,) metres from the skin, negative under it, at (n, 3) points of head space."""
     from scipy.spatial import cKDTree
 
-    distance, nearest = cKDTree(head.skin).query(points, workers=1)
-    along = ((points - head.skin[nearest]) * head.normals[nearest]).sum(axis=1)
-    # Near a vertex its plane is the better measure, far from it the vertex.
-    return np.where(along < 0, -1, 1) * np.maximum(np.abs(along), distance - VERTEX_SPACING)
+    distance, nearest = cKDTree(head.skin).query(points, k=PLANES, workers=1)
+    along = ((points[:, None] - head.skin[nearest]) * head.normals[nearest]).sum(axis=-1)
+    share = 1 / (distance**2 + 1e-6)
+    along = (share * along).sum(axis=1) / share.sum(axis=1)
+    # Near the skin the planes of its vertices are the better measure, far from it the vertex.
+    return np.where(along < 0, -1, 1) * np.maximum(np.abs(along), distance[:, 0] - VERTEX_SPACING)
 
 
 def piece_surface(head: Head, pieces: list[SeenPiece], likely: Envelope, extra: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -156,6 +215,15 @@ def _without_bits(field: np.ndarray) -> np.ndarray:
     return np.where((number > 0) & ~kept[number], STEP, field)
 
 
+def _between(depth: np.ndarray, view: View, points: np.ndarray) -> np.ndarray:
+    """(n,) depth where the photo shows (n, 3) points of head space, linear between pixels; NaN beside what is unknown."""
+    from scipy.ndimage import map_coordinates
+
+    at = view.to_camera(points)
+    pixel = view.camera.project(np.maximum(at, [-np.inf, -np.inf, 0.05]))
+    return map_coordinates(depth, pixel[:, ::-1].T, order=1, mode="constant", cval=np.nan)
+
+
 def _snapped(head: Head, vertices: np.ndarray, quads: np.ndarray, pieces: list[SeenPiece]) -> np.ndarray:
     """Seen vertices on the seen surface; their neighbours follow by less and less."""
     from scipy.spatial import cKDTree
@@ -173,11 +241,8 @@ def _snapped(head: Head, vertices: np.ndarray, quads: np.ndarray, pieces: list[S
         at, facing = view.to_camera(vertices), normals @ view.turn.T
         ray = at / np.maximum(at[:, 2:], 0.05)
         slope = -(facing * ray).sum(axis=1) / np.linalg.norm(ray, axis=1)
-        column, row = np.rint(view.camera.project(np.maximum(at, [-9, -9, 0.05]))).T.astype(np.int64)
-        height, width = piece.own.shape
-        shown = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-        row, column = np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)
-        gap = piece.depth[row, column] - at[:, 2]
+        row, column, shown, z = view.look(vertices)
+        gap = _between(np.where(piece.own, piece.depth, np.nan), view, vertices) - z
         good = shown & piece.own[row, column] & (slope > 0.2) & (np.abs(gap) < SNAP)
         w = np.where(good, slope**2, 0)
         shift += w[:, None] * ((np.where(good, gap, 0)[:, None] * ray) @ view.turn)
@@ -188,7 +253,11 @@ def _snapped(head: Head, vertices: np.ndarray, quads: np.ndarray, pieces: list[S
     for _ in range(4):
         move = np.where(seen[:, None], 0.5 * shift + 0.5 * (mean @ move), 0.8 * (mean @ move))
     moved = vertices + move
-    # Not under the skin, where it was over it.
-    low = np.minimum(skin_distance(head, vertices), COVER) - skin_distance(head, moved)
+    moved = smoothed(moved, quads, 1)
+    # Its outside covers the skin, also between the vertices of both.
+    low = CLEAR - skin_distance(head, moved)
     _, nearest = cKDTree(head.skin).query(moved, workers=1)
-    return moved + np.where(seen, np.maximum(low, 0), 0)[:, None] * head.normals[nearest]
+    outer = (normals * head.normals[nearest]).sum(axis=1) > 0.4
+    lift = np.where(outer & (low < CLEAR + ROOT / 2), np.maximum(low, 0), 0)
+    lift = np.maximum(lift, 0.7 * (mean @ lift))
+    return moved + lift[:, None] * head.normals[nearest]

@@ -151,7 +151,7 @@ def test_hair_stays_off_the_face(front):
     at = face[pixel[:, 1], pixel[:, 0]]
     before = predictions.pointmap[pixel[:, 1], pixel[:, 0], 2] - points[:, 2]
     assert at.any()
-    assert np.mean(before[at] > 0.002) < 0.002
+    assert np.mean(before[at] > 0.004) < 0.002
 
 
 def test_the_unseen_back_is_hair_and_symmetrical(front):
