@@ -30,6 +30,8 @@ PAIRED = ("shoes", "socks")
 """Garments of two sides that are alike."""
 NOT_SKIN = ("Background", "Apparel", "Eyeglass", "Hair", "Upper_Clothing", "Lower_Clothing",
             *(f"{side}_{part}" for side in ("Left", "Right") for part in ("Shoe", "Sock")))  # fmt: skip
+LEAST_SHOWN = 0.01
+"""Share of the person's pixels from which a part without a garment is painted on the body."""
 NEVER_PAINTED = ("Background", "Eyeglass", "Upper_Teeth", "Lower_Teeth", "Tongue")
 """Parts that never colour the skin."""
 
@@ -51,14 +53,18 @@ def paint_avatar(
     """
     views = [view_of(sighting.predictions, sighting.camera, sighting.mask, settings) for sighting, _ in photos]
     rig = rest_rig_of(photos[0][1])
-    surfaces = [_skin(body, garments, photos, rig), *(_garment(garment, photos, rig) for garment in garments)]
+    surfaces = [_skin(body, garments, photos, views, rig), *(_garment(garment, photos, rig) for garment in garments)]
     skin, *others = paint(surfaces, views, size)
     painted = tuple(replace(garment, textures=made) for garment, made in zip(garments, others, strict=True))
     return replace(body, textures=skin, tones={**body.tones, **_eyes(photos, views)}), painted
 
 
 def _skin(
-    body: BodyData, garments: Sequence[GarmentData], photos: Sequence[tuple[Sighting, BodyFit]], rig: RigData
+    body: BodyData,
+    garments: Sequence[GarmentData],
+    photos: Sequence[tuple[Sighting, BodyFit]],
+    views: Sequence[View],
+    rig: RigData,
 ) -> PaintedSurface:
     """The body's skin; the other parts of the body hide what is behind them."""
     rest = rested(body.vertices, body.weights, rig)
@@ -66,7 +72,8 @@ def _skin(
     worn = np.unique(np.concatenate([garment.labels for garment in garments])) if garments else np.zeros(0, np.uint8)
     shown = np.setdiff1d(np.arange(len(part_names())), [*part_labels(*NEVER_PAINTED), *worn])
     naked = np.setdiff1d(np.arange(len(part_names())), part_labels(*NOT_SKIN, *NEVER_PAINTED))
-    shown = np.union1d(shown, naked)
+    seen = np.sum([np.bincount(view.labels.ravel(), minlength=len(part_names())) for view in views], axis=0)
+    shown = np.union1d(shown[seen[shown] > LEAST_SHOWN * seen[1:].sum()], naked)
     # Clothes of which there is no garment go on round the body.
     bare = not np.setdiff1d(shown, naked).size
     along, share = (None, None) if bare else _axes(rest, body.weights, rig)

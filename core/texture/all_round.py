@@ -10,7 +10,7 @@ Texels are weighed at half the resolution of the texture; only the photos themse
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ..common.arrays import SurfaceTextures
 from ..common.colour import byte_image
 from ..common.errors import SapiensError
 from .blend import blend_shares, exposure_gains
-from .project import BROAD, Drawn, PaintedSurface, Projection, blurred, draw_surfaces, project, sample
+from .project import BROAD, Drawn, PaintedSurface, Projection, blurred, draw_surfaces, project, sample, smoothstep
 from .rasterise import halves
 from .surface_fill import Pattern, pattern_of, spread
 from .texels import Texels, texels_of
@@ -28,8 +28,10 @@ GUTTER = 6
 """Texels of half the resolution around the charts."""
 MIRRORED = 0.5
 """How far the colour of the mirror image counts against one that is seen."""
-PRINTS = (12.0, 88.0)
+PRINTS = (18.0, 82.0)
 """Percentiles between which the fine pattern of one side is continued to the other: a print or a button is beyond them."""
+EDGE = (0.1, 0.4)
+"""Cosines between which the fine pattern of the other side comes in."""
 SMALLEST = 64
 """Texels of a texture's side, at least."""
 SAMPLES = 200_000
@@ -53,27 +55,27 @@ def paint(surfaces: Sequence[PaintedSurface], views: Sequence[View], size: int =
     drawn = [draw_surfaces(surfaces, view, k) for k, view in enumerate(views)]
     found = [[project(surface, view, k, drawn[k]) for k, view in enumerate(views)] for surface in surfaces]
     at_vertices = [_look(row, None) for row in found]
-    gains = np.ones((len(views), 3), np.float32)
     if len(views) > 1 and surfaces:
         joined = [
             np.concatenate(parts, axis=1) for parts in zip(*((seen.broad, seen.belief) for seen in at_vertices), strict=True)
         ]
         gains = exposure_gains(joined[0], joined[1])
+        found = [[None if p is None else p.brightened(gain) for p, gain in zip(row, gains, strict=True)] for row in found]
+        at_vertices = [replace(seen, broad=np.clip(seen.broad * gains[:, None], 0, 255)) for seen in at_vertices]
     return [
-        _painted(_Job(surface, row, drawn, number, gains), seen, size)
+        _painted(_Job(surface, row, drawn, number), seen, size)
         for number, (surface, row, seen) in enumerate(zip(surfaces, found, at_vertices, strict=True))
     ]
 
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """One surface, its projections by view, all views drawn, its number among the surfaces, and the gains of the views."""
+    """One surface, its projections by view, all views drawn, and its number among the surfaces."""
 
     surface: PaintedSurface
     projections: Sequence[Projection | None]
     drawn: Sequence[Drawn]
     number: int
-    gains: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +90,10 @@ class _Seen:
         """(n,) float32 0..1: how far a point is seen."""
         return (1 - np.prod(1 - self.belief, axis=0)).astype(np.float32)
 
-    def low(self, gains: np.ndarray) -> np.ndarray:
+    def low(self) -> np.ndarray:
         """(n, 3) float32: low frequencies of all views, blended."""
         share = blend_shares(self.belief, self.quality)[0]
-        return np.einsum("kn,knc->nc", share, self.broad * gains[:, None])
+        return np.einsum("kn,knc->nc", share, self.broad)
 
 
 def _look(projections: Sequence[Projection | None], rows: np.ndarray | None) -> _Seen:
@@ -150,14 +152,14 @@ def _shares(job: _Job, places: list[np.ndarray | None]) -> _Shares:
 def _fill(job: _Job, texels: Texels, places: list[np.ndarray | None], at_vertices: _Seen, shares: _Shares) -> np.ndarray:
     """(N, 3) float32 sRGB: what the texels have where no photo sees them."""
     surface = job.surface
-    known, low = at_vertices.known(), at_vertices.low(job.gains)
+    known, low = at_vertices.known(), at_vertices.low()
     tone = np.median(low[known > 0.5], axis=0) if (known > 0.5).any() else surface.tone.astype(np.float32)
     detail = np.zeros((len(texels.index), 3), np.float32)
     if surface.mirror is not None:
         other = _look(job.projections, surface.mirror)
         other_known = MIRRORED * other.known() * (1 - known)
         total = np.maximum(known + other_known, 1e-6)[:, None]
-        low = (low * known[:, None] + other.low(job.gains) * other_known[:, None]) / total
+        low = (low * known[:, None] + other.low() * other_known[:, None]) / total
         known = known + other_known
         detail += _mirror_detail(job, texels)
     guide = np.broadcast_to(tone, low.shape)
@@ -179,7 +181,7 @@ def _mirror_detail(job: _Job, texels: Texels) -> np.ndarray:
     """(N, 3) float32: the high frequencies of the other side of the body, where they are seen."""
     out = np.zeros((len(texels.index), 3), np.float32)
     best = np.zeros(len(out), np.float32)
-    for k, p in enumerate(job.projections):
+    for p in job.projections:
         if p is None:
             continue
         values = texels.of(p.values[job.surface.mirror])
@@ -187,7 +189,7 @@ def _mirror_detail(job: _Job, texels: Texels) -> np.ndarray:
         better = np.flatnonzero(belief * quality > best)
         best[better] = (belief * quality)[better]
         x, y = values[better, 0], values[better, 1]
-        out[better] = (sample(p.sharp, x, y) - sample(p.broad, x, y)) * job.gains[k] * belief[better, None]
+        out[better] = (sample(p.sharp, x, y) - sample(p.broad, x, y)) * belief[better, None]
     return out
 
 
@@ -203,7 +205,7 @@ def _pattern(
     for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
         if p is not None and values is not None:
             cosine += values[at, 3] * shares.high[k, at]
-            colours += sample(p.sharp, values[at, 0], values[at, 1]) * (shares.high[k, at, None] * job.gains[k])
+            colours += sample(p.sharp, values[at, 0], values[at, 1]) * shares.high[k, at, None]
     # What is turned to the side says more of the back than the middle of the front: an open jacket is closed behind.
     return pattern_of(along[at], share[at], colours, (1.05 - np.clip(cosine, 0, 1)) ** 2, tone)
 
@@ -226,14 +228,15 @@ def _other_side(job: _Job, pattern: Pattern, places: list[np.ndarray | None]) ->
         corners, weights = faces[job.drawn[k].face[own]], job.drawn[k].shares[own][..., None]
         along, share = ((x[corners] * weights).sum(axis=1) for x in (surface.along, surface.share))
         rest = np.zeros_like(p.sharp)
-        rest[own] = p.sharp[own] * job.gains[k] - pattern.at(along, share)
+        rest[own] = p.sharp[own] - pattern.at(along, share)
         fine = np.where(own[..., None], rest - blurred(rest, own, BROAD * p.scale), 0)
         low, high = np.percentile(fine[own], PRINTS, axis=0)
         fine = np.clip(fine, low, high).astype(np.float32)
         facing = np.abs(values[:, 3])
         better = np.flatnonzero(facing > best)
         best[better] = facing[better]
-        out[better] = sample(fine, values[better, 0], values[better, 1])
+        # At the sides a pixel would be smeared over much of the surface.
+        out[better] = sample(fine, values[better, 0], values[better, 1]) * smoothstep(facing[better], EDGE)[:, None]
     assert out is not None
     return out
 
@@ -241,22 +244,27 @@ def _other_side(job: _Job, pattern: Pattern, places: list[np.ndarray | None]) ->
 def _composed(
     job: _Job, texels: Texels, places: list[np.ndarray | None], shares: _Shares, fill: np.ndarray, size: int
 ) -> SurfaceTextures:
-    """Photos and fill at the full resolution."""
+    """Photos and fill at the full resolution.
+
+    The sharp photos are mixed by their shares of the high frequencies. What the low ones differ by is smooth, and is added.
+    """
     import cv2
 
     def enlarged(values: np.ndarray, beyond: float | np.ndarray = 0.0) -> np.ndarray:
         return cv2.resize(texels.image(values, beyond), (size, size), interpolation=cv2.INTER_LINEAR)
 
-    middle = fill.mean(axis=0) if len(fill) else job.surface.tone.astype(np.float32)
-    out = enlarged(fill * (1 - shares.known[:, None]), middle)
+    out = enlarged(byte_image(fill), byte_image(fill.mean(axis=0)))
+    weight = enlarged(1 - shares.known, 1.0)
+    smooth = np.zeros_like(fill)
     for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
         if p is None or values is None or not shares.low[k].any():
             continue
-        x, y = enlarged(values[:, 0]), enlarged(values[:, 1])
-        gain = job.gains[k]
-        high, low = enlarged(shares.known * shares.high[k]), enlarged(shares.known * shares.low[k])
-        out += sample(p.sharp, x, y) * (high[..., None] * gain)
-        if np.abs(shares.low[k] - shares.high[k]).max() > 1e-3:
-            out += sample(p.broad, x, y) * ((low - high)[..., None] * gain)
-    known = enlarged(np.where(texels.inside, shares.known, 0).astype(np.float32))
-    return SurfaceTextures(byte_image(out), known > 0.5)
+        high = enlarged(shares.known * shares.high[k])
+        colours = sample(byte_image(p.sharp), enlarged(values[:, 0]), enlarged(values[:, 1]))
+        out = cv2.blendLinear(colours, out, high, weight)
+        weight += high
+        smooth += sample(p.broad, values[:, 0], values[:, 1]) * (shares.known * (shares.low[k] - shares.high[k]))[:, None]
+    if np.abs(smooth).max() > 0.5:
+        out = byte_image(out + enlarged(smooth))
+    known = enlarged(np.where(texels.inside, shares.known, np.float32(0)))
+    return SurfaceTextures(out, known > 0.5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -132,6 +132,12 @@ class Projection:
     front: np.ndarray
     scale: float
 
+    def brightened(self, gain: np.ndarray) -> Projection:
+        """The same with all colours times (3,) gains."""
+        if (gain == 1).all():
+            return self
+        return replace(self, sharp=np.clip(self.sharp * gain, 0, 255), broad=np.clip(self.broad * gain, 0, 255))
+
     def seen(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of points given by their (N, 4) values: how far each is seen (N,) float32 0..1, and how well, pixels per metre."""
         height, width = self.inner.shape
@@ -189,12 +195,7 @@ def project(surface: PaintedSurface, view: View, number: int, drawn: Drawn) -> P
 def _continued_colours(colour: np.ndarray, pure: np.ndarray, own: np.ndarray) -> np.ndarray:
     """(H, W, 3) float32: `colour` where it is pure, and the continuation of that round about, as far as it is looked at."""
     out = colour.astype(np.float32)
-    margin = int(-RIM[0]) + 4
-    rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
-    box = (
-        slice(max(rows[0] - margin, 0), rows[-1] + margin + 1),
-        slice(max(columns[0] - margin, 0), columns[-1] + margin + 1),
-    )
+    box = box_around(own, int(-RIM[0]) + 4)
     within = pure[box]
     if within.any():
         out[box] = np.where(within[..., None], out[box], push_pull(out[box], within.astype(np.float32)))
@@ -206,11 +207,26 @@ def blurred(image: np.ndarray, own: np.ndarray, sigma: float) -> np.ndarray:
     import cv2
 
     sigma = max(sigma, 0.5)
-    mask = own.astype(np.float32)
+    out = image.copy()
+    box = box_around(own, int(3 * sigma) + 1)
+    mask = own[box].astype(np.float32)
     mass = cv2.GaussianBlur(mask, (0, 0), sigma)
-    total = cv2.GaussianBlur(image * mask[..., None], (0, 0), sigma)
+    total = cv2.GaussianBlur(cv2.copyTo(np.ascontiguousarray(image[box]), own[box].astype(np.uint8)), (0, 0), sigma)
     some = mass > 0.02
-    return np.where(some[..., None], total / np.where(some, mass, 1)[..., None], image)
+    cv2.divide(total, cv2.merge([np.maximum(mass, 0.02)] * 3), dst=total)
+    out[box][some] = total[some]
+    return out
+
+
+def box_around(own: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """The rows and columns of a (H, W) bool map where it is true, and a margin; nothing where it is true nowhere."""
+    rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return (
+        slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + margin + 1),
+        slice(max(int(columns[0]) - margin, 0), int(columns[-1]) + margin + 1),
+    )
 
 
 def vertex_normals(points: np.ndarray, quads: np.ndarray) -> np.ndarray:

@@ -15,6 +15,10 @@ FEWEST = 10
 """Texels of a row from which its colour can be told."""
 TRIMMED = 0.2
 """Share of a row, at either end of its values, that does not count for its colour: prints, buttons, pockets."""
+CALM = 0.03
+"""Metres over which the colours of rows are compared with their neighbours'."""
+INDEPENDENT = 5.0
+"""Samples of a row that count as independent: about as many stripes as are seen of a garment at one height."""
 BELIEVED = 0.02
 """Metres within which the colours of a vertex that is seen count more than those of its neighbours."""
 
@@ -70,7 +74,8 @@ def pattern_of(along: np.ndarray, share: np.ndarray, colours: np.ndarray, weight
         if not len(good):
             typical, good = np.median(values, axis=0)[None].astype(np.float32), np.zeros(1, np.int64)
         steps = np.arange(len(count))
-        rows.append(np.stack([np.interp(steps, good, typical[good, c]) for c in range(3)], axis=1).astype(np.float32))
+        row = np.stack([np.interp(steps, good, typical[good, c]) for c in range(3)], axis=1)
+        rows.append(_without_chance(row, number, values).astype(np.float32))
         starts.append(start)
     return Pattern(np.array(starts), tuple(rows))
 
@@ -91,6 +96,25 @@ def _trimmed_means(group: np.ndarray, values: np.ndarray, weight: np.ndarray, gr
         sums = np.bincount(mine, kept * values[order, channel], minlength=groups)
         out[:, channel] = sums / np.maximum(np.bincount(mine, kept, minlength=groups), 1e-12)
     return out
+
+
+def _without_chance(row: np.ndarray, number: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(n, 3) colours of rows, where those of neighbouring rows differ by chance only brought to their mean (a Wiener filter).
+
+    number, values  (m,) int, (m, 3): the samples, and which row each is in
+
+    Stripes that run along the axis make the mean of a row waver, those that run round make it differ for good.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    count = np.maximum(np.bincount(number, minlength=len(row)), 1)
+    within = np.square(values - row[number]).sum(axis=1)
+    within = np.bincount(number, within, minlength=len(row)) / count
+    calm = gaussian_filter1d(row, CALM / BIN, axis=0, mode="nearest")
+    between = gaussian_filter1d(np.square(row - calm).sum(axis=1), CALM / BIN, mode="nearest")
+    chance = gaussian_filter1d(within, CALM / BIN, mode="nearest") / INDEPENDENT
+    kept = np.clip(1 - chance / np.maximum(between, 1e-6), 0, 1)
+    return calm + kept[:, None] * (row - calm)
 
 
 def spread(values: np.ndarray, belief: np.ndarray, points: np.ndarray, quads: np.ndarray, reach: float) -> np.ndarray:

@@ -35,12 +35,12 @@ class Texels:
 
     def of(self, values: np.ndarray) -> np.ndarray:
         """(V, C) at the vertices -> (N, C) float32 at the texels."""
-        corner = self.faces[self.triangle]
-        values = np.asarray(values, np.float32)
-        out = self.shares[:, 0, None] * values[corner[:, 0]]
-        out += self.shares[:, 1, None] * values[corner[:, 1]]
-        out += self.shares[:, 2, None] * values[corner[:, 2]]
-        return out
+        from scipy.sparse import csr_array
+
+        ends = np.arange(0, 3 * len(self.index) + 1, 3, dtype=np.int32)
+        corners = self.faces[self.triangle].ravel()
+        weights = csr_array((self.shares.ravel(), corners, ends), shape=(len(self.index), len(values)))
+        return weights @ np.asarray(values, np.float32)
 
     def image(self, values: np.ndarray, beyond: float | np.ndarray = 0.0) -> np.ndarray:
         """(N, ...) -> (side, side, ...) of the same type, `beyond` where there is no texel."""
