@@ -23,7 +23,17 @@ from .armatures import bone_map_of, check_armature, open_armature
 from .build import avatars_of, require_blender
 from .console import Console
 from .inputs import check_blend, check_writable
-from .options import add_bones, add_build, add_clip, add_network, add_retarget, add_settings, avatar_settings, settings_from
+from .options import (
+    add_bones,
+    add_build,
+    add_clip,
+    add_network,
+    add_retarget,
+    add_settings,
+    avatar_settings,
+    check_known_person,
+    settings_from,
+)
 
 if TYPE_CHECKING:
     import bpy
@@ -73,6 +83,9 @@ def run(options: Namespace, console: Console) -> None:
     if (options.source_bones or options.save_source_bones) and Path(options.clip).suffix.lower() != BVH:
         raise UsageError(f"{Path(options.clip).name} has no bones of its own.", "--source-bones is for .bvh files.")
     check_blend(output)
+    check_known_person(options)
+    if options.armature and options.known_person:
+        raise UsageError("A known person is built, and --armature names the rig of somebody else.", "Leave one of both out.")
     if options.armature:
         check_armature(options.armature)
     for path in (output, *(Path(p) for p in (options.bvh, options.save_bones, options.save_source_bones, *options.export) if p)):

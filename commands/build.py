@@ -17,7 +17,7 @@ from ..core.formats.export_formats import STILL
 from . import through_worker
 from .console import Console
 from .inputs import check_blend, check_writable, distinct, name_of, predictions_files, predictions_of
-from .options import add_build, add_network, add_separate, avatar_settings
+from .options import add_build, add_network, add_separate, avatar_settings, check_known_person
 
 if TYPE_CHECKING:
     from ..core.common.arrays import Avatar, BodyData
@@ -69,6 +69,7 @@ def run(options: Namespace, console: Console) -> None:
         raise UsageError(
             "Who the person is comes from a file or from all photos, not from both.", "Leave --person or --one-person out."
         )
+    check_known_person(options)
     for path in [output, *exports, *(Path(path) for path in (options.preview, options.cloud, options.save_person) if path)]:
         check_writable(path)
     inputs = list(map(Path, options.inputs))

@@ -9,9 +9,11 @@ import argparse
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..core.capture.settings import ClipSettings
+from ..core.common.errors import SapiensError, UsageError
 from ..core.common.settings import Setting, shown_settings
 from ..core.retarget.settings import RetargetSettings
 from ..core.rig.settings import RigSettings
@@ -126,6 +128,16 @@ def avatar_settings(options: argparse.Namespace, exports: Iterable[object] = ())
         texture=texture,
         rig=settings_from(RigSettings, options),
     )
+
+
+def check_known_person(options: argparse.Namespace) -> None:
+    """Raises SapiensError where there is no such person, and UsageError where nothing would be made of them."""
+    if not options.known_person:
+        return
+    if not Path(options.known_person).is_file():
+        raise SapiensError(f"There is no person at {options.known_person}.", "Check the name, or save one with --save-person.")
+    if options.make == "scan":
+        raise UsageError("A known person is the shape of a body, and a scan has none.", "Add --make avatar or --make both.")
 
 
 def add_clip(parser: argparse.ArgumentParser) -> None:

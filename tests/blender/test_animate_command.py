@@ -207,6 +207,41 @@ def test_who_is_seen_longest_moves_and_not_who_stands_on_the_left(two_people, co
         assert list(moving) == [name] and (moving[name] > 0) == (person == 0), (person, moving)
 
 
+def test_a_known_person_moves_in_a_clip(studio, command, part, tmp_path) -> None:
+    """The shape of the file, and the motion of the clip."""
+    person, out = tmp_path / "a.person", tmp_path / "o.blend"
+    shape = part("core.body.evaluate").Shape.of(part("core.body.evaluate").Shape().numbers())
+    shape.phenotype[[3, 4]] = 0.8, 0.3
+    part("core.body.person").Person(shape).save(person)
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for n in range(3):
+        (folder / f"{n}.safetensors").write_bytes(Path(studio(f"walk/frame_0{n}")).read_bytes())
+    words = ["animate", folder, "-o", out, "--person", person, "--fps", 25]
+    status, _, log = command(*words, "--make", "avatar")
+    assert status == 0, log
+    part("scene.files").open_blend(out)
+    (body,) = [ob for ob in bpy.data.objects if ob.get("sapiens2_role") == "body"]
+    np.testing.assert_allclose(body["sapiens2_shape"], shape.numbers(), atol=1e-6)
+    (rig,) = [ob for ob in bpy.data.objects if ob.get("sapiens2_role") == "rig"]
+    assert rig.animation_data.action is not None and body.parent == rig
+    ankles = []
+    for frame in (1, 3):
+        bpy.context.scene.frame_set(frame)
+        ankles.append(limb(rig.name, "foot.L", "foot.R"))
+    assert np.linalg.norm(ankles[1] - ankles[0], axis=1).max() > 0.02
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("--make", "scan"), "a scan has none"), (("--make", "avatar", "--armature", "rig.blend"), "--armature names the rig")],
+)
+def test_a_known_person_who_would_not_be_built_is_refused(words, said, part, capsys, tmp_path) -> None:
+    person = part("core.body.person").Person(part("core.body.evaluate").Shape()).save(tmp_path / "a.person")
+    status = part("commands.cli").main(["animate", "clip", "-o", str(tmp_path / "o.blend"), "--person", str(person), *words])
+    assert status == 2 and said in capsys.readouterr().err
+
+
 def test_a_batch_moves_who_is_seen_longest(two_people, part, tmp_path) -> None:
     pytest.importorskip("scipy", reason="in Blender's own Python a batch runs in the worker")
     pytest.importorskip("cv2")
