@@ -341,6 +341,13 @@ def active_avatar(context: bpy.types.Context) -> bpy.types.Collection | None:
     return of_scene(context)
 
 
+def is_of_avatar(obj: bpy.types.Object | None) -> bool:
+    """Whether a build has made the object, or it is a copy of one that a build has made."""
+    from .scene.marks import ROLE
+
+    return obj is not None and ROLE in obj
+
+
 def active_predictions(context: bpy.types.Context) -> str:
     """Path of the predictions of the avatar that the artist means, else of those that were used last; empty for none."""
     from .scene.marks import source_of

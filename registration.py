@@ -8,13 +8,24 @@ import sys
 import bpy
 from bpy.app.handlers import load_post, persistent, redo_post, undo_post
 from bpy.props import PointerProperty
-from bpy.types import Context, FileHandler, Menu, Scene, TOPBAR_MT_file_export, TOPBAR_MT_file_import
+from bpy.types import (
+    Context,
+    FileHandler,
+    Menu,
+    Scene,
+    TOPBAR_MT_file_export,
+    TOPBAR_MT_file_import,
+    VIEW3D_MT_add,
+    VIEW3D_MT_object,
+    VIEW3D_MT_object_context_menu,
+)
 from bpy.utils import register_class, register_cli_command, unregister_class, unregister_cli_command
 
 from . import jobs, panels, preferences, properties, thumbnails
 from .core.common.errors import SapiensError
 from .core.formats.import_groups import DEMO, OURS
 from .operators import avatar, batch, bones, build, imports, maps, models, motion, photo, retarget, setup, show, stored
+from .panels import menus
 
 
 class SAPIENS2_FH_predictions(FileHandler):
@@ -60,6 +71,7 @@ CLASSES = (
     SAPIENS2_FH_photo,
 )
 _commands: list[object] = []
+_OBJECT_MENUS = (VIEW3D_MT_object, VIEW3D_MT_object_context_menu)
 
 
 def _draw_import(menu: Menu, _context: Context) -> None:
@@ -101,6 +113,9 @@ def register() -> None:
     TOPBAR_MT_file_import.append(_draw_import)
     TOPBAR_MT_file_import.append(_draw_import_motion)
     TOPBAR_MT_file_export.append(_draw_export)
+    VIEW3D_MT_add.append(menus.draw_add)
+    for menu in _OBJECT_MENUS:
+        menu.append(menus.draw_object)
     _commands.append(register_cli_command("sapiens2", _command))
     for handlers in (load_post, undo_post, redo_post):
         handlers.append(_forget)
@@ -118,6 +133,9 @@ def unregister() -> None:
     for handlers in (load_post, undo_post, redo_post):
         handlers.remove(_forget)
     unregister_cli_command(_commands.pop())
+    for menu in _OBJECT_MENUS:
+        menu.remove(menus.draw_object)
+    VIEW3D_MT_add.remove(menus.draw_add)
     TOPBAR_MT_file_export.remove(_draw_export)
     TOPBAR_MT_file_import.remove(_draw_import_motion)
     TOPBAR_MT_file_import.remove(_draw_import)

@@ -11,8 +11,10 @@ from pathlib import Path
 import bpy
 from bpy.props import IntProperty, StringProperty
 from bpy.types import Context, Event, Operator, UILayout
+from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs, preference_values, thumbnails
+from ..core.capture.photo import SUFFIXES
 from ..core.common.errors import SapiensError
 from ..infer.settings import NetworkSettings
 from ..properties import (
@@ -161,6 +163,28 @@ class SAPIENS2_OT_run(Idle, JobOperator, Operator):
 
     def finish(self, context: Context, job: WorkerJob) -> None:
         write_result(context, job.result, self._name)
+
+
+class SAPIENS2_OT_add_avatar(Idle, ImportHelper, Operator):
+    """Choose the photo of a person and make an avatar of it, as the Sapiens2 tab says"""
+
+    bl_idname = "sapiens2.add_avatar"
+    bl_label = "Make Avatar from Photo"
+    bl_options = {"UNDO"}
+
+    filename_ext = ""
+    filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in SUFFIXES), options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if jobs.status.python is None:
+            cls.poll_message_set("Install the runtime first, in the Sapiens2 tab of the sidebar")
+            return False
+        return super().poll(context)
+
+    def execute(self, context: Context) -> set[str]:
+        context.scene.sapiens2.photo = self.filepath
+        return bpy.ops.sapiens2.run("EXEC_DEFAULT" if bpy.app.background else "INVOKE_DEFAULT")
 
 
 class Rebuild(Idle, JobOperator):
@@ -369,6 +393,7 @@ class SAPIENS2_OT_write_now(Operator):
 
 CLASSES = (
     SAPIENS2_OT_run,
+    SAPIENS2_OT_add_avatar,
     SAPIENS2_OT_build_scan,
     SAPIENS2_OT_build_texture,
     SAPIENS2_OT_build_rig,

@@ -37,14 +37,18 @@ class SAPIENS2_OT_runtime_install(Idle, Operator):
 
     backend: EnumProperty(
         name="Graphics",
-        description="Which build of torch is downloaded",
+        description="What it is downloaded for",
         items=(
             (
                 "auto",
                 "Automatic",
                 "For the graphics card of this computer: NVIDIA, AMD, Intel or Apple; for the CPU where there is none",
             ),
-            ("cpu", "CPU Only", "The smallest download; the network runs on the processor even where there is a graphics card"),
+            (
+                "cpu",
+                "CPU Only",
+                "The smallest download; photos are looked at by the processor even where there is a graphics card",
+            ),
             ("pypi", "Package Index", "From pypi.org alone, where download.pytorch.org cannot be reached"),
         ),
     )

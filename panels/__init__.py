@@ -12,11 +12,12 @@ avatar     shape, scan, texture and rig
 retarget   the pose onto an armature
 motion     a clip onto an armature
 batch      a folder of photos at once
+menus      the Add menu and the menus of an avatar's objects
 """
 
 from __future__ import annotations
 
-from . import avatar, avatars, batch, maps, model, motion, reference, retarget, run, setup
+from . import avatar, avatars, batch, maps, menus, model, motion, reference, retarget, run, setup
 
 CLASSES = (
     *setup.CLASSES,
@@ -29,5 +30,6 @@ CLASSES = (
     *retarget.CLASSES,
     *motion.CLASSES,
     *batch.CLASSES,
+    *menus.CLASSES,
 )
 """In the order in which they are drawn."""

@@ -147,15 +147,15 @@ def draw_setup(layout: UILayout) -> None:
     elif status.unfinished:
         paragraph(layout, "The installation of the runtime was not finished. It goes on where it stopped.", "INFO")
     else:
-        paragraph(layout, "The network runs in a Python environment of its own. It has to be installed once.", "INFO")
+        paragraph(layout, "What looks at the photos has to be installed once. Nothing of Blender is changed.", "INFO")
     offered = status.error.remedy if status.error is not None else ""  # by the box with the error, below
     if not bpy.app.online_access and offered != "network":
-        paragraph(layout, "Blender may not go online yet. Allow it, or install from a folder of wheels.", "ERROR")
+        paragraph(layout, "Blender may not go online yet. Allow it, or install from files that you have.", "ERROR")
         draw_remedy(layout, "network")
     if offered != "runtime":
         row = layout.row()
         row.scale_y = 1.5
         row.operator("sapiens2.runtime_install", text=runtime_button(), icon="IMPORT")
     if offered != "preferences":
-        paragraph(layout, "A Python that has torch already can be chosen in the preferences.")
+        paragraph(layout, "An installation that your studio has already can be chosen in the preferences.")
         draw_remedy(layout, "preferences")

@@ -27,8 +27,10 @@ def traces(name: str) -> set[str]:
     for handlers in (getattr(bpy.app.handlers, key) for key in dir(bpy.app.handlers) if not key.startswith("_")):
         if isinstance(handlers, list):
             found |= {f"handler {h}" for h in handlers if name in getattr(h, "__module__", "")}
-    draws = getattr(bpy.types.TOPBAR_MT_file_import.draw, "_draw_funcs", [])
-    found |= {f"menu {draw}" for draw in draws if name in draw.__module__}
+    for menu in ("TOPBAR_MT_file_import", "TOPBAR_MT_file_export", "VIEW3D_MT_add", "VIEW3D_MT_object",
+                 "VIEW3D_MT_object_context_menu"):  # fmt: skip
+        draws = getattr(getattr(bpy.types, menu).draw, "_draw_funcs", [])
+        found |= {f"{menu} {draw}" for draw in draws if name in draw.__module__}
     return found
 
 

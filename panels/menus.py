@@ -1,0 +1,45 @@
+"""Where artists look for what the tab does: the Add menu, the Object menu and the context menu of an avatar's objects.
+
+What stands in a menu is found by F3, too.
+"""
+
+from __future__ import annotations
+
+from bpy.types import Context, Menu
+
+from .. import jobs
+from ..properties import is_of_avatar
+
+
+class SAPIENS2_MT_avatar(Menu):
+    bl_idname = "SAPIENS2_MT_avatar"
+    bl_label = "Sapiens2 Avatar"
+
+    def draw(self, _context: Context) -> None:
+        layout = self.layout
+        layout.operator("sapiens2.build_scan", icon="FILE_REFRESH")
+        layout.operator("sapiens2.build_texture")
+        layout.operator("sapiens2.build_rig")
+        layout.separator()
+        layout.operator("sapiens2.photo_pose", icon="POSE_HLT")
+        layout.operator("sapiens2.separate_parts")
+        layout.operator("sapiens2.export", icon="EXPORT")
+        layout.operator("sapiens2.keep_predictions")
+        layout.separator()
+        layout.operator("sapiens2.clear", icon="TRASH")
+
+
+def draw_add(menu: Menu, _context: Context) -> None:
+    """Into Add: from a photo to an avatar."""
+    if jobs.status.python is not None:
+        menu.layout.operator("sapiens2.add_avatar", text="Sapiens2 Avatar from Photo", icon="OUTLINER_OB_ARMATURE")
+
+
+def draw_object(menu: Menu, context: Context) -> None:
+    """Into Object and its context menu: where an object of an avatar is active."""
+    if is_of_avatar(context.object):
+        menu.layout.separator()
+        menu.layout.menu(SAPIENS2_MT_avatar.bl_idname)
+
+
+CLASSES = (SAPIENS2_MT_avatar,)
