@@ -9,6 +9,7 @@
     rig        bones through the joints, and how the skin follows them
     body       the template body, fitted to photos
     garments   clothes and hair, made on the body
+    builtin    predictions without torch: landmarks, a body fitted to them, maps drawn from it
     retarget   a person's motion onto any armature
     motion     frames of a clip to the take of one person
     formats    files, read and written

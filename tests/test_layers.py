@@ -27,6 +27,8 @@ ROOMS = {
     "core.rig": ({COMMON, "core.pose"}, ARRAYS_ONLY),
     "core.body": ({COMMON, "core.capture", "core.texture", "core.pose", "core.rig"}, ARRAYS_ONLY),
     "core.garments": ({COMMON, "core.capture", "core.surface", "core.texture", "core.rig", "core.body"}, ARRAYS_ONLY),
+    "core.builtin": ({COMMON, "core.capture", "core.landmarks", "core.surface", "core.texture", "core.pose", "core.body"},
+                     ARRAYS_ONLY),
     "core.retarget": ({COMMON, "core.pose"}, ARRAYS_ONLY),
     "core.motion": ({COMMON, "core.capture", "core.pose", "core.retarget"}, ARRAYS_ONLY),
     "core.formats": ({COMMON, "core.capture", "core.pose", "core.retarget", "core.motion"}, ARRAYS_ONLY),

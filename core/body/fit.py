@@ -63,14 +63,14 @@ class Sighting:
         return gather(self.predictions, self.person, self.camera, self.pose, mask)
 
 
-def fit_sightings(sightings: Sequence[Sighting], shape: Shape | None = None) -> list[BodyFit]:
+def fit_sightings(sightings: Sequence[Sighting], shape: Shape | None = None, stages: Sequence[Stage] = STAGES) -> list[BodyFit]:
     """The body of one person in each of some photos, with one shape; shape: who it is, where that is known already.
 
     The same input gives the same bytes. Raises SapiensError where the joints of the person are not known.
     """
     evidence = [sighting.evidence() for sighting in sightings]
     states = [_first(e, shape or Shape(), sighting.start) for e, sighting in zip(evidence, sightings, strict=True)]
-    for stage in STAGES:
+    for stage in stages:
         free = stage.free if shape is None else tuple(name for name in stage.free if name not in SHAPE)
         states = _settled(states, evidence, stage, free)
     return [_described(state, seen.pose) for state, seen in zip(states, evidence, strict=True)]
@@ -168,7 +168,8 @@ def fit_photo(
     pose: Pose,
     mask: np.ndarray | None = None,
     shape: Shape | None = None,
+    stages: Sequence[Stage] = STAGES,
 ) -> BodyFit:
     """The body of one person in one photo; see `Sighting` and `fit_sightings`."""
-    (fit,) = fit_sightings([Sighting(predictions, camera, pose, person, mask)], shape)
+    (fit,) = fit_sightings([Sighting(predictions, camera, pose, person, mask)], shape, stages)
     return fit

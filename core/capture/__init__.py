@@ -13,5 +13,6 @@ matte             their border, moved to where the photo has it
 guided_filter     maps along the photo's edges
 camera            the lens from several witnesses, the scale
 ground            what is up, and where the person stands
+provenance        the strings of a predictions file
 settings          which frames of a clip are looked at
 """

@@ -1,0 +1,11 @@
+"""Predictions of the built-in model: landmark networks, a body fitted to them, and maps drawn from that body. See
+docs/builtin-model.md.
+
+predict         a photo to predictions
+bodies          everybody in a photo, with their bodies
+depth_evidence  what the networks know of the depth of joints
+surface         depth and normals of one person, from the body out to the outline
+parts           body parts, clothes, hair and shoes of one person
+body_regions    where on the body each pixel lies
+colours         how likely a colour is on skin, hair and clothes
+"""

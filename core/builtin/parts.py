@@ -1,0 +1,141 @@
+"""Body parts, clothes, hair and shoes of one person: where a pixel lies on the body says what is likely, its colour decides.
+
+Kinds of surface have colours that are counted from the person themself: where each kind is expected first, then where it was
+found (expectation and maximisation). Borders follow the photo's edges.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..body.maps import BodyMaps
+from ..capture.guided_filter import GuidedFilter
+from ..common.landmarks import part_labels, part_names
+from ..landmarks.people import PersonLandmarks
+from .body_regions import Regions, regions_of
+from .colours import bins_of, lab, log_likelihood
+
+CELLS = 320
+"""Of the longer side of the person's box, at most."""
+RADIUS = 3
+"""Half the window of the guided filter, cells."""
+ROUNDS = 3
+"""Of counting colours and of deciding."""
+COLOUR = 0.8
+"""How much colour weighs: neighbouring pixels are not independent."""
+MOST = 5.0
+"""A colour makes a kind at most e to the power of this less likely."""
+SKIN, HAIR, UPPER, LOWER, SHOE = KINDS = range(5)
+WAIST = 0.14
+"""Height on the trunk at which trousers and skirts usually begin, of the way from the hips to the shoulders."""
+WAIST_SPREAD = 0.07
+
+# Logarithms of how likely each kind is on a part of the body, but for what `_expected` says of heads and trunks
+#        skin, hair, upper, lower, shoe
+EXPECTED = {
+    "Face_Neck": (0.0, -1.5, -1.5, -9.0, -9.0),
+    "Torso": (-3.0, -2.0, 0.0, 0.0, -9.0),
+    "Upper_Arm": (-0.7, -4.0, 0.0, -9.0, -9.0),
+    "Lower_Arm": (0.0, -5.0, -0.4, -9.0, -9.0),
+    "Hand": (0.0, -6.0, -2.5, -5.0, -9.0),
+    "Upper_Leg": (-1.5, -6.0, 0.0, 0.0, -9.0),
+    "Lower_Leg": (-0.4, -9.0, -6.0, 0.0, -2.0),
+    "Foot": (-1.5, -9.0, -9.0, -2.5, 0.0),
+}
+IN_FACE = (0.0, -3.5, -7.0, -9.0, -9.0)
+ON_HEAD = (0.0, -0.2, -4.0, -9.0, -9.0)
+HAIR_FALLS = 1.6
+"""How fast hair becomes less likely away from the head, a length of it."""
+BEYOND = 6.0
+"""The same for skin away from the body, which has its outline there."""
+
+
+def person_parts(
+    image: np.ndarray, mask: np.ndarray, landmarks: PersonLandmarks, maps: BodyMaps | None, box: tuple[slice, slice]
+) -> np.ndarray:
+    """(h, w) uint8 of the 29 classes in a box of the photo, 0 outside of the person.
+
+    image  (H, W, 3) uint8 sRGB
+    mask   (H, W) bool: the person's pixels
+    maps   of the fitted body; None = none fits, and all but a face is upper clothing
+    """
+    import cv2
+
+    photo, inside = np.ascontiguousarray(image[box]), mask[box]
+    height, width = inside.shape
+    step = max(1.0, max(height, width) / CELLS)
+    size = max(1, round(width / step)), max(1, round(height / step))
+    rows, columns = (_middles(count, pixels) for count, pixels in zip(size[::-1], (height, width), strict=True))
+    cells = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    solid = inside[np.ix_(rows, columns)]
+    regions = regions_of(landmarks, maps, rows + box[0].start, columns + box[1].start, solid)
+    shares = np.zeros((*solid.shape, len(KINDS)), np.float32)
+    if solid.any():
+        shares[solid] = _kinds(bins_of(lab(cells)[solid]), _expected(regions)[solid])
+    filled = _sharp(shares, photo, solid)
+    row, column = (np.clip((np.arange(n) * m) // n, 0, m - 1) for n, m in zip((height, width), solid.shape, strict=True))
+    label = regions.label[np.ix_(row, column)]
+    if maps is not None:  # borders of the naked parts at full resolution, where the body is
+        label = np.where(maps.face[box] >= 0, maps.labels[box], label)
+    return np.where(inside, _classes(filled, label, regions.face[np.ix_(row, column)]), 0).astype(np.uint8)
+
+
+def _middles(count: int, pixels: int) -> np.ndarray:
+    """(count,) int64: the pixel in the middle of each cell."""
+    return np.minimum(((np.arange(count) + 0.5) * pixels / count).astype(np.int64), pixels - 1)
+
+
+def _expected(regions: Regions) -> np.ndarray:
+    """(h, w, kinds) float32: logarithms of how likely each kind is by the place alone."""
+    table = np.zeros((len(part_names()), len(KINDS)), np.float32)
+    for number, name in enumerate(part_names()):
+        plain = name.removeprefix("Left_").removeprefix("Right_")
+        table[number] = EXPECTED.get(plain, EXPECTED["Face_Neck"])
+    out = table[regions.label]
+    out[regions.head] = ON_HEAD
+    out[regions.face] = IN_FACE
+    trunk = np.isin(regions.label, part_labels("Torso", "Left_Upper_Leg", "Right_Upper_Leg"))
+    above = np.clip((regions.height - WAIST) / WAIST_SPREAD, -6, 6)
+    out[..., UPPER] += np.where(trunk, -np.logaddexp(0, -above), 0)
+    out[..., LOWER] += np.where(trunk, -np.logaddexp(0, above), 0)
+    out[..., HAIR] -= np.where(regions.head, 0, HAIR_FALLS * np.minimum(regions.to_head, 4))
+    out[..., SKIN] -= np.minimum(BEYOND * regions.beyond, 4)
+    return out
+
+
+def _kinds(bins: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """(n, kinds) float32 shares of (n,) colours, from what is expected of their places (n, kinds)."""
+    shares = _softmax(expected)
+    for _ in range(ROUNDS):
+        likely = log_likelihood(bins, shares)
+        likely -= likely.max(axis=1, keepdims=True)
+        shares = _softmax(expected + COLOUR * np.maximum(likely, -MOST))
+    return shares
+
+
+def _softmax(logarithms: np.ndarray) -> np.ndarray:
+    values = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
+    return values / values.sum(axis=1, keepdims=True)
+
+
+def _sharp(shares: np.ndarray, photo: np.ndarray, solid: np.ndarray) -> np.ndarray:
+    """(h, w, kinds) shares of cells -> (H, W, kinds) float32, along the photo's edges."""
+    import cv2
+
+    height, width = photo.shape[:2]
+    if min(solid.shape) <= 2 * RADIUS:
+        return cv2.resize(shares, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, -1)
+    guided = GuidedFilter(photo, solid.shape, RADIUS, weight=solid.astype(np.float32))
+    return np.stack([guided.upsample(shares[..., kind]) for kind in KINDS], axis=-1)
+
+
+def _classes(shares: np.ndarray, label: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 classes, from shares (H, W, kinds), the part of the naked body (H, W), and where the face is (H, W) bool."""
+    left = np.array([name.startswith("Left_") for name in part_names()])[label]
+    shoes = np.where(left, *part_labels("Left_Shoe", "Right_Shoe"))
+    head, torso = part_labels("Face_Neck", "Torso")
+    lips = np.isin(label, part_labels("Lower_Lip", "Upper_Lip"))
+    skin = np.where(face & ~lips, head, np.where(label == 0, torso, label))
+    upper, lower, hair = part_labels("Upper_Clothing", "Lower_Clothing", "Hair")
+    kind = shares.argmax(axis=-1)
+    return np.choose(kind, [skin, np.full_like(skin, hair), np.full_like(skin, upper), np.full_like(skin, lower), shoes])

@@ -1,0 +1,35 @@
+"""The strings of a predictions file: which photo it is of, by which models, with which lens."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from ..common.predictions import FORMAT, VERSION
+from .photo import Photo
+
+
+def provenance(photo: Photo, models: Mapping[str, Mapping[str, str]], focal_source: str | None) -> dict[str, str]:
+    """No clock: what it says of time comes from the input, so that the same input gives the same bytes.
+
+    models        task -> "id" and "revision" of the model that ran it
+    focal_source  who said the focal length; None = nobody
+    """
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "source": photo.path.name if photo.path else "array",
+        "sha256": photo.sha256,
+        "models": json.dumps(models, sort_keys=True),
+    }
+    seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = int(seconds) if seconds.isdigit() else int(photo.path.stat().st_mtime) if photo.path else None
+    if moment is not None:
+        metadata["created"] = datetime.fromtimestamp(moment, UTC).isoformat()
+    if focal_source:
+        metadata["focal_source"] = focal_source
+    if photo.focal_35mm:
+        metadata["focal_35mm"] = f"{photo.focal_35mm:g}"
+    return metadata

@@ -1,0 +1,39 @@
+"""Kinds of surface by colour and place."""
+
+import numpy as np
+import pytest
+
+from sapiens2_avatar.core.builtin.colours import bins_of, lab, log_likelihood
+from sapiens2_avatar.core.builtin.parts import HAIR, SKIN, UPPER, _kinds
+
+
+@pytest.fixture
+def colours() -> np.ndarray:
+    """(300,) bins of a hundred pixels each of skin, of brown hair and of a blue shirt, with noise."""
+    rng = np.random.default_rng(0)
+    means = np.repeat([[200, 150, 120], [60, 40, 30], [30, 60, 160]], 100, axis=0)
+    return bins_of(lab(np.clip(means + rng.normal(0, 6, means.shape), 0, 255).astype(np.uint8)[None])[0])
+
+
+def test_a_colour_is_likely_where_it_was_counted(colours):
+    weights = np.zeros((300, 3))
+    weights[np.arange(300), np.repeat(np.arange(3), 100)] = 1
+    likely = log_likelihood(colours, weights)
+    assert (likely.argmax(axis=1) == np.repeat(np.arange(3), 100)).all()
+
+
+def test_colour_decides_where_the_place_does_not(colours):
+    """A forearm of which half is in a sleeve: the place says either, face and trunk say what skin and shirt look like."""
+    expected = np.zeros((300, 5), np.float32)
+    expected[:50, SKIN], expected[100:200, HAIR], expected[200:250, UPPER] = 5, 5, 5
+    expected[50:100, [HAIR, 3, 4]] = expected[250:, [HAIR, 3, 4]] = -9
+    shares = _kinds(colours, expected)
+    assert (shares[50:100].argmax(axis=1) == SKIN).all()
+    assert (shares[250:].argmax(axis=1) == UPPER).all()
+
+
+def test_the_place_decides_where_colours_are_the_same():
+    expected = np.zeros((100, 5), np.float32)
+    expected[:50, SKIN], expected[50:, UPPER] = 2, 2
+    shares = _kinds(np.full(100, 7), expected)
+    assert (shares[:50].argmax(axis=1) == SKIN).all() and (shares[50:].argmax(axis=1) == UPPER).all()
