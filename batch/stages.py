@@ -26,6 +26,7 @@ from ..core.formats.avatar_file import save_avatars
 from ..core.formats.clip_files import load_clip_poses, save_clip_poses, save_take
 from ..core.formats.stored_inputs import focal_of, is_demo, is_stored, load_stored
 from ..core.motion.take import make_take, who_moves
+from ..weights.catalogue import PREVIEW as PREVIEW_MODEL
 from .blender import Blender, BlenderDied, BlenderProcess
 from .items import PREDICTIONS, Item
 from .plan import PREDICT, PREVIEW, SCENE, Plan
@@ -86,7 +87,7 @@ def predict_group(jobs: list[Job], plan: Plan) -> Iterator[tuple[Job, SapiensErr
     options = plan.network
     results = predict_many(
         [job.item.path for job in photos],
-        _session(options.device, options.precision),
+        None if options.model == PREVIEW_MODEL else _session(options.device, options.precision),
         model=options.model,
         tasks=options.tasks,
         flip_test=options.flip_test,

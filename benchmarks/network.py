@@ -15,6 +15,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,6 @@ from torch import Tensor, nn
 from sapiens2_avatar.infer import Sapiens2, Sapiens2Config, load_model, released_config
 from sapiens2_avatar.infer.model.backbone import Attention, Block
 from sapiens2_avatar.infer.model.heads import ChannelNorm, InstanceNorm, SiLU
-from sapiens2_avatar.weights.catalogue import PREVIEW_FILE
 
 
 def plain_rms(x: Tensor, norm: nn.RMSNorm) -> Tensor:
@@ -125,7 +125,7 @@ def main() -> int:
     options = parser.parse_args()
     device = torch.device(options.device)
     if options.model == "preview":
-        model = load_model(PREVIEW_FILE, device)
+        model = load_model(Path(__file__).resolve().parents[1] / "data" / "preview.safetensors", device)
     else:
         heads = [released_config("0.4b", task).heads[0] for task in ("pose", "seg", "normal", "pointmap")]
         torch.manual_seed(0)

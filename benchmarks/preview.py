@@ -1,7 +1,7 @@
 """What the preview model scores: `python benchmarks/preview.py [--studio FOLDER] [--data SHARD.npy] [--model FILE]`.
 
 The whole way of a photo, `infer.predict`, on the rendered people of the development set, and the bare network on held-out samples
-of the generator (its first shards). One line per picture, then the means; --markdown prints the table of docs/preview-model.md.
+of the generator (its first shards). One line per picture, then the means; --markdown prints the table of the network.
 """
 
 from __future__ import annotations

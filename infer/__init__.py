@@ -1,6 +1,7 @@
-"""Prediction: torch is imported here and nowhere else.
+"""Prediction: torch is imported here and nowhere else, and only where a Sapiens2 network runs.
 
     predict            a photo, or a group of them, to `core.common.predictions.Predictions`
+    network_predict    the same by a Sapiens2 network
     clip               a video to everybody's poses
     kept_frames        predictions of its frames, found again by content
     tasks              a row for each thing that Sapiens2 predicts

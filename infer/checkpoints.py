@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.common.errors import SapiensError
-from ..weights.catalogue import PREVIEW, find_checkpoint, fingerprint
+from ..weights.catalogue import find_checkpoint, fingerprint
 from ..weights.header import read_header
 from .model.loading import head_prefixes
 from .tasks import TASKS
@@ -66,7 +66,7 @@ def _revision(path: Path, metadata: dict[str, str]) -> str:
 def find_checkpoints(model: str | Path, tasks: Iterable[str] | None) -> dict[str, Checkpoint]:
     """Task -> checkpoint, in the order of TASKS: the tasks asked for, or all that the model has.
 
-    model  an id of `weights.catalogue`, or the path of a safetensors file
+    model  an id of a size in `weights.catalogue`, or the path of a safetensors file
     Raises SapiensError for an unknown task or model, and for tasks whose weights are not on this machine.
     """
     wanted = _task_names(tasks)
@@ -77,11 +77,11 @@ def find_checkpoints(model: str | Path, tasks: Iterable[str] | None) -> dict[str
         paths = {task: path for task in TASKS if (path := find_checkpoint(str(model), task)) is not None}
         read = {path: Checkpoint.read(path, str(model)) for path in dict.fromkeys(paths.values())}
         found = {task: read[path] for task, path in paths.items() if task in read[path].tasks}
-    fetch = "Reinstall Sapiens2 Avatar." if model == PREVIEW else f"Download them with: models download {Path(model).name}."
+    fetch = f"Download them with: models download {Path(model).name}."
     if missing := [task for task in wanted or () if task not in found]:
         raise SapiensError(
             f"The model {Path(model).name} has no weights for {', '.join(missing)} on this machine.",
-            "Leave these tasks out, or choose another model." if model == PREVIEW else f"{fetch} Or leave these tasks out.",
+            f"{fetch} Or leave these tasks out.",
         )
     if not found:
         raise SapiensError(f"The weights of {model} are not on this machine.", fetch)

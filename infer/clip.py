@@ -19,6 +19,7 @@ from ..core.common.progress import Progress
 from ..core.formats.clip_files import ClipPoses
 from ..core.formats.other_programs import is_foreign, read_foreign
 from ..core.motion.take import clip_camera, lift_frames
+from ..weights.catalogue import PREVIEW
 from .kept_frames import KeptFrames
 
 if TYPE_CHECKING:
@@ -119,8 +120,6 @@ def _predicted(
     clip: Clip, source: Path, keep: Path | None, notes: list[str], report: Progress, network: dict[str, Any]
 ) -> Frames:
     """(index, predictions) of each frame, in groups that share a checkpoint; None without a picture or a person."""
-    from .session import Session
-
     seconds = min(clip.seconds, clip.end) - clip.start
     count = max(1, round(clip.fps * seconds)) if math.isfinite(seconds) else 1
     done = 0
@@ -128,7 +127,7 @@ def _predicted(
     def progress(_stage: str, _share: float) -> None:
         report(f"frame {min(done + 1, count)} of {count}", min(done / count, 1.0))
 
-    session = Session(network.get("device", "auto"), network.get("precision", "auto"), progress, keep=True)
+    session = None if network.get("model", PREVIEW) == PREVIEW else _session(network, progress)
     options = {name: network[name] for name in ("model", "tasks", "flip_test") if name in network}
     kept = None if keep is None else KeptFrames(keep, source.stem, options | {"precision": network.get("precision", "auto")})
     frames = enumerate(read_frames(clip))
@@ -144,16 +143,27 @@ def _predicted(
                     notes.append(frame.error)
                 yield n, found
                 done += 1
+            if fresh:
+                progress("frame", 0.0)
             for item in _run(fresh, session, options, kept, notes) if fresh else ():
                 done += 1
+                progress("frame", 0.0)
                 yield item
     finally:
-        session.close()
+        if session is not None:
+            session.close()
+
+
+def _session(network: dict[str, Any], progress: Progress) -> Session:
+    """What keeps the networks of a clip loaded."""
+    from .session import Session
+
+    return Session(network.get("device", "auto"), network.get("precision", "auto"), progress, keep=True)
 
 
 def _run(
     fresh: list[tuple[int, np.ndarray]],
-    session: Session,
+    session: Session | None,
     options: dict[str, Any],
     kept: KeptFrames | None,
     notes: list[str],

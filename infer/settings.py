@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..core.common.settings import Choice, check_settings, setting
 
 MODELS = (
-    Choice("preview", "Preview", "Built in, runs anywhere in seconds, rough: for a first look"),
+    Choice("preview", "Preview", "Built in, runs anywhere in seconds, with any photo: a fitted body, for a first look"),
     Choice("0.4b", "Sapiens2 0.4B", "The smallest of the released networks"),
     Choice("0.8b", "Sapiens2 0.8B", "Better faces and hands, twice the time"),
     Choice("1b", "Sapiens2 1B", "Also has soft outlines (matting)"),

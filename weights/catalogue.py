@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.common.errors import SapiensError
-from .header import CheckpointHeader, read_header
+from .header import CheckpointHeader
 from .licence import PREVIEW_LICENCE, SAPIENS2_LICENCE, Licence, user_folder
 
 PREVIEW = "preview"
-PREVIEW_FILE = Path(__file__).parent.parent / "data" / "preview.safetensors"
+PREVIEW_TASKS = ("seg", "normal", "pointmap", "albedo", "pose")
+PREVIEW_FOLDER = Path(__file__).parent.parent / "data" / "landmarks"
 PRETRAIN = "pretrain"
 TASKS = ("pose", "seg", "normal", "pointmap", "albedo", "matting")
 POSE_TASKS = ("pose", "seg", "normal", "pointmap")
@@ -114,10 +115,10 @@ def hub_cache() -> Path:
 
 
 def find_checkpoint(model: str, task: str) -> Path | None:
-    """The installed file of a model for a task, None if there is none. SapiensError for a model that does not exist."""
+    """The installed file of a model for a task, None if there is none: the built-in model has networks, but no checkpoint.
+    SapiensError for a model that does not exist."""
     if model == PREVIEW:
-        has_head = PREVIEW_FILE.is_file() and f"decode_heads.{task}.conv_{task}.weight" in read_header(PREVIEW_FILE).shapes
-        return PREVIEW_FILE if has_head else None
+        return None
     if model not in SIZES:
         raise SapiensError(f"There is no model named {model!r}.", f"Choose from {', '.join([PREVIEW, *SIZES])}.")
     checkpoint = CHECKPOINTS.get((model, task))
@@ -126,15 +127,10 @@ def find_checkpoint(model: str, task: str) -> Path | None:
 
 def list_models(pretrained: bool = False) -> list[ModelRow]:
     """Every checkpoint, installed or not; unpublished ones only where installed, bare backbones only if asked for."""
-    rows = []
-    if PREVIEW_FILE.is_file():
-        header = read_header(PREVIEW_FILE)
-        size = PREVIEW_FILE.stat().st_size
-        rows = [
-            ModelRow(PREVIEW, task, PREVIEW_FILE, size, header.parameters, None, PREVIEW_LICENCE.name)
-            for task in TASKS
-            if f"decode_heads.{task}.conv_{task}.weight" in header.shapes
-        ]
+    size = sum(path.stat().st_size for path in _preview_files())
+    licence = PREVIEW_LICENCE.name
+    # Two bytes a number.
+    rows = [ModelRow(PREVIEW, task, PREVIEW_FOLDER, size, size // 2, None, licence) for task in TASKS if task in PREVIEW_TASKS]
     for model in SIZES:
         for task in (*TASKS, *((PRETRAIN,) if pretrained else ())):
             checkpoint = CHECKPOINTS.get((model, task))
@@ -182,6 +178,8 @@ def fingerprint(model: str | Path) -> str:
     """
     if Path(model).suffix == ".safetensors":
         paths = [Path(model)] if Path(model).is_file() else []
+    elif model == PREVIEW:
+        paths = [*_preview_files(), PREVIEW_FOLDER.parent / "body.npz"]
     else:
         paths = [path for task in TASKS if (path := find_checkpoint(str(model), task)) is not None]
     if not paths:
@@ -190,6 +188,11 @@ def fingerprint(model: str | Path) -> str:
     for path in dict.fromkeys(paths):
         digest.update(_sample(path))
     return digest.hexdigest()
+
+
+def _preview_files() -> list[Path]:
+    """The networks of the built-in model."""
+    return sorted(PREVIEW_FOLDER.glob("*.tflite*"))
 
 
 def _sample(path: Path, parts: int = 64, length: int = 65536) -> bytes:

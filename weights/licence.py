@@ -44,9 +44,9 @@ SAPIENS2_LICENCE = Licence(
 )
 
 PREVIEW_LICENCE = Licence(
-    name="GPL-3.0-or-later",
-    url="https://www.gnu.org/licenses/gpl-3.0.html",
-    summary=("The preview model was trained on synthetic people only and comes with this extension.",),
+    name="Apache-2.0",
+    url="https://www.apache.org/licenses/LICENSE-2.0",
+    summary=("The networks of the built-in model are MediaPipe's and come with this extension.",),
 )
 
 

@@ -10,8 +10,8 @@ from ..common.landmarks import SIDES, joint_index, joint_keypoints
 JOINTS = tuple(joint_index(f"{side}_{name}") for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in SIDES)
 """The joints that make the pose of a body."""
 UNSURE = 0.35
-"""Keypoints that score less are doubted. Sapiens2 gives a covered joint some 0.5, and even the small preview model gives 0.44 and
-more to every body joint of a photo that it understands, but 0.3 and less to those of one that is dark, or lies on its side."""
+"""Keypoints that score less are doubted. Sapiens2 gives a covered joint some 0.5; the built-in model gives 0.9 and more to joints
+that it sees, and 0.3 and less to those that are covered or outside of the photo."""
 SHARE, LEAST = 0.25, 3
 """Share of the body joints in the photo that must be doubted, and their least number: one arm behind the back is usual."""
 FLAT = "Without depth or normals it is a guess whether a limb points to the camera or away: check the rig from the side."

@@ -34,7 +34,6 @@ def pictures(studio, tmp_path, monkeypatch) -> Path:
     def predict_many(images, session, **options):
         assert len(images) <= clips.GROUP and set(options) == {"model", "tasks", "flip_test"}
         for image in images:
-            session.meter.report("pose")
             found = [m for m in made if np.array_equal(m.image, image)]
             yield found[0] if found else SapiensError("No person was found in it.")
 

@@ -17,7 +17,7 @@ from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.errors import Cancelled, SapiensError
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.infer import Sapiens2, dense_passes, save_model
-from sapiens2_avatar.infer import predict as predict_module
+from sapiens2_avatar.infer import network_predict as predict_module
 from sapiens2_avatar.infer.checkpoints import Checkpoint
 from sapiens2_avatar.infer.model.config import BackboneConfig, HeadConfig, Sapiens2Config
 from sapiens2_avatar.infer.predict import predict

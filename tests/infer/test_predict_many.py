@@ -11,12 +11,13 @@ Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
 
 from sapiens2_avatar.core.common.errors import SapiensError  # noqa: E402
 from sapiens2_avatar.infer import model_cache  # noqa: E402
-from sapiens2_avatar.infer import predict as predicts  # noqa: E402
+from sapiens2_avatar.infer import network_predict as predicts  # noqa: E402
 from sapiens2_avatar.infer.checkpoints import find_checkpoints  # noqa: E402
 from sapiens2_avatar.infer.predict import predict, predict_many  # noqa: E402
 from sapiens2_avatar.infer.session import Session  # noqa: E402
 
 DATA = Path(__file__).resolve().parents[2] / "data"
+MODEL = DATA / "preview.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def photos(tmp_path_factory):
 def loads(monkeypatch, tmp_path):
     """The preview model as two files, pose and the rest; the names of those that are loaded."""
     found = []
-    whole = find_checkpoints("preview", None)
+    whole = find_checkpoints(MODEL, None)
     other = tmp_path / "pose.safetensors"
     other.symlink_to(DATA / "preview.safetensors")
 
@@ -53,10 +54,10 @@ def loads(monkeypatch, tmp_path):
 
 def test_a_group_gives_what_each_photo_gives_alone(photos):
     session = Session("cpu")
-    first, broken, last = predict_many(photos, session, flip_test=False)
+    first, broken, last = predict_many(photos, session, model=MODEL, flip_test=False)
     assert isinstance(broken, SapiensError) and "b.png" in broken.message
     for together, path in ((first, photos[0]), (last, photos[2])):
-        alone = predict(path, device="cpu", flip_test=False)
+        alone = predict(path, device="cpu", model=MODEL, flip_test=False)
         for name in ("seg", "normal", "pointmap", "keypoints", "boxes", "intrinsics"):
             np.testing.assert_array_equal(getattr(together, name), getattr(alone, name), name)
         assert together.metadata == alone.metadata
@@ -68,7 +69,7 @@ def test_results_come_as_they_are_done(photos):
     runs = []
     original = session.run
     session.run = lambda *arguments: runs.append(1) or original(*arguments)
-    results = predict_many([photos[0], photos[2]], session, flip_test=False)
+    results = predict_many([photos[0], photos[2]], session, model=MODEL, flip_test=False)
     next(results)
     before = len(runs)
     next(results)
@@ -84,13 +85,13 @@ def test_a_checkpoint_is_loaded_once_per_group_or_once_at_all(photos, loads, mon
     session = Session("cpu", keep=keep)
     monkeypatch.setattr(session.models, "free_memory", lambda: free)
     for _ in range(2):
-        assert len(list(predict_many([photos[0], photos[2]], session, flip_test=False))) == 2
+        assert len(list(predict_many([photos[0], photos[2]], session, model=MODEL, flip_test=False))) == 2
     assert loads == expected
 
 
 def test_when_memory_runs_out_the_others_are_freed_first(photos, loads, monkeypatch):
     session = Session("cpu", keep=True)
-    list(predict_many(photos[:1], session, flip_test=False))
+    list(predict_many(photos[:1], session, model=MODEL, flip_test=False))
     assert len(session.models) == 2
     failed = []
 
@@ -103,6 +104,6 @@ def test_when_memory_runs_out_the_others_are_freed_first(photos, loads, monkeypa
     model = next(iter(session.models._loaded.values()))
     forward = type(model).forward
     monkeypatch.setattr(type(model), "forward", once)
-    assert not isinstance(next(predict_many(photos[:1], session, flip_test=False)), SapiensError)
+    assert not isinstance(next(predict_many(photos[:1], session, model=MODEL, flip_test=False)), SapiensError)
     assert failed
     assert loads.count("preview") == 2, "what was freed is loaded again"

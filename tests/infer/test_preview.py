@@ -1,4 +1,4 @@
-"""The built-in preview model: it loads, it fits the contract of the network, and tells people it has never seen from a wall."""
+"""A small trained network: it loads, it fits the contract of the network, and tells people it has never seen from a wall."""
 
 import importlib.util
 import sys
@@ -54,7 +54,7 @@ def test_weights_are_finite_and_trained(model):
 @pytest.fixture(scope="module")
 def seen(studio):
     truth = load_file(studio("body_apose"))
-    return truth, predict(truth["image"], device="cpu")
+    return truth, predict(truth["image"], MODEL, device="cpu")
 
 
 def test_a_person_is_told_from_the_wall(seen):
@@ -84,7 +84,7 @@ def test_the_scan_stays_at_its_distance_where_the_normals_lead():
     from sapiens2_avatar.core.avatar import AvatarSettings, make_scan
     from sapiens2_avatar.core.surface.scan import ScanSettings
 
-    predictions = predict(ROOT / "data" / "sample_photo.jpg", device="cpu")
+    predictions = predict(ROOT / "data" / "sample_photo.jpg", MODEL, device="cpu")
     seen_at = np.median(predictions.pointmap[..., 2][predictions.seg > 0])
     scan = make_scan(predictions, settings=AvatarSettings(scan=ScanSettings(detail=1.0)))
     assert np.median(scan.mesh.vertices[:, 2]) == pytest.approx(seen_at, rel=0.02)
