@@ -14,5 +14,6 @@ suit          the close layer that they are made on
 labels        which garment covers what
 cut           a garment out of the suit
 offset        how far it stands off
+hang          skirts
 hems          where it is turned in
 """

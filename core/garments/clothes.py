@@ -17,6 +17,7 @@ from ..common.arrays import BodyData, GarmentData, RigData, SkinWeights
 from ..common.landmarks import part_labels
 from .charts import chart_uvs
 from .cut import cut
+from .hang import hangs, hem_height, hip_height, with_skirt
 from .hems import lining
 from .labels import View, drawn, fields, parts_of, present_kinds, votes
 from .offset import Bounds, offset, room
@@ -24,8 +25,14 @@ from .suit import FOOT, Layer, Suit, Wearer, strongest, suit, whole_suit
 
 USUAL = {"socks": 0.002, "shoes": 0.008, "lower": 0.012, "upper": 0.012, "dress": 0.012}
 """Kind of garment -> metres off the suit where nobody has seen it."""
-LEAST, BETWEEN, MOST = 0.0035, 0.003, 0.15
-"""Metres: from the skin to a garment, between two garments, from the suit at most."""
+LEAST, BETWEEN = 0.0035, 0.003
+"""Metres: from the skin to a garment, between two garments."""
+MOST = {"socks": 0.012, "shoes": 0.035, "lower": 0.12, "upper": 0.12, "dress": 0.15}
+"""Kind of garment -> metres off the suit at most."""
+STIFF = {"shoes": 5.0}
+"""Kind of garment -> how much stiffer than cloth it is."""
+LEAST_OF_SKIRT = -0.03  # metres; its rings are drawn wide round both legs
+SKIRTS = ("lower", "dress")
 UNDER = 0.045  # metres that a garment goes on under the one above it
 CLEAR_OF_HEM = 0.03  # metres from a hem within which the skin is not taken as covered
 PLAIN_TONE = 128
@@ -63,21 +70,29 @@ def make_clothes(
     out = []
     for k, kind in enumerate(kinds):
         above = [field[other] for other in kinds[k + 1 :]]
-        layer = cut(whole, _with_overlap(whole, base, field[kind], above))
+        own, rings = _with_overlap(whole, base, field[kind], above), None
+        skirt = kind in SKIRTS and hangs(whole, base, views, kind)
+        if skirt:
+            start, hem = hip_height(whole, base), hem_height(whole, base, count, kind)
+            own = np.minimum(own, (whole.rest[:, 2] - start) / 0.1)
+        layer = cut(whole, own)
         if layer is None:
             continue
+        if skirt:
+            layer, rings = with_skirt(layer, whole, base, start, hem)
         tucked = layer.source @ np.max([np.zeros(len(whole.rest)), *above], axis=0) > 0.05
         least = np.maximum(LEAST - layer.source @ skin.height, layer.source @ np.where(np.isfinite(taken), taken, -1.0) + BETWEEN)
+        least[layer.source.getnnz(axis=1) == 0] = LEAST_OF_SKIRT
         usual = np.maximum(USUAL[kind], least)
-        most = np.where(tucked, np.maximum(least, 0.004), np.minimum(MOST, 0.8 * room(layer, whole)))
-        height = offset(layer, whole, views, parts_of(kind), Bounds(usual, least, np.maximum(most, least)))
+        most = np.where(tucked, np.maximum(least, 0.004), np.minimum(MOST[kind], 0.8 * room(layer, whole)))
+        height = offset(layer, whole, views, parts_of(kind), Bounds(usual, least, np.maximum(most, least)), STIFF.get(kind, 1.0))
         rest = layer.rest + layer.normals * height[:, None]
         if kind == "shoes":
             rest = _flat_soles(rest, layer, base)
         back = layer.source.T.tocsr()
         touched = np.asarray(back.sum(axis=1)).ravel() > 0.3
         taken[touched] = np.maximum(taken, (back @ height) / np.maximum(np.asarray(back.sum(axis=1)).ravel(), 1e-9))[touched]
-        garment = _garment(kind, layer, rest, height + layer.source @ skin.height, wearer, views, rig)
+        garment = _garment(kind, layer, rest, height + layer.source @ skin.height, rings, wearer, views, rig)
         out.append(garment)
     covered[: len(skin.nearest_of_skin)] = _covered(whole, base, [field[kind] for kind in kinds])[skin.nearest_of_skin]
     bare = np.isin(template().labels[: len(covered)], part_labels("Left_Hand", "Right_Hand"))
@@ -166,10 +181,17 @@ def _carriers(rig: RigData) -> np.ndarray:
 
 
 def _garment(
-    kind: str, layer: Layer, rest: np.ndarray, above_skin: np.ndarray, wearer: Wearer, views: Sequence[View], rig: RigData
+    kind: str,
+    layer: Layer,
+    rest: np.ndarray,
+    above_skin: np.ndarray,
+    rings: np.ndarray | None,
+    wearer: Wearer,
+    views: Sequence[View],
+    rig: RigData,
 ) -> GarmentData:
     """A layer with its offset, as what is handed on."""
-    hem = lining(layer, rest, np.maximum(above_skin, 0.0))
+    hem = lining(layer, rest, np.maximum(above_skin, 0.0), rings)
     points = np.concatenate([rest, hem.vertices])
     quads = np.concatenate([layer.quads, hem.quads]).astype(np.int32)
     inside = np.arange(len(quads)) >= len(layer.quads)

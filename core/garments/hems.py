@@ -27,11 +27,12 @@ class Lining:
     strips: list[tuple[int, int]]
 
 
-def lining(layer: Layer, rest: np.ndarray, above_skin: np.ndarray) -> Lining:
+def lining(layer: Layer, rest: np.ndarray, above_skin: np.ndarray, rings: np.ndarray | None = None) -> Lining:
     """The lining of every open border.
 
     rest        (n, 3) the layer with its offset
     above_skin  (n,) metres from the skin out to it
+    rings       (rows, columns) vertices of a skirt, from the hips down; it is lined up to them, for one sees far into it
     """
     n = len(rest)
     vertices, owner, quads, strips = [], [], [], []
@@ -51,13 +52,19 @@ def lining(layer: Layer, rest: np.ndarray, above_skin: np.ndarray) -> Lining:
             here - normal * np.minimum(FOLD + 0.3 * deep, deep + SUNK) + way * DEPTH * 0.6,
             here - normal * (deep + SUNK) + way * DEPTH,
         ]
+        holders = [loop] * len(rows)
+        if rings is not None and np.isin(loop, rings[-1]).all():
+            column = np.argsort(rings[-1])[np.searchsorted(np.sort(rings[-1]), loop)]
+            holders = [rings[k][column] for k in range(len(rings) - 1, -1, -1)]
+            rows = [rest[held] - normals[held] * 2 * FOLD for held in holders]
+            rows[-1] -= normals[holders[-1]] * (np.maximum(above_skin[holders[-1]], 0)[:, None] + SUNK)
         ring = [loop, *(count + k * m + np.arange(m) for k in range(len(rows)))]
         for a, b in pairwise(ring):
             # The border runs with the outside on its left; the lining goes on over the edge.
             quads.append(np.stack([np.roll(a, -1), a, b, np.roll(b, -1)], axis=1))
         strips.append((len(rows), m))
         vertices += rows
-        owner += [loop] * len(rows)
+        owner += holders
         count += m * len(rows)
     if not vertices:
         return Lining(np.zeros((0, 3)), np.zeros(0, np.int64), np.zeros((0, 4), np.int64), [])

@@ -44,12 +44,12 @@ class Bounds:
 
 
 def offset(
-    layer: Layer, whole: Layer, views: Sequence[View], parts: np.ndarray, bounds: Bounds, softness: float = 1.0
+    layer: Layer, whole: Layer, views: Sequence[View], parts: np.ndarray, bounds: Bounds, firmness: float = 1.0
 ) -> np.ndarray:
     """(n,) metres along the normals of the resting layer.
 
     parts     of 29 classes that show the layer
-    softness  above 1 for noisy maps, which then carry fewer folds
+    firmness  above 1 for what has no folds
     """
     from scipy.sparse import diags
     from scipy.sparse.linalg import splu
@@ -67,7 +67,7 @@ def offset(
         # Where nothing was seen the distance is carried on: a membrane there, a stiff plate where data pull.
         carried = np.where(wanted.weight > 0, 0.0, 1.0)
         membrane = laplacian(edges, ALIKE + 0.5 * carried[edges].mean(axis=1), n)
-        system = (diags(wanted.weight + TO_USUAL) + stiffness * softness * 0.02 * bent + membrane).tocsc()
+        system = (diags(wanted.weight + TO_USUAL) + stiffness * firmness * 0.02 * bent + membrane).tocsc()
         right = wanted.weight * wanted.distance + TO_USUAL * bounds.usual
         height = np.clip(splu(system).solve(right), bounds.least, bounds.most)
     return height
@@ -107,6 +107,11 @@ def _posed(layer: Layer, normals: np.ndarray, height: np.ndarray, view: View) ->
     return view.wearer.place(layer.rest + normals * height[:, None], layer.bones, layer.weights), ways
 
 
+def _same_place(layer: Layer) -> np.ndarray:
+    """(n,) metres at rest between a vertex and what its pixel shows of the suit; a skirt is far from both legs."""
+    return np.where(layer.source.getnnz(axis=1) > 0, SAME_PLACE, 4 * SAME_PLACE)
+
+
 def _of_surface(
     layer: Layer, whole: Layer, normals: np.ndarray, height: np.ndarray, view: View, parts: np.ndarray, reach: float
 ) -> Wanted | None:
@@ -118,7 +123,7 @@ def _of_surface(
     row, column, good = pixels_at(view, points)
     target, plane = view.points[row, column], view.normals[row, column]
     good &= np.isin(view.seg[row, column], parts) & (dot(outwards, unit(points)) < -0.1)
-    good &= np.linalg.norm(whole.rest[view.shown[row, column]] - layer.rest, axis=1) < SAME_PLACE
+    good &= np.linalg.norm(whole.rest[view.shown[row, column]] - layer.rest, axis=1) < _same_place(layer)
     with np.errstate(invalid="ignore"):
         good &= np.isfinite(target).all(axis=1) & np.isfinite(plane).all(axis=1)
         gap = target - points
@@ -146,7 +151,7 @@ def _of_outline(
     row, column, good = pixels_at(view, points[at, None] + ways[at, None] * offsets[:, None])
     seg = np.where(good, view.seg[row, column], 255)
     own = np.isin(seg, parts)
-    own &= np.linalg.norm(whole.rest[view.shown[row, column]] - layer.rest[at, None], axis=2) < SAME_PLACE
+    own &= np.linalg.norm(whole.rest[view.shown[row, column]] - layer.rest[at, None], axis=2) < _same_place(layer)[at, None]
     # From the last step that is still near the present place: the first change from the garment to the background.
     leaves = own[:, :-1] & (seg[:, 1:] == 0)
     found = leaves.any(axis=1)

@@ -28,7 +28,7 @@ LOWER = part_labels("Left_Upper_Leg", "Right_Upper_Leg", "Left_Lower_Leg", "Righ
 SHOES = {"Left_Foot": "Left_Shoe", "Right_Foot": "Right_Shoe"}
 
 
-def dressed(camera=CAMERA, yaw=0.0):
+def dressed(camera=CAMERA, yaw=0.0, skirt=False):
     """A sighting of somebody in a shirt, trousers and shoes, and the fit of the body that wears them."""
     fit = BodyFit(Shape(), Posture.rest())
     turns = fit.posture.turns.copy()
@@ -42,12 +42,29 @@ def dressed(camera=CAMERA, yaw=0.0):
     seg[np.isin(seg, LOWER)] = part_labels("Lower_Clothing")[0]
     for foot, shoe in SHOES.items():
         seg[seg == part_labels(foot)[0]] = part_labels(shoe)[0]
+    points = maps.points.copy()
+    if skirt:
+        _hang(seg, points)
     cloth = np.isin(seg, part_labels("Upper_Clothing", "Lower_Clothing", "Left_Shoe", "Right_Shoe"))
-    points = maps.points + np.where(cloth[..., None], OUT * maps.normals, 0)
+    points += np.where(cloth[..., None], OUT * np.nan_to_num(maps.normals), 0)
     normals = normal_head_from_camera(maps.normals)
     image = np.where(cloth[..., None], np.array([30, 90, 160]), 200).astype(np.uint8)
     predictions = Predictions(image=image, pointmap=points.astype(np.float32), normal=normals.astype(np.float16), seg=seg)
     return Sighting(predictions, camera, rest_pose(rest_points(fit.shape)), mask=seg > 0), fit
+
+
+def _hang(seg, points):
+    """Cloth from leg to leg down to the knees, bare legs below."""
+    legs = seg == part_labels("Lower_Clothing")[0]
+    knees = int(np.flatnonzero(legs.any(axis=1))[[0, -1]] @ [0.5, 0.5])
+    seg[knees:][legs[knees:]] = part_labels("Left_Lower_Leg")[0]
+    for row in np.flatnonzero(legs[:knees].any(axis=1)):
+        ends = np.flatnonzero(legs[row])[[0, -1]]
+        gap = np.arange(ends[0], ends[1] + 1)
+        gap = gap[seg[row, gap] == 0]
+        seg[row, gap] = part_labels("Lower_Clothing")[0]
+        points[row, gap, 2] = 2.2
+        points[row, gap, :2] = CAMERA.rays()[row, gap, :2] * 2.2
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +146,16 @@ def test_maps_without_depth_still_dress():
         garments, _ = make_clothes([(bare, fit)], body, rig)
         assert {g.kind for g in garments} == {"upper", "lower", "shoes"}
         assert all(np.isfinite(g.vertices).all() for g in garments)
+
+
+def test_a_skirt_hangs_round_both_legs():
+    sighting, fit = dressed(skirt=True)
+    body, rig = in_photo(*make_body(fit, np.eye(4)))
+    skirt = next(g for g in make_clothes([(sighting, fit)], body, rig)[0] if g.kind == "lower")
+    middle = np.median(body.vertices[:, 0])
+    crotch = body.vertices[np.abs(body.vertices[:, 0] - middle) < 0.01, 1].max()  # y is down
+    between = np.abs(skirt.vertices[:, 0] - middle) < 0.02
+    assert skirt.vertices[between, 1].max() > crotch + 0.1  # cloth where the body has none
+    shins = template().labels[: len(body.vertices)] == part_labels("Left_Lower_Leg")[0]
+    assert skirt.vertices[:, 1].max() < np.median(body.vertices[shins, 1])
+    assert skirt.inside.mean() > 0.2
