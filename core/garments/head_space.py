@@ -18,7 +18,7 @@ from ..body.skeleton import BONES
 from ..body.template import template
 from ..common.arrays import Camera
 from ..common.landmarks import part_labels
-from ..common.rotations import fit_rigid
+from ..common.rotations import fit_rigid, unit
 
 HEAD = "spine.006"
 SKIN = (
@@ -75,7 +75,7 @@ class View:
 class Head:
     """A person's head.
 
-    skin     (n, 3) the body's skin in head space, in the first photo's posture
+    skin     (n, 3) points of the body's skin, vertices and middles of faces, in the first photo's posture
     normals  (n, 3) unit, outwards
     skull    (m, 3) points of the skull and face without ears
     eyes     (2, 3) centres of the eyeballs, left first
@@ -122,8 +122,10 @@ def look_at_head(photos: Sequence[tuple[Sighting, BodyFit]]) -> tuple[Head, list
         if not number:
             of_skin = t.skin_vertices()
             posed = pose_points(rest_points(own.shape, own.face), own.posture).astype(np.float64)
-            skin = (posed[of_skin] - shift) @ turn
-            normals = (vertex_normals(posed, t.skin_faces())[of_skin] @ turn).astype(np.float64)
+            quads = t.skin_faces()
+            out = vertex_normals(posed, quads).astype(np.float64)
+            skin = (np.concatenate([posed[of_skin], posed[quads].mean(axis=1)]) - shift) @ turn
+            normals = unit(np.concatenate([out[of_skin], out[quads].mean(axis=1)])) @ turn
         view = _view(sighting, turn, shift)
         if view is not None:
             views.append(view)

@@ -18,8 +18,8 @@ FAR = 0.02  # metres beyond which the field says no more
 SMALLEST = 1.2e-5  # cubic metres of a loose bit that is kept
 GAP = 0.010  # metres across of gaps that are closed
 SNAP = 0.010  # metres along the ray that a seen vertex may move
-PLANES = 4  # vertices of the skin whose planes are averaged
-VERTEX_SPACING = 0.006  # metres between the template's vertices
+PLANES = 4  # points of the skin whose planes are averaged
+SPACING = 0.015  # metres between points of the skin, at most
 WIDE = 0.012  # metres, standard deviation of the average over noisy depth
 SMOOTH = 0.0004  # metres of roughness that are no noise
 EDGE = 0.012  # metres between strands
@@ -161,8 +161,8 @@ def skin_distance(head: Head, points: np.ndarray) -> np.ndarray:
     along = ((points[:, None] - head.skin[nearest]) * head.normals[nearest]).sum(axis=-1)
     share = 1 / (distance**2 + 1e-6)
     along = (share * along).sum(axis=1) / share.sum(axis=1)
-    # Near the skin the planes of its vertices are the better measure, far from it the vertex.
-    return np.where(along < 0, -1, 1) * np.maximum(np.abs(along), distance[:, 0] - VERTEX_SPACING)
+    # Near the skin the planes of its points are the better measure, far from it the points.
+    return np.where(along < 0, -1, 1) * np.maximum(np.abs(along), distance[:, 0] - SPACING)
 
 
 def piece_surface(head: Head, pieces: list[SeenPiece], likely: Envelope, extra: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
