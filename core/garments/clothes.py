@@ -71,15 +71,15 @@ def make_clothes(
     for k, kind in enumerate(kinds):
         above = [field[other] for other in kinds[k + 1 :]]
         own, rings = _with_overlap(whole, base, field[kind], above), None
+        start = hip_height(whole, base)
         skirt = kind in SKIRTS and hangs(whole, base, views, kind)
         if skirt:
-            start, hem = hip_height(whole, base), hem_height(whole, base, count, kind)
             own = np.minimum(own, (whole.rest[:, 2] - start) / 0.1)
         layer = cut(whole, own)
         if layer is None:
             continue
         if skirt:
-            layer, rings = with_skirt(layer, whole, base, start, hem)
+            layer, rings = with_skirt(layer, whole, base, start, hem_height(whole, base, count, kind))
         tucked = layer.source @ np.max([np.zeros(len(whole.rest)), *above], axis=0) > 0.05
         least = np.maximum(LEAST - layer.source @ skin.height, layer.source @ np.where(np.isfinite(taken), taken, -1.0) + BETWEEN)
         least[layer.source.getnnz(axis=1) == 0] = LEAST_OF_SKIRT
