@@ -10,7 +10,7 @@ from sapiens2_avatar.core.common.memo import ENTRY, Memo, digest, size_of
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.formats.avatar_file import save_avatars
 from sapiens2_avatar.core.surface.scan import ScanSettings
-from sapiens2_avatar.core.texture import textures
+from sapiens2_avatar.core.texture import base_colour, textures
 
 
 def test_digests_tell_contents_types_and_shapes_apart():
@@ -123,8 +123,8 @@ def test_a_file_is_the_same_with_images_that_were_encoded_before(scan_subjects, 
 def test_a_slider_repeats_only_what_depends_on_it(scan_subjects, monkeypatch):
     predictions, _ = scan_subjects.sphere(120)
     calls = []
-    original = textures.delight
-    monkeypatch.setattr(textures, "delight", lambda *arguments: calls.append(1) or original(*arguments))
+    original = base_colour.delight
+    monkeypatch.setattr(base_colour, "delight", lambda *arguments: calls.append(1) or original(*arguments))
     memo, base = Memo(), AvatarSettings(with_rig=False)
     for detail in (0.2, 0.9):
         settings = replace(base, scan=ScanSettings(detail=detail))
