@@ -76,11 +76,8 @@ def active_avatar(context: bpy.types.Context) -> bpy.types.Collection | None:
     settings = getattr(scene_of(context), "sapiens2", None)
     if settings is not None and settings.avatar in found:
         return settings.avatar
-    last = [
-        collection
-        for collection in found
-        if settings is not None and source_of(collection) == bpy.path.abspath(settings.predictions)
-    ]
+    shown = bpy.path.abspath(settings.predictions) if settings is not None else ""
+    last = [collection for collection in found if shown and source_of(collection) == shown]
     return last[-1] if last else found[0] if len(found) == 1 else None
 
 

@@ -192,7 +192,7 @@ def test_the_redo_panel_builds_again_and_the_sidebar_follows(part, settled, samp
 
 
 def test_scripts_may_name_what_differs_from_the_sidebar(settled, sample, tmp_path):
-    with pytest.raises(RuntimeError, match="does not exist"):
+    with pytest.raises(RuntimeError, match="is not in"):
         bpy.ops.sapiens2.build_texture(predictions=str(tmp_path / "none.safetensors"), colour="photo")
     assert settled.texture.colour == "auto"
     bpy.ops.sapiens2.import_predictions(filepath=str(sample))
