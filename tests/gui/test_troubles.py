@@ -28,19 +28,19 @@ def disks(tmp_path):
 
 @pytest.fixture
 def broken_python(worker_python, tmp_path) -> str:
-    """An environment like the worker's, made of links, in which a file of torch is missing."""
+    """An environment like the worker's, made of links, in which a part of SciPy is missing."""
     code = "import sysconfig; print(sysconfig.get_path('purelib'))"
     packages = Path(subprocess.run([worker_python, "-c", code], check=True, capture_output=True, text=True).stdout.strip())
     environment = tmp_path / "broken"
     subprocess.run([worker_python, "-m", "venv", "--without-pip", str(environment)], check=True)
     site = next((environment / "lib").glob("python3*")) / "site-packages"
     for entry in packages.iterdir():
-        if entry.name != "torch":
+        if entry.name != "scipy":
             (site / entry.name).symlink_to(entry)
-    (site / "torch").mkdir()
-    for entry in (packages / "torch").iterdir():
-        if entry.name != "functional.py":
-            (site / "torch" / entry.name).symlink_to(entry)
+    (site / "scipy").mkdir()
+    for entry in (packages / "scipy").iterdir():
+        if entry.name != "spatial":
+            (site / "scipy" / entry.name).symlink_to(entry)
     return str(environment / "bin" / "python")
 
 
@@ -66,7 +66,7 @@ def test_a_runtime_that_cannot_be_installed(play, disks):
 def test_a_run_that_cannot_end(play, disks, broken_python):
     troubles = play("troubles.running", BROKEN_PYTHON=broken_python, **disks)[0]["value"]
     names = (
-        {"broken_torch"}
+        {"damaged_runtime"}
         | ({"disk_full"} if "FULL_DISK" in disks else set())
         | ({"cache_read_only"} if "READ_ONLY_DISK" in disks else set())
     )

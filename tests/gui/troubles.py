@@ -100,7 +100,7 @@ def running():
     preferences().python_path = os.environ["BROKEN_PYTHON"]
     yield 1.0
     yield from press("sapiens2.run", start=0.35)
-    troubles.append((yield from shown("broken_torch")))
+    troubles.append((yield from shown("damaged_runtime")))
     assert datablocks() == before
     preferences().python_path = PYTHON
     store_predictions()
