@@ -50,8 +50,8 @@ def predictions_files(paths: Iterable[Path], folder: Path, options: Namespace, c
     from . import through_worker
 
     files = []
-    for path in distinct(paths):
-        file = folder / f"{len(files)}" / f"{path.stem}.safetensors"
+    for number, path in enumerate(distinct(paths)):
+        file = folder / str(number) / f"{path.stem}.safetensors"
         file.parent.mkdir()
         try:
             if through_worker.needed():

@@ -333,7 +333,8 @@ def test_several_photos_of_one_person_make_one_avatar(studio, tmp_path, capsys):
     photos = [studio("walk/frame_00"), studio("walk/frame_04")]
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(photos[0].read_bytes()[:1000])
-    words = ["build", *photos, broken, "--one-person", "-o", tmp_path / "a.blend", "--save-person", tmp_path / "a.person"]
+    given = photos[0], broken, photos[1]
+    words = ["build", *given, "--one-person", "-o", tmp_path / "a.blend", "--save-person", tmp_path / "a.person"]
     assert main(list(map(str, words))) == 1
     assert "broken.safetensors" in capsys.readouterr().err
     roles = [ob.get("sapiens2_role") for ob in bpy.data.objects]
