@@ -141,9 +141,10 @@ def write_avatars(
             scene.collection.children.link(staged)
             collection = staged
         else:
-            for key in (SOURCE, OTHERS, PHOTO):
+            for key in (SOURCE, PHOTO):
                 if key in staged:
                     changes.put(replace, key, staged[key])
+            changes.put(replace, OTHERS, staged.get(OTHERS))
             shapes = artist_shapes(replace)
             said = replace_build(replace, staged, changes)
             changes.at_the_end(lambda: restore_shapes(replace, shapes))

@@ -143,3 +143,11 @@ def test_a_dressed_avatar_survives_the_way_from_the_worker(part, dressed, tmp_pa
     assert wanted == set(read_back.encoded)
     found = roles(part("scene.build").write_avatars([read_back], "Photo"))
     assert images(found["garment"])["base_colour_srgb"].size[:] == (64, 64)
+
+
+def test_other_photos_are_remembered_as_long_as_the_avatar_is_made_of_them(part, dressed):
+    build, others = part("scene.build"), part("scene.marks").OTHERS
+    collection = build.write_avatars([dressed], "Photo", others=["side.safetensors", "back.safetensors"])
+    assert collection[others].split("\n") == ["side.safetensors", "back.safetensors"]
+    build.write_avatars([dressed], "Photo", replace=collection)
+    assert others not in collection
