@@ -41,15 +41,15 @@ def needed() -> bool:
     return any(find_spec(name) is None for name in ("scipy", "cv2", "PIL"))
 
 
-def whole(arguments: list[str], silent: bool = False) -> int:
-    """Run a command in the worker's Python, with this process's input and output; its exit status. silent: without the output."""
+def whole(arguments: list[str]) -> int:
+    """Run a command in the worker's Python, with this process's input and output; its exit status."""
     from .. import jobs
     from ..core.common.processes import clean_environment
 
     command = [str(_python()), "-I", "-u", str(jobs.COMMAND_LINE), *arguments]
     if arguments[0] == "batch":
         command += jobs.this_blender()
-    return subprocess.run(command, env=clean_environment(), stdout=subprocess.DEVNULL if silent else None).returncode
+    return subprocess.run(command, env=clean_environment()).returncode
 
 
 def avatars_of(
