@@ -168,7 +168,7 @@ def measure_size(name: str, settings: scan.ScanSettings, height: int) -> None:
     spent: dict[str, float] = {}
     scan.make_mesh = _timed(scan.make_mesh, "mesh", spent)
     start = time.process_time()
-    made = avatar.make_scan(predictions, name, avatar.AvatarSettings(scan=settings))
+    made = avatar.make_scan(predictions, name, avatar.AvatarSettings(make="scan", scan=settings))
     total = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     person = int((predictions.seg > 0).sum()) if predictions.seg is not None else 0

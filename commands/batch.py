@@ -16,7 +16,16 @@ from ..core.common.file_lock import Held, file_lock
 from ..core.formats.export_formats import SUFFIXES
 from . import arguments
 from .console import Console
-from .options import add_build, add_clip, add_network, add_separate, avatar_settings, check_known_person, settings_from
+from .options import (
+    add_build,
+    add_clip,
+    add_network,
+    add_separate,
+    avatar_settings,
+    check_known_person,
+    check_scan_is_made,
+    settings_from,
+)
 
 if TYPE_CHECKING:
     from ..batch import record as records
@@ -177,6 +186,7 @@ def make_plan(options: Namespace) -> Plan:
     from ..weights.catalogue import fingerprint
 
     check_known_person(options)
+    check_scan_is_made(options)
     make = ["predictions", *(["blend"] if options.blend else []), *(["preview"] if options.picture else [])]
     make += [f".{kind.lstrip('.').lower()}" for kind in options.export]
     if unknown := [kind for kind in make if kind.startswith(".") and kind not in SUFFIXES]:

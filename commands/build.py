@@ -1,4 +1,4 @@
-"""`build IMAGE|PREDICTIONS… -o FILE.blend`: scan, textures, camera and rig of each input, each in its own collection."""
+"""`build IMAGE|PREDICTIONS… -o FILE.blend`: avatar or scan, camera and rig of each input, each in its own collection."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ..core.formats.export_formats import STILL
 from . import through_worker
 from .console import Console
 from .inputs import check_blend, check_writable, distinct, name_of, predictions_files, predictions_of
-from .options import add_build, add_network, add_separate, avatar_settings, check_known_person
+from .options import add_build, add_network, add_separate, avatar_settings, check_known_person, check_scan_is_made
 
 if TYPE_CHECKING:
     from ..core.common.arrays import Avatar, BodyData
     from ..core.settings import AvatarSettings
 
-HELP = "Scan, textures, camera and rig from photos or stored predictions."
+HELP = "Whole people (or scans), camera and rig from photos or stored predictions."
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -69,7 +69,10 @@ def run(options: Namespace, console: Console) -> None:
         raise UsageError(
             "Who the person is comes from a file or from all photos, not from both.", "Leave --person or --one-person out."
         )
+    if options.one_person and options.make == "scan":
+        raise UsageError("A scan is what one photo shows of a person.", "Leave --one-person or --make scan out.")
     check_known_person(options)
+    check_scan_is_made(options, exports)
     for path in [output, *exports, *(Path(path) for path in (options.preview, options.cloud, options.save_person) if path)]:
         check_writable(path)
     inputs = list(map(Path, options.inputs))
@@ -78,7 +81,6 @@ def run(options: Namespace, console: Console) -> None:
         if options.one_person:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sapiens2-")))
             others = predictions_files(inputs[1:], folder, options, console)
-            options.make = "avatar" if options.make == "scan" else options.make
             inputs = inputs[:1]
         build(
             inputs,

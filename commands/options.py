@@ -140,6 +140,13 @@ def check_known_person(options: argparse.Namespace) -> None:
         raise UsageError("A known person is the shape of a body, and a scan has none.", "Add --make avatar or --make both.")
 
 
+def check_scan_is_made(options: argparse.Namespace, exports: Iterable[object] = ()) -> None:
+    """Raises UsageError where something is asked for that only a scan has, and none is made."""
+    asked = ["--separate"] * options.separate + [Path(str(path)).name for path in exports if str(path).lower().endswith("exr")]
+    if asked and options.make == "avatar":
+        raise UsageError(f"{asked[0]} is for a scan, and only an avatar is made.", "Add --make scan or --make both.")
+
+
 def add_clip(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, ClipSettings)
 

@@ -41,7 +41,7 @@ class AvatarSettings:
     texture: TextureSettings = field(default_factory=TextureSettings)
     pose: PoseSettings = field(default_factory=PoseSettings)
     rig: RigSettings = field(default_factory=RigSettings)
-    make: str = setting("scan", "Make", "What to make of each person", choices=MAKES)
+    make: str = setting("avatar", "Make", "What to make of each person", choices=MAKES)
     known_person: str = setting(
         "",
         "Known Person",

@@ -124,7 +124,20 @@ def command() -> Callable[..., list[str]]:
     rights = WITHOUT_RIGHTS if root else []
 
     def make(source: Path, output: Path, *more: str) -> list[str]:
-        return [*rights, sys.executable, "-m", "sapiens2_avatar", "batch", str(source), "-o", str(output), "--quiet", *more]
+        return [
+            *rights,
+            sys.executable,
+            "-m",
+            "sapiens2_avatar",
+            "batch",
+            str(source),
+            "-o",
+            str(output),
+            "--make",
+            "scan",
+            "--quiet",
+            *more,
+        ]
 
     return make
 

@@ -218,7 +218,7 @@ def test_a_known_person_moves_in_a_clip(studio, command, part, tmp_path) -> None
     for n in range(3):
         (folder / f"{n}.safetensors").write_bytes(Path(studio(f"walk/frame_0{n}")).read_bytes())
     words = ["animate", folder, "-o", out, "--person", person, "--fps", 25]
-    status, _, log = command(*words, "--make", "avatar")
+    status, _, log = command(*words)
     assert status == 0, log
     part("scene.files").open_blend(out)
     (body,) = [ob for ob in bpy.data.objects if ob.get("sapiens2_role") == "body"]

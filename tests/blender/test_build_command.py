@@ -67,7 +67,7 @@ def uvs_of_vertices(mesh):
 @pytest.mark.slow
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_the_file_keeps_the_contract_of_the_scene(sample, studio, tmp_path):
-    assert main(["build", str(studio(sample)), "-o", str(tmp_path / "out.blend"), "--quiet"]) == 0
+    assert main(["build", str(studio(sample)), "-o", str(tmp_path / "out.blend"), "--make", "scan", "--quiet"]) == 0
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "out.blend"))
     scan, camera, rig = by_role("scan"), by_role("camera"), by_role("rig")
     assert {ob.users_collection[0].name for ob in (scan, camera, rig)} == {sample}
@@ -87,7 +87,10 @@ def test_the_file_keeps_the_contract_of_the_scene(sample, studio, tmp_path):
 
 def test_the_same_input_gives_the_same_mesh(studio, tmp_path):
     def mesh(name):
-        assert main(["build", str(studio("body_sit.degraded")), "-o", str(tmp_path / name), "--quiet", "--json"]) == 0
+        assert (
+            main(["build", str(studio("body_sit.degraded")), "-o", str(tmp_path / name), "--make", "scan", "--quiet", "--json"])
+            == 0
+        )
         data = by_role("scan").data
         return positions(data).tobytes(), len(data.polygons)
 
@@ -97,7 +100,7 @@ def test_the_same_input_gives_the_same_mesh(studio, tmp_path):
 def test_every_input_gets_a_collection_and_every_failure_a_line(studio, tmp_path, capsys):
     (tmp_path / "none.safetensors").write_bytes(b"\x80\x04not a tensor")
     arguments = ["build", str(studio("body_sit")), str(tmp_path / "none.safetensors"), str(studio("face_b"))]
-    assert main([*arguments, "-o", str(tmp_path / "both.blend"), "--quiet", "--json", "--no-rig"]) == 1
+    assert main([*arguments, "-o", str(tmp_path / "both.blend"), "--quiet", "--json", "--no-rig", "--make", "scan"]) == 1
     said = said_by(capsys)
     assert said["results"] == [str(tmp_path / "both.blend")] and [f["input"] for f in said["failures"]] == [arguments[2]]
     assert {c.name for c in bpy.data.collections} >= {"body_sit", "face_b"}
@@ -222,6 +225,8 @@ def test_what_artists_and_technicians_may_ask_for(studio, tmp_path, capsys):
         "half",
         "--quads",
         "--separate",
+        "--make",
+        "scan",
     ]
     arguments += ["--bake", "512", "--focal", "60", "--distance", "3", "--cloud", str(tmp_path / "c.ply"), "--json", "--quiet"]
     assert main([*arguments, *(part for name in names for part in ("--export", str(tmp_path / name)))]) == 0
@@ -253,7 +258,7 @@ def test_what_artists_and_technicians_may_ask_for(studio, tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments",
     [["--cloud", "c.obj"], ["--distance", "0"], ["--stature", "1.7", "--distance", "2"], ["--focal", "-3"], ["--bake", "7"],
-     ["--export", "a.xyz"]],
+     ["--export", "a.xyz"], ["--separate"], ["--export", "a.exr"], ["--one-person", "--make", "scan"]],
 )  # fmt: skip
 def test_options_that_make_no_sense_are_explained(arguments, studio, tmp_path, capsys):
     assert main(["build", str(studio("body_sit")), "-o", str(tmp_path / "x.blend"), "--quiet", *arguments]) == 2
@@ -305,7 +310,7 @@ def test_outputs_of_meta_s_scripts_are_built_and_posed_from(
 
 def test_a_person_is_kept_and_used_again(studio, tmp_path, capsys):
     out, person = tmp_path / "a.blend", tmp_path / "a.person"
-    words = ["build", studio("body_apose"), "-o", out, "--make", "avatar"]
+    words = ["build", studio("body_apose"), "-o", out]
     assert main([*map(str, words), "--save-person", str(person)]) == 0
 
     def body_at_rest():
@@ -324,7 +329,7 @@ def test_a_person_is_kept_and_used_again(studio, tmp_path, capsys):
     person.write_bytes(b"nobody")
     assert main(list(map(str, words))) == 1
     assert "a.person" in capsys.readouterr().err
-    words = ["build", studio("body_apose"), "-o", out, "--save-person", person]
+    words = ["build", studio("body_apose"), "-o", out, "--make", "scan", "--save-person", person]
     assert main(list(map(str, words))) == 1
     assert "--make" in capsys.readouterr().err
 

@@ -54,7 +54,7 @@ def demo(truth, part, tmp_path) -> Path:
 @pytest.fixture
 def settled(worker):
     settings = bpy.context.scene.sapiens2
-    settings.scan.resolution = "HALF"
+    settings.scan.resolution, settings.make = "HALF", "scan"
     return settings
 
 

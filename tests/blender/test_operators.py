@@ -46,7 +46,7 @@ def sample(studio, tmp_path_factory) -> Path:
 @pytest.fixture
 def settled(worker):
     """A scene with settings that build quickly."""
-    bpy.context.scene.sapiens2.scan.resolution = "HALF"
+    bpy.context.scene.sapiens2.scan.resolution, bpy.context.scene.sapiens2.make = "HALF", "scan"
     return bpy.context.scene.sapiens2
 
 
@@ -238,7 +238,7 @@ def test_a_waiting_job_can_be_taken_out_of_the_queue(worker, part, studio, tmp_p
     build = partial(
         part("worker.requests").BuildRequest,
         predictions=studio("body_apose"),
-        settings=part("core.avatar").AvatarSettings(scan=coarse),
+        settings=part("core.avatar").AvatarSettings(make="scan", scan=coarse),
     )
     first, second = (
         worker.submit(job_class(name, build(name=name, output=tmp_path / f"{name}.safetensors"))) for name in ("Anna", "Berta")

@@ -64,7 +64,7 @@ def test_every_setting_that_people_choose_is_in_the_sidebar(part):
 @pytest.mark.parametrize("make", ["avatar", "scan", "both"])
 def test_the_sidebar_says_what_to_make(part, make):
     settings, properties = bpy.context.scene.sapiens2, part("properties")
-    assert properties.avatar_settings(settings).make == "scan"
+    assert properties.avatar_settings(settings).make == "avatar"
     settings.make = make
     assert properties.avatar_settings(settings).make == make
     made = part("panels.run").what_it_makes(settings)

@@ -116,7 +116,7 @@ def die(worker, part, points, out, monkeypatch, how) -> Callable:
 
 def quick(part):
     """Settings of a build that does not take long."""
-    return part("core.avatar").AvatarSettings(scan=part("core.surface.scan").ScanSettings(resolution="half"))
+    return part("core.avatar").AvatarSettings(make="scan", scan=part("core.surface.scan").ScanSettings(resolution="half"))
 
 
 def visible(folder: Path) -> set[str]:

@@ -113,7 +113,7 @@ def test_baking_needs_an_atlas(ball):
 
 
 def person_of(ball, **options) -> Avatar:
-    return make_avatars(ball[0], "ball", AvatarSettings(with_rig=False, **options))[0]
+    return make_avatars(ball[0], "ball", AvatarSettings(make="scan", with_rig=False, **options))[0]
 
 
 def test_a_measured_distance_scales_everything(ball):
@@ -127,7 +127,7 @@ def test_a_measured_distance_scales_everything(ball):
 
 def test_two_ways_to_scale_are_one_too_many():
     with pytest.raises(SapiensError, match="height and to a distance"):
-        AvatarSettings(stature=1.8, distance=2.0)
+        AvatarSettings(make="scan", stature=1.8, distance=2.0)
 
 
 @pytest.mark.parametrize("metres", [0.0, -1.0, float("nan"), 1e6])
@@ -152,7 +152,7 @@ def test_every_focal_length_that_was_considered_is_told(ball):
 
 def test_all_of_it_survives_the_way_into_blender(ball, tmp_path):
     settings = replace(
-        AvatarSettings(with_rig=False),
+        AvatarSettings(make="scan", with_rig=False),
         scan=ScanSettings(quads=True),
         texture=TextureSettings(colour="photo", bake=128, displacement=True),
     )

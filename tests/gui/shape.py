@@ -23,9 +23,8 @@ def apart(first, second):
 
 def dragged():
     """A slider changes the body while it is dragged; one Ctrl+Z takes the whole drag back; As in the Photo too."""
-    yield from project()
+    yield from project("avatar")
     store_predictions()
-    settings().make = "avatar"
     bpy.ops.sapiens2.run("INVOKE_DEFAULT", True)
     yield from until(at_rest, NET)
     yield from unfold(50, "Shape")

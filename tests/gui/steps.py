@@ -30,12 +30,12 @@ def user_folder(*parts):
     return module("folders").user_folder(*parts)
 
 
-def project():
-    """A saved file with the photo beside it, a Python for the worker, and the tab open."""
+def project(make="scan"):
+    """A saved file with the photo beside it, a Python for the worker, and the tab open. A scan is made sooner than an avatar."""
     bpy.ops.wm.save_as_mainfile(filepath=str(OUT / "portrait.blend"))
     preferences().python_path = PYTHON
     yield from open_tab()
-    settings().photo = "//anna.jpg"
+    settings().photo, settings().make = "//anna.jpg", make
     yield 1.0
 
 

@@ -87,7 +87,7 @@ def over_photo(folder: Path, name: str, face: bool) -> np.ndarray:
 def build(folder: Path, name: str, rest: str) -> tuple[bpy.types.Object, bpy.types.Object]:
     """Scan and rig of a sample in an empty file, half resolution."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    settings = AvatarSettings(scan=ScanSettings(resolution="half"), rig=RigSettings(rest=rest))
+    settings = AvatarSettings(make="scan", scan=ScanSettings(resolution="half"), rig=RigSettings(rest=rest))
     predictions = replace(read_predictions(folder, name), albedo=None)
     collection = write_avatars(make_avatars(predictions, name, settings), name)
     found = {obj["sapiens2_role"]: obj for obj in collection.objects}

@@ -77,7 +77,7 @@ def picture(predictions: Predictions, path: Path, name: str) -> None:
     from sapiens2_avatar.scene.files import new_file
     from sapiens2_avatar.scene.render import render_view
 
-    scan = make_avatars(predictions, name, replace(AvatarSettings(), with_rig=False))[0]
+    scan = make_avatars(predictions, name, replace(AvatarSettings(make="scan"), with_rig=False))[0]
     rows, columns = np.flatnonzero(predictions.seg.any(axis=1)), np.flatnonzero(predictions.seg.any(axis=0))
     size = TALL if np.ptp(rows) > 1.6 * np.ptp(columns) else WIDE
     panels = [_cropped(Image.fromarray(predictions.image), rows, columns, size)]

@@ -90,7 +90,9 @@ def test_the_doubt_about_a_pose_is_said_with_a_rig_only(studio):
     predictions = Predictions.load(studio("body_sit.degraded"))
     doubted = replace(predictions, keypoints=predictions.keypoints * np.array([1, 1, 0.4], np.float32))
     quick = replace(
-        AvatarSettings(stature=1.7), scan=ScanSettings(resolution="half"), texture=textures.TextureSettings(colour="photo")
+        AvatarSettings(make="scan", stature=1.7),
+        scan=ScanSettings(resolution="half"),
+        texture=textures.TextureSettings(colour="photo"),
     )
     memo = Memo()
     for with_rig in (False, True):
@@ -104,7 +106,9 @@ def test_another_scale_or_lens_is_another_pose(studio):
     """The first pose that was kept must not come back for other settings."""
     predictions = Predictions.load(studio("body_sit.degraded"))
     memo = Memo()
-    quick = replace(AvatarSettings(), scan=ScanSettings(resolution="half"), texture=textures.TextureSettings(colour="photo"))
+    quick = replace(
+        AvatarSettings(make="scan"), scan=ScanSettings(resolution="half"), texture=textures.TextureSettings(colour="photo")
+    )
     for change in ({}, {"stature": 1.5}, {"stature": 1.9}, {"distance": 2.0}, {"focal": 60.0}, {}):
         settings = replace(quick, **change)
         one, two = (make_avatars(predictions, settings=settings, memo=k)[0] for k in (memo, None))
@@ -115,7 +119,7 @@ def test_another_scale_or_lens_is_another_pose(studio):
 def test_a_file_is_the_same_with_images_that_were_encoded_before(scan_subjects, tmp_path):
     predictions, _ = scan_subjects.sphere(80)
     memo = Memo()
-    made = make_avatars(predictions, settings=AvatarSettings(with_rig=False))
+    made = make_avatars(predictions, settings=AvatarSettings(make="scan", with_rig=False))
     files = [save_avatars(made, tmp_path / str(i), k) for i, k in enumerate((None, memo, memo))]
     assert len({path.read_bytes() for path in files}) == 1
 
@@ -125,7 +129,7 @@ def test_a_slider_repeats_only_what_depends_on_it(scan_subjects, monkeypatch):
     calls = []
     original = base_colour.delight
     monkeypatch.setattr(base_colour, "delight", lambda *arguments: calls.append(1) or original(*arguments))
-    memo, base = Memo(), AvatarSettings(with_rig=False)
+    memo, base = Memo(), AvatarSettings(make="scan", with_rig=False)
     for detail in (0.2, 0.9):
         settings = replace(base, scan=ScanSettings(detail=detail))
         with_it, without = (make_avatars(predictions, settings=settings, memo=k)[0] for k in (memo, None))

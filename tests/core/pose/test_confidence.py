@@ -49,7 +49,7 @@ def test_the_sentence_goes_with_the_pose_and_with_the_rig(person, tmp_path):
     doubted = scored(person("body_walk"), 0.3, *LEG)
     pose = lift_pose(doubted)
     assert load_pose(save_pose(pose, tmp_path / "pose.safetensors")).doubt == pose.doubt
-    settings = AvatarSettings(scan=ScanSettings(resolution=1000))
+    settings = AvatarSettings(make="scan", scan=ScanSettings(resolution=1000))
     avatars = load_avatars(save_avatars(make_avatars(doubted, "walk", settings), tmp_path / "avatars.safetensors"))
     assert avatars[0].rig.doubt == pose.doubt and pose.doubt in avatars[0].notes
     without = make_avatars(doubted, "walk", replace(settings, with_rig=False))

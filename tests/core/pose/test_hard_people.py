@@ -19,7 +19,7 @@ from support.people import BODY, cut_below, photograph, quarter_turned, standing
 
 
 def build(predictions: Predictions, rest: str = "photo") -> list[Avatar]:
-    settings = AvatarSettings(scan=ScanSettings(resolution="half"), rig=RigSettings(rest=rest))
+    settings = AvatarSettings(make="scan", scan=ScanSettings(resolution="half"), rig=RigSettings(rest=rest))
     return make_avatars(predictions, settings=settings)
 
 

@@ -21,7 +21,7 @@ ARMS = {"A": 45.0, "T": 0.0}
 
 @pytest.fixture(scope="module", params=["body_crossed", "body_sit.degraded"])
 def avatar(request, studio):
-    settings = AvatarSettings()
+    settings = AvatarSettings(make="scan")
     return make_avatars(Predictions.load(studio(request.param)), settings=settings)[0]
 
 
@@ -85,7 +85,7 @@ def test_the_mesh_stays_whole(avatar):
 
 
 def test_the_setting_reaches_the_build_and_the_file(studio, tmp_path):
-    settings = AvatarSettings(scan=ScanSettings(resolution=4000), rig=RigSettings(rest="T"))
+    settings = AvatarSettings(make="scan", scan=ScanSettings(resolution=4000), rig=RigSettings(rest="T"))
     made = make_avatars(Predictions.load(studio("body_walk")), settings=settings)
     assert bone(made[0], "upper_arm.L")[0] > 0.99
     again = load_avatars(save_avatars(made, tmp_path / "avatars.safetensors"))

@@ -22,6 +22,7 @@ from sapiens2_avatar.core.rig.skin_weights import (
     segment_distance,
     skin_weights,
 )
+from sapiens2_avatar.core.settings import AvatarSettings
 from support.people import standing
 
 
@@ -164,9 +165,10 @@ def test_distances_run_along_the_surface():
 def test_a_scan_that_was_not_segmented_moves_like_one_that_was(studio):
     """Bones and the surface alone give each limb its skin."""
     whole = Predictions.load(studio("body_apose"))
-    bare = make_avatars(replace(whole, seg=None))[0]
+    settings = AvatarSettings(make="scan")
+    bare = make_avatars(replace(whole, seg=None), settings=settings)[0]
     assert any("Without body parts" in note for note in bare.notes)
-    known = make_avatars(whole)[0]
+    known = make_avatars(whole, settings=settings)[0]
     nearest = cKDTree(known.mesh.vertices).query(bare.mesh.vertices)[1]
     for prefixes in (("upper_arm", "forearm"), ("hand", "f_", "thumb"), ("thigh", "shin"), ("foot", "toe"), ("spine.006",)):
         with_parts, without = share(known.weights, known.rig, prefixes)[nearest], share(bare.weights, bare.rig, prefixes)
