@@ -47,7 +47,8 @@ gather(files)                    many results in one scene
     units           in metres, whatever a unit of the scene is
     masks           their meshes without what is hidden
     textures        their images, under names of their own
-    render          a picture of what was built
+    render          pictures of what was built
+    aim             bones that point somewhere, in copies
     batch_steps     all this as calls with plain arguments, for a batch
     start           a Blender that takes them from a pipe
 """

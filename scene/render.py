@@ -1,9 +1,10 @@
-"""A picture of what was built: the person from a three-quarter view, and where its bones are in that picture."""
+"""Pictures of what was built: the people from some sides, and where their bones are in each picture."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bpy
@@ -11,6 +12,7 @@ import numpy as np
 from mathutils import Vector
 
 from ..core.common.spaces import WORLD_FRONT
+from .aim import aimed_copies
 from .armature import UNSEEN
 from .marks import objects_of, surfaces_of
 
@@ -31,6 +33,24 @@ class View:
     bones: np.ndarray
 
 
+@dataclass(frozen=True)
+class Shot:
+    """One picture.
+
+    path  where it goes
+    azimuth_degrees  how far the camera is to the side of the matched one; the side is the one to which the surface is turned
+    side_light  one hard light from the side instead of soft ones, which shows every bump
+    clay  a matt grey instead of the materials
+    aims  bone -> where it points, see `scene.aim`; empty = as they stand
+    """
+
+    path: str | Path
+    azimuth_degrees: float = 28.0
+    side_light: bool = False
+    clay: bool = False
+    aims: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
 def render_view(
     collection: bpy.types.Collection,
     path: str | Path,
@@ -40,32 +60,48 @@ def render_view(
     side_light: bool = False,
     clay: bool = False,
 ) -> View:
-    """Render the people of a collection from `azimuth_degrees` to the side of the matched camera, in a scene of its own.
+    """Render the people of a collection once, see `Shot`."""
+    return render_views(collection, [Shot(path, azimuth_degrees, side_light, clay)], size, samples)[0]
 
-    The side is the one to which the surface is turned, so that it shows what the photo saw.
-    size is (width, height) in pixels. side_light: one hard light from the side instead of soft ones, which shows every bump.
-    clay: a matt grey instead of the materials. The artist's scene, its render settings and its world stay as they are.
+
+def render_views(
+    collection: bpy.types.Collection, shots: Sequence[Shot], size: tuple[int, int] = (576, 768), samples: int = 16
+) -> list[View]:
+    """Render the people of a collection, in a scene of its own.
+
+    size  (width, height) in pixels
+    The artist's scene, its render settings, its world and all poses stay as they are.
     """
     bpy.context.view_layer.update()  # new bones have no pose until the scene was evaluated
+    return [_render(collection, shot, size, samples) for shot in shots]
+
+
+def _render(collection: bpy.types.Collection, shot: Shot, size: tuple[int, int], samples: int) -> View:
     people = surfaces_of([collection])
-    made: list[bpy.types.ID] = []
     scene = bpy.data.scenes.new("sapiens2 preview")
+    made: list[bpy.types.ID] = []
     try:
+        for rig in objects_of([collection], "rig") if shot.aims else ():
+            follow = [ob for ob in people if ob.parent == rig]
+            shown, copied = aimed_copies(follow, rig, shot.aims)
+            people = [ob for ob in people if ob.parent != rig] + shown
+            made += copied
         for ob in people:
             scene.collection.objects.link(ob)
-        low, high = _bounds(people)
-        camera = _camera(scene, collection, low, high, size, math.radians(azimuth_degrees), made)
-        _lights(scene, (low + high) / 2, camera, made, side_light)
-        if clay:
+        scene.view_layers[0].update()  # copies stand nowhere until their scene was evaluated
+        low, high = _bounds([ob for ob in people if ob.type == "MESH"])
+        camera = _camera(scene, collection, low, high, size, math.radians(shot.azimuth_degrees), made)
+        _lights(scene, (low + high) / 2, camera, made, shot.side_light)
+        if shot.clay:
             scene.view_layers[0].material_override = _clay(made)
-        _settings(scene, size, samples, path)
+        _settings(scene, size, samples, shot.path)
         bpy.ops.render.render(write_still=True, scene=scene.name)
         scene.view_layers[0].update()  # the camera has no matrix until its scene was evaluated
         bones = _bones(scene, camera, collection, size)
     finally:
         bpy.data.scenes.remove(scene)
         bpy.data.batch_remove(made)
-    return View(Path(path), bones)
+    return View(Path(shot.path), bones)
 
 
 def _bounds(objects: list[bpy.types.Object]) -> tuple[Vector, Vector]:
@@ -91,7 +127,8 @@ def _camera(
     data.lens, data.sensor_fit = 70, "VERTICAL"
     camera = bpy.data.objects.new("sapiens2 preview", data)
     scene.collection.objects.link(camera)
-    extent = max((high.z - low.z) / 2, radius * 0.8 * size[1] / size[0] * 0.75)
+    across = (abs(math.sin(angle)) * (high.x - low.x) + abs(math.cos(angle)) * (high.y - low.y)) / 2
+    extent = max((high.z - low.z) / 2, across * size[1] / size[0])
     distance = 1.08 * extent / math.tan(data.angle_y / 2) + radius * 0.3
     camera.location = centre + Vector((math.cos(angle), math.sin(angle), 0.12)).normalized() * distance
     camera.rotation_euler = (centre - camera.location).to_track_quat("-Z", "Y").to_euler()

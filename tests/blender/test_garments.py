@@ -151,3 +151,32 @@ def test_other_photos_are_remembered_as_long_as_the_avatar_is_made_of_them(part,
     assert collection[others].split("\n") == ["side.safetensors", "back.safetensors"]
     build.write_avatars([dressed], "Photo", replace=collection)
     assert others not in collection
+
+
+def test_pictures_in_another_pose_move_nothing_of_the_artist(dressed, part, tmp_path):
+    """The body and what it wears follow a copy of the rig whose bones point where they should."""
+    build, aim, render = part("scene.build"), part("scene.aim"), part("scene.render")
+    collection = build.write_avatars([dressed], "Anna")
+    (rig,) = [ob for ob in collection.objects if ob.type == "ARMATURE"]
+    worn = [ob for ob in collection.objects if ob.get("sapiens2_role") in ("body", "garment")]
+    before, kept = [evaluated(ob) for ob in worn], [set(data) for data in (bpy.data.objects, bpy.data.armatures, bpy.data.meshes)]
+
+    copies, made = aim.aimed_copies(worn, rig, {"upper_arm.L": (1, 0, 1)})
+    for copy in copies:
+        bpy.context.scene.collection.objects.link(copy)
+    body = evaluated(copies[0])
+    arm = copies[-1].pose.bones["upper_arm.L"]
+    assert np.degrees((arm.tail - arm.head).angle((1, 0, 1))) < 0.1
+    assert body[:, 2].max() == pytest.approx(arm.tail.z, abs=0.8) and body[:, 0].max() > arm.tail.x
+    bpy.data.batch_remove(made)
+
+    pictures = [render.Shot(tmp_path / "front.png"), render.Shot(tmp_path / "pose.png", aims=aim.STROLL)]
+    views = render.render_views(collection, pictures, (48, 64), samples=1)
+    front, pose = (bpy.data.images.load(str(view.path)) for view in views)
+    alpha = [np.array(image.pixels).reshape(64, 48, 4)[..., 3] > 0.5 for image in (front, pose)]
+    assert alpha[0].any() and (alpha[0] != alpha[1]).mean() > 0.02
+    for image in (front, pose):
+        bpy.data.images.remove(image)
+    assert [set(data) for data in (bpy.data.objects, bpy.data.armatures, bpy.data.meshes)] == kept
+    for ob, points in zip(worn, before, strict=True):
+        np.testing.assert_allclose(evaluated(ob), points, atol=1e-6)
