@@ -19,8 +19,7 @@ from .common.arrays import BodyData, Camera, GarmentData, Pose, RigData
 from .common.errors import SapiensError
 from .common.memo import digest
 from .common.predictions import Predictions
-from .garments.clothes import make_clothes
-from .garments.hair import make_head_garments
+from .garments.dress import dress
 from .stages import Build, CacheKey, digest_of
 
 
@@ -112,7 +111,7 @@ def make_character(build: Build, fitted: Fitted) -> Character:
     notes: tuple[str, ...] = ()
     if settings.garments:
         build.report("clothes", 0.2)
-        dressed = build.once(replace(key, stage="garments"), lambda: _dress(fitted, body, rig))
+        dressed = build.once(replace(key, stage="garments"), lambda: dress(fitted.photos, body, rig))
         garments, notes = dressed.garments, dressed.notes
         body = replace(body, covered=dressed.covered)
     if settings.texture_size:
@@ -120,18 +119,3 @@ def make_character(build: Build, fitted: Fitted) -> Character:
         painted = replace(key, stage="painted", more=(*key.more, settings.garments, settings.texture_size))
         body, garments = build.once(painted, lambda: paint_avatar(body, garments, fitted.photos, settings.texture_size))
     return Character(body, rig, garments, notes)
-
-
-@dataclass(frozen=True, eq=False)
-class _Dressed:
-    """What somebody wears, and (V,) bool vertices of the skin below."""
-
-    garments: tuple[GarmentData, ...]
-    covered: np.ndarray
-    notes: tuple[str, ...]
-
-
-def _dress(fitted: Fitted, body: BodyData, rig: RigData) -> _Dressed:
-    clothes, covered = make_clothes(fitted.photos, body, rig)
-    on_head, notes = make_head_garments(fitted.photos, body, rig)
-    return _Dressed((*clothes, *on_head), covered, notes)

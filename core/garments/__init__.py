@@ -1,5 +1,7 @@
 """Clothes and hair as objects of their own, on the fitted body.
 
+dress         all that somebody wears
+steady        photos with steady depth
 hair          hair and what else is worn on the head
 headwear      where apparel is a hat
 eyewear       glasses
@@ -11,6 +13,7 @@ charts        texture coordinates of a closed surface
 head_weights  how hair follows the rig
 clothes       clothes on the body
 suit          the close layer that they are made on
+drape         how it spans hollows
 labels        which garment covers what
 cut           a garment out of the suit
 offset        how far it stands off

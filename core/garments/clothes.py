@@ -17,11 +17,12 @@ from ..common.arrays import BodyData, GarmentData, RigData, SkinWeights
 from ..common.landmarks import part_labels
 from .charts import chart_uvs
 from .cut import cut
+from .drape import hung, whole_suit
 from .hang import hangs, hem_height, hip_height, with_skirt
 from .hems import lining
 from .labels import View, drawn, fields, parts_of, present_kinds, votes
 from .offset import Bounds, offset, room
-from .suit import FOOT, Layer, Suit, Wearer, strongest, suit, whole_suit
+from .suit import FOOT, Layer, Suit, Wearer, strongest, suit
 
 USUAL = {"socks": 0.002, "shoes": 0.008, "lower": 0.012, "upper": 0.012, "dress": 0.012}
 """Kind of garment -> metres off the suit where nobody has seen it."""
@@ -59,6 +60,7 @@ def make_clothes(
     if not views:
         return (), covered
     whole, base = whole_suit(photos[0][1]), suit()
+    hang = hung(photos[0][1])
     count, framed = votes(whole, base, views)
     kinds = present_kinds(views, count)
     if not kinds:
@@ -83,9 +85,9 @@ def make_clothes(
         tucked = layer.source @ np.max([np.zeros(len(whole.rest)), *above], axis=0) > 0.05
         least = np.maximum(LEAST - layer.source @ skin.height, layer.source @ np.where(np.isfinite(taken), taken, -1.0) + BETWEEN)
         least[layer.source.getnnz(axis=1) == 0] = LEAST_OF_SKIRT
-        usual = np.maximum(USUAL[kind], least)
         most = np.where(tucked, np.maximum(least, 0.004), np.minimum(MOST[kind], 0.8 * room(layer, whole)))
-        height = offset(layer, whole, views, parts_of(kind), Bounds(usual, least, np.maximum(most, least)), STIFF.get(kind, 1.0))
+        bounds = Bounds(np.full(len(least), USUAL[kind]), layer.source @ hang, least, np.maximum(most, least))
+        height = offset(layer, whole, views, parts_of(kind), bounds, STIFF.get(kind, 1.0))
         rest = layer.rest + layer.normals * height[:, None]
         if kind == "shoes":
             rest = _flat_soles(rest, layer, base)
@@ -124,7 +126,7 @@ def _skin(whole: Layer, fit: BodyFit) -> _Skin:
     _, nearest = cKDTree(points[used]).query(whole.rest)
     height = np.einsum("ij,ij->i", whole.rest - points[used][nearest], normals[nearest])
     _, of_skin = cKDTree(whole.rest).query(points[used])
-    return _Skin(np.clip(height, -0.005, 0.012), of_skin)
+    return _Skin(np.clip(height, -0.005, 0.04), of_skin)
 
 
 def _distance(whole: Layer, base: Suit, start: np.ndarray, most: float) -> np.ndarray:

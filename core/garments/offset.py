@@ -21,6 +21,11 @@ ROUNDS = ((0.12, 30.0), (0.07, 8.0), (0.04, 3.0), (0.03, 1.5))
 OTHERS = 6  # every so many vertices of the suit are enough to find what is in the way
 SPREAD = 0.006  # metres; residuals beyond count less
 TO_USUAL, ALIKE, TO_OTHER_SIDE = 0.004, 0.02, 0.05
+LOOSENESS = 0.5  # of clothes, where little is seen of them
+FEW = 60.0  # vertices that are seen; fewer say little about the garment
+HOLLOW = 0.02  # metres, a usual depth of hollows
+MOST_EASE = 0.015  # metres
+LEANS = 0.006  # metres that a fitted body lies nearer to the cloth that is seen than to that behind
 OUTLINE = 0.6  # weight of an outline's point; one of the surface has 1
 LEAST_COSINE = 0.35  # between the seen normal and the way that a vertex can move
 REACH_OUT, REACH_IN, STEPS = 0.16, 0.03, 64  # metres along which the outline is looked for
@@ -36,11 +41,21 @@ class Wanted:
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """(n,) metres along the normal: usual, least and most."""
+    """(n,) metres along the normal.
+
+    usual  of a close garment
+    hang   more than that, of a loose one: where it spans hollows of the body
+    least, most
+    """
 
     usual: np.ndarray
+    hang: np.ndarray
     least: np.ndarray
     most: np.ndarray
+
+    def likely(self, ease: float, looseness: float) -> np.ndarray:
+        """(n,) metres where nothing is seen; ease is added to the usual, looseness 0..1 is the share of `hang`."""
+        return np.clip(self.usual + ease + looseness * self.hang, self.least, self.most)
 
 
 def offset(
@@ -61,16 +76,28 @@ def offset(
     flat = laplacian(edges, np.clip(near, 0.2, 5.0), n)
     bent = (flat.T @ flat).tocsr()
     normals = layer.normals
-    height = bounds.usual.copy()
+    likely = bounds.likely(0.0, LOOSENESS)
+    height = likely
     for reach, stiffness in ROUNDS:
         wanted = gathered(layer, whole, normals, height, views, parts, reach)
-        # Where nothing was seen the distance is carried on: a membrane there, a stiff plate where data pull.
+        # Where nothing was seen, what is off the likely is carried on: a membrane there, a stiff plate where data pull.
         carried = np.where(wanted.weight > 0, 0.0, 1.0)
         membrane = laplacian(edges, ALIKE + 0.5 * carried[edges].mean(axis=1), n)
         system = (diags(wanted.weight + TO_USUAL) + stiffness * firmness * 0.02 * bent + membrane).tocsc()
-        right = wanted.weight * wanted.distance + TO_USUAL * bounds.usual
-        height = np.clip(splu(system).solve(right), bounds.least, bounds.most)
+        off = splu(system).solve(wanted.weight * (wanted.distance - likely))
+        height = np.clip(likely + off, bounds.least, bounds.most)
+        likely = bounds.likely(*_fall(wanted, bounds))
     return height
+
+
+def _fall(wanted: Wanted, bounds: Bounds) -> tuple[float, float]:
+    """Ease (metres) and looseness (0..1) of the garment by what is seen of it, near the usual ones where little is."""
+    weight = np.minimum(wanted.weight, 1.0)
+    design = np.stack([np.ones(len(weight)), bounds.hang], axis=1)
+    normal = (design * weight[:, None]).T @ design + np.diag([FEW, FEW * HOLLOW**2])
+    right = design.T @ (weight * (wanted.distance - bounds.usual)) + [0.0, FEW * HOLLOW**2 * LOOSENESS]
+    ease, looseness = np.linalg.solve(normal, right)
+    return float(np.clip(ease + LEANS, -MOST_EASE, MOST_EASE)), float(np.clip(looseness, 0, 1))
 
 
 def room(layer: Layer, whole: Layer) -> np.ndarray:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 LEVELS = 1  # subdivisions of the template's layer
+NECK = ("spine.004", "spine.005", "spine.006")
 TRUNK, ARM, LEG, FOOT = 0, 1, 3, 5
 """Regions of the suit: the trunk; then left and right arms, legs and feet, the right one after the left."""
 
@@ -107,19 +108,58 @@ def dense_weights(bones: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return out
 
 
+@dataclass(frozen=True, eq=False)
+class CoarseSuit:
+    """The template's layer before it is subdivided, m vertices.
+
+    used    (m,) points of the template
+    quads   (F, 4)
+    region  (m,), axis (m, 3): as of `Suit`
+    free    (m,) bool: trunk, arms and legs, without neck, hands and feet
+    refine  (n, m) csr: the vertices of the suit from these
+    fine    (4 F, 4) quads of the suit
+    """
+
+    used: np.ndarray
+    quads: np.ndarray
+    region: np.ndarray
+    axis: np.ndarray
+    free: np.ndarray
+    refine: csr_matrix
+    fine: np.ndarray
+
+
 @cache
-def suit() -> Suit:
-    """The suit, made once."""
-    from scipy.sparse import csr_matrix
+def coarse_suit() -> CoarseSuit:
+    """The coarse suit, made once."""
+    from scipy.sparse import identity
 
     t = template()
     faces = t.faces[t.face_part == PARTS.index("tights")]
     used = np.unique(faces)
     quads = np.searchsorted(used, faces)
-    matrix = csr_matrix((np.ones(len(used)), (np.arange(len(used)), used)), shape=(len(used), len(t.base)))
+    refine, fine = identity(len(used), format="csr"), quads
     for _ in range(LEVELS):
-        step, quads = subdivided(quads, matrix.shape[0])
-        matrix = (step @ matrix).tocsr()
+        step, fine = subdivided(fine, refine.shape[0])
+        refine = (step @ refine).tocsr()
+    bones, weights = strongest(dense_weights(t.weight_bones, t.weights)[used])
+    region, axis = _regions(bones, weights)
+    edges, uses, _ = edges_of(quads)
+    free = region < FOOT
+    free[edges[uses == 1]] = False
+    free &= ~np.isin(bones[:, 0], [row for row, name in enumerate(BONES) if name in NECK])
+    return CoarseSuit(used, quads, region, axis, free, refine, fine)
+
+
+@cache
+def suit() -> Suit:
+    """The suit, made once."""
+    from scipy.sparse import csr_matrix
+
+    t, coarse = template(), coarse_suit()
+    m = len(coarse.used)
+    matrix = (coarse.refine @ csr_matrix((np.ones(m), (np.arange(m), coarse.used)), shape=(m, len(t.base)))).tocsr()
+    quads = coarse.fine
     rest = matrix @ t.base
     bones, weights = strongest(matrix @ dense_weights(t.weight_bones, t.weights))
     edges, uses, _ = edges_of(quads)
@@ -199,12 +239,3 @@ class Wearer:
     def place(self, points: np.ndarray, bones: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """(n, 3) points at rest, in the photo."""
         return self.skeleton.place(points, bones, weights)
-
-
-def whole_suit(fit: BodyFit) -> Layer:
-    """The suit of one person."""
-    from scipy.sparse import identity
-
-    s = suit()
-    rest = s.subdivide @ rest_points(fit.shape).astype(np.float64)
-    return Layer(rest, s.quads, s.bones, s.weights, identity(len(rest), format="csr"))
