@@ -22,6 +22,7 @@ SHELL = 0.02  # metres behind the outermost points of a cell that belong to the 
 COVER = 0.0025  # metres over the skin, at least
 THINNEST, THICKEST = 0.002, 0.12  # metres over the skull
 BEHIND_BODY = 0.12  # metres that hair goes on where something in front hides its end
+BROAD = 0.03  # metres that it is wider than the neck where it goes on for so long
 BELOW = 6  # rows under the lowest that has any
 TAPER = 0.06  # metres before a hidden end over which it gets narrower
 FRONT = 0.78  # share of the way from the back to the front beyond which a strand hangs before the shoulder
@@ -296,12 +297,16 @@ def _closed_behind(
             last, wide = max(s.last for s in known), max(s.wide for s in known)
             sides = [replace(s, last=last, wide=wide) for s in known]
     nape = head.eye_level - 1.2 * head.height
+    beside = head.skin[np.abs(head.skin[:, 2] - nape) < 0.02, 0]
+    neck = float(np.abs(beside).max()) if len(beside) else 0.0
     for side, (flip, found) in enumerate(zip(flips, sides, strict=True)):
         if found is None:
             continue
         end = found.last
         if found.hidden:
-            end = min(found.last + int(BEHIND_BODY / ROW), capsule.rows - BELOW)
+            # A thin strand beside the neck soon ends; what is broad goes on down the back.
+            broad = np.clip((found.wide - neck) / BROAD, 0, 1)
+            end = min(found.last + int(broad * BEHIND_BODY / ROW), capsule.rows - BELOW)
             # Its end is rounded, in width and in depth.
             along = np.clip((rows - end + TAPER / ROW) / (TAPER / ROW), 0, 1) ** 2
             reach[found.last + 1 :, side] = (found.wide * (1 - 0.7 * along))[found.last + 1 :]

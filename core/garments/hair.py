@@ -24,6 +24,8 @@ HAIR_THIN = 0.006  # metres, where nothing is known
 FARTHEST = 0.9  # metres from the head's middle that hair may reach
 APART = 0.015  # metres in front of what is seen that would hide it
 SEEN_THROUGH = 0.4
+SLIVER = 0.1  # of the hair: larger patches of skin over the eyes are a bald head
+SPECK = 0.05  # of the largest patch: smaller ones far below it are none of the piece
 LINED = 0.001  # metres over the skin below which faces are lining
 
 
@@ -40,7 +42,7 @@ def make_head_garments(
         return (), ()
     pieces = []
     hats = [headwear_pixels(view, head) for view in views]
-    for kind, masks in (("headwear", hats), ("hair", [view.of("Hair") for view in views])):
+    for kind, masks in (("headwear", hats), ("hair", [_hair_pixels(view, head) for view in views])):
         made = _piece(kind, masks, head, views, body, rig)
         if made is not None:
             pieces.append(made)
@@ -51,7 +53,7 @@ def make_head_garments(
 def _piece(kind: str, masks: list[np.ndarray], head: Head, views: list[View], body: BodyData, rig: RigData) -> GarmentData | None:
     """Hair or a hat; None where too little of it is seen."""
     middle = head.skull.mean(axis=0)
-    masks = [_near(view, mask, middle) for view, mask in zip(views, masks, strict=True)]
+    masks = [_without_specks(view, _near(view, mask, middle), head) for view, mask in zip(views, masks, strict=True)]
     if sum(int(mask.sum()) for mask in masks) < FEWEST_PIXELS:
         return None
     pieces = [see_piece(view, mask) for view, mask in zip(views, masks, strict=True)]
@@ -80,6 +82,21 @@ def _piece(kind: str, masks: list[np.ndarray], head: Head, views: list[View], bo
     )
 
 
+def _hair_pixels(view: View, head: Head) -> np.ndarray:
+    """(H, W) bool: hair, with slivers over the eyes that are taken for skin between it and the background."""
+    import cv2
+
+    hair, skin = view.of("Hair"), view.of("Face_Neck")
+    count, patch, stats, _ = cv2.connectedComponentsWithStats(skin.astype(np.uint8), connectivity=4)
+    if count < 3 or not hair.any():
+        return hair
+    lowest = np.full(count, np.inf)
+    np.minimum.at(lowest, patch[skin], view.to_head(view.points[skin])[:, 2])
+    size = stats[:, cv2.CC_STAT_AREA]
+    sliver = (size < SLIVER * hair.sum()) & (size < size[1:].max()) & (lowest > head.eye_level)
+    return hair | (skin & sliver[patch])
+
+
 def _even(views: list[View], own: np.ndarray, head: Head) -> bool:
     """Whether what hangs below the chin may hang on the other side too: mirrored, little of it is where photos see through."""
     low = own[own[:, 2] < head.eye_level - head.height] * [-1, 1, 1]
@@ -98,6 +115,21 @@ def _near(view: View, mask: np.ndarray, middle: np.ndarray) -> np.ndarray:
     out = mask.copy()
     out[mask] = np.linalg.norm(view.to_head(view.points[mask]) - middle, axis=1) < FARTHEST
     return out
+
+
+def _without_specks(view: View, mask: np.ndarray, head: Head) -> np.ndarray:
+    """(H, W) bool: the mask without patches below the chin that are small against the rest: dark collars and shadows."""
+    import cv2
+
+    count, patch, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count < 3:
+        return mask
+    size = stats[1:, cv2.CC_STAT_AREA]
+    height = view.to_head(view.points[mask])[:, 2]
+    highest = np.full(count, -np.inf)
+    np.maximum.at(highest, patch[mask], height)
+    speck = (size < SPECK * size.max()) & (highest[1:] < head.eye_level - head.height)
+    return mask & ~np.r_[False, speck][patch]
 
 
 def _some(points: np.ndarray) -> np.ndarray:

@@ -327,3 +327,30 @@ def test_a_few_pixels_of_glasses_are_left_out_and_said(with_glasses):
     assert made == ()
     assert len(notes) == 1
     assert "glasses" in notes[0]
+
+
+def test_a_dark_collar_is_no_hair(front):
+    """A small patch far below the hair that was taken for hair adds nothing."""
+    fit, predictions, hair, _, _ = front
+    labels = predictions.seg.copy()
+    rows = np.flatnonzero((labels == FACE).any(axis=1))
+    row = rows[-1] - 4
+    column = np.flatnonzero(labels[row] > 0)[0]
+    labels[row : row + 6, column : column + 10] = np.where(labels[row : row + 6, column : column + 10] > 0, HAIR, 0)
+    assert 12 < (labels == HAIR).sum() - (predictions.seg == HAIR).sum() < 0.05 * (predictions.seg == HAIR).sum()
+    (again,), _, _, _ = dressed((fit, replace(predictions, seg=labels)))
+    assert abs(again.vertices[:, 1].max() - hair.vertices[:, 1].max()) < 0.01
+
+
+def test_a_sliver_of_skin_at_the_outline_is_hair(front):
+    """Where the outline of the hair was taken for skin, above the eyes, the hair has no hole."""
+    fit, predictions, hair, _, _ = front
+    labels = predictions.seg.copy()
+    own = labels == HAIR
+    rim = own & ~binary_erosion(own | (labels > 0), iterations=4)
+    rim[np.flatnonzero(own.any(axis=1))[0] + 25 :] = False
+    rim[:, labels.shape[1] // 2 :] = False
+    labels[rim] = FACE
+    assert 60 < rim.sum() < 0.1 * own.sum()
+    (again,), _, _, _ = dressed((fit, replace(predictions, seg=labels)))
+    assert volume(again.vertices, again.quads) > 0.985 * volume(hair.vertices, hair.quads)
