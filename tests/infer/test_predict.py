@@ -16,13 +16,13 @@ from sapiens2_avatar.core.capture.photo import read_photo
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.errors import Cancelled, SapiensError
 from sapiens2_avatar.core.common.predictions import Predictions
-from sapiens2_avatar.infer import Sapiens2, dense_passes, save_model
+from sapiens2_avatar.infer import Sapiens2, dense_passes
 from sapiens2_avatar.infer import network_predict as predict_module
 from sapiens2_avatar.infer.checkpoints import Checkpoint
-from sapiens2_avatar.infer.model.config import BackboneConfig, HeadConfig, Sapiens2Config
 from sapiens2_avatar.infer.predict import predict
 from sapiens2_avatar.infer.session import Session
 from sapiens2_avatar.infer.tasks import TASKS
+from support.small_network import small_network
 
 SIZE = (512, 384)
 
@@ -293,18 +293,7 @@ def test_a_cut_out_photo_keeps_its_own_alpha(apose, monkeypatch):
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """Random weights, all heads of the preview model, letterboxed 256 x 192."""
-    torch.manual_seed(0)
-    shuffle = {"upsample": (8, 8, 8, 8), "refine": (8,)}
-    heads = (
-        HeadConfig("pose", (16, 16), (16,)),
-        HeadConfig("seg", (16, 16, 16, 16), (16,)),
-        HeadConfig("normal", **shuffle),
-        HeadConfig("albedo", **shuffle),
-        HeadConfig("pointmap", **shuffle, scale_convs=(8, 8, 8), scale_hidden=(8,)),
-    )
-    model = Sapiens2(Sapiens2Config(BackboneConfig(32, 2, 2, 64), heads, (256, 192)))
-    return save_model(model, tmp_path_factory.mktemp("weights") / "tiny.safetensors", metadata={"geometry": "letterbox"})
+    return small_network(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
 
 
 @pytest.fixture

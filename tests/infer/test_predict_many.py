@@ -1,5 +1,6 @@
 """A group of photos gives what each photo gives alone, and loads a checkpoint as rarely as memory allows."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +16,15 @@ from sapiens2_avatar.infer import network_predict as predicts  # noqa: E402
 from sapiens2_avatar.infer.checkpoints import find_checkpoints  # noqa: E402
 from sapiens2_avatar.infer.predict import predict, predict_many  # noqa: E402
 from sapiens2_avatar.infer.session import Session  # noqa: E402
+from support.small_network import small_network  # noqa: E402
 
 DATA = Path(__file__).resolve().parents[2] / "data"
-MODEL = DATA / "preview.safetensors"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """One file for all tasks, with random weights."""
+    return small_network(tmp_path_factory.mktemp("weights") / "small.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +39,12 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture
-def loads(monkeypatch, tmp_path):
-    """The preview model as two files, pose and the rest; the names of those that are loaded."""
+def loads(monkeypatch, tmp_path, model):
+    """The network as two files, pose and the rest; the names of those that are loaded."""
     found = []
-    whole = find_checkpoints(MODEL, None)
+    whole = find_checkpoints(model, None)
     other = tmp_path / "pose.safetensors"
-    other.symlink_to(DATA / "preview.safetensors")
+    shutil.copyfile(model, other)
 
     def split(model, tasks):
         return {task: replace(c, path=other) if task == "pose" else c for task, c in whole.items() if not tasks or task in tasks}
@@ -52,24 +59,24 @@ def loads(monkeypatch, tmp_path):
     return found
 
 
-def test_a_group_gives_what_each_photo_gives_alone(photos):
+def test_a_group_gives_what_each_photo_gives_alone(photos, model):
     session = Session("cpu")
-    first, broken, last = predict_many(photos, session, model=MODEL, flip_test=False)
+    first, broken, last = predict_many(photos, session, model=model, flip_test=False)
     assert isinstance(broken, SapiensError) and "b.png" in broken.message
     for together, path in ((first, photos[0]), (last, photos[2])):
-        alone = predict(path, device="cpu", model=MODEL, flip_test=False)
+        alone = predict(path, device="cpu", model=model, flip_test=False)
         for name in ("seg", "normal", "pointmap", "keypoints", "boxes", "intrinsics"):
             np.testing.assert_array_equal(getattr(together, name), getattr(alone, name), name)
         assert together.metadata == alone.metadata
 
 
-def test_results_come_as_they_are_done(photos):
+def test_results_come_as_they_are_done(photos, model):
     """The first is there before the network has seen the last, so that it can be written meanwhile."""
     session = Session("cpu")
     runs = []
     original = session.run
     session.run = lambda *arguments: runs.append(1) or original(*arguments)
-    results = predict_many([photos[0], photos[2]], session, model=MODEL, flip_test=False)
+    results = predict_many([photos[0], photos[2]], session, model=model, flip_test=False)
     next(results)
     before = len(runs)
     next(results)
@@ -77,21 +84,21 @@ def test_results_come_as_they_are_done(photos):
 
 
 @pytest.mark.parametrize(("keep", "free", "expected"), [
-    (False, 2**40, ["preview", "pose", "preview", "pose"]),  # once per group
-    (True, 2**40, ["preview", "pose"]),  # once
-    (True, 0, ["preview", "pose", "preview", "pose"]),  # no room for two
+    (False, 2**40, ["small", "pose", "small", "pose"]),  # once per group
+    (True, 2**40, ["small", "pose"]),  # once
+    (True, 0, ["small", "pose", "small", "pose"]),  # no room for two
 ])  # fmt: skip
-def test_a_checkpoint_is_loaded_once_per_group_or_once_at_all(photos, loads, monkeypatch, keep, free, expected):
+def test_a_checkpoint_is_loaded_once_per_group_or_once_at_all(photos, model, loads, monkeypatch, keep, free, expected):
     session = Session("cpu", keep=keep)
     monkeypatch.setattr(session.models, "free_memory", lambda: free)
     for _ in range(2):
-        assert len(list(predict_many([photos[0], photos[2]], session, model=MODEL, flip_test=False))) == 2
+        assert len(list(predict_many([photos[0], photos[2]], session, model=model, flip_test=False))) == 2
     assert loads == expected
 
 
-def test_when_memory_runs_out_the_others_are_freed_first(photos, loads, monkeypatch):
+def test_when_memory_runs_out_the_others_are_freed_first(photos, model, loads, monkeypatch):
     session = Session("cpu", keep=True)
-    list(predict_many(photos[:1], session, model=MODEL, flip_test=False))
+    list(predict_many(photos[:1], session, model=model, flip_test=False))
     assert len(session.models) == 2
     failed = []
 
@@ -101,9 +108,9 @@ def test_when_memory_runs_out_the_others_are_freed_first(photos, loads, monkeypa
             raise torch.OutOfMemoryError("out of memory")
         return forward(self, inputs, tasks)
 
-    model = next(iter(session.models._loaded.values()))
-    forward = type(model).forward
-    monkeypatch.setattr(type(model), "forward", once)
-    assert not isinstance(next(predict_many(photos[:1], session, model=MODEL, flip_test=False)), SapiensError)
+    network = type(next(iter(session.models._loaded.values())))
+    forward = network.forward
+    monkeypatch.setattr(network, "forward", once)
+    assert not isinstance(next(predict_many(photos[:1], session, model=model, flip_test=False)), SapiensError)
     assert failed
-    assert loads.count("preview") == 2, "what was freed is loaded again"
+    assert loads.count("small") == 2, "what was freed is loaded again"

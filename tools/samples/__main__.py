@@ -18,9 +18,9 @@ import numpy as np
 import safetensors.numpy
 
 from sapiens2_avatar.core.common.landmarks import keypoint_names
-from tools.preview.body import Body, load_body
 
 from . import people
+from .body import Body, load_body
 from .people import Shot
 from .photograph import ground_truth, photograph
 from .postures import striding

@@ -1,4 +1,4 @@
-"""The inner edges of the lips, which `tools.preview.landmarks` puts on the upper lip alike:
+"""The inner edges of the lips, which `tools.samples.landmarks` puts on the upper lip alike:
 told apart by what a jaw takes along."""
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 from scipy.spatial import cKDTree
 
-from tools.preview.body import load_body
+from .body import load_body
 
-# Where the points of a lip lie from the right corner of the mouth to the left, as in `tools.preview.landmarks`.
+# Where the points of a lip lie from the right corner of the mouth to the left, as in `tools.samples.landmarks`.
 _FRACTION = {"midpoint_3": 1 / 8, "midpoint_1": 2 / 8, "midpoint_4": 3 / 8, "center": 4 / 8,
              "midpoint_5": 5 / 8, "midpoint_2": 6 / 8, "midpoint_6": 7 / 8}  # fmt: skip
 _INNER = 0.88  # width of the opening over the width of the lips

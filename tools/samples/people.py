@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tools.preview import wardrobe
-from tools.preview.body import Body
-from tools.preview.wardrobe import Fabric, Outfit
-
-from . import postures
+from . import postures, wardrobe
+from .body import Body
 from .postures import Posture
+from .wardrobe import Fabric, Outfit
 
 
 @dataclass(frozen=True)

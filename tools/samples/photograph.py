@@ -6,12 +6,12 @@ import json
 
 import numpy as np
 
+from sapiens2_avatar.core.common.colour import srgb_from_linear
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, keypoint_names
-from tools.preview import wardrobe
-from tools.preview.body import Body
-from tools.preview.landmarks import landmarks
-from tools.preview.light import srgb
 
+from . import wardrobe
+from .body import Body
+from .landmarks import landmarks
 from .people import Shot
 from .scene import Figure, Room, Surface, View
 
@@ -43,10 +43,10 @@ def photograph(body: Body, shot: Shot, person: Figure, room: Room, view: View) -
             if dx == 0 and dy == 0:
                 maps = _maps(seen, view, rays, height, width)
     exposure = 0.42 / np.quantile(colour[coverage > 0.5], 0.85)
-    picture = srgb(colour * exposure).reshape(height, width, 3)
+    picture = srgb_from_linear(colour * exposure).reshape(height, width, 3)
     depth = maps["pointmap"][..., 2]
     return {
-        "image": np.round(picture * 255).astype(np.uint8),
+        "image": np.round(picture).astype(np.uint8),
         **maps,
         "alpha": np.round(coverage * 255).astype(np.uint8).reshape(height, width),
         "keypoints": _keypoints(view, view.to_camera(person.keypoints), depth),
@@ -116,7 +116,7 @@ def _maps(seen: dict[str, np.ndarray], view: View, rays: np.ndarray, height: int
     return {
         "pointmap": image(points, np.float32),
         "normal": image(normal, np.float16),
-        "albedo": image(np.round(srgb(seen["albedo"]) * 255), np.uint8),
+        "albedo": image(np.round(srgb_from_linear(seen["albedo"])), np.uint8),
         "seg": image(seen["label"], np.uint8),
     }
 
@@ -178,6 +178,6 @@ def _mesh(body: Body, shot: Shot, person: Figure, view: View) -> dict[str, np.nd
         "vertices": (np.round(view.to_camera(person.vertices) * _POINT_STEP) / _POINT_STEP).astype(np.float32),
         "faces": person.faces,
         "vertex_normals": (person.normals @ view.rotation.T).astype(np.float16),
-        "vertex_albedo": np.round(srgb(surface.albedo(body, outfit, label)) * 255).astype(np.uint8),
+        "vertex_albedo": np.round(srgb_from_linear(surface.albedo(body, outfit, label))).astype(np.uint8),
         "vertex_seg": label,
     }

@@ -1,6 +1,6 @@
 """Postures set by hand: standing, arms crossed, sitting, and a gait cycle, as rotations of the body's bones.
 
-Directions are those of the resting body of `tools.preview.body`: x = the person's left, y = back, z = up, facing -y. Arms are
+Directions are those of the resting body of `tools.samples.body`: x = the person's left, y = back, z = up, facing -y. Arms are
 aimed in the axes of the chest, legs in those of the pelvis.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from tools.preview.body import Body
-from tools.preview.pose import FORWARD, arc, turn_about
+from .body import Body
+from .pose import FORWARD, arc, turn_about
 
 Direction = tuple[float, float, float]
 

@@ -13,14 +13,14 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
 from sapiens2_avatar.core.common.landmarks import keypoint_names
-from tools.preview import wardrobe
-from tools.preview.body import Body, vertex_normals
-from tools.preview.figure import smoothing, subdivide
-from tools.preview.landmarks import landmarks
-from tools.preview.pose import skin
 
+from . import wardrobe
+from .body import Body, vertex_normals
+from .figure import smoothing, subdivide
+from .landmarks import landmarks
 from .lips import inner_lips
 from .people import Shot
+from .pose import skin
 from .postures import rotations
 
 _LIFT = 0.003  # metres off the surface at which rays towards the light start

@@ -1,5 +1,7 @@
 """A scan of anything: a valid mesh or one clear sentence, never a crash, never a silent empty mesh."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -107,8 +109,6 @@ def test_one_pixel_is_a_mesh():
     ],
 )
 def test_what_cannot_be_meshed_is_said(scan_subjects, change, sentence):
-    from dataclasses import replace
-
     predictions, camera = scan_subjects.sphere()
     with pytest.raises(SapiensError, match=sentence) as error:
         make_mesh(replace(predictions, **change), camera)
@@ -129,6 +129,20 @@ def test_missing_maps_are_said_in_the_notes(scan_subjects):
     surface = make_mesh(bare, camera)
     assert any("normal map" in note for note in surface.notes)
     assert abs(np.median(np.linalg.norm(surface.mesh.vertices - [0, 0, 2], axis=1)) - 0.4) < 0.003
+
+
+def test_the_scan_stays_at_its_distance_where_the_normals_lead(studio):
+    """Normals that disagree with the depth everywhere bend the shape; the person does not walk away."""
+    seen = Predictions.load(studio("body_apose"))
+    tilt = np.radians(25)
+    turn = np.array([[np.cos(tilt), 0, np.sin(tilt)], [0, 1, 0], [-np.sin(tilt), 0, np.cos(tilt)]], np.float32)
+    tilted = replace(seen, normal=(seen.normal.astype(np.float32) @ turn.T).astype(np.float16))
+    camera = Camera.from_matrix(seen.intrinsics, seen.width, seen.height)
+    surface = make_mesh(tilted, camera, settings=ScanSettings(detail=1.0))
+    person = surface.mask & (seen.seg > 0)
+    moved = np.abs(surface.depth - seen.pointmap[..., 2])[person]
+    assert np.median(moved) > 1e-3
+    assert np.median(surface.depth[person]) == pytest.approx(np.median(seen.pointmap[..., 2][person]), rel=0.02)
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
-"""Render the built-in demo photograph: `python -m tools.preview.render_sample data/sample_photo.jpg` (needs anny and bpy).
+"""Render the built-in demo photograph: `python -m tools.samples.demo_photo data/sample_photo.jpg` (needs anny and bpy).
 
-The person is one of the generator's, never used for training, drawn with care: a subdivided body with separate clothes, a few
+One person, drawn with care: a subdivided body with separate clothes, a few
 ten thousand combed hairs, studio light, path-traced in Cycles.
 """
 
