@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from ..body.template import template
 from ..capture.camera import ASSUMED_FOCAL, focal_in_pixels
 from ..capture.photo import Photo, read_photo
 from ..capture.provenance import provenance
@@ -61,7 +63,10 @@ def predict_builtin(
 
     photo = read_photo(image)
     report("people", 0.0)
-    people = find_people(photo.image, None if boxes is None or len(boxes) == 0 else np.asarray(boxes, np.float32))
+    with ThreadPoolExecutor(1) as beside:
+        loaded = beside.submit(_load)
+        people = find_people(photo.image, None if boxes is None or len(boxes) == 0 else np.asarray(boxes, np.float32))
+        loaded.result()
     if not people:
         raise SapiensError(
             f"No person was found in {photo.name}.", "Choose a photo that shows a person, or give a box around them."
@@ -80,6 +85,13 @@ def predict_builtin(
         metadata=provenance(photo, models, camera.source if "pointmap" in wanted else None),
         **maps,
     )
+
+
+def _load() -> None:
+    """Read what the bodies and the light need. OpenCV leaves the other threads alone while a network runs."""
+    import scipy.optimize  # noqa: F401
+
+    template()
 
 
 def task_names(tasks: Iterable[str] | None) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.capture.guided_filter import ColourWindows, GuidedFilter, symmetric
+from sapiens2_avatar.core.capture.guided_filter import ColourWindows, GuidedFilter, inverse, symmetric
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -34,3 +34,9 @@ def test_the_covariance_of_a_window_is_that_of_its_colours():
     wanted = np.cov(inside.T, bias=True) + 0.01 * np.eye(3)
     np.testing.assert_allclose(symmetric(windows.covariance(), 0.01)[4, 4], wanted, atol=1e-5)
     np.testing.assert_allclose(windows.mean[4, 4], inside.mean(0), atol=1e-6)
+
+
+def test_inverse_by_cofactors():
+    rng = np.random.default_rng(1)
+    matrices = symmetric(np.abs(rng.normal(size=(5, 4, 6))) * np.array([3, 1, 1, 3, 1, 3]), 4.0)
+    np.testing.assert_allclose(inverse(matrices) @ matrices, np.broadcast_to(np.eye(3), matrices.shape), atol=1e-9)
