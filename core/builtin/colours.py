@@ -41,5 +41,5 @@ def log_likelihood(bins: np.ndarray, weights: np.ndarray) -> np.ndarray:
         counts = gaussian_filter(counts, BLUR, mode="nearest").ravel()
         total = float(counts.sum())
         share = (counts / total if total > 1 else everything) * (1 - RARE) + RARE * everything
-        out[:, k] = np.log(np.maximum(share[bins], 1e-9))
+        out[:, k] = np.log(np.maximum(share, 1e-9))[bins]
     return out

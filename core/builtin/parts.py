@@ -25,6 +25,12 @@ COLOUR = 0.8
 """How much colour weighs: neighbouring pixels are not independent."""
 MOST = 5.0
 """A colour makes a kind at most e to the power of this less likely."""
+UNSURE = 0.1
+"""How much the colour of what is probably skin counts, beside that of faces and hands."""
+PATTERN = 2.5
+"""How far stripes and checks of a garment reach, cells."""
+FAINT = np.float32(1e-3)
+"""Cloth that every cell has at least, so that there is always a mean."""
 SKIN, HAIR, UPPER, LOWER, SHOE = KINDS = range(5)
 WAIST = 0.14
 """Height on the trunk at which trousers and skirts usually begin, of the way from the hips to the shoulders."""
@@ -71,7 +77,7 @@ def person_parts(
     regions = regions_of(landmarks, maps, rows + box[0].start, columns + box[1].start, solid)
     shares = np.zeros((*solid.shape, len(KINDS)), np.float32)
     if solid.any():
-        shares[solid] = _kinds(bins_of(lab(cells)[solid]), _expected(regions)[solid])
+        shares[solid] = _kinds(bins_of(lab(cells)[solid]), _expected(regions)[solid], _bare(regions)[solid], solid)
     filled = _sharp(shares, photo, solid)
     row, column = (np.clip((np.arange(n) * m) // n, 0, m - 1) for n, m in zip((height, width), solid.shape, strict=True))
     label = regions.label[np.ix_(row, column)]
@@ -103,14 +109,40 @@ def _expected(regions: Regions) -> np.ndarray:
     return out
 
 
-def _kinds(bins: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """(n, kinds) float32 shares of (n,) colours, from what is expected of their places (n, kinds)."""
+def _bare(regions: Regions) -> np.ndarray:
+    """(h, w) float32: how much the colour of a cell counts for the person's skin. Faces and hands are bare; arms and legs may be
+    in sleeves and trousers, whose colour must not pass for skin only because skin was expected there."""
+    sure = regions.face | np.isin(regions.label, part_labels("Left_Hand", "Right_Hand"))
+    return np.where(sure, 1, UNSURE).astype(np.float32)
+
+
+def _kinds(bins: np.ndarray, expected: np.ndarray, bare: np.ndarray, solid: np.ndarray) -> np.ndarray:
+    """(n, kinds) float32 shares of (n,) colours, from what is expected of their places (n, kinds).
+
+    bare (n,): how much each counts for skin; solid (h, w) bool: where the n cells are
+    """
     shares = _softmax(expected)
     for _ in range(ROUNDS):
-        likely = log_likelihood(bins, shares)
-        likely -= likely.max(axis=1, keepdims=True)
-        shares = _softmax(expected + COLOUR * np.maximum(likely, -MOST))
+        counted = shares.copy()
+        counted[:, SKIN] *= bare
+        likely = log_likelihood(bins, counted)
+        likely = np.maximum(likely - likely.max(axis=1, keepdims=True), -MOST)
+        # Stripes and checks of one garment have colours of the other: the neighbourhood tells which of the two it is.
+        worn = shares[:, UPPER] + shares[:, LOWER] + FAINT
+        rather = _blurred(solid, worn * (likely[:, UPPER] - likely[:, LOWER])) / _blurred(solid, worn)
+        cloth = likely[:, [UPPER, LOWER]].max(axis=1)
+        likely[:, UPPER], likely[:, LOWER] = cloth + np.minimum(rather, 0), cloth + np.minimum(-rather, 0)
+        shares = _softmax(expected + COLOUR * likely)
     return shares
+
+
+def _blurred(solid: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(n,) float32 values of the solid cells (h, w), blurred over the grid; other cells count as 0."""
+    import cv2
+
+    grid = np.zeros(solid.shape, np.float32)
+    grid[solid] = values
+    return cv2.GaussianBlur(grid, (0, 0), PATTERN)[solid]
 
 
 def _softmax(logarithms: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core.builtin.colours import bins_of, lab, log_likelihood
-from sapiens2_avatar.core.builtin.parts import HAIR, SKIN, UPPER, _kinds
+from sapiens2_avatar.core.builtin.parts import HAIR, LOWER, SKIN, UNSURE, UPPER, _kinds
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_colour_decides_where_the_place_does_not(colours):
     expected = np.zeros((300, 5), np.float32)
     expected[:50, SKIN], expected[100:200, HAIR], expected[200:250, UPPER] = 5, 5, 5
     expected[50:100, [HAIR, 3, 4]] = expected[250:, [HAIR, 3, 4]] = -9
-    shares = _kinds(colours, expected)
+    shares = _kinds(colours, expected, np.ones(300, np.float32), np.ones((3, 100), bool))
     assert (shares[50:100].argmax(axis=1) == SKIN).all()
     assert (shares[250:].argmax(axis=1) == UPPER).all()
 
@@ -35,5 +35,27 @@ def test_colour_decides_where_the_place_does_not(colours):
 def test_the_place_decides_where_colours_are_the_same():
     expected = np.zeros((100, 5), np.float32)
     expected[:50, SKIN], expected[50:, UPPER] = 2, 2
-    shares = _kinds(np.full(100, 7), expected)
+    shares = _kinds(np.full(100, 7), expected, np.ones(100, np.float32), np.ones((10, 10), bool))
     assert (shares[:50].argmax(axis=1) == SKIN).all() and (shares[50:].argmax(axis=1) == UPPER).all()
+
+
+def test_a_sleeve_is_no_skin_although_skin_is_expected_there(colours):
+    """Forearms in the shirt's colour are as many pixels as the face: what the face looks like counts."""
+    expected = np.full((300, 5), -9, np.float32)
+    expected[:100, SKIN], expected[100:200, HAIR] = 0, 0
+    expected[200:220, UPPER], expected[200:220, SKIN] = 0, -3  # a little of the trunk is seen
+    expected[220:, SKIN], expected[220:, UPPER] = 0, -0.4
+    bare = np.where(np.arange(300) < 100, 1, UNSURE).astype(np.float32)
+    shares = _kinds(colours, expected, bare, np.ones((3, 100), bool))
+    assert (shares[220:].argmax(axis=1) == UPPER).all() and (shares[:100].argmax(axis=1) == SKIN).all()
+
+
+def test_stripes_in_the_colour_of_the_trousers_are_the_shirt():
+    """Every other column of the shirt has the trousers' colour, also where the place allows both."""
+    rows, columns = np.mgrid[:60, :40]
+    bins = np.where((rows < 30) & (columns % 4 < 2), 3000, 7).ravel()
+    expected = np.full((2400, 5), -9, np.float32)
+    height = rows.ravel()
+    expected[:, UPPER], expected[:, LOWER] = np.where(height < 40, 0, -4), np.where(height > 15, 0, -4)
+    found = _kinds(bins, expected, np.ones(2400, np.float32), np.ones((60, 40), bool)).argmax(axis=1)
+    assert (found[height < 27] == UPPER).all() and (found[height > 33] == LOWER).all()
