@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..weights.header import read_header
 from .checkpoints import Checkpoint
 from .model.loading import load_model
 from .placement import choose_dtype
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
     from .model.sapiens import Sapiens2
 
 
+ROOM = 0.7
+"""Share of the free memory that the weights of a network may take; the maps of its heads need the rest."""
+
+
 class ModelCache:
-    """The networks of checkpoints on one device.
+    """The networks of checkpoints on one device. One whose weights do not fit is streamed from its file in every pass.
 
     precision  see `infer.placement.choose_dtype`
     keep       hold as many as half of the free memory has room for; else only the last one
@@ -33,10 +38,12 @@ class ModelCache:
     def get(self, checkpoint: Checkpoint) -> Sapiens2:
         """The network of a checkpoint, loaded if it is not there; others make room for it."""
         if checkpoint.path not in self._loaded:
-            if not (self.keep and 2 * checkpoint.path.stat().st_size < self.free_memory()):
-                self.clear()
             dtype = choose_dtype(self.precision, self.device, checkpoint.tasks)
-            self._loaded[checkpoint.path] = load_model(checkpoint.path, self.device, dtype)
+            needed = read_header(checkpoint.path).parameters * dtype.itemsize
+            if not (self.keep and 2 * needed < self.free_memory()):
+                self.clear()
+            stream = needed > ROOM * self.free_memory()
+            self._loaded[checkpoint.path] = load_model(checkpoint.path, self.device, dtype, stream)
         return self._loaded[checkpoint.path]
 
     def free_memory(self) -> int:

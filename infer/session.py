@@ -56,12 +56,11 @@ class Session:
         stage = "+".join(tasks) if len(tasks) < 3 else "maps"
         self.meter.report(stage)
         model = self.models.get(checkpoint)
-        dtype = next(model.parameters()).dtype
         handles = self._watch(model, stage, pass_cost(tasks))
         try:
             # Without TF32 and with deterministic kernels: the same photo gives the same bytes on the same device.
             with torch.inference_mode(), torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False):
-                outputs = model(image.to(self.device, dtype), tasks)
+                outputs = model(image.to(self.device), tasks)
                 result = {name: value.to("cpu", torch.float32) for name, value in outputs.items()}
         except torch.OutOfMemoryError as error:
             if self.models.make_room():

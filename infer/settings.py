@@ -21,10 +21,10 @@ DEVICES = (
     Choice("xpu", "XPU", "A graphics card by Intel"),
 )
 PRECISIONS = (
-    Choice("auto", "Automatic", "The fastest that is exact enough on the device; depth is in 32 bits"),
+    Choice("auto", "Automatic", "The fastest that is exact enough on the device; depth and sums are in 32 bits"),
     Choice("float32", "Full", "32 bits: exact and slow"),
-    Choice("bfloat16", "Half (bfloat16)", "16 bits: half the memory, and depth in coarse steps of millimeters"),
-    Choice("float16", "Half (float16)", "16 bits: half the memory, finer steps than bfloat16, but large values overflow"),
+    Choice("bfloat16", "Half (bfloat16)", "Products in 16 bits: half the memory, and depth some millimeters off"),
+    Choice("float16", "Half (float16)", "Products in 16 bits: half the memory, finer than bfloat16, but large values overflow"),
 )
 
 

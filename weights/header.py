@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
@@ -16,12 +17,14 @@ class CheckpointHeader:
     shapes    name -> shape of every tensor
     dtypes    name -> safetensors dtype ("F32", "BF16", ...)
     metadata  strings
+    offsets   name -> (start, end) of its values in the file, bytes
     """
 
     path: Path
     shapes: dict[str, tuple[int, ...]]
     dtypes: dict[str, str]
     metadata: dict[str, str]
+    offsets: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def parameters(self) -> int:
@@ -59,8 +62,21 @@ def read_header(path: str | Path) -> CheckpointHeader:
             shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
             dtypes = {name: str(part.get_dtype()) for name, part in slices.items()}
             metadata = dict(file.metadata() or {})
+        offsets = _offsets(path)  # only now: what was opened has a header that is whole
     except (SafetensorError, OSError, ValueError) as error:
         raise SapiensError(
             f"{path.name} is not a whole safetensors file ({error}).", "It may be cut off or renamed: copy or download it again."
         ) from error
-    return CheckpointHeader(path, shapes, dtypes, metadata)
+    return CheckpointHeader(path, shapes, dtypes, metadata, offsets)
+
+
+def _offsets(path: Path) -> dict[str, tuple[int, int]]:
+    """(start, end) of every tensor's values, from the beginning of the file: eight bytes say how long the header is."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        rows = json.loads(file.read(length))
+    return {
+        name: (8 + length + row["data_offsets"][0], 8 + length + row["data_offsets"][1])
+        for name, row in rows.items()
+        if name != "__metadata__"
+    }

@@ -17,52 +17,17 @@ from torch import Tensor, nn
 
 from ...core.common.errors import SapiensError
 from .config import DECONV_TASKS, HeadConfig
+from .layers import ChannelNorm, Conv2d, ConvTranspose2d, InstanceNorm, Linear, SiLU, as_input
 
-INSTANCE_NORM_EPS = 1e-5
-RMS_NORM_EPS = 1e-6
 CHANNELS_AT_ONCE = 32
 """Channels of the last upsampling stage that exist at the same time; fewer save memory, the result is the same."""
-
-
-class InstanceNorm(nn.Module):
-    """Zero mean and unit variance of each channel over the whole map, nothing learned; in place when nothing is being trained."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled() or x.dtype != torch.float32:
-            return F.instance_norm(x, eps=INSTANCE_NORM_EPS)
-        x.sub_(x.mean((2, 3), keepdim=True))
-        variance = torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True).square_().div_(x[0, 0].numel())  # (B, C, 1, 1)
-        return x.mul_(variance.add_(INSTANCE_NORM_EPS).rsqrt_())
-
-
-class ChannelNorm(nn.Module):
-    """RMSNorm over the channels of each pixel, statistics in float32; in place when nothing is being trained."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.norm = nn.RMSNorm(channels, RMS_NORM_EPS)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled() or x.dtype != torch.float32:
-            return self.norm(x.movedim(1, -1)).movedim(-1, 1)
-        # By groups of channels: a reduction over dimension 1 in one call is several times slower on the CPU.
-        squares = [part.square().sum(1, keepdim=True) for part in x.split(16, dim=1)]
-        mean_square = torch.stack(squares).sum(0).div_(x.shape[1])  # (B, 1, H, W)
-        return x.mul_(mean_square.add_(RMS_NORM_EPS).rsqrt_()).mul_(self.norm.weight[:, None, None])
-
-
-class SiLU(nn.Module):
-    """x * sigmoid(x); in place when nothing is being trained."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.silu(x, inplace=not torch.is_grad_enabled())
 
 
 def convolutions(channels: int, plan: tuple[int, ...], kernel: int, norm: type[nn.Module], stride: int = 1) -> nn.Sequential:
     """Convolution, norm and SiLU for each number of output channels in the plan; every third child is a convolution."""
     layers: list[nn.Module] = []
     for out in plan:
-        layers += [nn.Conv2d(channels, out, kernel, stride, padding=kernel // 2), make_norm(norm, out), SiLU()]
+        layers += [Conv2d(channels, out, kernel, stride, padding=kernel // 2), make_norm(norm, out), SiLU()]
         channels = out
     return nn.Sequential(*layers)
 
@@ -77,7 +42,7 @@ class Head(nn.Module):
     def __init__(self, config: HeadConfig, channels: int):
         super().__init__()
         self.predictor_name = f"conv_{config.task}"
-        self.add_module(self.predictor_name, nn.Conv2d(channels, config.outputs, 1))
+        self.add_module(self.predictor_name, Conv2d(channels, config.outputs, 1))
 
     @property
     def predictor(self) -> nn.Conv2d:
@@ -93,7 +58,7 @@ class DeconvHead(Head):
         super().__init__(config, (*config.upsample, *config.refine)[-1])
         layers: list[nn.Module] = []
         for out in config.upsample:
-            layers += [nn.ConvTranspose2d(width, out, 4, stride=2, padding=1, bias=False), InstanceNorm(), SiLU()]
+            layers += [ConvTranspose2d(width, out, 4, stride=2, padding=1, bias=False), InstanceNorm(), SiLU()]
             width = out
         self.deconv_layers = nn.Sequential(*layers)
         self.conv_layers = convolutions(width, config.refine, config.refine_kernel, InstanceNorm)
@@ -106,14 +71,14 @@ class ShuffleStage(nn.Sequential):
     """Convolution to four times the channels, pixel shuffle, norm and SiLU: (B, C, H, W) -> (B, out, 2 H, 2 W)."""
 
     def __init__(self, channels: int, out: int, norm: type[nn.Module]):
-        super().__init__(nn.Conv2d(channels, 4 * out, 3, padding=1), nn.PixelShuffle(2), make_norm(norm, out), SiLU())
+        super().__init__(Conv2d(channels, 4 * out, 3, padding=1), nn.PixelShuffle(2), make_norm(norm, out), SiLU())
 
     def channels(self, x: Tensor, start: int, stop: int) -> Tensor:
         """Channels start ... stop - 1 of the output alone. Not for a norm over channels."""
         convolution, *others = self
         rows = slice(4 * start, 4 * stop)  # the shuffle makes one channel of four
         assert isinstance(convolution, nn.Conv2d) and convolution.bias is not None
-        x = F.conv2d(x, convolution.weight[rows], convolution.bias[rows], padding=1)
+        x = F.conv2d(as_input(x, convolution.weight.dtype), convolution.weight[rows], convolution.bias[rows], padding=1)
         for layer in others:
             x = layer(x)
         return x
@@ -143,7 +108,7 @@ class ShuffleHead(Head):
         """The last upsampling stage and the refinement: (B, C, H / 2, W / 2) -> (B, refine[-1], H, W).
 
         Instance norm treats channels apart, and a convolution is a sum over its input channels: a group of channels can
-        go through the stage and be added to the first refinement's output before the next group is made.
+        go through the stage and be added to the first refinement's output, in float32, before the next group is made.
         """
         first = self.conv_layers[0]
         assert isinstance(stage, ShuffleStage) and isinstance(first, nn.Conv2d)
@@ -151,8 +116,9 @@ class ShuffleHead(Head):
         for start in range(0, first.in_channels, CHANNELS_AT_ONCE):
             stop = min(start + CHANNELS_AT_ONCE, first.in_channels)
             y = stage.channels(x, start, stop)  # (B, group, H, W)
+            y = as_input(y, first.weight.dtype)
             y = F.conv2d(y, first.weight[:, start:stop], bias, padding=first.kernel_size[0] // 2)  # (B, refine[0], H, W)
-            total = y if total is None else total + y if torch.is_grad_enabled() else total.add_(y)
+            total = y.float() if total is None else total + y if torch.is_grad_enabled() else total.add_(y)
             bias = None  # it counts once
         return self.conv_layers[1:](total)
 
@@ -174,9 +140,9 @@ class PointmapHead(ShuffleHead):
         self.scale_inputs = inputs
         layers: list[nn.Module] = [nn.Flatten()]
         for out in config.scale_hidden:
-            layers += [nn.Linear(inputs, out), SiLU()]
+            layers += [Linear(inputs, out), SiLU()]
             inputs = out
-        self.scale_final_layer = nn.Sequential(*layers, nn.Linear(inputs, 1))
+        self.scale_final_layer = nn.Sequential(*layers, Linear(inputs, 1))
 
     def scale(self, features: Tensor) -> Tensor:
         """(B, D, h, w) -> (B, 1)"""

@@ -11,51 +11,63 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from ...core.common.errors import SapiensError
 from ...weights.header import CheckpointHeader, read_header
 from .config import DECONV_TASKS, TASK_OUTPUTS, BackboneConfig, HeadConfig, Sapiens2Config
+from .layers import in_low_precision
+from .reading import HINT, TensorReader
 from .sapiens import Sapiens2
+from .streaming import BLOCKS, stream_blocks
 
 PERIODS = "rope_embed.periods"
 """Stored by the original code, in bfloat16. They follow from the rotary base: checked, then computed anew in float32."""
 
-HINT = "Use a Sapiens2 checkpoint in the original names, as published on Hugging Face, or download it again."
-
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def load_model(path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Sapiens2:
+def load_model(
+    path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32, stream: bool = False
+) -> Sapiens2:
     """Sapiens2 network of a safetensors file with the original names, in eval mode and without gradients.
 
     path    one task (``backbone.*``, ``decode_head.*``), several (``decode_heads.<task>.*``), or a bare backbone without prefix
-    device  where the weights go; dtype  float32, bfloat16 or float16
+    device  where the weights go
+    dtype   of its matrix products: float32, bfloat16 or float16; the rest of it is float32, see `layers.in_low_precision`
+    stream  keep the weights of the backbone's blocks in the file: each block's are read when it is its turn and dropped after it,
+            so that a network that is larger than the memory runs, with the same results
 
     All sizes come from the shapes; the input size is 1024 x 768 (4K variant: 4096 x 3072) unless the metadata has input_height
-    and input_width. On the CPU, weights whose dtype is the file's stay mapped from the file: there is no second copy, and the
-    file must stay in place while the network is used. SapiensError if the file is damaged or any name or shape is not Sapiens2's.
+    and input_width. On the CPU, weights whose dtype is the file's stay mapped from the file; others are converted as they are
+    read: there is no second copy. The file must stay in place while the network is used. SapiensError if the file is damaged or
+    any name or shape is not Sapiens2's.
     """
-    header = read_header(path)
+    header, device = read_header(path), torch.device(device)
     names = parameter_names(header.shapes)
     config = config_from_shapes(
         {name: header.shapes[stored] for name, stored in names.items()}, header.metadata, header.path.name
     )
     with torch.device("meta"):
         model = Sapiens2(config)
-    stored_periods = names.pop(f"backbone.{PERIODS}", None)
-    check_shapes(model, {name: header.shapes[stored] for name, stored in names.items()}, header.path.name)
-    try:
-        with safe_open(header.path, framework="pt", device=str(device)) as file:
-            if stored_periods is not None:
-                check_periods(model, file.get_tensor(stored_periods), header)
-            state = {name: file.get_tensor(stored).to(dtype) for name, stored in names.items()}
-    except (SafetensorError, OSError) as error:
-        raise SapiensError(f"The weights in {header.path.name} cannot be read ({error}).", HINT) from error
-    model.load_state_dict(state, strict=True, assign=True)
-    return model.requires_grad_(False).to(device).eval()
+    periods = f"backbone.{PERIODS}"
+    parameters = {name: stored for name, stored in names.items() if name != periods}
+    check_shapes(model, {name: header.shapes[stored] for name, stored in parameters.items()}, header.path.name)
+
+    def wanted(name: str) -> torch.dtype:
+        return dtype if in_low_precision(name) else torch.float32
+
+    if periods in names:
+        check_periods(model, TensorReader(header, names, torch.device("cpu"), wanted).read([periods])[periods], header)
+    reader = TensorReader(header, parameters, device, wanted, mapped=not stream)
+    here = [name for name in parameters if not (stream and name.startswith(BLOCKS))]
+    model.load_state_dict(reader.read(here), strict=not stream, assign=True)
+    if stream:
+        stream_blocks(model.backbone, reader)
+    model.backbone.rope_embed.to(device)
+    return model.requires_grad_(False).eval()
 
 
 def save_model(
