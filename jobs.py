@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -49,7 +50,9 @@ class Status:
     """What the panels draw, besides the running job.
 
     error, detail  of the last job that failed, until the next one starts
+    failed         the operator of that job, as its `bl_idname`
     notes          sentences about the last result
+    inputs         what the last job was given (`properties.inputs`): error and notes are about that
     held           jobs that are done, whose results wait until the artist is free -> what the artist is in the middle of
     write_now      the artist does not want to wait for a running operator
     python         the Python of the worker, None = the runtime has to be installed first; kept by `refresh`
@@ -64,7 +67,9 @@ class Status:
 
     error: SapiensError | None = None
     detail: str = ""
+    failed: str = ""
     notes: tuple[str, ...] = ()
+    inputs: tuple[object, ...] | None = None
     held: dict[Job, str] = field(default_factory=dict)
     write_now: bool = False
     python: Path | None = None
@@ -203,7 +208,7 @@ def no_python() -> SapiensError:
 
 def submit(job: WorkerJob) -> WorkerJob:
     """Queue a job; in a window, the timer takes it from here. Raises SapiensError when there is no runtime."""
-    status.error, status.detail = None, ""
+    _forget_last()
     worker().submit(_remembering(job))
     worker().pump()
     _keep_ticking()
@@ -215,7 +220,7 @@ def start(job: ThreadJob) -> ThreadJob:
     global _thread
     if _thread is not None and not _thread.ended:
         raise SapiensError(f"{_thread.title} is still being worked on.", "Wait for it, or cancel it.")
-    status.error, status.detail = None, ""
+    _forget_last()
     _thread = _remembering(job)
     _thread.start()
     _keep_ticking()
@@ -252,8 +257,12 @@ def waiting() -> tuple[WorkerJob, ...]:
 def forget() -> None:
     """What was said of a result or a failure that is not there any more: after undo, and in another file."""
     if current() is None:
-        status.error, status.detail, status.notes = None, "", ()
+        _forget_last()
         settle()
+
+
+def _forget_last() -> None:
+    status.error, status.detail, status.failed, status.notes, status.inputs = None, "", "", (), None
 
 
 def hold(job: Job, occupation: str) -> None:
@@ -296,13 +305,16 @@ def scratch() -> Path:
 
 
 def redraw() -> None:
-    """Ask for a new drawing of every sidebar that could show our panels."""
+    """Ask for a new drawing of every sidebar that could show our panels, and of the status bar."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
                 for region in area.regions:
                     if region.type == "UI":
                         region.tag_redraw()
+    # Python does not reach the status bar; it is drawn anew when a view layer gets another name.
+    name: Any = (bpy.types.ViewLayer, "name")  # the stubs know no types as keys
+    bpy.msgbus.publish_rna(key=name)
 
 
 def stop() -> None:
@@ -313,7 +325,7 @@ def stop() -> None:
     restart()
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
-    status.error, status.detail, status.notes = None, "", ()
+    _forget_last()
     status.held.clear()
 
 
@@ -351,7 +363,7 @@ def _remembering(job: JobOfKind) -> JobOfKind:
                 and chosen_python() is not None
             ):
                 ended.error.remedy = "preferences"  # the extension's own runtime is not the one that is broken
-            status.error, status.detail = ended.error, ended.detail
+            status.error, status.detail, status.failed = ended.error, ended.detail, ended.asked_by
         refresh()
         if then is not None:
             then(ended)

@@ -326,6 +326,17 @@ def avatar_settings(
     )
 
 
+def inputs(settings: SapiensSettings) -> tuple[object, ...]:
+    """What the artist has chosen for the steps to work on: what is said of a step is about these."""
+    boxes = tuple((box.use, box.x1, box.y1, box.x2, box.y2) for box in settings.boxes)
+    more = tuple(photo.path for photo in settings.more_photos)
+    network, batch = settings.network, settings.batch
+    return (
+        *(settings.photo, boxes, more, network.model, network.device),
+        *(settings.retarget.armature, settings.motion.clip, batch.folder, batch.output),
+    )
+
+
 def avatars(context: bpy.types.Context) -> list[bpy.types.Collection]:
     """The avatars of the scene."""
     from .scene.people import avatars_of

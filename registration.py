@@ -13,6 +13,7 @@ from bpy.types import (
     FileHandler,
     Menu,
     Scene,
+    STATUSBAR_HT_header,
     TOPBAR_MT_file_export,
     TOPBAR_MT_file_import,
     VIEW3D_MT_add,
@@ -25,7 +26,7 @@ from . import jobs, panels, preferences, properties, thumbnails
 from .core.common.errors import SapiensError
 from .core.formats.import_groups import DEMO, OURS
 from .operators import avatar, batch, bones, build, imports, maps, models, motion, photo, retarget, setup, show, stored
-from .panels import menus
+from .panels import menus, progress
 
 
 class SAPIENS2_FH_predictions(FileHandler):
@@ -114,6 +115,7 @@ def register() -> None:
     TOPBAR_MT_file_import.append(_draw_import_motion)
     TOPBAR_MT_file_export.append(_draw_export)
     VIEW3D_MT_add.append(menus.draw_add)
+    STATUSBAR_HT_header.append(progress.draw_status)
     for menu in _OBJECT_MENUS:
         menu.append(menus.draw_object)
     _commands.append(register_cli_command("sapiens2", _command))
@@ -135,6 +137,7 @@ def unregister() -> None:
     unregister_cli_command(_commands.pop())
     for menu in _OBJECT_MENUS:
         menu.remove(menus.draw_object)
+    STATUSBAR_HT_header.remove(progress.draw_status)
     VIEW3D_MT_add.remove(menus.draw_add)
     TOPBAR_MT_file_export.remove(_draw_export)
     TOPBAR_MT_file_import.remove(_draw_import_motion)

@@ -127,6 +127,7 @@ def _run(options: Namespace, console: Console, output: Path, suffix: str, plan: 
             console.result(output / item.name)
         console.progress("batch", f"{len(lines)} of {len(items)}", len(lines) / len(items))
 
+    console.progress("batch", f"0 of {len(items)}", 0.0)
     first: dict[str, Item] = {}
     _remove_leftovers(output, f".report{suffix}.*.part", f".contact{suffix}.*.part")  # those of other chunks are theirs
     for item in items:

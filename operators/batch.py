@@ -46,6 +46,7 @@ def run_command(command: list[str], progress: Callable[[str, float], None], stop
 
     threading.Thread(target=end_when_stopped, daemon=True).start()
     failures = []
+    progress("looking for photos", 0.0)
     for line in process.stderr:
         if found := _PROGRESS.match(line.strip()):
             progress(found[1], int(found[2]) / 100)

@@ -13,6 +13,7 @@ from bpy.types import Context, Event, Operator
 
 from .. import jobs
 from ..core.common.errors import SapiensError
+from ..properties import inputs
 from ..worker.client import WorkerJob
 from ..worker.job import JobOfKind, State
 from .artist import occupation
@@ -51,7 +52,9 @@ def submit(operator: Operator, job: JobOfKind, start: Callable[[JobOfKind], JobO
     start  `jobs.submit` for the worker, `jobs.start` for a thread
     """
     try:
+        job.asked_by = type(operator).bl_idname
         start(job)
+        _note_inputs(bpy.context)
         if bpy.app.background:
             jobs.wait(job)
         if job.state is State.FAILED:
@@ -64,10 +67,16 @@ def submit(operator: Operator, job: JobOfKind, start: Callable[[JobOfKind], JobO
 def fail(operator: Operator, error: SapiensError, level: str = "ERROR") -> set[str]:
     """Say what went wrong in Blender's own place, and keep it in the panel.
     An "ERROR" raises in scripts, and pops up in a window."""
-    jobs.status.error = error
+    jobs.status.error, jobs.status.failed = error, type(operator).bl_idname
+    _note_inputs(bpy.context)
     jobs.settle()
     operator.report({level}, str(error))
     return {"CANCELLED"}
+
+
+def _note_inputs(context: Context) -> None:
+    """What is said from now on is about what is chosen now."""
+    jobs.status.inputs = inputs(context.scene.sapiens2)
 
 
 class JobOperator:
@@ -145,7 +154,10 @@ class JobOperator:
             raise jobs.no_python()
         self._scratch = jobs.scratch()
         self._scene = context.scene.session_uid
-        self._job = jobs.submit(self.make_job(context, self._scratch))
+        job = self.make_job(context, self._scratch)
+        job.asked_by = type(self).bl_idname
+        self._job = jobs.submit(job)
+        _note_inputs(context)
 
     def _end(self: Operator, context: Context) -> set[str]:
         job = self._job
@@ -164,6 +176,7 @@ class JobOperator:
                 f"The result of {job.title} could not be written: {type(error).__name__}.",
                 "The scene is as it was. Press Copy Report and send it to us.",
             ) from error
+        _note_inputs(context)
         return {"FINISHED"}
 
     @contextmanager

@@ -1,7 +1,8 @@
 """The tab in the 3D viewport's sidebar: one module per step of the work. A panel draws what is and does nothing.
 
 tab        where all our panels are, and when
-parts      what several panels draw: text that wraps, the running job, the last error
+parts      what several panels draw: text that wraps, the last error
+progress   how far a job is: in the panel that started it, in Run, and in the status bar
 setup      the face before there is a Python for the network
 avatars    the avatars of the scene, and the one that every button acts on
 reference  the photo, and who in it is meant

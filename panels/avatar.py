@@ -5,10 +5,10 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context, Panel, PropertyGroup, UILayout
 
-from .. import jobs
 from ..properties import avatar_rigs, is_photo_pose, matched_camera, rig_doubts
 from ..shape_properties import body_shape
 from .parts import paragraph
+from .progress import draw_outcome, step
 from .tab import AfterSetup
 
 FOCAL_SOURCES = {"scale head": "Network", "pointmap": "Depth", "exif": "EXIF", "assumed": "Common Lens"}
@@ -21,9 +21,9 @@ class Rebuilds(AfterSetup):
     bl_options = {"DEFAULT_CLOSED"}
 
     def start(self, context: Context) -> tuple[UILayout, PropertyGroup]:
-        self.layout.use_property_split, self.layout.use_property_decorate = True, False
-        self.layout.enabled = jobs.current() is None
-        return self.layout, context.scene.sapiens2
+        layout = step(self.layout)
+        layout.use_property_split, layout.use_property_decorate = True, False
+        return layout, context.scene.sapiens2
 
 
 class SAPIENS2_PT_shape(Rebuilds, Panel):
@@ -58,7 +58,8 @@ class SAPIENS2_PT_scan(Rebuilds, Panel):
         layout, settings = self.start(context)
         settings.scan.draw_scan(layout)
         layout.operator("sapiens2.build_scan", icon="FILE_REFRESH")
-        _draw_focal_lengths(layout, context)
+        draw_outcome(self.layout, "sapiens2.build_scan")
+        _draw_focal_lengths(step(self.layout), context)
 
 
 def _draw_focal_lengths(layout: UILayout, context: Context) -> None:
@@ -93,6 +94,7 @@ class SAPIENS2_PT_texture(Rebuilds, Panel):
         layout, settings = self.start(context)
         settings.texture.draw_texture(layout)
         layout.operator("sapiens2.build_texture", icon="FILE_REFRESH")
+        draw_outcome(self.layout, "sapiens2.build_texture")
 
 
 class SAPIENS2_PT_rig(Rebuilds, Panel):
@@ -103,6 +105,7 @@ class SAPIENS2_PT_rig(Rebuilds, Panel):
         layout, settings = self.start(context)
         settings.rig.draw_rig(layout)
         layout.operator("sapiens2.build_rig", icon="FILE_REFRESH")
+        draw_outcome(self.layout, "sapiens2.build_rig")
         for doubt in rig_doubts(context):
             paragraph(layout, doubt, "ERROR")
         if avatar_rigs(context):
@@ -115,13 +118,13 @@ class SAPIENS2_PT_export(AfterSetup, Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Context) -> None:
-        layout = self.layout
-        layout.enabled = jobs.current() is None
+        layout = step(self.layout)
         if not bpy.ops.sapiens2.export.poll():
             paragraph(layout, "In Object Mode, select an avatar to take it apart or to export it", "INFO")
             return
         layout.operator("sapiens2.separate_parts", icon="MOD_EXPLODE")
         layout.operator("sapiens2.export", icon="EXPORT")
+        draw_outcome(self.layout, "sapiens2.separate_parts", "sapiens2.export")
 
 
 CLASSES = (SAPIENS2_PT_shape, SAPIENS2_PT_scan, SAPIENS2_PT_texture, SAPIENS2_PT_rig, SAPIENS2_PT_export)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context, Panel
 
-from .. import jobs
 from .parts import paragraph
+from .progress import draw_outcome, step
 from .tab import AfterSetup
 
 
@@ -16,8 +16,7 @@ class SAPIENS2_PT_batch(AfterSetup, Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Context) -> None:
-        layout, settings = self.layout, context.scene.sapiens2.batch
-        layout.enabled = jobs.current() is None
+        layout, settings = step(self.layout), context.scene.sapiens2.batch
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, "folder")
@@ -29,9 +28,10 @@ class SAPIENS2_PT_batch(AfterSetup, Panel):
         column.prop(settings, "retry")
         paragraph(layout, "Makes each photo of the folder with the settings above. Run it again to go on where it stopped.")
         layout.operator("sapiens2.batch", icon="FILE_FOLDER")
+        draw_outcome(self.layout, "sapiens2.batch", "sapiens2.batch_gather")
         if not settings.output:
             return
-        row = layout.row(align=True)
+        row = step(self.layout).row(align=True)
         row.operator("wm.path_open", text="Open Results", icon="FILEBROWSER").filepath = bpy.path.abspath(settings.output)
         row.operator("sapiens2.batch_gather", text="Bring into Scene", icon="OUTLINER_COLLECTION")
 

@@ -8,6 +8,7 @@ from bpy.types import Context, Panel
 from .. import jobs, preference_values
 from ..weights.licence import SAPIENS2_LICENCE
 from .parts import draw_remedy, paragraph
+from .progress import draw_outcome, step
 from .tab import AfterSetup
 
 WORDS = {"seg": "parts", "pointmap": "depth"}
@@ -27,8 +28,7 @@ class SAPIENS2_PT_model(AfterSetup, Panel):
         self.layout.label(text=network.bl_rna.properties["model"].enum_items[network.model].name)
 
     def draw(self, context: Context) -> None:
-        layout, settings = self.layout, context.scene.sapiens2
-        layout.enabled = jobs.current() is None
+        layout, settings = step(self.layout), context.scene.sapiens2
         layout.prop(settings.network, "model", text="")
         found = jobs.status.models.get(settings.network.model)
         if settings.network.model == "preview":
@@ -41,6 +41,7 @@ class SAPIENS2_PT_model(AfterSetup, Panel):
         column.prop(settings.network, "precision")
         column.prop(settings.network, "flip_test")
         layout.operator("wm.url_open", text="License of Sapiens2", icon="URL").url = SAPIENS2_LICENCE.url
+        draw_outcome(self.layout, "sapiens2.model_download", "sapiens2.model_import")
 
 
 def _names(tasks: tuple[str, ...]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bpy.types import Context, Panel
 
-from .. import jobs
 from .parts import paragraph
+from .progress import draw_outcome, step
 from .tab import AfterSetup
 
 
@@ -16,8 +16,7 @@ class SAPIENS2_PT_motion(AfterSetup, Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Context) -> None:
-        layout, settings = self.layout, context.scene.sapiens2.motion
-        layout.enabled = jobs.current() is None
+        layout, settings = step(self.layout), context.scene.sapiens2.motion
         layout.prop(settings, "clip", text="")
         if not settings.clip:
             paragraph(layout, "Choose a video, or a folder of pictures", "INFO")
@@ -36,6 +35,7 @@ class SAPIENS2_PT_motion(AfterSetup, Panel):
         row.scale_y = 1.3
         row.operator("sapiens2.animate", icon="ARMATURE_DATA")
         layout.operator("sapiens2.import_motion", text="Import Keypoints or BVH", icon="IMPORT")
+        draw_outcome(self.layout, "sapiens2.animate", "sapiens2.import_motion")
 
 
 CLASSES = (SAPIENS2_PT_motion,)

@@ -1,4 +1,4 @@
-"""What several panels draw: text that wraps, the running job, the last error with what mends it, the way to the runtime."""
+"""What several panels draw: text that wraps, the last error with what mends it, the way to the runtime."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import bpy
 from bpy.types import UILayout
 
 from .. import jobs
+from ..core.common.errors import SapiensError
+from ..properties import inputs
 
 TEXT_WIDTH = 34
 """Letters that fit into the sidebar at its default width; used where there is no window to measure text in."""
@@ -82,10 +84,27 @@ def draw_remedy(layout: UILayout, remedy: str) -> None:
         button.module = __package__.rpartition(".")[0]
 
 
-def draw_error(layout: UILayout) -> None:
-    """The last error in a red box, with the next step, a button where one click does it, and the way to the log."""
+def is_about_now() -> bool:
+    """Whether what is said of the last job is about what the artist has chosen now."""
+    noted = jobs.status.inputs
+    return noted is None or noted == inputs(bpy.context.scene.sapiens2)
+
+
+def shown_error() -> SapiensError | None:
+    """The last error; None where there is none, where its cause is gone, and where it was about something else."""
     error = jobs.status.error
-    if error is None:
+    if error is None or (error.remedy == "network" and bpy.app.online_access) or not is_about_now():
+        return None
+    return error
+
+
+def draw_error(layout: UILayout, *operators: str) -> None:
+    """The last error in a red box, with the next step, a button where one click does it, and the way to the log.
+
+    operators  only where one of these has failed; none: whoever has
+    """
+    error = shown_error()
+    if error is None or (operators and jobs.status.failed not in operators):
         return
     box = layout.box()
     column = box.column()
@@ -97,41 +116,6 @@ def draw_error(layout: UILayout) -> None:
     row = box.row(align=True)
     row.operator("sapiens2.report_copy", icon="COPYDOWN")
     row.operator("sapiens2.log_open", icon="TEXT")
-
-
-def draw_job(layout: UILayout) -> bool:
-    """The face of a running job, and of results that wait for the artist. False when there is neither."""
-    for held, waits_for in jobs.status.held.items():
-        row = layout.row(align=True)
-        done = bpy.app.translations.pgettext_iface("{:s}: done, waiting for you").format(held.title)
-        row.label(text=done, icon="PAUSE", translate=False)
-        row.operator("sapiens2.write_now", text="", icon="PLAY")
-        if jobs.current() is None:
-            row.operator("sapiens2.cancel", text="", icon="X")
-        paragraph(layout, waits_for)
-    job = jobs.current()
-    if job is None:
-        return bool(jobs.status.held)
-    layout.label(text=job.title, translate=False)
-    seconds = job.seconds_left()
-    stage = bpy.app.translations.pgettext_iface(job.stage[:1].upper() + job.stage[1:] or "Waiting")
-    text = f"{stage} {job.fraction:.0%}" if seconds is None else f"{stage} {job.fraction:.0%}, {_duration(seconds)}"
-    if job.cancel_at is not None:
-        text = bpy.app.translations.pgettext_iface("Stopping")
-    row = layout.row(align=True)
-    row.progress(factor=job.fraction, type="BAR", text=text)
-    row.operator("sapiens2.cancel", text="", icon="X")
-    for waiting in jobs.waiting():
-        row = layout.row(align=True)
-        row.label(text=bpy.app.translations.pgettext_iface("Next: {}").format(waiting.title), translate=False)
-        row.operator("sapiens2.cancel", text="", icon="X").job = waiting.number
-    return True
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(5, 5 * round(seconds / 5)):d} s"
-    return f"{seconds / 60:.0f} min"
 
 
 def draw_setup(layout: UILayout) -> None:
@@ -148,7 +132,8 @@ def draw_setup(layout: UILayout) -> None:
         paragraph(layout, "The installation of the runtime was not finished. It goes on where it stopped.", "INFO")
     else:
         paragraph(layout, "What looks at the photos has to be installed once. Nothing of Blender is changed.", "INFO")
-    offered = status.error.remedy if status.error is not None else ""  # by the box with the error, below
+    error = shown_error()
+    offered = error.remedy if error is not None else ""  # by the box with the error, below
     if not bpy.app.online_access and offered != "network":
         paragraph(layout, "Blender may not go online yet. Allow it, or install from files that you have.", "ERROR")
         draw_remedy(layout, "network")

@@ -7,8 +7,9 @@ from pathlib import Path
 import bpy
 from bpy.types import Context, Panel, PropertyGroup, UILayout, UIList
 
-from .. import jobs, thumbnails
+from .. import thumbnails
 from .parts import paragraph
+from .progress import draw_outcome, step
 from .tab import AfterSetup
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample_photo.jpg"
@@ -19,8 +20,7 @@ class SAPIENS2_PT_reference(AfterSetup, Panel):
     bl_label = "Reference"
 
     def draw(self, context: Context) -> None:
-        layout, settings = self.layout, context.scene.sapiens2
-        layout.enabled = jobs.current() is None
+        layout, settings = step(self.layout), context.scene.sapiens2
         column = layout.column()
         column.prop(settings, "photo", text="")
         row = column.row(align=True)
@@ -42,6 +42,7 @@ class SAPIENS2_PT_reference(AfterSetup, Panel):
             for index, box in enumerate(settings.boxes):
                 size = f"{box.x2 - box.x1:.0f} × {box.y2 - box.y1:.0f}"
                 column.prop(box, "use", text=bpy.app.translations.pgettext_iface("Person") + f" {index + 1}, {size}")
+        draw_outcome(self.layout, "sapiens2.people_find")
 
 
 def draw_more(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:

@@ -7,6 +7,7 @@ from bpy.types import Context, Panel, PropertyGroup, UILayout, UIList
 
 from .. import jobs
 from .parts import paragraph
+from .progress import draw_outcome, step
 from .tab import AfterSetup
 
 SURE = 0.95
@@ -63,8 +64,7 @@ class SAPIENS2_PT_retarget(AfterSetup, Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Context) -> None:
-        layout, settings = self.layout, context.scene.sapiens2.retarget
-        layout.enabled = jobs.current() is None
+        layout, settings = step(self.layout), context.scene.sapiens2.retarget
         layout.prop(settings, "armature", text="")
         if settings.armature is None:
             paragraph(layout, "Choose an armature. Rigify, Mixamo, Unreal, VRM and many more are recognized", "INFO")
@@ -85,6 +85,7 @@ class SAPIENS2_PT_retarget(AfterSetup, Panel):
         column.prop(settings, "face_gain")
         column.prop(settings, "mute_constraints")
         layout.operator("sapiens2.retarget", icon="ARMATURE_DATA")
+        draw_outcome(self.layout, "sapiens2.retarget")
 
 
 class SAPIENS2_PT_bones(AfterSetup, Panel):

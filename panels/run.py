@@ -7,7 +7,8 @@ from bpy.types import Context, Panel
 
 from .. import jobs
 from ..properties import active_avatar, make_groups
-from .parts import draw_error, draw_job, paragraph
+from .parts import draw_error, is_about_now, paragraph
+from .progress import draw_job
 from .tab import AfterSetup
 
 
@@ -61,7 +62,7 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
             row = layout.row(align=True)
             row.operator("sapiens2.result_show", text="Show Everything" if alone else "Show Result", icon="ZOOM_SELECTED")
         draw_error(layout)
-        for note in jobs.status.notes:
+        for note in jobs.status.notes if is_about_now() else ():
             paragraph(layout, note, "INFO")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bpy.types import Context, Panel
 
 from .. import jobs
-from .parts import draw_error, draw_job, draw_setup
+from .parts import draw_error, draw_setup
+from .progress import draw_job
 from .tab import Sidebar
 
 

@@ -14,6 +14,12 @@ JobOfKind = TypeVar("JobOfKind", bound="Job")
 """A job, or a class of jobs."""
 
 
+GROWTH = 1.5
+"""Times that the time left may grow at once."""
+LEAST_SECONDS = 4.0
+"""What an estimate that has run out counts as when the next one is made."""
+
+
 class State(Enum):
     WAITING = "waiting"
     RUNNING = "running"
@@ -27,6 +33,7 @@ class Job:
     """One piece of work, as the panel shows it, whoever does it.
 
     title       what the artist reads while it runs
+    asked_by    the operator that asked for it, as its `bl_idname`: its panel shows how far it is
     on_end      called once, from `pump`, when the job has ended in any way
     stage, fraction   progress, as who does the work reports it
     started     `time.monotonic` of the start
@@ -40,6 +47,7 @@ class Job:
 
     title: str
     on_end: Callable[[Any], None] | None = field(default=None, kw_only=True)
+    asked_by: str = field(default="", kw_only=True)
     state: State = field(default=State.WAITING, init=False)
     stage: str = field(default="", init=False)
     fraction: float = field(default=0.0, init=False)
@@ -47,6 +55,8 @@ class Job:
     error: SapiensError | None = field(default=None, init=False)
     detail: str = field(default="", init=False)
     cancel_at: float | None = field(default=None, init=False)
+    _estimated_at: float = field(default=-1.0, init=False)
+    _end: float | None = field(default=None, init=False)
 
     @property
     def ended(self) -> bool:
@@ -63,11 +73,22 @@ class Job:
             self.on_end(self)
 
     def seconds_left(self) -> float | None:
-        """Estimate from the pace so far; None while there is too little to tell."""
-        elapsed = time.monotonic() - self.started
+        """Estimate from the pace so far; None while there is too little to tell, and once the estimate has run out.
+
+        A new fraction moves the estimated end; between two the clock runs down. A stage that takes longer than those before it
+        lets the time grow by half at most with each fraction, so that no pause becomes hours.
+        """
+        now = time.monotonic()
+        elapsed = now - self.started
         if self.state is not State.RUNNING or self.fraction < 0.1 or elapsed < 2.0:
             return None
-        return elapsed * (1 - self.fraction) / self.fraction
+        if self.fraction != self._estimated_at:
+            left = elapsed * (1 - self.fraction) / self.fraction
+            if self._end is not None:
+                left = min(left, GROWTH * max(self._end - now, LEAST_SECONDS))
+            self._estimated_at, self._end = self.fraction, now + left
+        left = (self._end or now) - now
+        return left if left > 0 else None
 
 
 def wait(

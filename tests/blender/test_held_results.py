@@ -53,6 +53,8 @@ def operator(part, monkeypatch):
     job_module, work = part("operators.job"), part("worker.job")
 
     class Fake(job_module.JobOperator):
+        bl_idname = "sapiens2.fake"
+
         def __init__(self):
             self._job = work.Job("anna")
             self._job.state = work.State.DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -153,3 +154,69 @@ def test_the_groups_of_settings_come_all_at_once(part):
         "image",
     }
     assert len(groups) >= 7 and groups <= set(stored["sapiens2"].keys())
+
+
+@pytest.fixture
+def job(part, monkeypatch):
+    """A job of the operator that builds textures, at work in its second half."""
+    jobs = part("jobs")
+    running = part("worker.job").Job("A Photo", asked_by="sapiens2.build_texture")
+    running.state, running.stage, running.fraction = jobs.State.RUNNING, "colours", 0.55
+    running.started = time.monotonic()
+    monkeypatch.setattr(jobs, "current", lambda: running)
+    return running
+
+
+def test_a_job_is_shown_where_it_was_started_in_run_and_in_the_status_bar(part, job):
+    header = SimpleNamespace(layout=Layout([]))
+    part("panels.progress").draw_status(header, bpy.context)
+    faces = {label: draw(part, label) for label in LABELS if label != "Set Up"}
+    shown = {label for label, seen in faces.items() if "A Photo" in seen and "sapiens2.cancel" in seen}
+    assert shown == {"Texture", "Run"} and {"A Photo", "sapiens2.cancel"} <= set(header.layout.seen)
+
+
+def test_a_job_says_waiting_only_while_it_waits(part, job):
+    words, states = part("panels.progress").words, part("worker.job").State
+    assert words(job) == "Colours 55%"
+    job.stage, job.fraction = "", 0.0
+    assert words(job) == "Working"
+    job.state = states.WAITING
+    assert words(job) == "Waiting"
+    job.cancel_at = 1.0
+    assert words(job) == "Stopping"
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(1, "5 s"), (62, "60 s"), (600, "10 min"), (9000, "2.5 h")])
+def test_a_time_left_is_short(part, seconds, words):
+    assert part("panels.progress").duration(seconds) == words
+
+
+def test_an_error_is_shown_where_it_happened_until_it_is_about_something_else(part, worker):
+    settings, jobs = bpy.context.scene.sapiens2, part("jobs")
+    settings.photo = "/not there.jpg"
+    with pytest.raises(RuntimeError, match="not there"):
+        bpy.ops.sapiens2.people_find()
+    said = jobs.status.error.message
+    assert [said in " ".join(draw(part, label)) for label in ("Reference", "Run", "Batch")] == [True, True, False]
+    header = SimpleNamespace(layout=Layout([]))
+    part("panels.progress").draw_status(header, bpy.context)
+    assert said in header.layout.seen
+    settings.photo = "/another.jpg"
+    assert not any(said in " ".join(draw(part, label)) for label in ("Reference", "Run"))
+
+
+def test_an_error_of_working_offline_ends_when_blender_may_go_online(part, monkeypatch):
+    jobs, parts = part("jobs"), part("panels.parts")
+    error = part("core.common.errors").SapiensError("Blender is set to work offline.", "Allow it.", "network")
+    monkeypatch.setattr(jobs, "status", jobs.Status(error=error))
+    assert (parts.shown_error() is None) == bpy.app.online_access
+    monkeypatch.setattr(parts, "bpy", SimpleNamespace(app=SimpleNamespace(online_access=True), context=bpy.context))
+    assert parts.shown_error() is None
+
+
+def test_notes_of_another_photo_are_not_shown(part, monkeypatch):
+    jobs, settings = part("jobs"), bpy.context.scene.sapiens2
+    monkeypatch.setattr(jobs, "status", jobs.Status(notes=("It is so.",), inputs=part("properties").inputs(settings)))
+    assert "It is so." in " ".join(draw(part, "Run"))
+    settings.photo = "/another.jpg"
+    assert "It is so." not in " ".join(draw(part, "Run"))

@@ -44,14 +44,30 @@ def three_faces():
     yield from run_to("predict/maps", points)
     job = jobs().current()
     job.fraction, job.started = 0.4, time.monotonic() - 37  # as it would be on a slow computer, whatever this one is
+    drawn = watch_progress()
     yield from rest()
     picture("running", crop_panel=True)
+    picture("running_window")
+    yield from until(lambda: {"VIEW_3D", "STATUSBAR"} <= {kind for kind, words in drawn if "40%" in words}, NET)
     points.release()
     yield from finish_run(before)
     yield from rest()
     picture("done", crop_panel=True)
     picture("window")
     return {"widths": widths, "made": datablocks(), "notes": jobs().status.notes}
+
+
+def watch_progress():
+    """From now on, what is said of the job in each kind of area: pairs of the kind and the words."""
+    progress, drawn = module("panels.progress"), set()
+    words = progress.words
+
+    def watched(job):
+        drawn.add((bpy.context.area.type, words(job)))
+        return words(job)
+
+    progress.words = watched
+    return drawn
 
 
 def unfold(number, *labels):
