@@ -25,7 +25,7 @@ from .core.retarget.settings import RetargetSettings
 from .core.rig.settings import RigSettings
 from .core.settings import AvatarSettings
 from .core.surface.settings import ScanSettings
-from .core.texture.settings import TextureSettings
+from .core.texture.settings import MeshTextureSettings, TextureSettings
 from .infer.settings import NetworkSettings
 from .setting_properties import FACES, items_of, said, shows
 from .shape_properties import SapiensShape
@@ -139,6 +139,16 @@ class TextureProperties:
         layout.prop(self, "displacement")
 
 
+@shows(MeshTextureSettings)
+class MeshTextureProperties:
+    """How a mesh of the artist gets the photo, mixed in like `ScanProperties`."""
+
+    def draw_mesh_texture(self, layout: UILayout) -> None:
+        layout.prop(self, "size")
+        layout.prop(self, "symmetry")
+        layout.prop(self, "new_uvs")
+
+
 @shows(AvatarSettings, only=("with_rig",))
 @shows(RigSettings)
 class RigProperties:
@@ -167,6 +177,10 @@ class SapiensScan(ScanProperties, PropertyGroup):
 
 
 class SapiensTexture(TextureProperties, PropertyGroup):
+    pass
+
+
+class SapiensMeshTexture(MeshTextureProperties, PropertyGroup):
     pass
 
 
@@ -285,6 +299,9 @@ class SapiensSettings(PropertyGroup):
     scan: PointerProperty(type=SapiensScan, name="Scan", description="How the surface is made")
     shape: PointerProperty(type=SapiensShape, name="Shape", description="Who the body is: each slider changes it at once")
     texture: PointerProperty(type=SapiensTexture, name="Texture", description="How the materials are made")
+    mesh_texture: PointerProperty(
+        type=SapiensMeshTexture, name="Photo onto Mesh", description="How a mesh of the artist gets the photo"
+    )
     rig: PointerProperty(type=SapiensRig, name="Rig", description="What the skeleton has")
     retarget: PointerProperty(
         type=SapiensRetarget, name="Retarget", description="Armature of the artist, its bone table, and how poses reach it"
@@ -421,6 +438,7 @@ CLASSES = (
     SapiensShape,
     SapiensScan,
     SapiensTexture,
+    SapiensMeshTexture,
     SapiensRig,
     SapiensRetarget,
     SapiensMotion,

@@ -25,7 +25,7 @@ from bpy.utils import register_class, register_cli_command, unregister_class, un
 from . import jobs, panels, preferences, properties, thumbnails
 from .core.common.errors import SapiensError
 from .core.formats.import_groups import DEMO, OURS
-from .operators import avatar, batch, bones, build, imports, maps, models, motion, photo, retarget, setup, show, stored
+from .operators import avatar, batch, bones, build, imports, maps, models, motion, photo, retarget, setup, show, stored, texture
 from .panels import menus, progress
 
 
@@ -67,6 +67,7 @@ CLASSES = (
     *setup.CLASSES,
     *show.CLASSES,
     *stored.CLASSES,
+    *texture.CLASSES,
     *panels.CLASSES,
     SAPIENS2_FH_predictions,
     SAPIENS2_FH_photo,

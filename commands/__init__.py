@@ -13,6 +13,7 @@ call too, and tells the console each result and each failure.
     predict         one predictions file per image
     build           scan, textures, camera and rig of each input
     person          who somebody is, from several photos
+    texture         the photo on a mesh of the artist
     pose            a person's pose on an armature
     animate         a clip as an action
     batch           many inputs, each with a result or a reason

@@ -19,7 +19,7 @@ from ..core.motion.settings import MotionSettings
 from ..core.retarget.settings import RetargetSettings
 from ..weights.catalogue import POSE_TASKS
 from . import through_worker
-from .armatures import bone_map_of, check_armature, open_armature
+from .armatures import bone_map_of, check_named, open_armature
 from .build import avatars_of, require_blender
 from .console import Console
 from .inputs import check_blend, check_writable
@@ -87,7 +87,7 @@ def run(options: Namespace, console: Console) -> None:
     if options.armature and options.known_person:
         raise UsageError("A known person is built, and --armature names the rig of somebody else.", "Leave one of both out.")
     if options.armature:
-        check_armature(options.armature)
+        check_named(options.armature)
     for path in (output, *(Path(p) for p in (options.bvh, options.save_bones, options.save_source_bones, *options.export) if p)):
         check_writable(path)
     require_blender()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .console import Console
 
 
-def check_armature(text: str) -> tuple[Path, str]:
+def check_named(text: str) -> tuple[Path, str]:
     """File and name in FILE.blend[:NAME]; asked before hours of work. Raises SapiensError if there is no such file."""
     before, mark, name = text.rpartition(".blend:")
     path = Path(f"{before}.blend" if mark else text)
@@ -30,7 +30,7 @@ def open_armature(text: str) -> bpy.types.Object:
 
     from ..scene.files import open_blend
 
-    path, name = check_armature(text)
+    path, name = check_named(text)
     open_blend(path)
     found = [ob for ob in bpy.data.objects if ob.type == "ARMATURE"]
     if name:

@@ -11,7 +11,7 @@ from importlib import import_module
 
 from .arguments import common_options
 
-COMMANDS = ("demo", "predict", "build", "person", "pose", "animate", "batch", "models", "doctor")
+COMMANDS = ("demo", "predict", "build", "person", "texture", "pose", "animate", "batch", "models", "doctor")
 """Each is a module beside this one, with `HELP`, `add_arguments(parser)` and `run(options, console)`.
 Importing one loads nothing heavy."""
 

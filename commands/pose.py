@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..core.common.wording import counted
 from ..core.retarget.settings import RetargetSettings
 from . import arguments, through_worker
-from .armatures import bone_map_of, check_armature, open_armature
+from .armatures import bone_map_of, check_named, open_armature
 from .build import require_blender
 from .console import Console
 from .inputs import check_blend, check_writable, predictions_of
@@ -41,7 +41,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace, console: Console) -> None:
     output = Path(options.output)
     check_blend(output)
-    check_armature(options.armature)
+    check_named(options.armature)
     for path in (output, *([Path(options.save_bones)] if options.save_bones else [])):
         check_writable(path)
     require_blender()

@@ -23,6 +23,7 @@ from ..worker.requests import (
     PredictRequest,
     Request,
     RunRequest,
+    TextureRequest,
 )
 from .console import Console
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from ..core.motion.settings import MotionSettings
     from ..core.motion.take import Take
     from ..core.settings import AvatarSettings
+    from ..core.texture.artist_mesh import ArtistMesh, MeshTexture
+    from ..core.texture.settings import MeshTextureSettings, TextureSettings
 
 WITHOUT_BLENDER = ("predict", "models", "doctor", "batch", "person")
 """Commands that the worker's Python runs whole: they write no Blender file, or (batch) start this Blender again to do so."""
@@ -136,6 +139,28 @@ def pose_of(path: Path, person: int, options: Namespace, console: Console) -> Po
             _run(look, path, console)
         request = PoseRequest(predictions=predictions, output=Path(folder) / "pose", person=person)
         return load_pose(_run(request, path, console)["pose"])
+
+
+def texture_of(
+    mesh: ArtistMesh,
+    files: Sequence[Path],
+    settings: MeshTextureSettings,
+    look: TextureSettings,
+    console: Console,
+) -> MeshTexture:
+    """The photos of predictions files on a mesh of the artist, which stands in the first. Raises SapiensError."""
+    from ..core.texture.artist_mesh import MeshTexture
+
+    with tempfile.TemporaryDirectory(prefix="sapiens2-") as folder:
+        request = TextureRequest(
+            predictions=files[0].absolute(),
+            mesh=mesh.save(Path(folder) / "mesh"),
+            output=Path(folder) / "texture",
+            settings=settings,
+            look=look,
+            others=tuple(file.absolute() for file in files[1:]),
+        )
+        return MeshTexture.load(_run(request, files[0], console)["texture"])
 
 
 def _imported(path: Path, folder: Path, settings: AvatarSettings | None, console: Console) -> dict:

@@ -16,6 +16,7 @@
     settings   what to make and how: the settings of all stages in one
     stages     what the steps of one call share
     whole_person  a body with its clothes, hair and textures
+    mesh_texture  photos onto a mesh of the artist
     avatar     the table of contents: predictions to everything that Blender needs
 
 Blender's Python has numpy only: scipy, cv2, PIL and other libraries are imported inside the functions that need them, which only

@@ -9,6 +9,7 @@ stored    stored predictions and the open file
 maps      maps in the image editor, and boxes drawn there
 avatar    what is done with a finished avatar: pose, parts, files
 show      where the result is
+texture   the photo onto a mesh of the artist
 retarget  a pose onto an armature of the artist
 bones     the bone table of an armature
 motion    a clip, or a file of another program, onto an armature

@@ -5,7 +5,8 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context, Panel, PropertyGroup, UILayout
 
-from ..properties import avatar_rigs, is_photo_pose, matched_camera, rig_doubts
+from .. import jobs
+from ..properties import avatar_rigs, is_of_avatar, is_photo_pose, matched_camera, rig_doubts
 from ..shape_properties import body_shape
 from .parts import paragraph
 from .progress import draw_outcome, step
@@ -97,6 +98,26 @@ class SAPIENS2_PT_texture(Rebuilds, Panel):
         draw_outcome(self.layout, "sapiens2.build_texture")
 
 
+class SAPIENS2_PT_mesh_texture(Rebuilds, Panel):
+    """There while a mesh of the artist is active."""
+
+    bl_idname = "SAPIENS2_PT_mesh_texture"
+    bl_label = "Photo onto Mesh"
+    bl_parent_id = "SAPIENS2_PT_texture"
+    bl_options = set()
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        obj = context.object
+        return super().poll(context) and obj is not None and obj.type == "MESH" and not is_of_avatar(obj)
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.start(context)
+        settings.mesh_texture.draw_mesh_texture(layout)
+        layout.operator("sapiens2.texture_mesh", icon="TEXTURE")
+        draw_outcome(self.layout, "sapiens2.texture_mesh")
+
+
 class SAPIENS2_PT_rig(Rebuilds, Panel):
     bl_idname = "SAPIENS2_PT_rig"
     bl_label = "Rig"
@@ -127,4 +148,11 @@ class SAPIENS2_PT_export(AfterSetup, Panel):
         draw_outcome(self.layout, "sapiens2.separate_parts", "sapiens2.export")
 
 
-CLASSES = (SAPIENS2_PT_shape, SAPIENS2_PT_scan, SAPIENS2_PT_texture, SAPIENS2_PT_rig, SAPIENS2_PT_export)
+CLASSES = (
+    SAPIENS2_PT_shape,
+    SAPIENS2_PT_scan,
+    SAPIENS2_PT_texture,
+    SAPIENS2_PT_mesh_texture,
+    SAPIENS2_PT_rig,
+    SAPIENS2_PT_export,
+)

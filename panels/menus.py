@@ -8,7 +8,7 @@ from __future__ import annotations
 from bpy.types import Context, Menu
 
 from .. import jobs
-from ..properties import is_of_avatar
+from ..properties import active_predictions, is_of_avatar
 
 
 class SAPIENS2_MT_avatar(Menu):
@@ -36,10 +36,13 @@ def draw_add(menu: Menu, _context: Context) -> None:
 
 
 def draw_object(menu: Menu, context: Context) -> None:
-    """Into Object and its context menu: where an object of an avatar is active."""
+    """Into Object and its context menu: where an object of an avatar is active, or a mesh beside one."""
     if is_of_avatar(context.object):
         menu.layout.separator()
         menu.layout.menu(SAPIENS2_MT_avatar.bl_idname)
+    elif context.object is not None and context.object.type == "MESH" and active_predictions(context):
+        menu.layout.separator()
+        menu.layout.operator("sapiens2.texture_mesh", text="Sapiens2 Photo onto Mesh", icon="TEXTURE")
 
 
 CLASSES = (SAPIENS2_MT_avatar,)

@@ -11,6 +11,7 @@ gather(files)                    many results in one scene
     body            the person's body: mesh, materials, shape keys
     garments        clothes and hair: meshes of their own on the same rig
     look            what body and garments look like: image textures into Principled
+    mesh_texture    a mesh of the artist, and the photo on it
     alone           a scene with one object, which leaves the artist's alone
     groups          vertex groups by the array
     material        Principled materials, one per kind of surface

@@ -31,19 +31,26 @@ class Look:
 def write_look(
     name: str, kind: str, look: Look, textures: SurfaceTextures | None, encoded: Mapping[str, np.ndarray]
 ) -> bpy.types.Material:
-    """A new material.
+    """A new material of an avatar's surface.
 
     kind      what it is for; kept on the material, as are the maps that it has (`scene.keep_materials`)
     textures  its images, by the mesh's uv map; None = the colour of the look
     encoded   image files that were made already, by their names in `TITLES`
     """
-    material = bpy.data.materials.new(name)
+    material = plain_material(name, look)
     material[KIND] = kind
+    maps = [] if textures is None else write_maps(material, textures, encoded, UV_PHOTO)
+    # Without maps it is the look that tells the material from that of another build.
+    material[MAPS] = " ".join(maps) or str(look)
+    return material
+
+
+def plain_material(name: str, look: Look) -> bpy.types.Material:
+    """A new material with a Principled BSDF and no image."""
+    material = bpy.data.materials.new(name)
     if bpy.app.version < (5, 0, 0):
         material.use_nodes = True  # always on, and deprecated, from 5.0
-    tree = material.node_tree
-    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
-    inputs = shader.inputs
+    inputs = shader_of(material).inputs
     linear = (*linear_from_srgb(np.array(look.colour, np.uint8)).tolist(), 1.0)
     inputs["Base Color"].default_value = linear
     inputs["Metallic"].default_value = 0.0
@@ -54,23 +61,37 @@ def write_look(
         inputs["Subsurface Scale"].default_value = look.subsurface
     material.diffuse_color = linear  # what the viewport shows in solid shading
     material.roughness = look.roughness
-    maps = {} if textures is None else {title: getattr(textures, title) for title in TITLES}
-    maps = {title: pixels for title, pixels in maps.items() if pixels is not None}
+    return material
+
+
+def write_maps(
+    material: bpy.types.Material, textures: SurfaceTextures, encoded: Mapping[str, np.ndarray], uv_map: str
+) -> list[str]:
+    """New image textures into the Principled BSDF of a material, which has none yet; the names of the images in `TITLES`.
+
+    encoded  image files that were made already, by the names of the images
+    uv_map   by which they lie on the mesh; the one that renders
+    """
+    tree, inputs = material.node_tree, shader_of(material).inputs
+    maps = {title: pixels for title in TITLES if (pixels := getattr(textures, title)) is not None}
     for row, (title, pixels) in enumerate(maps.items()):
         node = tree.nodes.new("ShaderNodeTexImage")
         node.location = (-640, 300 - 300 * row)
         node.image = write_image(
-            f"{name} {TITLES[title]}", pixels, colour=title == "base_colour_srgb", encoded=encoded.get(title)
+            f"{material.name} {TITLES[title]}", pixels, colour=title == "base_colour_srgb", encoded=encoded.get(title)
         )
         node.image[MAP], node.label = title, TITLES[title]
         colour = node.outputs["Color"]
         if title == "normal_tangent":
             bump = tree.nodes.new("ShaderNodeNormalMap")
-            bump.location, bump.uv_map = (-300, 300 - 300 * row), UV_PHOTO
+            bump.location, bump.uv_map = (-300, 300 - 300 * row), uv_map
             tree.links.new(colour, bump.inputs["Color"])
             tree.links.new(bump.outputs["Normal"], inputs["Normal"])
         else:
             tree.links.new(colour, inputs[TITLES[title]])
-    # Without maps it is the look that tells the material from that of another build.
-    material[MAPS] = " ".join(maps) or str(look)
-    return material
+    return list(maps)
+
+
+def shader_of(material: bpy.types.Material) -> bpy.types.Node:
+    """The Principled BSDF of a material that was made here."""
+    return next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")

@@ -37,6 +37,8 @@ ROOMS = {
     "core.whole_person": ({COMMON, "core.stages", "core.capture", "core.body", "core.garments"}, ARRAYS_ONLY),
     "core.avatar": ({COMMON, "core.settings", "core.stages", "core.whole_person", "core.capture", "core.surface", "core.texture",
                      "core.pose", "core.rig", "core.body"}, ARRAYS_ONLY),
+    "core.mesh_texture": ({COMMON, "core.stages", "core.capture", "core.texture", "core.pose", "core.body", "core.garments"},
+                          ARRAYS_ONLY),
     # the network, its weights, its Python, and the process that runs it
     "weights": ({COMMON}, ARRAYS_ONLY | {"scipy", "cv2"}),
     "runtime": ({COMMON}, ARRAYS_ONLY | {"scipy", "cv2"}),

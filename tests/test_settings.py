@@ -17,7 +17,7 @@ from sapiens2_avatar.core.retarget.settings import RetargetSettings
 from sapiens2_avatar.core.rig.settings import RigSettings, SkinSettings
 from sapiens2_avatar.core.settings import AvatarSettings
 from sapiens2_avatar.core.surface.settings import ScanSettings
-from sapiens2_avatar.core.texture.settings import DelightSettings, TextureSettings
+from sapiens2_avatar.core.texture.settings import DelightSettings, MeshTextureSettings, TextureSettings
 from sapiens2_avatar.infer.settings import NetworkSettings
 
 COMMANDS = {
@@ -27,6 +27,7 @@ COMMANDS = {
     AvatarSettings: "build a.jpg -o a.blend",
     RigSettings: "build a.jpg -o a.blend",
     RetargetSettings: "animate clip -o a.blend",
+    MeshTextureSettings: "texture a.jpg --mesh a.blend -o b.blend",
     MotionSettings: "animate clip -o a.blend",
     ClipSettings: "animate clip -o a.blend",
 }

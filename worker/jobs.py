@@ -23,6 +23,7 @@ from .requests import (
     PoseRequest,
     PredictRequest,
     RunRequest,
+    TextureRequest,
 )
 
 if TYPE_CHECKING:
@@ -168,6 +169,21 @@ def pose(request: PoseRequest, progress: Progress) -> dict:
     return {"pose": str(save_pose(lift_pose(Predictions.load(request.predictions), person=request.person), request.output))}
 
 
+def texture(request: TextureRequest, progress: Progress) -> dict:
+    """Gives "texture", a file for Blender to read, and "notes"."""
+    from ..core.common.predictions import Predictions
+    from ..core.formats.png import png_bytes
+    from ..core.formats.stored_inputs import load_named
+    from ..core.mesh_texture import texture_mesh
+    from ..core.texture.artist_mesh import ArtistMesh
+
+    predictions, mesh = Predictions.load(request.predictions), ArtistMesh.load(request.mesh)
+    made = texture_mesh(mesh, predictions, request.settings, request.look, load_named(request.others), progress)
+    images = {name: getattr(made.textures, name) for name in ("base_colour_srgb", "normal_tangent", "roughness")}
+    files = {name: np.frombuffer(png_bytes(pixels), np.uint8) for name, pixels in images.items() if pixels is not None}
+    return {"texture": str(replace(made, encoded=files).save(request.output)), "notes": list(made.notes)}
+
+
 def animate(request: AnimateRequest, progress: Progress) -> dict:
     """Gives "take", a file for Blender to read, its number of "frames", in how many of them the person was "found",
     and "notes"."""
@@ -243,6 +259,7 @@ JOBS: Jobs = {
     ImportRequest: import_files,
     FindRequest: find,
     PoseRequest: pose,
+    TextureRequest: texture,
     KeypointsRequest: keypoints,
     AnimateRequest: animate,
     DownloadRequest: download,

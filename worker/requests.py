@@ -16,6 +16,7 @@ from ..core.common.errors import SapiensError
 from ..core.common.progress import Progress
 from ..core.motion.settings import MotionSettings
 from ..core.settings import AvatarSettings
+from ..core.texture.settings import MeshTextureSettings, TextureSettings
 from ..infer.settings import NetworkSettings
 
 Box = tuple[float, float, float, float]
@@ -116,6 +117,24 @@ class PoseRequest(Request):
     predictions: Path
     output: Path
     person: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextureRequest(Request):
+    """The photo of a predictions file as the texture of a mesh of the artist, written to `output`.
+
+    mesh    file of a `core.texture.artist_mesh.ArtistMesh`
+    look    how colours are made
+    others  predictions files of other photos of the same person
+    """
+
+    job: ClassVar[str] = "texture"
+    predictions: Path
+    mesh: Path
+    output: Path
+    settings: MeshTextureSettings = field(default_factory=MeshTextureSettings)
+    look: TextureSettings = field(default_factory=TextureSettings)
+    others: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

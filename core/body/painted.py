@@ -12,6 +12,7 @@ from ..common.landmarks import part_labels, part_names
 from ..texture.all_round import paint
 from ..texture.project import PaintedSurface
 from ..texture.settings import TextureSettings
+from ..texture.symmetry import twins
 from ..texture.views import View, iris_tone, view_of
 from .fit import Sighting
 from .fitted import BodyFit
@@ -102,7 +103,7 @@ def _garment(garment: GarmentData, photos: Sequence[tuple[Sighting, BodyFit]], r
         labels=garment.labels,
         tone=garment.tone,
         rest=rest,
-        mirror=_twins(rest) if garment.kind in PAIRED else None,
+        mirror=twins(rest, TWINS) if garment.kind in PAIRED else None,
         along=along,
         share=share,
         reach=CLOTH_REACH,
@@ -141,14 +142,6 @@ def _twins_of_body() -> np.ndarray:
     row = np.full(len(t.base), -1)
     row[used] = np.arange(len(used))
     return row[t.mirror[used]].astype(np.int32)
-
-
-def _twins(rest: np.ndarray) -> np.ndarray | None:
-    """(V,) int32: the vertex nearest to the mirror image of each, at rest; None where many have none."""
-    from scipy.spatial import cKDTree
-
-    distance, twin = cKDTree(rest).query(rest * [-1, 1, 1])
-    return twin.astype(np.int32) if np.mean(distance < TWINS) > 0.8 else None
 
 
 def _axes(rest: np.ndarray, weights: SkinWeights, rig: RigData) -> tuple[np.ndarray, np.ndarray]:

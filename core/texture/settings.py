@@ -77,3 +77,23 @@ class TextureSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
+
+
+SIZES = tuple(Choice(side, f"{side // 1024}K", f"{side} x {side}") for side in (1024, 2048, 4096))
+"""What the sidebar offers for a mesh of the artist; the side may be any within the range."""
+
+
+@dataclass(frozen=True)
+class MeshTextureSettings:
+    """How a mesh of the artist gets its texture."""
+
+    size: int = setting(2048, "Size", "Side of the texture", low=64, high=8192, unit="texels", choices=SIZES)
+    symmetry: bool = setting(
+        False, "Symmetry", "What no photo shows takes the colors of the mesh's other side, left and right of its own middle"
+    )
+    new_uvs: bool = setting(
+        False, "New UV Map", "Unfold the mesh without overlap into a new UV map; else the one that renders is used"
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)

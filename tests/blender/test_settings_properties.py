@@ -9,6 +9,7 @@ GROUPS = {
     "network": ("infer.settings", "NetworkSettings"),
     "scan": ("core.surface.settings", "ScanSettings"),
     "texture": ("core.texture.settings", "TextureSettings"),
+    "mesh_texture": ("core.texture.settings", "MeshTextureSettings"),
     "rig": ("core.rig.settings", "RigSettings"),
     "retarget": ("core.retarget.settings", "RetargetSettings"),
     "motion": ("core.motion.settings", "MotionSettings"),

@@ -13,6 +13,7 @@ from sapiens2_avatar.core.motion.take import MotionSettings
 from sapiens2_avatar.core.pose.lift import PoseSettings
 from sapiens2_avatar.core.rig.metarig import RigSettings
 from sapiens2_avatar.core.surface.scan import ScanSettings
+from sapiens2_avatar.core.texture.settings import MeshTextureSettings
 from sapiens2_avatar.worker import requests
 from sapiens2_avatar.worker.jobs import JOBS
 from sapiens2_avatar.worker.protocol import decode, encode
@@ -37,6 +38,9 @@ EXAMPLES = (
     requests.ImportRequest(files=(Path("a"), Path("b")), store=Path("s"), output=Path("o"), settings=AVATAR, beside=False),
     requests.FindRequest(photo=Path("a"), network=NETWORK),
     requests.PoseRequest(predictions=Path("p"), output=Path("o"), person=2),
+    requests.TextureRequest(
+        predictions=Path("p"), mesh=Path("m"), output=Path("o"), settings=MeshTextureSettings(size=512), others=(Path("q"),)
+    ),
     requests.KeypointsRequest(file=Path("k.json"), output=Path("o"), size=(1920, 1080)),
     requests.AnimateRequest(
         clip=Path("c"), output=Path("o"), settings=MotionSettings(smoothness=0.9), fps=29.97, end=3.5, keep=Path("k")
