@@ -5,7 +5,6 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context, Panel, PropertyGroup, UILayout
 
-from .. import jobs
 from ..properties import avatar_rigs, is_of_avatar, is_photo_pose, matched_camera, rig_doubts
 from ..shape_properties import body_shape
 from .parts import paragraph
