@@ -17,6 +17,7 @@
     stages     what the steps of one call share
     whole_person  a body with its clothes, hair and textures
     mesh_texture  photos onto a mesh of the artist
+    closed_scan  a scan with the sides and the back of the avatar
     avatar     the table of contents: predictions to everything that Blender needs
 
 Blender's Python has numpy only: scipy, cv2, PIL and other libraries are imported inside the functions that need them, which only

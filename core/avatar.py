@@ -14,6 +14,7 @@ from .capture.camera import CameraEstimate, estimate_camera, scale_to_distance, 
 from .capture.ground import place
 from .capture.matte import follow_photo
 from .capture.people import Person, find_people
+from .closed_scan import close_scan, closed_textures, closed_weights, look_from_outside
 from .common.arrays import Avatar, Camera, MeshData, Pose, RigData, SkinWeights, Textures
 from .common.errors import SapiensError
 from .common.memo import Memo
@@ -28,10 +29,14 @@ from .rig.skin_weights import skin
 from .settings import AvatarSettings
 from .stages import Build, CacheKey, digest_of, unheard
 from .surface.body_parts import make_parts
-from .surface.scan import make_mesh
+from .surface.scan import Surface, make_mesh
 from .texture.textures import bake_textures, make_textures
 from .texture.uv_atlas import make_atlas
+from .texture.views import view_of
 from .whole_person import Character, Fitted, fit_people, make_character
+
+CLOSED_SIZE = 2048
+"""Texels of the side of a closed scan's textures where nothing else is asked for."""
 
 
 def make_avatars(
@@ -211,13 +216,14 @@ def _avatars(
         if fits[i].fit is not None:
             character = make_character(build, fits[i])
             told += character.notes
-        if character is None or build.settings.make == "both":
+        whole = character if build.settings.make != "scan" else None
+        if whole is None or build.settings.make == "both":
             try:
                 scan = _scan(build, predictions, estimate.camera, person, poses[i], character, (i, len(people)))
                 told += scan.notes
             except SapiensError as error:  # one of several people has no surface: the others are still worth having
                 failures.append(error)
-                if character is None:
+                if whole is None:
                     continue
         made[i] = Avatar(
             name=build.name if len(people) == 1 else f"{build.name} {i + 1}",
@@ -226,14 +232,14 @@ def _avatars(
             mesh=scan.mesh if scan else None,
             textures=scan.textures if scan else None,
             image=predictions.image,
-            rig=scan.rig if scan else character.rig if character and build.settings.with_rig else None,
+            rig=scan.rig if scan else whole.rig if whole and build.settings.with_rig else None,
             weights=scan.weights if scan else None,
             notes=(*estimate.notes, *told),
             parts=make_parts(scan.mesh) if scan else None,
             focal_lengths=estimate.candidates,
             pixels=int(np.count_nonzero(person.mask)),
-            body=character.body if character else None,
-            garments=character.garments if character else (),
+            body=whole.body if whole else None,
+            garments=whole.garments if whole else (),
         )
     if not made:
         raise failures[0]
@@ -269,6 +275,8 @@ def _scan(
     textures = make_textures(predictions, surface, settings.texture, build.memo)
     build.report("rig", begin + 0.8 * share)
     mesh, notes = surface.mesh, surface.notes
+    if character is not None and settings.close:
+        return _closed(build, predictions, person, surface, textures.colour_source, character)
     if character is not None and settings.with_rig:
         rig = character.rig
         mesh, weights = skin(mesh, rig)
@@ -281,6 +289,18 @@ def _scan(
     if settings.texture.bake:
         textures = bake_textures(textures, surface.normal, mesh, settings.texture)
     return _Scan(mesh, textures, rig, weights, notes)
+
+
+def _closed(build: Build, predictions: Predictions, person: Person, surface: Surface, source: str, character: Character) -> _Scan:
+    """The scan closed with the sides and the back of the character, on its rig."""
+    outside = look_from_outside(character.body, character.garments)
+    mesh = close_scan(surface.mesh, surface.camera, character.body, character.garments, outside)
+    size = build.settings.texture.bake or build.settings.texture_size or CLOSED_SIZE
+    view = view_of(predictions, surface.camera, person.mask, build.settings.texture)
+    textures = closed_textures(mesh, view, outside, size, source)
+    if not build.settings.with_rig:
+        return _Scan(mesh, textures, None, None, surface.notes)
+    return _Scan(mesh, textures, character.rig, closed_weights(mesh, outside), surface.notes)
 
 
 def _rigged(pose: Pose, mesh: MeshData, settings: RigSettings) -> tuple[MeshData, RigData, SkinWeights]:
@@ -315,10 +335,10 @@ def _at_rest(build: Build, avatars: dict[int, Avatar], fits: list[Fitted]) -> li
     out = []
     for i, avatar in avatars.items():
         fit = fits[i].fit
-        if fit is not None and avatar.rig is not None and rest != "photo":
+        if fit is not None and avatar.body is not None and avatar.rig is not None and rest != "photo":
             build.report("rest pose", 0.95)
             avatar = body_at_rest(avatar, fit, rest)
-        elif fit is None and rest in ("A", "T"):
+        elif avatar.body is None and rest in ("A", "T"):
             build.report("rest pose", 0.95)
             avatar = rest_avatar(avatar, rest, not build.settings.keep_camera_frame)
         out.append(avatar)

@@ -49,6 +49,11 @@ class AvatarSettings:
         open=True,
         option="person",
     )
+    close: bool = setting(
+        False,
+        "Closed Scan",
+        "One watertight mesh, for printing and sculpting: sides and back of the scan are those of the avatar",
+    )
     garments: bool = setting(True, "Clothes and Hair", "Make clothes and hair as objects of their own", option="no-garments")
     texture_size: int = setting(
         2048,

@@ -67,7 +67,7 @@ def fit_people(
     lead   whom other photos show
     """
     settings = build.settings
-    if settings.make == "scan":
+    if settings.make == "scan" and not settings.close:
         return [Fitted(CacheKey("", build.seen))] * len(people)
     build.report("body", 0.1)
     key = CacheKey("body", build.seen, camera=camera, pose=settings.pose, distance=settings.distance, stature=settings.stature)
