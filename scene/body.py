@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 
 from ..core.common.arrays import BodyData, RigData
+from ..core.common.colour import SKIN_TONE
 from ..core.common.spaces import transform_points, transform_vectors
 from .armature import bind
 from .carry import VALUES
@@ -21,10 +22,6 @@ from .typed import mesh_of
 
 COVERED = "covered"
 """Vertex group of the skin that clothes cover, and the modifier that hides it."""
-
-SKIN_TONE = (204, 158, 132)
-"""(3,) sRGB of skin whose colour is not known."""
-
 
 LOOKS: Mapping[str, Look] = {
     "skin": Look(SKIN_TONE, 0.5, 0.004),

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..common.arrays import BodyData, GarmentData, RigData, SkinWeights
+from ..common.colour import SKIN_TONE
 from ..common.landmarks import part_labels, part_names
 from ..texture.all_round import paint
 from ..texture.project import PaintedSurface
@@ -19,8 +20,6 @@ from .fitted import BodyFit
 from .other_photos import in_other_photo, rest_rig_of, rested
 from .template import template
 
-SKIN_TONE = np.array([196, 156, 136], np.uint8)
-"""sRGB, of skin that no photo shows."""
 SKIN_REACH = 0.2
 """Metres over which the colours of seen skin run out into its mean tone."""
 CLOTH_REACH = 0.06
@@ -83,7 +82,7 @@ def _skin(
         uvs=body.uvs[skin],
         posed=(_with_face(body, body.vertices, photos[0][1]), *(_body_in(body, rest, fit) for _, fit in photos[1:])),
         labels=shown.astype(np.uint8),
-        tone=SKIN_TONE,
+        tone=np.array(SKIN_TONE, np.uint8),
         rest=rest,
         mirror=_twins_of_body(),
         along=along,

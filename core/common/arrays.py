@@ -291,10 +291,10 @@ class SkinWeights:
 
 @dataclass(frozen=True, eq=False)
 class SurfaceTextures:
-    """Images on a surface by its own uvs, first row at v = 1. All have one size.
+    """Images on a surface by its own uvs, first row at v = 1. The normals, which no photo has as fine, may have fewer texels.
 
     base_colour_srgb  (H, W, 3) uint8, without the light of the photo where that could be taken out
-    normal_tangent    (H, W, 3) uint16 of what the mesh cannot carry, as in `Textures`; None = nothing
+    normal_tangent    (h, w, 3) uint16 of what the mesh cannot carry, as in `Textures`; None = nothing
     roughness         (H, W) uint8, linear; None = one value everywhere
     seen              (H, W) bool: what a photo shows; the rest is a guess
     """
@@ -309,7 +309,7 @@ class SurfaceTextures:
             "SurfaceTextures",
             base_colour_srgb=(self.base_colour_srgb, ("H", "W", 3), "u"),
             seen=(self.seen, ("H", "W"), "b"),
-            normal_tangent=(self.normal_tangent, ("H", "W", 3), "u"),
+            normal_tangent=(self.normal_tangent, (None, None, 3), "u"),
             roughness=(self.roughness, ("H", "W"), "u"),
         )
 

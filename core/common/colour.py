@@ -8,6 +8,8 @@ import numpy as np
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Weights of linear red, green and blue."""
+SKIN_TONE = (204, 158, 132)
+"""(3,) sRGB of skin whose colour is not known."""
 TABLE = 1 << 16
 """Linear values that are told apart: the darkest steps of sRGB are twenty of them wide."""
 

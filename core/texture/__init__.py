@@ -11,6 +11,7 @@ inpaint          what is not seen
 uv_atlas         texture coordinates without overlap
 rasterise        triangles on texels
 tangent_maps     normal map and displacement of what the mesh cannot carry
+normal_detail    normal map of what the mesh of such a surface cannot carry
 all_round        photos in, textures of closed surfaces out
 views            what one photo knows
 project          which pixel a point of a surface is, and how well it is seen

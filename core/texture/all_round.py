@@ -18,6 +18,7 @@ from ..common.arrays import SurfaceTextures
 from ..common.colour import byte_image
 from ..common.errors import SapiensError
 from .blend import blend_shares, exposure_gains
+from .normal_detail import normal_detail
 from .project import BROAD, Drawn, PaintedSurface, Projection, blurred, draw_surfaces, project, sample, smoothstep
 from .rasterise import halves
 from .surface_fill import Pattern, pattern_of, spread
@@ -63,16 +64,17 @@ def paint(surfaces: Sequence[PaintedSurface], views: Sequence[View], size: int =
         found = [[None if p is None else p.brightened(gain) for p, gain in zip(row, gains, strict=True)] for row in found]
         at_vertices = [replace(seen, broad=np.clip(seen.broad * gains[:, None], 0, 255)) for seen in at_vertices]
     return [
-        _painted(_Job(surface, row, drawn, number), seen, size)
+        _painted(_Job(surface, views, row, drawn, number), seen, size)
         for number, (surface, row, seen) in enumerate(zip(surfaces, found, at_vertices, strict=True))
     ]
 
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """One surface, its projections by view, all views drawn, and its number among the surfaces."""
+    """One surface, the views, its projections in them, all surfaces drawn in them, and its number among those."""
 
     surface: PaintedSurface
+    views: Sequence[View]
     projections: Sequence[Projection | None]
     drawn: Sequence[Drawn]
     number: int
@@ -128,7 +130,9 @@ def _painted(job: _Job, at_vertices: _Seen, size: int) -> SurfaceTextures:
     places = [None if p is None else texels.of(p.values) for p in job.projections]
     shares = _shares(job, places)
     fill = _fill(job, texels, places, at_vertices, shares)
-    return _composed(job, texels, places, shares, fill, size)
+    made = _composed(job, texels, places, shares, fill, size)
+    detail = normal_detail(surface, job.views, job.projections, texels, places, shares.known * shares.high)
+    return replace(made, normal_tangent=detail)
 
 
 @dataclass(frozen=True, eq=False)

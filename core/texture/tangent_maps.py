@@ -68,7 +68,7 @@ def tangent_normal_map(mesh: MeshData, normal: np.ndarray, mask: np.ndarray) -> 
         rows, columns = y[part], x[part]
         face, bary, wanted = triangle[rows, columns], weights[rows, columns], normal[rows, columns]
         own, along = interpolate(mesh.normals, mesh.faces, face, bary), interpolate(tangents, mesh.faces, face, bary)
-        out[rows, columns] = _encode(_coordinates(along, cross(own, along).astype(np.float32), own, wanted))
+        out[rows, columns] = encode(coordinates_in(along, cross(own, along).astype(np.float32), own, wanted))
     return out.reshape(-1, 3)[nearest_index(drawn)] if len(y) else None
 
 
@@ -118,7 +118,7 @@ def _texel_corners(mesh: MeshData, height: int, width: int) -> np.ndarray:
     return pixel_from_uv(mesh.uvs.astype(np.float64), width, height).astype(np.float32)[mesh.faces]
 
 
-def _coordinates(x: np.ndarray, y: np.ndarray, z: np.ndarray, vector: np.ndarray) -> np.ndarray:
+def coordinates_in(x: np.ndarray, y: np.ndarray, z: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """(N, 3) a, b, c with vector ~ a x + b y + c z, normalised to length 1; all arguments (N, 3). Cramer's rule.
 
     The frame need not be orthonormal: interpolated ones are not. The factor det is left out: positive, it scales all alike.
@@ -127,7 +127,8 @@ def _coordinates(x: np.ndarray, y: np.ndarray, z: np.ndarray, vector: np.ndarray
     return _unit(np.stack(parts, axis=1).astype(np.float32))
 
 
-def _encode(coordinates: np.ndarray) -> np.ndarray:
+def encode(coordinates: np.ndarray) -> np.ndarray:
+    """(..., 3) coordinates in the frame -> (..., 3) uint16 map, which `decode` reads."""
     return np.clip(np.rint(coordinates * (65535 - FLAT) + FLAT), 0, 65535).astype(np.uint16)
 
 
