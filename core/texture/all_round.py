@@ -18,8 +18,20 @@ from ..common.arrays import SurfaceTextures
 from ..common.colour import byte_image
 from ..common.errors import SapiensError
 from .blend import blend_shares, exposure_gains
-from .normal_detail import normal_detail
-from .project import BROAD, Drawn, PaintedSurface, Projection, blurred, draw_surfaces, project, sample, smoothstep
+from .inpaint import push_pull
+from .normal_detail import calmed, normal_detail
+from .project import (
+    BROAD,
+    Drawn,
+    PaintedSurface,
+    Projection,
+    blurred,
+    box_around,
+    draw_surfaces,
+    project,
+    sample,
+    smoothstep,
+)
 from .rasterise import halves
 from .surface_fill import Pattern, pattern_of, spread
 from .texels import Texels, texels_of
@@ -31,11 +43,15 @@ MIRRORED = 0.5
 """How far the colour of the mirror image counts against one that is seen."""
 PRINTS = (18.0, 82.0)
 """Percentiles between which the fine pattern of one side is continued to the other: a print or a button is beyond them."""
+BEYOND = 1.0
+"""How far outside of them, in shares of their distance, a place is a print or a button, and takes the pattern around it."""
+BUTTON = 0.003
+"""Metres around such a place that belong to it."""
 EDGE = (0.1, 0.4)
 """Cosines between which the fine pattern of the other side comes in."""
 SMALLEST = 64
 """Texels of a texture's side, at least."""
-SAMPLES = 200_000
+SAMPLES = 60_000
 """Texels that are looked at to find a pattern."""
 
 
@@ -63,15 +79,16 @@ def paint(surfaces: Sequence[PaintedSurface], views: Sequence[View], size: int =
         gains = exposure_gains(joined[0], joined[1])
         found = [[None if p is None else p.brightened(gain) for p, gain in zip(row, gains, strict=True)] for row in found]
         at_vertices = [replace(seen, broad=np.clip(seen.broad * gains[:, None], 0, 255)) for seen in at_vertices]
+    calm = [calmed(view) for view in views]
     return [
-        _painted(_Job(surface, views, row, drawn, number), seen, size)
+        _painted(_Job(surface, calm, row, drawn, number), seen, size)
         for number, (surface, row, seen) in enumerate(zip(surfaces, found, at_vertices, strict=True))
     ]
 
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """One surface, the views, its projections in them, all surfaces drawn in them, and its number among those."""
+    """One surface, the views (`calmed`), its projections, all surfaces drawn in the views, and its number among those."""
 
     surface: PaintedSurface
     views: Sequence[View]
@@ -234,8 +251,7 @@ def _other_side(job: _Job, pattern: Pattern, places: list[np.ndarray | None]) ->
         rest = np.zeros_like(p.sharp)
         rest[own] = p.sharp[own] - pattern.at(along, share)
         fine = np.where(own[..., None], rest - blurred(rest, own, BROAD * p.scale), 0)
-        low, high = np.percentile(fine[own], PRINTS, axis=0)
-        fine = np.clip(fine, low, high).astype(np.float32)
+        fine = _without_prints(fine, own, BUTTON * p.scale)
         facing = np.abs(values[:, 3])
         better = np.flatnonzero(facing > best)
         best[better] = facing[better]
@@ -243,6 +259,23 @@ def _other_side(job: _Job, pattern: Pattern, places: list[np.ndarray | None]) ->
         out[better] = sample(fine, values[better, 0], values[better, 1]) * smoothstep(facing[better], EDGE)[:, None]
     assert out is not None
     return out
+
+
+def _without_prints(fine: np.ndarray, own: np.ndarray, around: float) -> np.ndarray:
+    """(H, W, 3) float32: the fine pattern of `own` (H, W) bool without what stands out of it, and pixels `around` that."""
+    import cv2
+
+    low, high = np.percentile(fine[own], PRINTS, axis=0)
+    reach = BEYOND * (high - low)
+    stands_out = own & ((fine > high + reach) | (fine < low - reach)).any(axis=2)
+    fine = np.clip(fine, low, high).astype(np.float32)
+    if not stands_out.any():
+        return fine
+    size = 2 * int(np.ceil(around)) + 1
+    stands_out = cv2.dilate(stands_out.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))) > 0
+    box = box_around(own, 0)
+    fine[box] = push_pull(fine[box], (own & ~stands_out)[box].astype(np.float32))
+    return np.where(own[..., None], fine, np.float32(0))
 
 
 def _composed(

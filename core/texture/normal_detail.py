@@ -1,7 +1,7 @@
 """Tangent-space normal map of a closed surface: what the photos' normals show of it beyond what its mesh carries.
 
-The frame is that of `tangent_maps`. The map is flat where no photo looks, where the surface is seen from the side, at the borders of
-its parts, and where the photo's normal is that of something else.
+The frame is that of `tangent_maps`. The map is flat where no photo looks, where the surface is seen from the side, at the
+borders of its parts, and where the photo's normal is that of something else.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def normal_detail(
 ) -> np.ndarray | None:
     """(side, side, 3) uint16 map as in `tangent_maps`; None where no photo has normals, or none that the mesh lacks.
 
+    views   `calmed`
     texels  N of the surface
     places  of each view (N, 4) `Projection.values`
     shares  (K, N) how far each view is believed, at most 1 in all
@@ -56,7 +57,7 @@ def normal_detail(
         if not len(at):
             continue
         x, y = values[at, 0], values[at, 1]
-        seen = sample(_calm(view.normal), x, y)
+        seen = sample(view.normal, x, y)
         length = np.linalg.norm(seen, axis=1)
         own, along, turn = _frames(surface, split, on_split, posed, at)
         inside = sample(projection.inner, x, y)
@@ -77,14 +78,16 @@ def normal_detail(
     return texels.image(encode(total), encode(np.array([0.0, 0.0, 1.0], np.float32)))
 
 
-def _calm(normal: np.ndarray) -> np.ndarray:
-    """(H, W, 3) float32 unit normals, 0 where unknown, a little blurred; shorter where they are turned about."""
+def calmed(view: View) -> View:
+    """The view with its normals a little blurred; they are shorter where they are turned about."""
     import cv2
 
-    known = (np.einsum("ijk,ijk->ij", normal, normal) > 0.25).astype(np.float32)
+    if view.normal is None:
+        return view
+    known = (np.einsum("ijk,ijk->ij", view.normal, view.normal) > 0.25).astype(np.float32)
     mass = cv2.GaussianBlur(known, (0, 0), CALM)
-    total = cv2.GaussianBlur(normal.astype(np.float32), (0, 0), CALM)
-    return total / np.maximum(mass, 0.5)[..., None]
+    total = cv2.GaussianBlur(view.normal.astype(np.float32), (0, 0), CALM)
+    return replace(view, normal=total / np.maximum(mass, 0.5)[..., None])
 
 
 def _split(surface: PaintedSurface) -> MeshData:
