@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ..common.landmarks import part_labels
 from .charts import chart_uvs
 from .cut import cut
 from .drape import hung, whole_suit
-from .hang import hangs, hem_height, hip_height, with_skirt
+from .hang import clearance, hangs, hem_height, hip_height, reached, with_skirt
 from .hems import lining
 from .labels import View, drawn, fields, parts_of, present_kinds, votes
 from .offset import Bounds, offset, room
@@ -33,7 +33,8 @@ MOST = {"socks": 0.012, "shoes": 0.035, "lower": 0.12, "upper": 0.12, "dress": 0
 STIFF = {"shoes": 5.0}
 """Kind of garment -> how much stiffer than cloth it is."""
 LEAST_OF_SKIRT = -0.03  # metres; its rings are drawn wide round both legs
-SKIRTS = ("lower", "dress")
+SKIRTS = ("lower", "upper", "dress")  # what may hang round both legs: skirts, coats, dresses
+BELOW_HIPS = 0.1  # metres from where a skirt begins down to its hem, at least
 UNDER = 0.045  # metres that a garment goes on under the one above it
 CLEAR_OF_HEM = 0.03  # metres from a hem within which the skin is not taken as covered
 PLAIN_TONE = 128
@@ -74,17 +75,20 @@ def make_clothes(
         above = [field[other] for other in kinds[k + 1 :]]
         own, rings = _with_overlap(whole, base, field[kind], above), None
         start = hip_height(whole, base)
-        skirt = kind in SKIRTS and hangs(whole, base, views, kind)
+        hem = hem_height(whole, base, count, kind) if kind in SKIRTS else start
+        skirt = hem < start - BELOW_HIPS and hangs(whole, base, views, kind)
         if skirt:
             own = np.minimum(own, (whole.rest[:, 2] - start) / 0.1)
         layer = cut(whole, own)
         if layer is None:
             continue
+        worn = replace(whole, rest=whole.rest + whole.normals * np.maximum(taken, 0.0)[:, None])
         if skirt:
-            layer, rings = with_skirt(layer, whole, base, start, hem_height(whole, base, count, kind))
+            layer, rings = with_skirt(layer, worn, base, start, hem)
         tucked = layer.source @ np.max([np.zeros(len(whole.rest)), *above], axis=0) > 0.05
         least = np.maximum(LEAST - layer.source @ skin.height, layer.source @ np.where(np.isfinite(taken), taken, -1.0) + BETWEEN)
-        least[layer.source.getnnz(axis=1) == 0] = LEAST_OF_SKIRT
+        if rings is not None:
+            least[rings[1:]] = np.maximum(LEAST_OF_SKIRT, clearance(layer, rings[1:], worn, base) + BETWEEN)
         most = np.where(tucked, np.maximum(least, 0.004), np.minimum(MOST[kind], 0.8 * room(layer, whole)))
         bounds = Bounds(np.full(len(least), USUAL[kind]), layer.source @ hang, least, np.maximum(most, least))
         height = offset(layer, whole, views, parts_of(kind), bounds, STIFF.get(kind, 1.0))
@@ -94,6 +98,8 @@ def make_clothes(
         back = layer.source.T.tocsr()
         touched = np.asarray(back.sum(axis=1)).ravel() > 0.3
         taken[touched] = np.maximum(taken, (back @ height) / np.maximum(np.asarray(back.sum(axis=1)).ravel(), 1e-9))[touched]
+        if rings is not None:
+            taken = np.maximum(taken, reached(rest, rings, whole, base))
         garment = _garment(kind, layer, rest, height + layer.source @ skin.height, rings, wearer, views, rig)
         out.append(garment)
     covered[: len(skin.nearest_of_skin)] = _covered(whole, base, [field[kind] for kind in kinds])[skin.nearest_of_skin]

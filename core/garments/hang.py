@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..body.skeleton import BONES
+from ..common.rotations import dot
 from .cut import loops_of
 from .labels import View, parts_of
 from .suit import LEG, TRUNK, Layer, Suit, dense_weights, strongest
@@ -16,6 +16,8 @@ ROW = 0.016  # metres between rings
 BETWEEN_LEGS = 0.45  # of the gap between the legs: more cloth than that is a skirt
 FEWEST_PIXELS = 12
 EASE = 0.006  # metres between legs and rings
+NEIGHBOURS, EVEN = 12, 0.045  # points of the legs that carry a ring's point; metres round the ring over which that is evened out
+NEAR = 0.05  # metres from a ring to the suit
 NARROWING = 0.97  # of a ring's radius, that of the next one down is at least
 
 
@@ -72,6 +74,48 @@ def hem_height(whole: Layer, base: Suit, count: np.ndarray, kind: str) -> float:
     return float(height[order][gain.argmax()]) if len(gain) and gain.max() > 0 else hip_height(whole, base)
 
 
+def _carried(rings: np.ndarray, whole: Layer, base: Suit) -> np.ndarray:
+    """(rows, columns, bones) weights of (rows, columns, 3) points at rest: those of the hips and legs beside them, so that cloth
+    over a leg goes where the leg goes, and evenly from one leg to the other."""
+    from scipy.ndimage import gaussian_filter1d
+    from scipy.spatial import cKDTree
+
+    near = np.flatnonzero(np.isin(base.region, (TRUNK, LEG, LEG + 1)))
+    distance, nearest = cKDTree(whole.rest[near]).query(rings.reshape(-1, 3), k=NEIGHBOURS, workers=1)
+    share = 1 / (distance + 0.02) ** 2
+    share /= share.sum(axis=1, keepdims=True)
+    dense = dense_weights(whole.bones, whole.weights)[near]
+    mixed = (share[..., None] * dense[nearest]).sum(axis=1).reshape(*rings.shape[:2], -1)
+    width = np.linalg.norm(np.diff(rings, axis=1), axis=2).mean()
+    mixed = gaussian_filter1d(mixed, EVEN / width, axis=1, mode="wrap")
+    return mixed / mixed.sum(axis=2, keepdims=True)
+
+
+def clearance(layer: Layer, rings: np.ndarray, worn: Layer, base: Suit) -> np.ndarray:
+    """(rows, columns) metres along the normals of the rings' vertices at rest out to what they hang over, the nearest of it."""
+    from scipy.spatial import cKDTree
+
+    over = worn.rest[np.isin(base.region, (TRUNK, LEG, LEG + 1))]
+    at = rings.ravel()
+    _, nearest = cKDTree(over).query(layer.rest[at], workers=1)
+    return dot(over[nearest] - layer.rest[at], layer.normals[at]).reshape(rings.shape)
+
+
+def reached(rest: np.ndarray, rings: np.ndarray, whole: Layer, base: Suit) -> np.ndarray:
+    """(n,) metres off the suit that a skirt reaches near the suit's vertices, -inf where it hangs far from them.
+
+    rest  (m, 3) the skirt with its offset
+    """
+    from scipy.spatial import cKDTree
+
+    at = rest[rings.ravel()]
+    distance, nearest = cKDTree(at).query(whole.rest, distance_upper_bound=NEAR, workers=1)
+    near = np.isfinite(distance) & np.isin(base.region, (TRUNK, LEG, LEG + 1))
+    out = np.full(len(whole.rest), -np.inf)
+    out[near] = dot(at[nearest[near]] - whole.rest[near], whole.normals[near])
+    return out
+
+
 def with_skirt(top: Layer, whole: Layer, base: Suit, start: float, hem: float) -> tuple[Layer, np.ndarray | None]:
     """A layer that ends at the height `start`, with rings down to the height `hem`, and (rows, columns) vertices of the rings,
     that of the hips first; None where there is nothing to hang them on."""
@@ -107,19 +151,11 @@ def with_skirt(top: Layer, whole: Layer, base: Suit, start: float, hem: float) -
     quads = np.stack([np.roll(a, -1, axis=1), a, b, np.roll(b, -1, axis=1)], axis=-1).reshape(-1, 4)
     rest = np.concatenate([top.rest, *points])
     hips = dense_weights(top.bones, top.weights)
-    names = list(BONES)
-    added = rest[n:]
-    down = np.clip((start - added[:, 2]) / 0.3, 0, 1)
-    left = np.clip(0.5 + added[:, 0] / 0.24, 0, 1)
-    left = left * left * (3 - 2 * left)
-    hanging = np.zeros((len(added), len(names)))
-    hanging[:, names.index("spine")] = 1 - 0.85 * down
-    hanging[:, names.index("thigh.L")] = 0.85 * down * left
-    hanging[:, names.index("thigh.R")] = 0.85 * down * (1 - left)
-    blend = np.repeat(np.clip(row_of[1:] / 6, 0, 1), columns)[:, None]
-    hanging = blend * hanging + (1 - blend) * np.tile(hips[loop], (rows, 1))
+    hanging = _carried(rest[n:].reshape(rows, columns, 3), whole, base)
+    blend = np.clip(row_of[1:] / 6, 0, 1)[:, None, None]
+    hanging = (blend * hanging + (1 - blend) * hips[loop][None]).reshape(rows * columns, -1)
     bones, weights = strongest(np.concatenate([hips, hanging]))
-    none = csr_matrix((len(added), top.source.shape[1]))
+    none = csr_matrix((rows * columns, top.source.shape[1]))
     joined = Layer(rest, np.concatenate([top.quads, quads]), bones, weights, vstack([top.source, none]).tocsr())
     # Where body and rings meet the mesh is evened out.
     edges = np.concatenate([quads[:, [0, 1]], quads[:, [1, 2]]])

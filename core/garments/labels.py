@@ -108,6 +108,7 @@ def votes(layer: Layer, suit: Suit, views: Sequence[View]) -> tuple[np.ndarray, 
     out = np.zeros((len(layer.rest), len(part_names())))
     framed = np.zeros(len(layer.rest), bool)
     under = may_lie_under()
+    under[np.ix_(part_labels("Upper_Clothing"), part_labels("Left_Lower_Leg", "Right_Lower_Leg"))] = True  # long coats
     for view in views:
         points = view.wearer.place(layer.rest, layer.bones, layer.weights)
         normal = vertex_normals(points, layer.quads)
