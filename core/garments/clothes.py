@@ -61,7 +61,7 @@ def make_clothes(
     if not views:
         return (), covered
     whole, base = whole_suit(photos[0][1]), suit()
-    hang = hung(photos[0][1])
+    hang, free = hung(photos[0][1]), room(whole)
     count, framed = votes(whole, base, views)
     kinds = present_kinds(views, count)
     if not kinds:
@@ -89,7 +89,8 @@ def make_clothes(
         least = np.maximum(LEAST - layer.source @ skin.height, layer.source @ np.where(np.isfinite(taken), taken, -1.0) + BETWEEN)
         if rings is not None:
             least[rings[1:]] = np.maximum(LEAST_OF_SKIRT, clearance(layer, rings[1:], worn, base) + BETWEEN)
-        most = np.where(tucked, np.maximum(least, 0.004), np.minimum(MOST[kind], 0.8 * room(layer, whole)))
+        most = np.where(tucked, np.maximum(least, 0.004), np.minimum(MOST[kind], 0.8 * (layer.source @ free)))
+        most[layer.source.getnnz(axis=1) == 0] = MOST[kind]
         bounds = Bounds(np.full(len(least), USUAL[kind]), layer.source @ hang, least, np.maximum(most, least))
         height = offset(layer, whole, views, parts_of(kind), bounds, STIFF.get(kind, 1.0))
         rest = layer.rest + layer.normals * height[:, None]

@@ -14,7 +14,7 @@ import numpy as np
 from ..body.evaluate import vertex_normals
 from ..common.rotations import dot, unit
 from .labels import SAME_PLACE, View, laplacian, pixels_at
-from .suit import Layer, edges_of
+from .suit import Layer, coarse_suit, edges_of
 
 ROUNDS = ((0.12, 30.0), (0.07, 8.0), (0.04, 3.0), (0.03, 1.5))
 """Metres beyond which a seen point is not this layer's, and how stiff it is."""
@@ -100,16 +100,17 @@ def _fall(wanted: Wanted, bounds: Bounds) -> tuple[float, float]:
     return float(np.clip(ease + LEANS, -MOST_EASE, MOST_EASE)), float(np.clip(looseness, 0, 1))
 
 
-def room(layer: Layer, whole: Layer) -> np.ndarray:
-    """(n,) metres that each vertex can go along its normal at rest before it meets what comes towards it from another limb: the
-    radius of the largest ball that touches the vertex from outside and holds no point of the suit."""
-    points, normals = layer.rest.astype(np.float32), layer.normals.astype(np.float32)
+def room(whole: Layer) -> np.ndarray:
+    """(n,) metres that each of the suit's vertices can go along its normal at rest before it meets what comes towards it from
+    another limb: the radius of the largest ball that touches the vertex from outside and holds no point of the suit."""
+    coarse = coarse_suit()
+    points, normals = (a[: len(coarse.used)].astype(np.float32) for a in (whole.rest, whole.normals))  # these come first
     others = whole.rest[::OTHERS].astype(np.float32)
     ahead = normals @ others.T - (normals * points).sum(axis=1)[:, None]
     square = (points**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)[None] - 2 * points @ others.T
     with np.errstate(divide="ignore", invalid="ignore"):
         radius = np.where((ahead > 0.2 * np.sqrt(np.maximum(square, 0))) & (square > 1e-4), square / (2 * ahead), np.inf)
-    return radius.min(axis=1)
+    return coarse.refine @ np.minimum(radius.min(axis=1), 1.0)
 
 
 def gathered(

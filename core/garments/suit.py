@@ -55,9 +55,11 @@ class Suit:
 
 def edges_of(quads: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(E, 2) edges, each once with the lower vertex first; (E,) how many quads have it; (F, 4) the edge after each corner."""
-    pairs = np.sort(np.stack([quads, np.roll(quads, -1, axis=1)], axis=-1).reshape(-1, 2), axis=1)
-    edges, which, count = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-    return edges, count, which.reshape(quads.shape)
+    after = np.roll(quads, -1, axis=1)
+    size = int(quads.max(initial=0)) + 1
+    key = np.minimum(quads, after).astype(np.int64) * size + np.maximum(quads, after)
+    edges, which, count = np.unique(key.ravel(), return_inverse=True, return_counts=True)
+    return np.stack(np.divmod(edges, size), axis=1), count, which.reshape(quads.shape)
 
 
 def subdivided(quads: np.ndarray, count: int) -> tuple[csr_matrix, np.ndarray]:
