@@ -46,6 +46,7 @@ class TensorReader:
     def read(self, names: Iterable[str]) -> dict[str, Tensor]:
         """The parameters of these names. Raises SapiensError if the file cannot be read."""
         found: dict[str, Tensor] = {}
+        buffer = memoryview(bytearray(AT_ONCE))
         try:
             with safe_open(self.header.path, framework="pt") as mapping, self.header.path.open("rb") as file:
                 for name in names:
@@ -54,20 +55,19 @@ class TensorReader:
                     if kept is None or (kept == dtype and self.mapped and self.device.type == "cpu"):
                         found[name] = mapping.get_tensor(stored).to(self.device, dtype)
                     else:
-                        found[name] = self._converted(file, stored, kept, dtype)
+                        found[name] = self._converted(file, stored, kept, dtype, buffer)
         except (SafetensorError, OSError) as error:
             raise SapiensError(f"The weights in {self.header.path.name} cannot be read ({error}).", HINT) from error
         return found
 
-    def _converted(self, file: BinaryIO, stored: str, kept: torch.dtype, dtype: torch.dtype) -> Tensor:
+    def _converted(self, file: BinaryIO, stored: str, kept: torch.dtype, dtype: torch.dtype, buffer: memoryview) -> Tensor:
         """A tensor that the file keeps as `kept`, as `dtype` on the device."""
-        start, end = self.header.offsets[stored]
+        start, _ = self.header.offsets[stored]
         result = torch.empty(self.header.shapes[stored], dtype=dtype, device=self.device)
         flat, at = result.view(-1), 0
-        buffer = bytearray(min(AT_ONCE, end - start))
         file.seek(start)
         while at < len(flat):
-            part = memoryview(buffer)[: min(len(buffer), (len(flat) - at) * kept.itemsize)]
+            part = buffer[: min(len(buffer), (len(flat) - at) * kept.itemsize)]
             if file.readinto(part) != len(part):
                 raise OSError("it ends too early")
             values = torch.frombuffer(part, dtype=kept)
