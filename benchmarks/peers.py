@@ -1,11 +1,11 @@
 """Sapiens2 here against Sapiens2 in transformers: time, memory and difference, on the same weights, in turns on one machine.
 
-usage: python benchmarks/peers.py [--tasks seg pose normal pointmap] [--size 0.4b] [--runs peer-float32 peer-bfloat16 ours-auto] [--json]
+usage: python benchmarks/peers.py [--tasks seg pose] [--size 0.4b] [--runs peer-float32 ours-auto] [--json]
 
-The first run makes an environment with transformers in .cache/peers (from PyPI, with uv). Each task gets a file with random weights
-of the released shapes, which both read; every pass is one 1024 x 768 image in a process of its own, without a warm-up, on the CPU.
+The first run makes an environment with transformers in .cache/peers (from PyPI, with uv). Each task gets a file of random weights
+of the released shapes, which both read; every pass is one 1024 x 768 image on the CPU, in its own process, without a warm-up.
 Seconds are processor seconds of all threads, which other programs disturb less than the clock. Differences are from the peer's
-float32, as a share of the spread of its output: random weights enlarge rounding, see docs/speed.md. 0.4b takes some ten minutes.
+float32, as a share of the spread of its output: random weights enlarge rounding, see docs/speed.md. 0.4b takes ten minutes.
 """
 
 from __future__ import annotations
