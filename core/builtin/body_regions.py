@@ -73,12 +73,12 @@ def regions_of(
         seen = face.astype(bool)
         flat = np.full(shape, 0.5, np.float32)
         return Regions(trunk, flat, np.zeros(shape, np.float32), seen, seen, np.where(seen, 0, 1).astype(np.float32))
-    distance, nearest = _nearest(on)
+    distance, nearest = nearest_cells(on)
     triangle = maps.face[np.ix_(rows, columns)].ravel()[nearest]
     height, is_head = _heights()
     head = is_head[triangle]
     size = _head_length(head & on, face.astype(bool))
-    to_head = _nearest((head & on) | face.astype(bool))[0] if (head & on).any() or face.any() else np.full(shape, 9 * size)
+    to_head = nearest_cells((head & on) | face.astype(bool))[0] if (head & on).any() or face.any() else np.full(shape, 9 * size)
     return Regions(
         maps.labels[np.ix_(rows, columns)].ravel()[nearest],
         height[triangle],
@@ -89,7 +89,7 @@ def regions_of(
     )
 
 
-def _nearest(region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest_cells(region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distance (h, w) float32 to the nearest cell of a region, and its flat index (h, w)."""
     import cv2
 

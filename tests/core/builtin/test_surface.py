@@ -57,3 +57,38 @@ def test_a_person_who_is_cut_by_the_photo_is_not_rounded_there():
     surface = person_surface(mask, np.zeros((103, 46), np.uint8), None, CAMERA, box)
     assert abs(surface.normal[-2, 23, 1]) < 0.2
     assert surface.normal[4, 23, 1] < -0.5
+
+
+def limbs_before(depths: dict[str, tuple[float, slice]]) -> BodyMaps:
+    """Upright round pillars of the body: part -> its distance in metres and its columns."""
+    points = np.full((160, 120, 3), np.nan, np.float32)
+    normals, labels, face = points.copy(), np.zeros((160, 120), np.uint8), np.full((160, 120), -1, np.int32)
+    for name, (depth, columns) in depths.items():
+        points[30:130, columns] = (CAMERA.rays() * np.float32(depth))[30:130, columns]
+        across = np.linspace(-0.95, 0.95, columns.stop - columns.start, dtype=np.float32)
+        normals[30:130, columns] = np.stack([across, 0 * across, -np.sqrt(1 - across**2)], axis=-1)
+        labels[30:130, columns], face[30:130, columns] = part_labels(name)[0], 0
+    return BodyMaps(points, normals, labels, face)
+
+
+def test_a_sleeve_beside_a_jacket_has_an_outline_of_its_own():
+    """Nothing of the background is seen between them, and both are wider than the body in them."""
+    mask = np.zeros((160, 120), bool)
+    mask[28:132, 33:87] = True
+    maps = limbs_before({"Right_Upper_Arm": (2.9, slice(36, 46)), "Torso": (3.0, slice(52, 84))})
+    cloth = np.full((120, 60), part_labels("Upper_Clothing")[0], np.uint8)
+    normal = person_surface(mask, cloth, maps, CAMERA, BOX).normal
+    border = 49 - BOX[1].start  # half way between the two
+    row = normal[60, :, 0]
+    assert row[border - 2] > 0.4 and row[border + 2] < -0.4
+    assert np.diff(row)[border - 3 : border + 3].min() < -0.5
+
+
+def test_a_skirt_spans_both_legs():
+    mask = np.zeros((160, 120), bool)
+    mask[28:132, 35:85] = True
+    maps = limbs_before({"Right_Upper_Leg": (3.0, slice(40, 50)), "Left_Upper_Leg": (3.0, slice(70, 80))})
+    cloth = np.full((120, 60), part_labels("Lower_Clothing")[0], np.uint8)
+    normal = person_surface(mask, cloth, maps, CAMERA, BOX).normal
+    assert np.abs(np.diff(normal[60, 8:52, 0])).max() < 0.3
+    assert normal[60, 28:32, 2].mean() < -0.9
