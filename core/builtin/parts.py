@@ -29,6 +29,8 @@ UNSURE = 0.1
 """How much the colour of what is probably skin counts, beside that of faces and hands."""
 PATTERN = 2.5
 """How far stripes and checks of a garment reach, cells."""
+THREAD = 0.006
+"""Cloth narrower than this does not join two pieces, longer sides of the person's box."""
 FAINT = np.float32(1e-3)
 """Cloth that every cell has at least, so that there is always a mean."""
 SKIN, HAIR, UPPER, LOWER, SHOE = KINDS = range(5)
@@ -83,7 +85,8 @@ def person_parts(
     label = regions.label[np.ix_(row, column)]
     if maps is not None:  # borders of the naked parts at full resolution, where the body is
         label = np.where(maps.face[box] >= 0, maps.labels[box], label)
-    return np.where(inside, _classes(filled, label, regions.face[np.ix_(row, column)]), 0).astype(np.uint8)
+    classes = _classes(filled, label, regions.face[np.ix_(row, column)])
+    return _with_socks(np.where(inside, classes, 0).astype(np.uint8), label)
 
 
 def _middles(count: int, pixels: int) -> np.ndarray:
@@ -171,3 +174,25 @@ def _classes(shares: np.ndarray, label: np.ndarray, face: np.ndarray) -> np.ndar
     upper, lower, hair = part_labels("Upper_Clothing", "Lower_Clothing", "Hair")
     kind = shares.argmax(axis=-1)
     return np.choose(kind, [skin, np.full_like(skin, hair), np.full_like(skin, upper), np.full_like(skin, lower), shoes])
+
+
+def _with_socks(classes: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """The classes (H, W), with socks: what would be trousers, but is cut off from them by bare legs.
+
+    label  (H, W) uint8: the part of the naked body
+    """
+    import cv2
+
+    below = part_labels("Left_Lower_Leg", "Right_Lower_Leg", "Left_Foot", "Right_Foot")
+    lower = classes == part_labels("Lower_Clothing")[0]
+    shins = np.isin(label, below)
+    size = 2 * max(1, round(THREAD * max(classes.shape))) + 1
+    worn = cv2.morphologyEx(lower.astype(np.uint8), cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
+    count, piece = cv2.connectedComponents(worn)
+    above = np.unique(piece[(worn > 0) & ~shins])
+    socks = (worn > 0) & shins & ~np.isin(piece, above)
+    bare = np.isin(classes, part_labels("Left_Lower_Leg", "Right_Lower_Leg", "Left_Upper_Leg", "Right_Upper_Leg"))
+    if count < 2 or np.count_nonzero(bare) < np.count_nonzero(socks) / 4:
+        return classes
+    left = np.array([name.startswith("Left_") for name in part_names()])[label]
+    return np.where(socks, np.where(left, *part_labels("Left_Sock", "Right_Sock")), classes).astype(np.uint8)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core.builtin.colours import bins_of, lab, log_likelihood
-from sapiens2_avatar.core.builtin.parts import HAIR, LOWER, SKIN, UNSURE, UPPER, _kinds
+from sapiens2_avatar.core.builtin.parts import HAIR, LOWER, SKIN, UNSURE, UPPER, _kinds, _with_socks
+from sapiens2_avatar.core.common.landmarks import part_labels
 
 
 @pytest.fixture
@@ -59,3 +60,14 @@ def test_stripes_in_the_colour_of_the_trousers_are_the_shirt():
     expected[:, UPPER], expected[:, LOWER] = np.where(height < 40, 0, -4), np.where(height > 15, 0, -4)
     found = _kinds(bins, expected, np.ones(2400, np.float32), np.ones((60, 40), bool)).argmax(axis=1)
     assert (found[height < 27] == UPPER).all() and (found[height > 33] == LOWER).all()
+
+
+def test_what_bare_legs_part_from_the_trousers_are_socks():
+    lower, skin, sock = (part_labels(f"{name}")[0] for name in ("Lower_Clothing", "Left_Lower_Leg", "Left_Sock"))
+    label = np.full((100, 30), skin, np.uint8)
+    label[:40] = part_labels("Left_Upper_Leg")[0]
+    classes = np.full((100, 30), lower, np.uint8)
+    assert (_with_socks(classes, label) == lower).all()  # trousers down to the feet
+    classes[60:80] = skin
+    found = _with_socks(classes, label)
+    assert (found[:60] == lower).all() and (found[60:80] == skin).all() and (found[80:] == sock).all()
