@@ -51,7 +51,7 @@ EXPECTED = {
     "Foot": (-1.5, -9.0, -9.0, -2.5, 0.0),
 }
 IN_FACE = (0.0, -3.5, -7.0, -9.0, -9.0)
-ON_HEAD = (0.0, -0.2, -4.0, -9.0, -9.0)
+ON_HEAD = (-0.5, 0.0, -4.0, -9.0, -9.0)
 HAIR_FALLS = 1.6
 """How fast hair becomes less likely away from the head, a length of it."""
 BEYOND = 6.0
