@@ -414,6 +414,20 @@ def is_photo_pose(context: bpy.types.Context) -> bool:
     return any(photo_pose_shown(rig) for rig in avatar_rigs(context))
 
 
+def has_controls(context: bpy.types.Context) -> bool:
+    """Whether a rig of the avatar that the artist means has a control rig."""
+    from .scene.control_rig import controls_of
+
+    return any(controls_of(rig) is not None for rig in avatar_rigs(context))
+
+
+def is_rigify_enabled() -> bool:
+    """Whether the add-on is on that makes control rigs."""
+    from .scene.control_rig import is_rigify_enabled as is_enabled
+
+    return is_enabled()
+
+
 def rig_doubts(context: bpy.types.Context) -> list[str]:
     """What is doubtful about the rigs of the avatar that the artist means, in sentences; empty where the network was sure."""
     from .scene.armature import DOUBT

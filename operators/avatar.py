@@ -9,9 +9,10 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.types import Context, Operator
 from bpy_extras.io_utils import ExportHelper
 
+from .. import jobs
 from ..core.common.errors import SapiensError
 from ..core.formats.export_formats import CLOUD, FORMATS, SUFFIXES, dialog_items
-from ..properties import active_avatar, avatar_rigs, is_photo_pose
+from ..properties import active_avatar, avatar_rigs, has_controls, is_photo_pose
 from .job import fail
 
 
@@ -54,6 +55,9 @@ class SAPIENS2_OT_photo_pose(ForAvatar, Operator):
         if not rigs:
             cls.poll_message_set("The avatar has no rig")
             return False
+        if has_controls(context):
+            cls.poll_message_set("The avatar follows its control rig: pose that, or take it off")
+            return False
         with_pose = [rig for rig in rigs if photo_pose_track(rig) is not None]
         if not with_pose:
             cls.poll_message_set("The rest pose of the rig is the pose in the photo already")
@@ -69,6 +73,37 @@ class SAPIENS2_OT_photo_pose(ForAvatar, Operator):
         shown = not is_photo_pose(context)
         for rig in avatar_rigs(context):
             show_photo_pose(rig, shown)
+        return {"FINISHED"}
+
+
+class SAPIENS2_OT_control_rig(ForAvatar, Operator):
+    """Let Rigify make a rig with controls for animating, with IK, and let the avatar follow it, in the pose and with the motion that it has. Press again to take it off"""  # noqa: E501 - Blender shows it as one line of a tooltip
+
+    bl_idname = "sapiens2.control_rig"
+    bl_label = "Control Rig"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if not super().poll(context):
+            return False
+        if not avatar_rigs(context):
+            cls.poll_message_set("The avatar has no rig")
+            return False
+        return True
+
+    def execute(self, context: Context) -> set[str]:
+        from ..scene.control_rig import add_controls, controls_of, remove_controls
+
+        rigs = avatar_rigs(context)
+        with_controls = [rig for rig in rigs if controls_of(rig) is not None]
+        try:
+            for rig in with_controls:
+                remove_controls(rig)
+            made = [] if with_controls else [add_controls(context, rig) for rig in rigs]
+        except SapiensError as error:
+            return fail(self, error)
+        jobs.status.notes = tuple(note for controls in made for note in controls.notes)
         return {"FINISHED"}
 
 
@@ -180,4 +215,10 @@ class SAPIENS2_OT_export(ForAvatar, ExportHelper, Operator):
         return FORMATS[self.format].suffix
 
 
-CLASSES = (SAPIENS2_OT_photo_pose, SAPIENS2_OT_shape_photo, SAPIENS2_OT_separate_parts, SAPIENS2_OT_export)
+CLASSES = (
+    SAPIENS2_OT_photo_pose,
+    SAPIENS2_OT_control_rig,
+    SAPIENS2_OT_shape_photo,
+    SAPIENS2_OT_separate_parts,
+    SAPIENS2_OT_export,
+)

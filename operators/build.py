@@ -93,6 +93,7 @@ def write_result(
     """
     from ..core.formats.avatar_file import load_avatars
     from ..scene.build import write_avatars
+    from ..scene.control_rig import check_plain
     from ..scene.people import find_photo, match_people, photo_hash
     from ..scene.update import fits
 
@@ -103,6 +104,8 @@ def write_result(
     if settings.place == "REPLACE":
         old = target or find_photo(context.scene, photo_hash(avatars[0]), source, active_avatar(context))
         old = None if old in but else old
+    if old is not None and part is None:
+        check_plain(old)
     if part is not None and old is not None and fits(old, people := match_people(avatars, old)):
         jobs.status.notes = tuple(part(old, people))
         return old
@@ -242,9 +245,13 @@ class Rebuild(Idle, JobOperator):
         self.draw_shown(self.layout)
 
     def make_job(self, context: Context, scratch: Path) -> WorkerJob:
+        from ..scene.control_rig import check_plain
+
         settings = context.scene.sapiens2
         collection = self._avatar(context)
         chosen = self.predictions or active_predictions(context)
+        if collection is not None and self.part != "textures" and settings.place == "REPLACE":
+            check_plain(collection)
         if not chosen and collection is not None:
             raise SapiensError(
                 f"{collection.name} does not say which predictions it was made from.", "Make it again from its photo."

@@ -5,7 +5,15 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context, Panel, PropertyGroup, UILayout
 
-from ..properties import avatar_rigs, is_of_avatar, is_photo_pose, matched_camera, rig_doubts
+from ..properties import (
+    avatar_rigs,
+    has_controls,
+    is_of_avatar,
+    is_photo_pose,
+    is_rigify_enabled,
+    matched_camera,
+    rig_doubts,
+)
 from ..shape_properties import body_shape
 from .parts import paragraph
 from .progress import draw_outcome, step
@@ -130,6 +138,10 @@ class SAPIENS2_PT_rig(Rebuilds, Panel):
             paragraph(layout, doubt, "ERROR")
         if avatar_rigs(context):
             layout.operator("sapiens2.photo_pose", icon="POSE_HLT", depress=is_photo_pose(context))
+            layout.operator("sapiens2.control_rig", icon="CON_ARMATURE", depress=has_controls(context))
+            if not is_rigify_enabled():
+                paragraph(layout, "Control Rig enables the add-on Rigify, which comes with Blender", "INFO")
+            draw_outcome(self.layout, "sapiens2.control_rig")
 
 
 class SAPIENS2_PT_export(AfterSetup, Panel):

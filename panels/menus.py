@@ -22,6 +22,7 @@ class SAPIENS2_MT_avatar(Menu):
         layout.operator("sapiens2.build_rig")
         layout.separator()
         layout.operator("sapiens2.photo_pose", icon="POSE_HLT")
+        layout.operator("sapiens2.control_rig", icon="CON_ARMATURE")
         layout.operator("sapiens2.separate_parts")
         layout.operator("sapiens2.export", icon="EXPORT")
         layout.operator("sapiens2.keep_predictions")

@@ -19,6 +19,7 @@ gather(files)                    many results in one scene
     camera          the matched camera, with the photo behind it
     armature        the rig as Rigify names it
     rigify          what Rigify needs to generate from it
+    control_rig     Rigify's control rig, and what follows the rig bound to it
     photo_pose      the pose of the photo on a rig that rests in another
     reshape         another shape for a body, in place
     marks           what a build writes on its objects, and whose they are

@@ -15,6 +15,7 @@ from ..core.common.errors import SapiensError
 from ..core.common.rotations import rotation_from_quaternion
 from ..core.rig.rest_pose import bone_axes, pose_rig
 from .armature import is_bound, read_rest_rig, write_rest_rig
+from .control_rig import check_no_controls
 from .hand_edits import is_edited, stamp
 from .keys import bone_path, curves_of
 from .marks import PERSON, PHOTO_SHAPE, ROLE, SHAPE, made_in
@@ -65,6 +66,7 @@ def check_shape(collection: bpy.types.Collection, body: bpy.types.Object) -> bpy
         raise SapiensError(f"The shape of {body.name} is not known.", "Build the avatar again.")
     if rig is None:
         raise SapiensError(f"{body.name} has no rig, which its shape needs.", "Turn on Make Rig, and build the avatar again.")
+    check_no_controls(rig)
     if not is_bound(body, rig):
         raise SapiensError(
             f"{body.name} does not follow {rig.name}.", f"Let its Armature modifier use {rig.name} while you change the shape."

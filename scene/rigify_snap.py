@@ -48,7 +48,7 @@ def snap_rigify(obj: bpy.types.Object) -> None:
         bones = obj.data.bones
         # toe_ik hangs under foot_ik: feet and hands first, toes when those stand.
         for stage in (_pairs_of("hand_ik", "foot_ik", pairs=pairs), _pairs_of("toe_ik", pairs=pairs)):
-            _place(obj, layer, {ik: fk[f] @ bones[f].matrix_local.inverted() @ bones[ik].matrix_local for ik, f in stage})
+            place_bones(obj, layer, {ik: fk[f] @ bones[f].matrix_local.inverted() @ bones[ik].matrix_local for ik, f in stage})
         _start_from_fk(obj, layer, [limb for limb in _sided(_LIMBS) if all(n in obj.pose.bones for n in limb)])
         poles = {}
         for pole, *chain in _sided([(pole, *chain) for pole, chain in _POLES.items()]):
@@ -56,7 +56,7 @@ def snap_rigify(obj: bpy.types.Object) -> None:
                 matrix = bones[pole].matrix_local.copy()
                 matrix.translation = pole_position(*pose_matrices(obj, layer, tuple(chain))[:, :3, 3]).tolist()
                 poles[pole] = matrix
-        _place(obj, layer, poles)
+        place_bones(obj, layer, poles)
 
 
 def _pairs_of(*bases: str, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -121,7 +121,7 @@ def bend_about(axis: np.ndarray, first: np.ndarray, second: np.ndarray, angle: f
     return float(np.copysign(np.arccos(np.clip((np.cos(angle) - along) / max(across, 1e-9), -1.0, 1.0)), now) - now)
 
 
-def _place(obj: bpy.types.Object, layer: bpy.types.ViewLayer, wanted: dict[str, Matrix]) -> None:
+def place_bones(obj: bpy.types.Object, layer: bpy.types.ViewLayer, wanted: dict[str, Matrix]) -> None:
     """Give bones pose matrices (armature space), whatever their evaluated parents are. None may be above another."""
     bones = obj.data.bones
     above = {name: bones[name].parent for name in wanted if bones[name].parent is not None}
