@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .body.evaluate import vertex_normals
-from .body.painted import SKIN_TONE
+from .common.colour import SKIN_TONE
 from .common.arrays import BodyData, Camera, GarmentData, MeshData, SkinWeights, SurfaceTextures, Textures
 from .common.spaces import pixel_from_uv, uv_from_pixel
 from .garments.charts import chart_uvs
