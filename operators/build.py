@@ -24,6 +24,7 @@ from ..properties import (
     active_avatar,
     active_predictions,
     avatar_settings,
+    avatars,
     more_photos,
 )
 from ..setting_properties import said
@@ -32,6 +33,7 @@ from ..worker.client import WorkerJob
 from ..worker.requests import Box, BuildRequest, PredictRequest, RunRequest, to_json
 from .job import Idle, JobOperator, fail
 from .photo import chosen_photo
+from .show import first_look
 from .stored import keep_limit, missing
 
 
@@ -165,7 +167,10 @@ class SAPIENS2_OT_run(Idle, JobOperator, Operator):
         return PredictRequest(photo=photo, output=predictions_path(photo, network), network=network)
 
     def finish(self, context: Context, job: WorkerJob) -> None:
-        write_result(context, job.result, self._name)
+        is_first = not avatars(context)
+        made = write_result(context, job.result, self._name)
+        if is_first and not bpy.app.background:
+            first_look(context, made)
 
 
 class SAPIENS2_OT_add_avatar(Idle, ImportHelper, Operator):

@@ -5,12 +5,69 @@ from __future__ import annotations
 from math import radians
 
 import bpy
-from bpy.types import Context, Operator
+from bpy.types import Collection, Context, Operator
 from mathutils import Euler
 
 from ..properties import active_avatar
 
 FROM_THE_FRONT = (radians(84), 0.0, radians(18))
+SHADING = ("color_type", "use_scene_lights", "use_scene_world", "use_scene_lights_render", "use_scene_world_render")
+_shading_before: dict[int, dict[str, object]] = {}
+"""Of the views that show a result alone, by their address: what they had before."""
+
+
+def first_look(context: Context, avatar: Collection) -> None:
+    """Show the first avatar of a scene: large, from the front, with its textures; alone, since it may stand
+    inside something else.
+
+    In a window. The largest 3D viewport of the scene turns to it, Show Everything brings the former view back.
+    """
+    window = context.window
+    areas = [area for area in window.screen.areas if area.type == "VIEW_3D"] if window is not None else []
+    if not areas or window.scene != context.scene or context.mode != "OBJECT":
+        return
+    area = max(areas, key=lambda area: area.width * area.height)
+    space = area.spaces.active
+    if space.local_view is not None or space.region_3d.view_perspective == "CAMERA":
+        return
+    from ..scene.people import select_avatar
+
+    select_avatar(context, avatar)
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with context.temp_override(area=area, region=region):
+        show_alone(context, avatar)
+
+
+def show_alone(context: Context, avatar: Collection) -> None:
+    """Blender's local view takes what is selected: the selection is as before afterwards."""
+    layer, space = context.view_layer, context.space_data
+    selected = [obj for obj in layer.objects if obj.select_get()]
+    shown = [obj for obj in avatar.all_objects if obj.type != "CAMERA"]
+    for obj in selected:
+        obj.select_set(False)
+    for obj in shown:
+        if obj.name in layer.objects:
+            obj.select_set(True)
+    bpy.ops.view3d.localview(frame_selected=True)
+    # A photo sees one side of the person: from there, a little turned. Leaving the local view brings the former view back.
+    view = space.region_3d
+    view.view_perspective, view.view_rotation = "PERSP", Euler(FROM_THE_FRONT).to_quaternion()
+    for obj in layer.objects:
+        obj.select_set(obj in selected)
+    shading = space.shading
+    _shading_before[space.as_pointer()] = {name: getattr(shading, name) for name in SHADING}
+    # The lights of the scene are not in the local view, and what they do not light is black.
+    for name in SHADING[1:]:
+        setattr(shading, name, False)
+    if shading.type == "SOLID":
+        shading.color_type = "TEXTURE"
+
+
+def show_everything(context: Context) -> None:
+    """Leave the local view, with the shading that was before it."""
+    bpy.ops.view3d.localview()
+    for name, value in _shading_before.pop(context.space_data.as_pointer(), {}).items():
+        setattr(context.space_data.shading, name, value)
 
 
 class SAPIENS2_OT_result_show(Operator):
@@ -38,28 +95,10 @@ class SAPIENS2_OT_result_show(Operator):
         region = next(region for region in context.area.regions if region.type == "WINDOW")
         with context.temp_override(region=region):
             if context.space_data.local_view is None:
-                self._show_alone(context)
+                show_alone(context, active_avatar(context))
             else:
-                bpy.ops.view3d.localview()
+                show_everything(context)
         return {"FINISHED"}
-
-    @staticmethod
-    def _show_alone(context: Context) -> None:
-        """Blender's local view takes what is selected: the selection is as before afterwards."""
-        layer = context.view_layer
-        selected = [obj for obj in layer.objects if obj.select_get()]
-        shown = [obj for obj in active_avatar(context).all_objects if obj.type != "CAMERA"]
-        for obj in selected:
-            obj.select_set(False)
-        for obj in shown:
-            if obj.name in layer.objects:
-                obj.select_set(True)
-        bpy.ops.view3d.localview(frame_selected=True)
-        # A photo sees one side of the person: from there, a little turned. Leaving the local view brings the former view back.
-        view = context.space_data.region_3d
-        view.view_perspective, view.view_rotation = "PERSP", Euler(FROM_THE_FRONT).to_quaternion()
-        for obj in layer.objects:
-            obj.select_set(obj in selected)
 
 
 CLASSES = (SAPIENS2_OT_result_show,)

@@ -74,6 +74,7 @@ def write_maps(
     """
     tree, inputs = material.node_tree, shader_of(material).inputs
     maps = {title: pixels for title in TITLES if (pixels := getattr(textures, title)) is not None}
+    base = None
     for row, (title, pixels) in enumerate(maps.items()):
         node = tree.nodes.new("ShaderNodeTexImage")
         node.location = (-640, 300 - 300 * row)
@@ -89,6 +90,10 @@ def write_maps(
             tree.links.new(bump.outputs["Normal"], inputs["Normal"])
         else:
             tree.links.new(colour, inputs[TITLES[title]])
+        if title == "base_colour_srgb":
+            base = node
+    if base is not None:
+        tree.nodes.active = base  # what solid shading shows
     return list(maps)
 
 

@@ -122,6 +122,8 @@ def write_material(kind: Material, person: str, images: Images) -> bpy.types.Mat
         tree.links.new(bump.outputs["Normal"], inputs["Normal"])
     if images.displacement is not None:
         _displace(material, texture(images.displacement, 4))
+    base = next(node for node in tree.nodes if node.type == "TEX_IMAGE" and node.image == images.base_colour)
+    tree.nodes.active = base  # what solid shading shows
     material[MAPS] = " ".join(node.image[MAP] for node in tree.nodes if node.type == "TEX_IMAGE")
     return material
 

@@ -7,6 +7,7 @@ import time
 import bpy
 from driver import (
     NET,
+    area,
     click,
     datablocks,
     drag,
@@ -54,7 +55,31 @@ def three_faces():
     yield from rest()
     picture("done", crop_panel=True)
     picture("window")
-    return {"widths": widths, "made": datablocks(), "notes": jobs().status.notes}
+    space = area().spaces.active
+    found = {
+        "shown alone": space.local_view is not None,
+        "color type": space.shading.color_type,
+        "selected": [obj.name for obj in bpy.context.selected_objects],
+        "share": share_of_view("anna"),
+    }
+    yield from press("sapiens2.result_show", start=0.35)
+    yield from until(lambda: space.local_view is None, NET)
+    found["way back"] = [space.local_view is not None, space.shading.color_type]
+    picture("window_after")
+    return {"widths": widths, "made": datablocks(), "notes": jobs().status.notes, **found}
+
+
+def share_of_view(name):
+    """How much of the height of the view an avatar fills."""
+    from bpy_extras.view3d_utils import location_3d_to_region_2d
+    from mathutils import Vector
+
+    view = region("WINDOW")
+    shown = [obj for obj in bpy.data.collections[name].all_objects if obj.type == "MESH"]
+    corners = [obj.matrix_world @ Vector(corner) for obj in shown for corner in obj.bound_box]
+    places = [location_3d_to_region_2d(view, area().spaces.active.region_3d, corner) for corner in corners]
+    heights = [place.y for place in places if place is not None]
+    return (min(max(heights), view.height) - max(min(heights), 0)) / view.height
 
 
 def watch_progress():
