@@ -13,31 +13,16 @@ from .. import jobs
 from ..core.common.errors import SapiensError
 from ..core.formats.export_formats import CLOUD, FORMATS, SUFFIXES, dialog_items
 from ..properties import active_avatar, avatar_rigs, has_controls, is_photo_pose
-from .job import fail
+from .job import ForAvatar, fail
 
 
-def chosen(context: Context) -> bpy.types.Collection | None:
-    """The collection of the avatar that the artist means."""
-    return active_avatar(context)
-
-
-class ForAvatar:
-    """What the operators share that need an avatar in the scene."""
+class InObjectMode(ForAvatar):
+    """What the operators share that change the objects of an avatar."""
 
     modes = ("OBJECT",)
 
-    @classmethod
-    def poll(cls, context: Context) -> bool:
-        if context.mode not in cls.modes:
-            cls.poll_message_set("Switch to Object Mode first")
-            return False
-        if chosen(context) is None:
-            cls.poll_message_set("There is no avatar in the scene")
-            return False
-        return True
 
-
-class SAPIENS2_OT_photo_pose(ForAvatar, Operator):
+class SAPIENS2_OT_photo_pose(InObjectMode, Operator):
     """Let the rig lie as in the photo, with the scan on its pixels; press again for its rest pose"""
 
     bl_idname = "sapiens2.photo_pose"
@@ -76,7 +61,7 @@ class SAPIENS2_OT_photo_pose(ForAvatar, Operator):
         return {"FINISHED"}
 
 
-class SAPIENS2_OT_control_rig(ForAvatar, Operator):
+class SAPIENS2_OT_control_rig(InObjectMode, Operator):
     """Let Rigify make a rig with controls for animating, with IK, and let the avatar follow it, in the pose and with the motion that it has. Press again to take it off"""  # noqa: E501 - Blender shows it as one line of a tooltip
 
     bl_idname = "sapiens2.control_rig"
@@ -107,7 +92,7 @@ class SAPIENS2_OT_control_rig(ForAvatar, Operator):
         return {"FINISHED"}
 
 
-class SAPIENS2_OT_shape_photo(ForAvatar, Operator):
+class SAPIENS2_OT_shape_photo(InObjectMode, Operator):
     """Give the body the shape that was found in the photo"""
 
     bl_idname = "sapiens2.shape_photo"
@@ -143,7 +128,7 @@ class SAPIENS2_OT_shape_photo(ForAvatar, Operator):
         return {"FINISHED"}
 
 
-class SAPIENS2_OT_separate_parts(ForAvatar, Operator):
+class SAPIENS2_OT_separate_parts(InObjectMode, Operator):
     """Take the scan apart: hair, upper and lower clothing, shoes and skin become objects of their own"""
 
     bl_idname = "sapiens2.separate_parts"
@@ -156,7 +141,7 @@ class SAPIENS2_OT_separate_parts(ForAvatar, Operator):
 
         if not super().poll(context):
             return False
-        if not objects_of([chosen(context)], "scan"):
+        if not objects_of([active_avatar(context)], "scan"):
             cls.poll_message_set("The avatar has no scan: its parts are apart already")
             return False
         return True
@@ -165,14 +150,14 @@ class SAPIENS2_OT_separate_parts(ForAvatar, Operator):
         from ..scene.separate import scans, separate
 
         try:
-            made = [piece for objects in scans(chosen(context)).values() for obj in objects for piece in separate(obj)]
+            made = [piece for objects in scans(active_avatar(context)).values() for obj in objects for piece in separate(obj)]
         except SapiensError as error:
             return fail(self, error)
         self.report({"INFO"}, ", ".join(obj.name for obj in made))
         return {"FINISHED"}
 
 
-class SAPIENS2_OT_export(ForAvatar, ExportHelper, Operator):
+class SAPIENS2_OT_export(InObjectMode, ExportHelper, Operator):
     """Write the avatar of the active object to a file; nothing is moved or scaled"""
 
     bl_idname = "sapiens2.export"
@@ -185,7 +170,7 @@ class SAPIENS2_OT_export(ForAvatar, ExportHelper, Operator):
 
     def invoke(self, context: Context, event: bpy.types.Event) -> set[str]:
         if not self.filepath:
-            self.filepath = bpy.path.clean_name(chosen(context).name) + self._suffix()
+            self.filepath = bpy.path.clean_name(active_avatar(context).name) + self._suffix()
         return ExportHelper.invoke(self, context, event)
 
     def check(self, _context: Context) -> bool:
@@ -206,7 +191,7 @@ class SAPIENS2_OT_export(ForAvatar, ExportHelper, Operator):
     def _write(self, context: Context, path: Path) -> Path:
         from ..scene.export import export, export_ply, has_action
 
-        collection = chosen(context)
+        collection = active_avatar(context)
         if self.format == CLOUD:
             return export_ply(path, [collection], cloud=True)
         return export(path, [collection], motion=any(has_action(obj) for obj in collection.all_objects))

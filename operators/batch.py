@@ -153,7 +153,7 @@ class SAPIENS2_OT_batch_gather(Operator):
             made = gather(files, link=self.link, spacing=self.spacing, scene=context.scene)
         except SapiensError as error:
             return fail(self, error)
-        self.report({"INFO"}, f"{len(made)} results brought into the scene")
+        self.report({"INFO"}, f"{counted(len(made), 'result')} brought into the scene")
         return {"FINISHED"}
 
 

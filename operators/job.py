@@ -13,7 +13,7 @@ from bpy.types import Context, Event, Operator
 
 from .. import jobs
 from ..core.common.errors import SapiensError
-from ..properties import inputs
+from ..properties import active_avatar, inputs
 from ..worker.client import WorkerJob
 from ..worker.job import JobOfKind, State
 from .artist import occupation
@@ -42,6 +42,25 @@ class Queues:
         running = jobs.current()
         if running is not None and running.exclusive:
             cls.poll_message_set(BUSY)
+            return False
+        return True
+
+
+class ForAvatar:
+    """Mix in before `bpy.types.Operator`: an operator on the avatar that the artist means.
+
+    modes  in which it can be used; none: in all
+    """
+
+    modes: tuple[str, ...] = ()
+
+    @classmethod
+    def poll(cls: type[Operator], context: Context) -> bool:
+        if cls.modes and context.mode not in cls.modes:
+            cls.poll_message_set("Switch to Object Mode first")
+            return False
+        if active_avatar(context) is None:
+            cls.poll_message_set("There is no avatar in the scene")
             return False
         return True
 

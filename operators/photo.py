@@ -17,6 +17,7 @@ from .. import folders, jobs, preference_values
 from ..core.capture.photo import SUFFIXES
 from ..core.common.atomic_files import atomic_write
 from ..core.common.errors import SapiensError
+from ..core.common.wording import counted
 from ..infer.settings import NetworkSettings
 from ..properties import more_photos, photo_path
 from ..worker.client import WorkerJob
@@ -229,7 +230,7 @@ class SAPIENS2_OT_people_find(Idle, JobOperator, Operator):
             box = boxes.add()
             box.x1, box.y1, box.x2, box.y2 = x1, y1, x2, y2
         jobs.status.notes = () if len(boxes) else ("Nobody was found in the photo. Draw a box around the person.",)
-        self.report({"INFO"}, "1 person found" if len(boxes) == 1 else f"{len(boxes)} people found")
+        self.report({"INFO"}, f"{counted(len(boxes), 'person', 'people')} found")
 
 
 class SAPIENS2_OT_boxes_clear(Operator):

@@ -12,6 +12,7 @@ from bpy.types import Context, Event, Operator
 from .. import jobs, preference_values
 from ..core.common.errors import SapiensError
 from ..core.common.version import VERSION
+from ..core.common.wording import counted
 from ..runtime import bug_report, environment
 from ..worker.thread import ThreadJob
 from .job import Idle, fail, submit
@@ -136,7 +137,7 @@ class SAPIENS2_OT_cache_clear(Operator):
 
     def execute(self, _context: Context) -> set[str]:
         deleted, kept = delete_unused()
-        self.report({"INFO"}, f"{deleted} predictions deleted" + (f", {kept} kept" if kept else ""))
+        self.report({"INFO"}, f"{counted(deleted, 'stored prediction')} deleted" + (f", {kept} kept" if kept else ""))
         return {"FINISHED"}
 
 

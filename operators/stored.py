@@ -18,7 +18,7 @@ from ..core.common.errors import SapiensError
 from ..core.formats.import_groups import OURS
 from ..core.formats.prediction_cache import mark_used, prune, stored_predictions
 from ..properties import active_avatar, active_predictions, is_beside
-from .job import fail
+from .job import ForAvatar, fail
 
 
 def predictions_in_use() -> set[Path]:
@@ -65,18 +65,7 @@ def _forget(deleted: Sequence[Path]) -> None:
         jobs.refresh()
 
 
-class OfAvatar:
-    """Mix in before `bpy.types.Operator`: an operator on the predictions of the avatar that the artist means."""
-
-    @classmethod
-    def poll(cls: type[Operator], context: Context) -> bool:
-        if active_avatar(context) is None:
-            cls.poll_message_set("There is no avatar in the scene")
-            return False
-        return True
-
-
-class SAPIENS2_OT_keep_predictions(OfAvatar, Operator):
+class SAPIENS2_OT_keep_predictions(ForAvatar, Operator):
     """Copy what the network saw into the folder of this file, so that both can be moved, or given to somebody, together"""
 
     bl_idname = "sapiens2.keep_predictions"
@@ -115,7 +104,7 @@ class SAPIENS2_OT_keep_predictions(OfAvatar, Operator):
         return {"FINISHED"}
 
 
-class SAPIENS2_OT_find_predictions(OfAvatar, ImportHelper, Operator):
+class SAPIENS2_OT_find_predictions(ForAvatar, ImportHelper, Operator):
     """Say where the predictions of this avatar are now"""
 
     bl_idname = "sapiens2.find_predictions"

@@ -62,7 +62,7 @@ def test_everything_follows_the_selection(part, three, number, how):
     assert properties.avatar_rigs(bpy.context) == [of(wanted, "rig")]
     assert properties.matched_camera(bpy.context)["fx"] == 100 + number
     assert properties.rig_doubts(bpy.context) == [f"{wanted.name} is doubtful."]
-    assert part("operators.avatar").chosen(bpy.context) == wanted
+    assert part("properties").active_avatar(bpy.context) == wanted
     assert bpy.data.collections[settings.avatar_row] == wanted
     # Rebuild reads the predictions of this one, as the sentence about them says.
     with pytest.raises(RuntimeError, match=f"{wanted.name}.safetensors. is not in"):
