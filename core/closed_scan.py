@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .body.evaluate import vertex_normals
-from .common.colour import SKIN_TONE
 from .common.arrays import BodyData, Camera, GarmentData, MeshData, SkinWeights, SurfaceTextures, Textures
+from .common.colour import SKIN_TONE
 from .common.spaces import pixel_from_uv, uv_from_pixel
 from .garments.charts import chart_uvs
 from .garments.surface_nets import neighbours, smoothed, surface_of
@@ -83,7 +83,11 @@ def look_from_outside(body: BodyData, garments: Sequence[GarmentData]) -> Outsid
     """The faces of body and garments that are seen from outside, by points on them."""
     skin = body.part == body.part_names.index("skin")
     shown = skin if body.covered is None else skin & ~body.covered[body.quads].all(axis=1)
-    parts = [_points_on(body.vertices, body.quads[shown], body.uvs[shown], body.textures, SKIN_TONE, 0, body.weights)]
+    parts = [
+        _points_on(
+            body.vertices, body.quads[shown], body.uvs[shown], body.textures, np.array(SKIN_TONE, np.uint8), 0, body.weights
+        )
+    ]
     for g in garments:
         seen = ~g.inside
         parts.append(_points_on(g.vertices, g.quads[seen], g.uvs[seen], g.textures, g.tone, int(g.labels[0]), g.weights))

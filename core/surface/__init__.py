@@ -1,7 +1,7 @@
 """Maps to mesh: the surface as the camera saw it. `scan` calls the others in their order.
 
 scan           predictions in, surface out
-solid           what is inside closed surfaces
+solid          what is inside closed surfaces
 person_mask    which pixels count
 sampling_grid  which of them make geometry
 normal_map     the normal map made fit for use
