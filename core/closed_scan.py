@@ -91,12 +91,11 @@ def look_from_outside(body: BodyData, garments: Sequence[GarmentData]) -> Outsid
     for g in garments:
         seen = ~g.inside
         parts.append(_points_on(g.vertices, g.quads[seen], g.uvs[seen], g.textures, g.tone, int(g.labels[0]), g.weights))
-    columns = list(zip(*parts, strict=True))
+    points, normals, colours, labels, weights = zip(*parts, strict=True)
     bones = SkinWeights(
-        np.concatenate([_four(weights.bones) for weights in columns[4]]),
-        np.concatenate([_four(weights.weights) for weights in columns[4]]),
+        np.concatenate([_four(own.bones) for own in weights]), np.concatenate([_four(own.weights) for own in weights])
     )
-    return Outside(*(np.concatenate(column) for column in columns[:4]), bones)
+    return Outside(np.concatenate(points), np.concatenate(normals), np.concatenate(colours), np.concatenate(labels), bones)
 
 
 def closed_textures(mesh: MeshData, view: View, outside: Outside, size: int, source: str) -> Textures:
