@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bpy
-from driver import NET, area, click, key, mouse, picture, press, region, rest, say, until, window
+from driver import NET, area, click, key, module, mouse, picture, press, region, rest, say, until, window
 from steps import at_rest, contents, hold_workers, jobs, project, settings, store_predictions
 
 
@@ -125,6 +125,8 @@ def held():
 
     yield from arrives("move", "run", lambda: cube, *transform("g", "TRANSFORM_OT_translate", "Escape"))
     seen["move"]["made"] = [len(scan().data.polygons), len(scan().parent.data.bones)]
+    with in_view():
+        module("operators.show").show_everything(bpy.context)  # the first avatar is shown alone, and the cube is worked on
     first, faces = scan().name, 1000
     for name, begin, end in (
         ("move of the scan", *transform("g", "TRANSFORM_OT_translate", "Escape")),
