@@ -119,6 +119,7 @@ class ScanProperties:
         quads.enabled = self.resolution != FACES.value
         quads.prop(self, "quads")
         layout.prop(self, "detail", slider=True)
+        layout.prop(self, "close")
         layout.prop(self, "scale")
         if self.scale != "PREDICTED":
             layout.prop(self, self.scale.lower())
