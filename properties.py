@@ -311,12 +311,15 @@ class SapiensSettings(PropertyGroup):
     batch: PointerProperty(type=SapiensBatch, name="Batch", description="A folder of photos at once")
 
 
-def make_groups(settings: SapiensSettings) -> None:
-    """Let every group of the settings be in the file. Blender adds one when it is first read, and a job that reads a few of them
-    must leave the file as it found it when it is cancelled: so they come all at once, with the first drawing of the sidebar."""
+def make_groups(settings: PropertyGroup) -> None:
+    """Let every group of the settings, and every place for an object in them, be in the file. Blender adds one when it is first
+    read, and a job that reads a few of them must leave the file as it found it when it is cancelled: so they come all at once,
+    with the first drawing of the sidebar."""
     for prop in settings.bl_rna.properties:
-        if prop.type == "POINTER":
-            getattr(settings, prop.identifier)
+        if prop.type == "POINTER" and prop.identifier != "rna_type":
+            group = getattr(settings, prop.identifier)
+            if isinstance(group, PropertyGroup):
+                make_groups(group)
 
 
 def avatar_settings(
