@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from .body.evaluate import vertex_normals
+from .body.follow import dense
 from .common.arrays import BodyData, Camera, GarmentData, MeshData, SkinWeights, SurfaceTextures, Textures
 from .common.colour import SKIN_TONE
 from .common.spaces import pixel_from_uv, uv_from_pixel
 from .garments.charts import chart_uvs
 from .garments.surface_nets import neighbours, smoothed, surface_of
+from .rig.skin_weights import strongest
 from .surface.solid import Lattice, inside
 from .texture.all_round import GUTTER, paint
 from .texture.project import PaintedSurface
@@ -131,19 +133,13 @@ def closed_weights(mesh: MeshData, outside: Outside) -> SkinWeights:
     """Each vertex follows the rig as the nearest point of the avatar does, evened out over the surface."""
     from scipy.spatial import cKDTree
 
-    from .rig.skin_weights import strongest
-
     _, nearest = cKDTree(outside.points).query(mesh.vertices, workers=1)
     bones = np.unique(outside.bones.bones)
-    dense = np.zeros((len(mesh.vertices), len(bones)), np.float32)
-    rows = np.arange(len(nearest))
-    for k in range(outside.bones.bones.shape[1]):
-        column = np.searchsorted(bones, outside.bones.bones[nearest, k])
-        np.add.at(dense, (rows, column), outside.bones.weights[nearest, k])
+    shares = dense(SkinWeights(outside.bones.bones[nearest], outside.bones.weights[nearest]), bones)
     mean = neighbours(mesh.polygons, len(mesh.vertices))
     for _ in range(EVEN):
-        dense = 0.5 * dense + 0.5 * (mean @ dense)
-    return strongest(dense, np.broadcast_to(bones, dense.shape), 4)
+        shares = 0.5 * shares + 0.5 * (mean @ shares)
+    return strongest(shares, np.broadcast_to(bones, shares.shape), 4)
 
 
 def _points_on(

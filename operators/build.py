@@ -31,7 +31,7 @@ from ..setting_properties import said
 from ..weights.catalogue import fingerprint
 from ..worker.client import WorkerJob
 from ..worker.requests import Box, BuildRequest, PredictRequest, RunRequest, to_json
-from .job import Idle, JobOperator, fail
+from .job import ForAvatar, Idle, JobOperator, fail
 from .photo import chosen_photo
 from .show import first_look
 from .stored import keep_limit, missing
@@ -328,22 +328,13 @@ class SAPIENS2_OT_build_rig(RigProperties, Rebuild, Operator):
     group, shown, draw_shown = "rig", RigProperties, RigProperties.draw_rig
 
 
-class SAPIENS2_OT_clear(Operator):
+class SAPIENS2_OT_clear(ForAvatar, Operator):
     """Delete the avatar; your own objects in its collection stay, and copies of its objects too"""
 
     bl_idname = "sapiens2.clear"
     bl_label = "Delete Avatar"
     bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: Context) -> bool:
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Switch to Object Mode first")
-            return False
-        if active_avatar(context) is None:
-            cls.poll_message_set("There is no avatar in the scene")
-            return False
-        return True
+    modes = ("OBJECT",)
 
     def execute(self, context: Context) -> set[str]:
         from ..scene.build import clear
