@@ -49,6 +49,11 @@ class AvatarSettings:
         open=True,
         option="person",
     )
+    trust_photos: bool = setting(
+        False,
+        "Trust the Photos",
+        "Use every photo that was given of a person, whoever it seems to show",
+    )
     close: bool = setting(
         False,
         "Closed Scan",

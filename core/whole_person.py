@@ -12,8 +12,9 @@ from .body.evaluate import Shape
 from .body.fit import Sighting, fit_sightings
 from .body.fitted import BodyFit
 from .body.painted import paint_avatar
-from .body.person import sighting_of
+from .body.person import sightings_of
 from .body.rest import in_photo
+from .body.same_person import most_alike
 from .capture.people import Person
 from .common.arrays import BodyData, Camera, GarmentData, Pose, RigData
 from .common.errors import SapiensError
@@ -78,24 +79,40 @@ def fit_people(
         pose, more = poses[index], build.others if index == lead else {}
         if isinstance(pose, str):
             return Fitted(key, problem=f"No body: {pose.rstrip('.')}. The scan was made instead." if pose else "")
-        own = replace(key, person=index, more=tuple(map(digest_of, more.values())) if build.memo is not None else ())
-        return build.once(own, lambda: _fit(own, Sighting(predictions, camera, pose, index, person.mask), more, build.known))
+        own = replace(key, person=index, more=_of_others(build, more))
+        return build.once(own, lambda: _fit(own, Sighting(predictions, camera, pose, index, person.mask), more, build.known, settings.trust_photos))
 
     return [fitted(index, person) for index, person in enumerate(people)]
 
 
-def _fit(key: CacheKey, sighting: Sighting, others: Mapping[str, Predictions], known: Shape | None) -> Fitted:
+def _of_others(build: Build, others: Mapping[str, Predictions]) -> tuple[object, ...]:
+    """What of the key stands for other photos of the same person."""
+    if not others or build.memo is None:
+        return ()
+    return (build.settings.trust_photos, *map(digest_of, others.values()))
+
+
+def _fit(key: CacheKey, sighting: Sighting, others: Mapping[str, Predictions], known: Shape | None, trusted: bool) -> Fitted:
     """The body, or the reason why there is none: the scan is still worth having.
 
-    others  other photos of the same person, by name
-    known   who it is, if that is known
+    others   other photos of the same person, by name
+    known    who it is, if that is known
+    trusted  nobody looks whether they show somebody else
     """
     sightings, left_out = [sighting], []
     for name, predictions in others.items():
         try:
-            sightings.append(sighting_of(predictions))
+            seen, stranger = most_alike(sighting, sightings_of(predictions))
         except SapiensError as error:
             left_out.append(f"{name} was left out: {error.message}")
+            continue
+        if stranger and not trusted:
+            left_out.append(
+                f"{name} was left out: it shows somebody else, going by their {stranger}. "
+                "If it is the same person all the same, turn Trust the Photos on."
+            )
+        else:
+            sightings.append(seen)
     try:
         return Fitted(key, tuple(zip(sightings, fit_sightings(sightings, known), strict=True)), left_out=tuple(left_out))
     except SapiensError as error:

@@ -13,6 +13,7 @@ residuals         everything known, as residuals
 priors            what is likely
 state             all unknowns as one vector
 person            who somebody is, in a file
+same_person       whether two photos show one person
 maps              a fitted body as the camera sees it
 character         mesh, rig and shape keys for Blender
 reshape           another shape for a character that is built

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,13 +80,30 @@ def person_of(sightings: Sequence[Sighting], person: Person | None = None) -> Pe
 
 def sighting_of(predictions: Predictions) -> Sighting:
     """The largest person of a photo. Raises SapiensError where there is nobody, or where too little is known."""
+    return next(_sightings(predictions))
+
+
+def sightings_of(predictions: Predictions) -> list[Sighting]:
+    """Everybody in a photo, the largest first; errors as `sighting_of`, of the largest."""
+    return list(_sightings(predictions))
+
+
+def _sightings(predictions: Predictions) -> Iterator[Sighting]:
+    """One after the other, so that nobody is looked at who is not asked for. Small people of whom too little is known are nobody."""
     camera = estimate_camera(predictions).camera
     if predictions.seg is None:
-        return Sighting(predictions, camera, lift_pose(predictions, person=0, camera=camera))
+        yield Sighting(predictions, camera, lift_pose(predictions, person=0, camera=camera))
+        return
     boxes = predictions.boxes if predictions.boxes is not None and len(predictions.boxes) else None
     people = find_people(predictions.seg, boxes)
     if not people:
         raise SapiensError("No person was found in the photo.", "Choose a photo of a person, or draw a box around them.")
-    largest = max(range(len(people)), key=lambda k: int(people[k].mask.sum()))
-    pose = lift_pose(predictions, person=largest, camera=camera)
-    return Sighting(predictions, camera, pose, largest, people[largest].mask)
+    order = sorted(range(len(people)), key=lambda k: -int(people[k].mask.sum()))
+    for place, index in enumerate(order):
+        try:
+            pose = lift_pose(predictions, person=index, camera=camera)
+        except SapiensError:
+            if place == 0:
+                raise
+            continue
+        yield Sighting(predictions, camera, pose, index, people[index].mask)
