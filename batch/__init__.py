@@ -5,6 +5,7 @@ record   what is done: one report.json per input says which stage was made from 
 plan     the stages of one input, their keys, and which are still to do
 stages   the work itself: predict a group of photos or a clip, then scene, exports and picture of each
 blender  a Blender beside us that writes the scenes, for a Python that has none in it
+one_person  several photos of one person as one input
 engine   who works: processes of this machine, one for the network, some for the rest; a worker that dies costs one retry
 cluster  the same on the nodes of a Ray cluster
 picture  photo, scan and skeleton side by side

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.capture.frame_numbers import natural_order
 from ..core.capture.photo import SUFFIXES
 from ..core.capture.video import IMAGES, VIDEOS
 from ..core.common.errors import SapiensError, UsageError
@@ -31,6 +32,7 @@ class Item:
     sha256  of its bytes; "" when it could not be read, and then
     error   and hint say why
     clip    a video, or a folder of frames: its result is motion
+    photos  of one person, in the order of their names: the input is the folder that holds them
     """
 
     path: Path
@@ -39,13 +41,15 @@ class Item:
     error: str = ""
     hint: str = ""
     clip: bool = False
+    photos: tuple[Path, ...] = ()
 
 
-def find_inputs(source: str) -> list[Path]:
+def find_inputs(source: str, one_person: bool = False) -> list[Path]:
     """Photos, videos and predictions that `source` names.
 
     source  a folder (searched deeply), a text file with a path per line, a pattern, or one file. A folder that a list or a
             pattern names is a clip if it holds frames
+    one_person  each folder in the folder `source` is one person, with all photos in it, however deep
 
     A folder gives every file and every folder that has the suffix of a photo, so that odd ones are reported instead of missed.
     Outputs of Meta's demo scripts, which lie beside their photos, count where a list names them or a pattern ends in
@@ -55,6 +59,8 @@ def find_inputs(source: str) -> list[Path]:
     path = Path(source)
     if path.is_dir():
         found = sorted(_walk(path), key=lambda p: p.relative_to(path).as_posix())
+        if one_person:
+            found = [file if file.parent == path else path / file.relative_to(path).parts[0] for file in found]
     elif path.is_file() and path.suffix.lower() in (".txt", ".lst", ".list"):
         lines = (line.strip() for line in path.read_text("utf-8-sig", errors="surrogateescape").splitlines())
         found = [path.parent / line for line in lines if line and not line.startswith("#")]
@@ -73,30 +79,35 @@ def find_inputs(source: str) -> list[Path]:
     return found
 
 
-def make_items(paths: Iterable[Path], pattern: str = "{stem}", known: dict[str, str] | None = None) -> list[Item]:
+def make_items(
+    paths: Iterable[Path], pattern: str = "{stem}", known: dict[str, str] | None = None, one_person: bool = False
+) -> list[Item]:
     """Hash the inputs and name their results.
 
-    pattern  may use {stem}, {parent}, {index} (from 1) and {sha8}
-    known    content hash -> folder name of an earlier run: the same content keeps its folder whatever the file is called now
+    pattern     may use {stem}, {parent}, {index} (from 1) and {sha8}
+    known       content hash -> folder name of an earlier run: the same content keeps its folder whatever the file is called now
+    one_person  a folder holds photos of one person, instead of the frames of a clip
     """
     known = known or {}
     taken: set[str] = set()
     rows = []
     for index, path in enumerate(paths, 1):
-        sha256, error, hint = _content_hash(path)
+        photos = photos_of(path) if one_person and path.is_dir() else ()
+        sha256, error, hint = (_hash_of(photos), "", "") if photos else _content_hash(path)
         try:
-            wanted = pattern.format(stem=path.stem, parent=path.parent.name, index=index, sha8=sha256[:8] or "unread")
+            stem = path.name if photos else path.stem  # what follows the point of a folder's name is part of it
+            wanted = pattern.format(stem=stem, parent=path.parent.name, index=index, sha8=sha256[:8] or "unread")
         except (KeyError, IndexError, ValueError) as problem:
             raise UsageError(
                 f"The name pattern {pattern!r} is wrong: {problem}.", "It may use {stem}, {parent}, {index} and {sha8}."
             ) from problem
-        rows.append((path, safe_name(wanted), sha256, error, hint))
+        rows.append((path, safe_name(wanted), sha256, error, hint, photos))
     # Names that an earlier run gave away come first, so that a new input cannot take the folder of an old one.
-    names = {sha: known[sha] for _, _, sha, _, _ in rows if sha in known}
+    names = {sha: known[sha] for _, _, sha, *_ in rows if sha in known}
     taken |= {name.casefold() for name in names.values()}
     items = []
     seen: set[str] = set()
-    for path, wanted, sha256, error, hint in rows:
+    for path, wanted, sha256, error, hint, photos in rows:
         if sha256 in names and sha256 not in seen:
             name = names[sha256]
         else:
@@ -105,8 +116,15 @@ def make_items(paths: Iterable[Path], pattern: str = "{stem}", known: dict[str, 
                 name, n = f"{wanted}-{n}", n + 1
         taken.add(name.casefold())
         seen.add(sha256)
-        items.append(Item(path, name, sha256, error, hint, clip=not error and (path.suffix.lower() in VIDEOS or path.is_dir())))
+        clip = not error and not photos and (path.suffix.lower() in VIDEOS or path.is_dir())
+        items.append(Item(path, name, sha256, error, hint, clip, photos))
     return items
+
+
+def photos_of(folder: Path) -> tuple[Path, ...]:
+    """Photos and predictions in a folder, however deep, in the natural order of their names; empty for none."""
+    found = [path for path in _walk(folder) if path.suffix.lower() not in VIDEOS]
+    return tuple(sorted(found, key=lambda path: natural_order(path.relative_to(folder).as_posix())))
 
 
 def chunk(items: list[Item], part: int, parts: int) -> list[Item]:

@@ -56,7 +56,8 @@ class Plan:
         else:
             # The device is left out: the same work on another device is the same result.
             settings = {k: v for k, v in asdict(self.network).items() if k != "device"}
-            keys = {PREDICT: key_of(VERSION, item.sha256, settings, *([asdict(self.clip)] if item.clip else []))}
+            more = [asdict(self.clip)] if item.clip else ["one person"] if item.photos else []
+            keys = {PREDICT: key_of(VERSION, item.sha256, settings, *more)}
         pieces = ["separate"] if self.separate else []
         scene = key_of(VERSION, keys[PREDICT], asdict(self.avatar), self.people, item.name, *pieces)
         exports = tuple(kind for kind in self.exports if item.clip or kind != BVH)

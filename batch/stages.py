@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -29,6 +29,7 @@ from ..core.motion.take import make_take, who_moves
 from ..weights.catalogue import PREVIEW as PREVIEW_MODEL
 from .blender import Blender, BlenderDied, BlenderProcess
 from .items import PREDICTIONS, Item
+from .one_person import left_out, other_photos, predict_person, stated_focal
 from .plan import PREDICT, PREVIEW, SCENE, Plan
 from .record import Record, load, save
 
@@ -79,27 +80,37 @@ def predict_group(jobs: list[Job], plan: Plan) -> Iterator[tuple[Job, SapiensErr
         yield job, _attempt(job, PREDICT, _copy_predictions)
     for job in (job for job in ready if job.item.clip):
         yield job, _attempt(job, PREDICT, partial(_predict_clip, plan=plan))
-    photos = [job for job in ready if not job.item.clip and not is_stored(job.item.path)]
+    for job in (job for job in ready if job.item.photos):
+        yield job, _attempt(job, PREDICT, partial(_predict_person, plan=plan))
+    photos = [job for job in ready if not job.item.clip and not job.item.photos and not is_stored(job.item.path)]
     if not photos:
         return
-    from ..infer.predict import predict_many
-
-    options = plan.network
-    results = predict_many(
-        [job.item.path for job in photos],
-        None if options.model == PREVIEW_MODEL else _session(options.device, options.precision),
-        model=options.model,
-        tasks=options.tasks,
-        flip_test=options.flip_test,
-    )
     with ThreadPoolExecutor(1) as writer:
         writing: Future | None = None
-        for job, result in zip(photos, results, strict=True):
+        for job, result in zip(photos, _looked_at([job.item.path for job in photos], plan), strict=True):
             if writing is not None:
                 yield writing.result()
             writing = writer.submit(_write_predictions, job, result)
         if writing is not None:
             yield writing.result()
+
+
+def _looked_at(photos: Sequence[Path], plan: Plan) -> Iterator[Predictions | SapiensError]:
+    """What the network sees in each photo, in turn; it stays loaded."""
+    from ..infer.predict import predict_many
+
+    options = plan.network
+    return predict_many(
+        photos,
+        None if options.model == PREVIEW_MODEL else _session(options.device, options.precision),
+        model=options.model,
+        tasks=options.tasks,
+        flip_test=options.flip_test,
+    )
+
+
+def _predict_person(job: Job, plan: Plan) -> list[Path]:
+    return predict_person(job.item, job.folder, partial(_looked_at, plan=plan))
 
 
 def _predict_clip(job: Job, plan: Plan) -> list[Path]:
@@ -242,9 +253,14 @@ def _scene(job: Job, plan: Plan) -> list[Path]:
 def _open_scene(job: Job, plan: Plan) -> None:
     """Build the result in the open file, and write the notes about it into the report."""
     settings = plan.avatar
+    predictions = Predictions.load(job.file(PREDICTIONS))
+    others: dict[str, Predictions] = {}
+    if job.item.photos:
+        others = other_photos(job.item, job.folder, list(job.record().stages[PREDICT]["files"]))
     if settings.focal_35mm is None and not job.item.clip:
-        settings = replace(settings, focal_35mm=focal_of(job.item.path))
-    avatars = make_avatars(Predictions.load(job.file(PREDICTIONS)), job.item.name, settings)
+        focal = stated_focal(predictions) if job.item.photos else focal_of(job.item.path)
+        settings = replace(settings, focal_35mm=focal)
+    avatars = make_avatars(predictions, job.item.name, settings, others=others)
     take = None
     clip_notes: tuple[str, ...] = ()
     if job.item.clip:
@@ -255,10 +271,12 @@ def _open_scene(job: Job, plan: Plan) -> None:
                 "No rig could be made of the person in the clip.", "Keep the rig (without --no-rig), or use another clip."
             )
         avatars = [moving]
+    elif job.item.photos:
+        avatars = [max(avatars, key=lambda avatar: avatar.pixels)]
     elif plan.people:
         largest = sorted(avatars, key=lambda avatar: -avatar.pixels)[: plan.people]
         avatars = [avatar for avatar in avatars if any(avatar is kept for kept in largest)]
-    notes = list(dict.fromkeys(note for avatar in avatars for note in avatar.notes))
+    notes = list(dict.fromkeys([*left_out(predictions), *(note for avatar in avatars for note in avatar.notes)]))
     with tempfile.TemporaryDirectory(prefix=".sapiens2-", dir=job.folder) as folder:
         place = Path(folder).absolute()
         handed = str(save_avatars(avatars, place / "avatars")) if plan.blender else avatars

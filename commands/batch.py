@@ -23,6 +23,7 @@ from .options import (
     add_separate,
     avatar_settings,
     check_known_person,
+    check_one_person,
     check_scan_is_made,
     settings_from,
 )
@@ -56,6 +57,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="keep the N largest people of a photo (default: all)",
+    )
+    parser.add_argument(
+        "--one-person",
+        action="store_true",
+        help="each folder in FOLDER, or in the list, holds photos of one person: one avatar of all of them",
     )
     parser.add_argument(
         "--name", default="{stem}", metavar="PATTERN", help="of the results: {stem}, {parent}, {index}, {sha8} (default: {stem})"
@@ -111,7 +117,8 @@ def _run(options: Namespace, console: Console, output: Path, suffix: str, plan: 
     from ..batch.report import Journal, line_of, write_contact_sheet, write_reports
     from ..batch.stages import Job, write_library
 
-    items = make_items(find_inputs(options.source), options.name, records.known_names(output))
+    inputs = find_inputs(options.source, options.one_person)
+    items = make_items(inputs, options.name, records.known_names(output), options.one_person)
     items = chunk(items, *options.chunk)
     lines: dict[Path, dict] = {}
     jobs: list[Job] = []
@@ -186,6 +193,7 @@ def make_plan(options: Namespace) -> Plan:
     from ..batch.plan import NetworkOptions, Plan
     from ..weights.catalogue import fingerprint
 
+    check_one_person(options)
     check_known_person(options)
     check_scan_is_made(options)
     make = ["predictions", *(["blend"] if options.blend else []), *(["preview"] if options.picture else [])]

@@ -17,7 +17,15 @@ from ..core.formats.export_formats import STILL
 from . import through_worker
 from .console import Console
 from .inputs import check_blend, check_writable, distinct, name_of, predictions_files, predictions_of
-from .options import add_build, add_network, add_separate, avatar_settings, check_known_person, check_scan_is_made
+from .options import (
+    add_build,
+    add_network,
+    add_separate,
+    avatar_settings,
+    check_known_person,
+    check_one_person,
+    check_scan_is_made,
+)
 
 if TYPE_CHECKING:
     from ..core.common.arrays import Avatar, BodyData
@@ -65,12 +73,7 @@ def run(options: Namespace, console: Console) -> None:
         raise UsageError(
             f"A point cloud is a .ply file, {Path(options.cloud).name} is none.", "Give --cloud a name that ends in .ply."
         )
-    if options.one_person and options.known_person:
-        raise UsageError(
-            "Who the person is comes from a file or from all photos, not from both.", "Leave --person or --one-person out."
-        )
-    if options.one_person and options.make == "scan":
-        raise UsageError("A scan is what one photo shows of a person.", "Leave --one-person or --make scan out.")
+    check_one_person(options)
     check_known_person(options)
     check_scan_is_made(options, exports)
     for path in [output, *exports, *(Path(path) for path in (options.preview, options.cloud, options.save_person) if path)]:

@@ -130,6 +130,16 @@ def avatar_settings(options: argparse.Namespace, exports: Iterable[object] = ())
     )
 
 
+def check_one_person(options: argparse.Namespace) -> None:
+    """Raises UsageError where several photos of one person and something else are asked for that do not go together."""
+    if options.one_person and options.known_person:
+        raise UsageError(
+            "Who the person is comes from a file or from all photos, not from both.", "Leave --person or --one-person out."
+        )
+    if options.one_person and options.make == "scan":
+        raise UsageError("A scan is what one photo shows of a person.", "Leave --one-person or --make scan out.")
+
+
 def check_known_person(options: argparse.Namespace) -> None:
     """Raises SapiensError where there is no such person, and UsageError where nothing would be made of them."""
     if not options.known_person:

@@ -80,7 +80,10 @@ def fit_people(
         if isinstance(pose, str):
             return Fitted(key, problem=f"No body: {pose.rstrip('.')}. The scan was made instead." if pose else "")
         own = replace(key, person=index, more=_of_others(build, more))
-        return build.once(own, lambda: _fit(own, Sighting(predictions, camera, pose, index, person.mask), more, build.known, settings.trust_photos))
+        return build.once(
+            own,
+            lambda: _fit(own, Sighting(predictions, camera, pose, index, person.mask), more, build.known, settings.trust_photos),
+        )
 
     return [fitted(index, person) for index, person in enumerate(people)]
 

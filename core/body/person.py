@@ -89,7 +89,10 @@ def sightings_of(predictions: Predictions) -> list[Sighting]:
 
 
 def _sightings(predictions: Predictions) -> Iterator[Sighting]:
-    """One after the other, so that nobody is looked at who is not asked for. Small people of whom too little is known are nobody."""
+    """One after the other, so that nobody is looked at who is not asked for.
+
+    People beside the largest one of whom too little is known are left out.
+    """
     camera = estimate_camera(predictions).camera
     if predictions.seg is None:
         yield Sighting(predictions, camera, lift_pose(predictions, person=0, camera=camera))
