@@ -17,6 +17,11 @@ MAKES = (
     Choice("both", "Both", "The avatar and the scan, on one rig"),
 )
 
+EXTENTS = (
+    Choice("whole", "Whole Body", "The whole body; what the photo does not show is likely, and plain"),
+    Choice("bust", "Bust", "Head and shoulders: chest and arms are cut off by a modifier, which can be switched off"),
+)
+
 TEXTURE_SIZES = (
     Choice(0, "None", "Plain colours"),
     Choice(1024, "1K", "1024 x 1024"),
@@ -49,6 +54,7 @@ class AvatarSettings:
         open=True,
         option="person",
     )
+    extent: str = setting("whole", "Extent", "How much of the avatar is shown", choices=EXTENTS)
     trust_photos: bool = setting(
         False,
         "Trust the Photos",

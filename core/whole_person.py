@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .body.bust import cut_to_bust
 from .body.character import make_body
 from .body.evaluate import Shape
 from .body.fit import Sighting, fit_sightings
@@ -126,7 +127,8 @@ def make_character(build: Build, fitted: Fitted) -> Character:
     """The body of a fit with clothes, hair and textures, as they were asked for."""
     settings, key = build.settings, fitted.key
     assert fitted.fit is not None
-    body, rig = in_photo(*make_body(fitted.fit, np.eye(4)))
+    resting, resting_rig = make_body(fitted.fit, np.eye(4))
+    body, rig = in_photo(resting, resting_rig)
     garments: tuple[GarmentData, ...] = ()
     notes: tuple[str, ...] = ()
     if settings.garments:
@@ -138,4 +140,8 @@ def make_character(build: Build, fitted: Fitted) -> Character:
         build.report("texture", 0.4)
         painted = replace(key, stage="painted", more=(*key.more, settings.garments, settings.texture_size))
         body, garments = build.once(painted, lambda: paint_avatar(body, garments, fitted.photos, settings.texture_size))
+    if settings.extent == "bust":
+        body, garments = cut_to_bust(body, garments, resting.vertices, resting_rig)
+    elif fitted.fit.unseen.get("spine"):
+        notes += ("The photo shows head and shoulders: Extent makes a bust of them.",)
     return Character(body, rig, garments, notes)

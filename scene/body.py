@@ -13,15 +13,13 @@ from ..core.common.colour import SKIN_TONE
 from ..core.common.spaces import transform_points, transform_vectors
 from .armature import bind
 from .carry import VALUES
-from .groups import write_group, write_skin_weights
+from .groups import write_group, write_shares, write_skin_weights
 from .hand_edits import stamp
 from .look import Look, write_look
+from .masks import BUST, COVERED, hide_covered, show_bust
 from .material import SLOTS
 from .mesh import UV_PHOTO, write_polygons
 from .typed import mesh_of
-
-COVERED = "covered"
-"""Vertex group of the skin that clothes cover, and the modifier that hides it."""
 
 LOOKS: Mapping[str, Look] = {
     "skin": Look(SKIN_TONE, 0.5, 0.004),
@@ -63,12 +61,15 @@ def write_body(
     if body.covered is not None:
         hidden = np.flatnonzero(body.covered)
         write_group(obj, COVERED, hidden, np.ones(len(hidden), np.float32))
+    if body.bust is not None:
+        write_shares(obj, BUST, body.bust)
     write_shape_keys(obj, body, points, world_from_camera)
     if armature is not None:
         bind(obj, armature)
     if body.covered is not None:
-        mask = obj.modifiers.new(COVERED, "MASK")
-        mask.vertex_group, mask.invert_vertex_group = COVERED, True
+        hide_covered(obj)
+    if body.bust is not None:
+        show_bust(obj)
     stamp(mesh)
     return obj
 

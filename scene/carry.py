@@ -31,7 +31,7 @@ def carry_additions(old: bpy.types.Object, new: bpy.types.Object, ours: set[str]
         return
     source = _sources(mesh_of(old), mesh_of(new), by_photo)
     if groups:
-        weights = _group_weights(mesh_of(old), groups)
+        weights = group_weights(mesh_of(old), groups)
         carried = weights[:, source]
         rows = ((name, np.flatnonzero(row).astype(np.int64), row[row > 0]) for name, row in zip(groups, carried, strict=True))
         write_beside_keys(new, lambda target: write_groups(target, rows))
@@ -61,19 +61,19 @@ def write_beside_keys(obj: bpy.types.Object, write: Callable[[bpy.types.Object],
 
 def carry_keys(old: bpy.types.Key, new: bpy.types.Object, source: np.ndarray, built: Mapping[str, float]) -> None:
     """Shape keys as offsets from the basis, their settings, drivers and animation. built: values that are not the artist's."""
-    basis = _key_points(old.reference_key)
+    basis = key_points(old.reference_key)
     if new.data.shape_keys is None:
         new.shape_key_add(name=old.reference_key.name, from_mix=False)
     keys = mesh_of(new).shape_keys
     assert keys is not None  # made just now
-    rest = _key_points(keys.reference_key)
+    rest = key_points(keys.reference_key)
     for key in old.key_blocks:
         if key == old.reference_key:
             continue
         made = keys.key_blocks.get(key.name)
         if made is None:
             made = new.shape_key_add(name=key.name, from_mix=False)
-            points = rest + (_key_points(key) - basis)[source]
+            points = rest + (key_points(key) - basis)[source]
             made.data.foreach_set("co", np.ascontiguousarray(points, np.float32).ravel())
         made.slider_min, made.slider_max = key.slider_min, key.slider_max
         made.mute, made.vertex_group, made.interpolation = key.mute, key.vertex_group, key.interpolation
@@ -100,7 +100,7 @@ def _carry_animation(old: bpy.types.Key, new: bpy.types.Key) -> None:
             made.drivers.from_existing(src_driver=driver)
 
 
-def _key_points(key: bpy.types.ShapeKey) -> np.ndarray:
+def key_points(key: bpy.types.ShapeKey) -> np.ndarray:
     """(V, 3) float32."""
     points = np.empty(3 * len(key.data), np.float32)
     key.data.foreach_get("co", points)
@@ -124,7 +124,7 @@ def _corners(mesh: bpy.types.Mesh) -> np.ndarray:
 def _points(mesh: bpy.types.Mesh) -> np.ndarray:
     """(V, 3) float32: the mesh without the values of its shape keys."""
     if mesh.shape_keys is not None:
-        return _key_points(mesh.shape_keys.reference_key)
+        return key_points(mesh.shape_keys.reference_key)
     points = np.empty(3 * len(mesh.vertices), np.float32)
     mesh.vertices.foreach_get("co", points)
     return points.reshape(-1, 3)
@@ -166,7 +166,7 @@ def _nearest(old: np.ndarray, new: np.ndarray) -> np.ndarray:
         bpy.data.batch_remove([target, query])
 
 
-def _group_weights(mesh: bpy.types.Mesh, names: list[str]) -> np.ndarray:
+def group_weights(mesh: bpy.types.Mesh, names: list[str]) -> np.ndarray:
     """(G, V) float32: the weights of these vertex groups, 0 for vertices that are in none."""
 
     def nodes(tree: bpy.types.NodeTree) -> None:

@@ -10,10 +10,11 @@ import numpy as np
 from ..core.common.arrays import GarmentData, RigData
 from ..core.common.spaces import transform_points
 from .armature import bind
-from .groups import write_skin_weights
+from .groups import write_shares, write_skin_weights
 from .hand_edits import stamp
 from .look import Look, write_look
 from .marks import GARMENT
+from .masks import BUST, show_bust
 from .material import SLOTS
 from .mesh import UV_PHOTO, write_polygons
 
@@ -61,7 +62,11 @@ def write_garment(
     mesh[SLOTS] = garment.kind
     if rig is not None:
         write_skin_weights(obj, garment.weights, rig)
+    if garment.bust is not None:
+        write_shares(obj, BUST, garment.bust)
     if armature is not None:
         bind(obj, armature)
+    if garment.bust is not None:
+        show_bust(obj)
     stamp(mesh)
     return obj

@@ -44,6 +44,12 @@ def write_skin_weights(obj: bpy.types.Object, weights: SkinWeights, rig: RigData
     write_groups(obj, groups)
 
 
+def write_shares(obj: bpy.types.Object, name: str, shares: np.ndarray) -> None:
+    """One more vertex group: (V,) float32 weights of all vertices, those of 0 left out."""
+    inside = np.flatnonzero(shares)
+    write_group(obj, name, inside, shares[inside])
+
+
 def write_group(obj: bpy.types.Object, name: str, vertices: np.ndarray, weights: np.ndarray) -> None:
     """One more vertex group: (n,) vertices and their (n,) float32 weights > 0."""
     if len(vertices):

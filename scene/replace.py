@@ -21,6 +21,7 @@ from .carry import carry_additions
 from .hand_edits import is_edited
 from .keep_materials import images_of, keep_materials
 from .marks import NAME, PERSON, PIECE, ROLE, Key, key_of, made_in, sign, unmark
+from .masks import BUST, COVERED, bring_masks
 from .photo_pose import adopt_photo_pose
 from .restore import Changes
 from .separate import separate
@@ -112,7 +113,7 @@ def _exchange_object(exchange: _Exchange, kept: bpy.types.Object, obj: bpy.types
             exchange.names += named_as(old_materials, new_materials) + named_as(images, new_images)
         for user in users:
             changes.set(user, "data", obj.data)
-        changes.at_the_end(partial(_add_masks, kept, obj, groups))
+        changes.at_the_end(partial(bring_masks, kept, obj, groups))
         if isinstance(before, bpy.types.Armature):
             changes.at_the_end(partial(adopt_bone_marks, kept, obj, before))
             changes.at_the_end(partial(adopt_photo_pose, kept, obj))
@@ -120,14 +121,6 @@ def _exchange_object(exchange: _Exchange, kept: bpy.types.Object, obj: bpy.types
         exchange.names.append((before.name, data_of(obj)))
     for name in [name for name in (*kept.keys(), *obj.keys()) if name.startswith("sapiens2_") and name not in (NAME, PLACED)]:
         changes.put(kept, name, obj.get(name))
-
-
-def _add_masks(kept: bpy.types.Object, obj: bpy.types.Object, before: set[str]) -> None:
-    """The modifiers that hide what a build knows now to be covered; one that the artist has removed stays away."""
-    for modifier in obj.modifiers:
-        if modifier.type == "MASK" and modifier.vertex_group not in before:
-            mask = kept.modifiers.new(modifier.name, "MASK")
-            mask.vertex_group, mask.invert_vertex_group = modifier.vertex_group, modifier.invert_vertex_group
 
 
 def _follows(other: bpy.types.Object, kept: bpy.types.Object) -> bool:
@@ -138,7 +131,7 @@ def _follows(other: bpy.types.Object, kept: bpy.types.Object) -> bool:
 
 def _exchange_additions(kept: bpy.types.Object, obj: bpy.types.Object) -> None:
     rig = next((m.object for m in kept.modifiers if m.type == "ARMATURE" and m.object and m.object.get(ROLE) == "rig"), None)
-    ours = set(part_names()) | (set(rig.data.bones.keys()) if rig is not None else set())
+    ours = {*part_names(), COVERED, BUST} | (set(rig.data.bones.keys()) if rig is not None else set())
     carry_additions(kept, obj, ours, by_photo=kept[ROLE] == "scan")
 
 

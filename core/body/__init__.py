@@ -18,6 +18,7 @@ maps              a fitted body as the camera sees it
 character         mesh, rig and shape keys for Blender
 reshape           another shape for a character that is built
 rest              the rest pose that was asked for
+bust              head and shoulders alone
 other_photos      what stands in one photo, in the pose of another
 painted           body and garments with textures all round
 follow            a scan that follows the body's rig

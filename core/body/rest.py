@@ -22,7 +22,8 @@ def body_at_rest(avatar: Avatar, fit: BodyFit, rest: str) -> Avatar:
     assert avatar.body is not None
     place = resting_place(fit, avatar.world_from_camera)
     body, rig = make_body(fit, place)
-    body = replace(body, covered=avatar.body.covered, textures=avatar.body.textures, tones=avatar.body.tones)
+    kept = {name: getattr(avatar.body, name) for name in ("covered", "bust", "textures", "tones")}
+    body = replace(body, **kept)
     if rest == "T":
         body, rig = in_t_pose(body, rig, place[:3, :3] @ WORLD_FRONT)
     mesh, maps = avatar.mesh, rig.photo_from_rest

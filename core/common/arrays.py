@@ -329,6 +329,7 @@ class BodyData:
     key_offsets   (m, 3) float32 metres, by how much
     key_values    (K,) float32   0..1, the expression in the photo
     covered       (V,) bool      skin that clothes cover in the photo; None = not known
+    bust          (V,) float32   0..1, of which a bust keeps what is above 0.5; None = the whole body is wanted
     shape         (S,) float32   who it is, as `core.body.evaluate.Shape` counts; None = not known
     textures      of the skin; None = one plain tone
     tones         part -> (3,) uint8 sRGB of parts whose colour the photo shows (irises …); {} = the usual ones
@@ -345,6 +346,7 @@ class BodyData:
     key_offsets: np.ndarray
     key_values: np.ndarray
     covered: np.ndarray | None = None
+    bust: np.ndarray | None = None
     shape: np.ndarray | None = None
     textures: SurfaceTextures | None = None
     tones: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -360,6 +362,7 @@ class BodyData:
             key_offsets=(self.key_offsets, ("m", 3), "f"),
             key_values=(self.key_values, ("K",), "f"),
             covered=(self.covered, ("V",), "b"),
+            bust=(self.bust, ("V",), "f"),
             shape=(self.shape, (None,), "f"),
         )
         if len(self.key_names) != len(self.key_values):
@@ -383,6 +386,7 @@ class GarmentData:
     tone      (3,) uint8     sRGB: its colour where there are no textures
     inside    (F,) bool      faces that line it: seen only where one looks in
     textures  None = not made
+    bust      (V,) float32   as in `BodyData`
     """
 
     kind: str
@@ -394,6 +398,7 @@ class GarmentData:
     tone: np.ndarray
     inside: np.ndarray
     textures: SurfaceTextures | None = None
+    bust: np.ndarray | None = None
 
     def __post_init__(self):
         if self.kind not in GARMENT_KINDS:
@@ -406,6 +411,7 @@ class GarmentData:
             labels=(self.labels, (None,), "u"),
             tone=(self.tone, (3,), "u"),
             inside=(self.inside, ("F",), "b"),
+            bust=(self.bust, ("V",), "f"),
         )
 
 

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -177,3 +178,47 @@ def rig_file(character, part, tmp_path):
         return part("scene.files").save_blend(tmp_path / name)
 
     return make
+
+
+@pytest.fixture
+def dressed(part, make_avatar):
+    """An avatar with a body in the A-pose, covered and painted, and a sleeveless top made of the skin of its chest."""
+    character, arrays = part("core.body.character"), part("core.common.arrays")
+    body, rig = character.standing(part("core.body.evaluate").Shape())
+    chest = np.isin(rig.names, ["spine.003", "spine.002"])
+    own = body.weights.weights[np.arange(len(body.vertices)), :] * chest[body.weights.bones]
+    chosen = own.sum(axis=1) > 0.9
+    faces = chosen[body.quads].all(axis=1) & (body.part == 0)
+    used, row = np.unique(body.quads[faces], return_inverse=True)
+    rng = np.random.default_rng(3)
+    textures = arrays.SurfaceTextures(
+        rng.integers(0, 255, (64, 64, 3)).astype(np.uint8), np.ones((64, 64), bool), np.full((64, 64, 3), 32768, np.uint16)
+    )
+    top = arrays.GarmentData(
+        kind="upper",
+        vertices=body.vertices[used] + np.float32([0, -0.01, 0]),
+        quads=row.reshape(-1, 4).astype(np.int32),
+        uvs=body.uvs[faces],
+        weights=arrays.SkinWeights(body.weights.bones[used], body.weights.weights[used]),
+        labels=np.array([22], np.uint8),
+        tone=np.array([200, 30, 40], np.uint8),
+        inside=np.zeros(faces.sum(), bool),
+        textures=textures,
+    )
+    body = replace(body, covered=chosen, textures=textures, tones={"irises": np.array([20, 90, 160], np.uint8)})
+    # A photo's pose: both bend at the hips, so that what follows the rig is seen to do so.
+    turn = np.eye(4)
+    turn[:3, :3] = part("core.common.rotations").rotation_from_vector(np.array([0.4, 0, 0]))
+    rig = replace(rig, photo_from_rest=np.tile(turn, (len(rig.names), 1, 1)))
+    return replace(
+        make_avatar(),
+        world_from_camera=np.eye(4),
+        mesh=None,
+        textures=None,
+        parts=None,
+        weights=None,
+        encoded={},
+        body=body,
+        rig=rig,
+        garments=(top,),
+    )
