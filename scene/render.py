@@ -39,6 +39,7 @@ class Shot:
 
     path  where it goes
     azimuth_degrees  how far the camera is to the side of the matched one; the side is the one to which the surface is turned
+    turntable  the azimuth is counter-clockwise as seen from above, whichever way the surface is turned
     side_light  one hard light from the side instead of soft ones, which shows every bump
     clay  a matt grey instead of the materials
     aims  bone -> where it points, see `scene.aim`; empty = as they stand
@@ -46,6 +47,7 @@ class Shot:
 
     path: str | Path
     azimuth_degrees: float = 28.0
+    turntable: bool = False
     side_light: bool = False
     clay: bool = False
     aims: Mapping[str, Sequence[float]] = field(default_factory=dict)
@@ -61,7 +63,7 @@ def render_view(
     clay: bool = False,
 ) -> View:
     """Render the people of a collection once, see `Shot`."""
-    return render_views(collection, [Shot(path, azimuth_degrees, side_light, clay)], size, samples)[0]
+    return render_views(collection, [Shot(path, azimuth_degrees, side_light=side_light, clay=clay)], size, samples)[0]
 
 
 def render_views(
@@ -90,7 +92,8 @@ def _render(collection: bpy.types.Collection, shot: Shot, size: tuple[int, int],
             scene.collection.objects.link(ob)
         scene.view_layers[0].update()  # copies stand nowhere until their scene was evaluated
         low, high = _bounds([ob for ob in people if ob.type == "MESH"])
-        camera = _camera(scene, collection, low, high, size, math.radians(shot.azimuth_degrees), made)
+        azimuth = math.radians(shot.azimuth_degrees)
+        camera = _camera(scene, collection, low, high, size, azimuth, shot.turntable, made)
         _lights(scene, (low + high) / 2, camera, made, shot.side_light)
         if shot.clay:
             scene.view_layers[0].material_override = _clay(made)
@@ -116,13 +119,14 @@ def _camera(
     high: Vector,
     size: tuple[int, int],
     azimuth: float,
+    turntable: bool,
     made: list[bpy.types.ID],
 ) -> bpy.types.Object:
     """A long lens that sees the whole box, turned about the vertical from where the photo was taken."""
     centre, radius = (low + high) / 2, (high - low).length / 2
     matched = next(iter(objects_of([collection], "camera")), None)
     front = (matched.matrix_world.translation - centre) if matched else Vector(WORLD_FRONT.tolist())
-    angle = math.atan2(front.y, front.x) + math.copysign(azimuth, _turned(scene, front))
+    angle = math.atan2(front.y, front.x) + (azimuth if turntable else math.copysign(azimuth, _turned(scene, front)))
     data = bpy.data.cameras.new("sapiens2 preview")
     data.lens, data.sensor_fit = 70, "VERTICAL"
     camera = bpy.data.objects.new("sapiens2 preview", data)
