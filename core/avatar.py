@@ -53,14 +53,14 @@ def make_avatars(
     person  who the people are, where that is known (`AvatarSettings.known_person` is a file of the same)
     others  other photos of the largest person, by name, for their body, clothes and textures
 
-    Needs `predictions.pointmap`. Raises SapiensError when there is no pointmap, no person or no surface. Where a body was asked
+    A scan needs `predictions.pointmap`, an avatar keypoints at least. Raises SapiensError where these are missing, and when there
+    is no person or no surface. Where a body was asked
     for and cannot be fitted, the scan of that person is made instead, and a note says so.
     `progress(stage, fraction)` is called before each stage with the share of the work that is done. `memo` holds what former
     calls made, so that a slider repeats only what depends on it; the result is the same without it.
     """
-    if predictions.pointmap is None:
-        raise SapiensError(f"{name} has no pointmap, so there is no surface.", "Run the pointmap task on the photo first.")
     settings = settings or AvatarSettings()
+    _check_maps(predictions, name, settings)
     if person is None and settings.known_person:
         person = KnownPerson.load(settings.known_person)
     known, seen = None if person is None else person.shape, "" if memo is None else digest_of(predictions)
@@ -107,6 +107,17 @@ def make_scan(predictions: Predictions, name: str = "person", settings: AvatarSe
     return max(made, key=lambda avatar: avatar.pixels)
 
 
+def _check_maps(predictions: Predictions, name: str, settings: AvatarSettings) -> None:
+    """Raises SapiensError where there is too little to make what is wanted: a surface needs a pointmap, a body keypoints alone."""
+    if predictions.pointmap is not None:
+        return
+    if settings.make == "avatar" and predictions.keypoints is not None:
+        if settings.stature is None and settings.distance is None:
+            return
+        raise SapiensError(f"{name} has no pointmap that could be scaled.", "Leave height and distance out, or run the pointmap task.")
+    raise SapiensError(f"{name} has no pointmap, so there is no surface.", "Run the pointmap task on the photo first.")
+
+
 @dataclass(frozen=True, eq=False)
 class _Lifted:
     """The pose of one person, and why there is none."""
@@ -142,19 +153,33 @@ def _with_true_border(build: Build, predictions: Predictions) -> Predictions:
 def _people(build: Build, predictions: Predictions) -> list[Person]:
     """Everybody in the photo, from left to right; at least one."""
     boxes = predictions.boxes if predictions.boxes is not None and len(predictions.boxes) else None
+    if predictions.seg is None and predictions.pointmap is None and boxes is None:
+        boxes = _keypoint_boxes(predictions)
     people = build.once(CacheKey("people", build.seen), lambda: find_people(_labels(predictions), boxes))
     if not people:
         raise SapiensError(f"No person was found in {build.name}.", "Choose a photo of a person, or draw a box around them.")
     return people
 
 
+def _keypoint_boxes(predictions: Predictions) -> np.ndarray:
+    """(P, 4) float32 x1, y1, x2, y2 round the keypoints of each person, the whole photo round those of whom there are none."""
+    height, width = predictions.image.shape[:2]
+    assert predictions.keypoints is not None  # of `_check_maps`
+    known = np.isfinite(predictions.keypoints).all(axis=-1) & (predictions.keypoints[..., 2] > 0)
+    points = np.where(known[..., None], predictions.keypoints[..., :2], np.nan)
+    points[~known.any(axis=1)] = [[0, 0]] * (points.shape[1] - 1) + [[width, height]]
+    return np.concatenate([np.nanmin(points, axis=1), np.nanmax(points, axis=1)], axis=1).astype(np.float32)
+
+
 def _labels(predictions: Predictions) -> np.ndarray:
-    """(H, W) uint8 body parts; without a segmentation, everything that has a depth (and opacity) counts as one part."""
+    """(H, W) uint8 body parts; without a segmentation, everything that has a depth (and opacity) counts as one part, and without
+    a depth everything does."""
     if predictions.seg is not None:
         return predictions.seg
-    assert predictions.pointmap is not None
-    with np.errstate(invalid="ignore"):
-        solid = np.isfinite(predictions.pointmap).all(-1) & (predictions.pointmap[..., 2] > 0)
+    solid = np.ones(predictions.image.shape[:2], bool)
+    if predictions.pointmap is not None:
+        with np.errstate(invalid="ignore"):
+            solid = np.isfinite(predictions.pointmap).all(-1) & (predictions.pointmap[..., 2] > 0)
     if predictions.alpha is not None:
         solid &= predictions.alpha > 127
     return np.where(solid, np.uint8(1), np.uint8(0))

@@ -80,10 +80,13 @@ def fit_people(
         pose, more = poses[index], build.others if index == lead else {}
         if isinstance(pose, str):
             return Fitted(key, problem=f"No body: {pose.rstrip('.')}. The scan was made instead." if pose else "")
+        # Without parts, depth and matte the mask is no outline, but a box.
+        outlined = any(found is not None for found in (predictions.seg, predictions.pointmap, predictions.alpha))
+        mask = person.mask if outlined else None
         own = replace(key, person=index, more=_of_others(build, more))
         return build.once(
             own,
-            lambda: _fit(own, Sighting(predictions, camera, pose, index, person.mask), more, build.known, settings.trust_photos),
+            lambda: _fit(own, Sighting(predictions, camera, pose, index, mask), more, build.known, settings.trust_photos),
         )
 
     return [fitted(index, person) for index, person in enumerate(people)]
@@ -140,8 +143,18 @@ def make_character(build: Build, fitted: Fitted) -> Character:
         build.report("texture", 0.4)
         painted = replace(key, stage="painted", more=(*key.more, settings.garments, settings.texture_size))
         body, garments = build.once(painted, lambda: paint_avatar(body, garments, fitted.photos, settings.texture_size))
+    notes += _missing(settings, fitted.photos[0][0].predictions)
     if settings.extent == "bust":
         body, garments = cut_to_bust(body, garments, resting.vertices, resting_rig)
     elif fitted.fit.unseen.get("spine"):
         notes += ("The photo shows head and shoulders: Extent makes a bust of them.",)
     return Character(body, rig, garments, notes)
+
+
+def _missing(settings: AvatarSettings, predictions: Predictions) -> tuple[str, ...]:
+    """What could not be made for lack of a map, in sentences."""
+    if predictions.seg is None and settings.garments:
+        return ("Without body parts nothing tells cloth from skin: no clothes and no hair are made.",)
+    if predictions.pointmap is None and settings.garments:
+        return ("Without a pointmap clothes lie close to the body, and there is no hair.",)
+    return ()

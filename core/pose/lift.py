@@ -29,6 +29,7 @@ from .settings import DOUBT, PoseSettings
 from .solver import ANNEALING, solve
 from .surface_samples import Samples, check_keypoints, sample_surface
 
+FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 DOUBTED = 0.005  # trust in the depth of a keypoint that is probably covered: enough to choose between two solutions
 GUESSED = 0.5  # share of the confidence of a joint that may as well lie on the other side of its parent
 TRUNK = np.array([not n.startswith(("left_", "right_")) or n.endswith(("hip", "shoulder")) for n in JOINT_NAMES])
@@ -189,9 +190,13 @@ def _finish(start: _InitialState, positions: np.ndarray, stature: float, deviati
     for name, others in needs.items():
         seen[at(name)] = all(seen[at(n)] for n in others)
         confidence[at(name)] = min(confidence[at(n)] for n in others)
+    head_seen, head_confidence = head is not None, 0.0 if head is None else float(np.clip(head.support / 20, 0.2, 1))
+    if head is None and not np.isfinite(start.samples.depth).any():
+        # Without any depth no head is measured, but the face may be seen all the same.
+        face = start.samples.score[[keypoint_index(name) for name in FACE]]
+        head_seen, head_confidence = bool(np.count_nonzero(face) >= 3), GUESSED * float(face.mean())
     for name in ("head", "head_top"):
-        seen[at(name)] = head is not None
-        confidence[at(name)] = 0.0 if head is None else float(np.clip(head.support / 20, 0.2, 1))
+        seen[at(name)], confidence[at(name)] = head_seen, head_confidence if head_seen else 0.0
     return Pose(
         names=JOINT_NAMES,
         positions=positions.astype(np.float32),
