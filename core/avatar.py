@@ -108,13 +108,15 @@ def make_scan(predictions: Predictions, name: str = "person", settings: AvatarSe
 
 
 def _check_maps(predictions: Predictions, name: str, settings: AvatarSettings) -> None:
-    """Raises SapiensError where there is too little to make what is wanted: a surface needs a pointmap, a body keypoints alone."""
+    """Raises SapiensError where there is too little: a surface needs a pointmap, a body keypoints alone."""
     if predictions.pointmap is not None:
         return
     if settings.make == "avatar" and predictions.keypoints is not None:
         if settings.stature is None and settings.distance is None:
             return
-        raise SapiensError(f"{name} has no pointmap that could be scaled.", "Leave height and distance out, or run the pointmap task.")
+        raise SapiensError(
+            f"{name} has no pointmap that could be scaled.", "Leave height and distance out, or run the pointmap task."
+        )
     raise SapiensError(f"{name} has no pointmap, so there is no surface.", "Run the pointmap task on the photo first.")
 
 

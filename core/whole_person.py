@@ -143,7 +143,7 @@ def make_character(build: Build, fitted: Fitted) -> Character:
         build.report("texture", 0.4)
         painted = replace(key, stage="painted", more=(*key.more, settings.garments, settings.texture_size))
         body, garments = build.once(painted, lambda: paint_avatar(body, garments, fitted.photos, settings.texture_size))
-    notes += _missing(settings, fitted.photos[0][0].predictions)
+    notes += _missing(build, fitted.photos[0][0].predictions)
     if settings.extent == "bust":
         body, garments = cut_to_bust(body, garments, resting.vertices, resting_rig)
     elif fitted.fit.unseen.get("spine"):
@@ -151,10 +151,10 @@ def make_character(build: Build, fitted: Fitted) -> Character:
     return Character(body, rig, garments, notes)
 
 
-def _missing(settings: AvatarSettings, predictions: Predictions) -> tuple[str, ...]:
+def _missing(build: Build, predictions: Predictions) -> tuple[str, ...]:
     """What could not be made for lack of a map, in sentences."""
-    if predictions.seg is None and settings.garments:
+    if predictions.seg is None and build.settings.garments:
         return ("Without body parts nothing tells cloth from skin: no clothes and no hair are made.",)
-    if predictions.pointmap is None and settings.garments:
+    if predictions.pointmap is None and build.settings.garments:
         return ("Without a pointmap clothes lie close to the body, and there is no hair.",)
     return ()
