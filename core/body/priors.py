@@ -32,7 +32,7 @@ TURN_SPREAD: dict[str, tuple[float, float, float]] = {
     "finger1": (0.7, 0.08, 0.18), "finger2": (0.8, 0.05, 0.05), "finger3": (0.6, 0.05, 0.05),
     "thumb1": (0.4, 0.3, 0.4), "thumb2": (0.5, 0.08, 0.12), "thumb3": (0.6, 0.05, 0.06),
 }  # fmt: skip
-OVEREXTENDED = 0.06  # radians that an elbow, a knee or a finger may bend backwards before it is held
+OVEREXTENDED = 0.06  # radians beyond straight that an elbow, a knee or a finger may bend backwards before it is held
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +42,13 @@ class JointAxes:
     frames   (B, 3, 3) columns: axis of bending, length, third axis; rest axes
     spread   (B, 3) radians along them
     hinges   (n,) rows of bones that bend one way only: about the first axis, positive
+    bent     (n,) radians that they are bent at rest: minus this about the first axis, they are straight
     """
 
     frames: np.ndarray
     spread: np.ndarray
     hinges: np.ndarray
+    bent: np.ndarray
 
 
 @cache
@@ -55,7 +57,7 @@ def joint_axes() -> JointAxes:
     rig = rest_rig(rest_points(Shape()))
     axes = two_axis_frame((rig.tails - rig.heads).astype(float), rig.z_axes.astype(float), "yz")
     at = {name: axes[k] for k, name in enumerate(rig.names)}
-    out_frames, spread, hinges = [], [], []
+    out_frames, spread, hinges, bent = [], [], [], []
     for row, (bone, parent) in enumerate(BONES.items()):
         stem, _, rest = bone.partition(".")
         limb = parent if stem in ("forearm", "shin") and parent is not None else bone
@@ -66,8 +68,11 @@ def joint_axes() -> JointAxes:
             key = bone if bone in TURN_SPREAD else stem
         spread.append(TURN_SPREAD.get(key, (np.inf,) * 3))
         if stem in ("forearm", "shin") or key in ("finger2", "finger3"):
+            assert parent is not None
             hinges.append(row)
-    return JointAxes(np.array(out_frames), np.array(spread), np.array(hinges))
+            axis, above, below = at[limb][:, 0], at[parent][:, 1], at[bone][:, 1]
+            bent.append(np.arctan2(axis @ np.cross(above, below), above @ below))
+    return JointAxes(np.array(out_frames), np.array(spread), np.array(hinges), np.array(bent))
 
 
 def _inverse_left_jacobian(vectors: np.ndarray) -> np.ndarray:
@@ -111,9 +116,9 @@ def prior_rows(state: State, tightness: float = 1.0) -> tuple[np.ndarray, np.nda
     for k in range(3):
         by_turn[bones, :, at["turns"].start + 3 * bones + k] = jacobian[:, :, k]
     used = (np.arange(len(BONES)) > 0) & (parents() >= 0)
-    # Backwards bent: a steep wall on the other side.
+    # Bent backwards from straight, which is not how they rest: a steep wall.
     hinge = axes.hinges
-    back = np.minimum(local[hinge, 0] + OVEREXTENDED, 0) / 0.05
+    back = np.minimum(local[hinge, 0] + axes.bent + OVEREXTENDED, 0) / 0.05
     by_back = by_turn[hinge, 0] * axes.spread[hinge, 0][:, None] / 0.05 * (back < 0)[:, None]
     residual = np.concatenate([shape, turn[used].ravel(), back])
     return residual, np.concatenate([by_shape, by_turn[used].reshape(-1, unknowns()), by_back])

@@ -87,3 +87,19 @@ def test_a_thicker_body_comes_of_more_weight_and_a_taller_one_of_more_height():
     assert size(weight=0.9)[0] > 1.15 * size(weight=0.2)[0]
     assert size(height=0.9)[1] > size(height=0.2)[1] + 0.1
     assert size(age=0.2)[1] < 1.4
+
+
+@pytest.mark.parametrize("bone", ["forearm.L", "shin.R", "f_index.02.R"])
+def test_what_is_bent_at_rest_may_be_straight_but_not_bent_backwards(bone):
+    axes, row = joint_axes(), list(BONES).index(bone)
+    (at,) = np.flatnonzero(axes.hinges == row)
+
+    def cost(turn: float) -> float:
+        turns = Posture.rest().turns.copy()
+        turns[row] = rotation_from_vector(axes.frames[row][:, 0] * turn)
+        residual = prior_rows(State(Shape(), Posture(turns, np.zeros(3)), np.zeros(52)))[0]
+        return float(residual[len(residual) - len(axes.hinges) + at] ** 2)
+
+    assert axes.bent[at] > (0.5 if bone.startswith("forearm") else 0.05)
+    assert cost(-axes.bent[at]) == 0
+    assert cost(-axes.bent[at] - 0.5) > 50
