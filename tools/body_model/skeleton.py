@@ -23,7 +23,7 @@ def heads(mesh: BaseMesh, bones: dict) -> dict[str, np.ndarray]:
         return np.atleast_1d(place["vertex_index"] if place["strategy"] == "VERTEX" else place["vertex_indices"])
 
     out = {
-        "spine": point("spine05"), "spine.001": point("spine04"), "spine.002": point("spine03"), "spine.003": point("spine02"),
+        "spine.001": point("spine04"), "spine.002": point("spine03"), "spine.003": point("spine02"),
         "spine.004": point("neck01"), "spine.005": point("neck02", "tail"), "spine.006": point("head"), "jaw": point("jaw"),
     }  # fmt: skip
     for side in "LR":
@@ -37,6 +37,8 @@ def heads(mesh: BaseMesh, bones: dict) -> dict[str, np.ndarray]:
             out[f"palm.0{number}.{side}"] = point(f"metacarpal{number}.{side}")
         for finger, number in FINGERS.items():
             out |= {f"{finger}.0{k}.{side}": point(f"finger{number}-{k}.{side}") for k in (1, 2, 3)}
+    # The body turns about the middle of its hips, as the pelvis joint of a photo does; spine05 begins 15 to 25 mm above it.
+    out["spine"] = np.concatenate([out["thigh.L"], out["thigh.R"]])
     return {name: out[name] for name in BONES}
 
 

@@ -8,7 +8,7 @@ import pytest
 from sapiens2_avatar.core.body.evaluate import Shape, rest_points
 from sapiens2_avatar.core.body.skeleton import BONES
 from sapiens2_avatar.core.body.template import BODY_PARTS, PARTS, template
-from sapiens2_avatar.core.common.landmarks import joint_swap, keypoint_names, keypoint_swap
+from sapiens2_avatar.core.common.landmarks import joint_index, joint_swap, keypoint_names, keypoint_swap
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 ARKIT_SIDES = ("Left", "Right")
@@ -21,6 +21,17 @@ def test_shapes_are_those_of_anny():
         gap = places - ours
         gap -= np.median(gap, axis=0)  # Anny stands on another origin
         assert np.linalg.norm(gap, axis=1).max() < 1e-4
+
+
+def test_the_body_turns_about_the_joint_between_its_hips():
+    for gender in (0.0, 1.0):
+        phenotype = Shape().phenotype
+        phenotype[0] = gender
+        points = rest_points(Shape(phenotype)).astype(float)
+        joints = template().joints.of(points)
+        hips = joints[[joint_index("left_hip"), joint_index("right_hip")]].mean(axis=0)
+        assert np.allclose(template().heads.of(points)[list(BONES).index("spine")], hips, atol=1e-3)
+        assert np.allclose(joints[joint_index("pelvis")], hips, atol=1e-3)
 
 
 def test_skin_is_one_closed_surface_of_quads():
