@@ -10,7 +10,7 @@ import numpy as np
 from ..common.landmarks import part_labels
 from ..common.rotations import unit
 from .evaluate import Selection, vertex_normals
-from .evidence import Evidence, ease_table, may_lie_under
+from .evidence import Evidence, ease_table, looseness_table, may_lie_under, part_without_side
 from .state import Body
 from .template import template
 
@@ -86,11 +86,33 @@ class Pulls:
     vertex     (m,) rows of `compared_vertices`
     direction  (m, 3) a, one over a standard deviation
     target     (m, 3) y, camera space
+    piece      (m,) what hangs as loose as one: rows of one piece of clothing on one part of the body; -1 = bare
+    looseness  (m,) how far that is unknown, in the standard deviations of each row
     """
 
     vertex: np.ndarray
     direction: np.ndarray
     target: np.ndarray
+    piece: np.ndarray
+    looseness: np.ndarray
+
+    def decorrelated(self, rows: np.ndarray) -> np.ndarray:
+        """(m, ...) rows, or their derivatives, so that their squares count what the rows of a piece share once.
+
+        Rows of one piece have the covariance I + u u^T, u = looseness; this multiplies by its inverse square root,
+        I - (1 - 1 / sqrt(1 + |u|^2)) u u^T / |u|^2.
+        """
+        at = np.flatnonzero(self.piece >= 0)
+        if not len(at):
+            return rows
+        piece, u = self.piece[at], self.looseness[at].astype(rows.dtype)
+        member = np.zeros((int(piece.max()) + 1, len(at)), rows.dtype)
+        member[piece, np.arange(len(at))] = u
+        size = np.maximum((member**2).sum(axis=1), 1e-12)
+        shared = (member @ rows[at].reshape(len(at), -1)) * ((1 - 1 / np.sqrt(1 + size)) / size)[:, None]
+        out = rows.copy()
+        out[at] -= (member.T @ shared).reshape(len(at), *rows.shape[1:])
+        return out
 
 
 def surface_pulls(evidence: Evidence, posed: np.ndarray, normals: np.ndarray, reach: float) -> Pulls:
@@ -115,14 +137,18 @@ def surface_pulls(evidence: Evidence, posed: np.ndarray, normals: np.ndarray, re
     if labels is not None:
         good &= may_lie_under()[label, part]
     at = np.flatnonzero(good)
-    usual, outwards, inwards = ease_table()[label[at]].T
+    usual, outwards, inwards = ease_table()[label[at], part[at]].T
     if labels is None:
         usual, outwards, inwards = 0.006, 0.012, 0.005
     gap = ((target[at] - posed[at]) * surface[at]).sum(axis=1)
     spread = np.where(gap >= usual, outwards, np.where(gap >= 0, np.maximum(outwards * 0.8, inwards), inwards))
     wanted = target[at] - np.where(gap >= 0, usual, 0.0)[:, None] * surface[at]
     weight = 1 / (1 + ((gap - usual) / (3 * np.maximum(outwards, 0.008))) ** 2)  # Geman-McClure's, as reweighting
-    return Pulls(at, surface[at] * (weight / spread)[:, None], wanted)
+    # Both sleeves are as loose as each other; what would show through the cloth does not depend on how loose it is.
+    unknown = np.where(gap >= 0, looseness_table()[label[at]], 0.0)
+    piece = label[at].astype(np.int64) * len(looseness_table()) + part_without_side()[part[at]]
+    piece = np.where(unknown > 0, np.unique(piece, return_inverse=True)[1], -1)
+    return Pulls(at, surface[at] * (weight / spread)[:, None], wanted, piece, unknown * weight / spread)
 
 
 def outline_pulls(evidence: Evidence, posed: np.ndarray) -> Pulls:
@@ -153,4 +179,5 @@ def outline_pulls(evidence: Evidence, posed: np.ndarray) -> Pulls:
     # r = away / spread at the present place: the target lies that far back along the direction.
     size = (direction**2).sum(axis=1)
     residual = away[at] * robust / spread
-    return Pulls(at, direction, posed[at] - direction * (residual / size)[:, None])
+    alone = np.full(len(at), -1)
+    return Pulls(at, direction, posed[at] - direction * (residual / size)[:, None], alone, np.zeros(len(at)))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 
 from ..common.arrays import Camera, Pose
 from ..common.landmarks import part_labels, part_names
 from ..common.predictions import Predictions
+from ..common.rotations import unit
 from ..common.spaces import camera_from_normal_head
 
 MIN_SCORE = 0.25  # of a keypoint that is believed at all
@@ -24,6 +26,11 @@ CLOTH_EASE: dict[str, tuple[float, float, float]] = {
     "Right_Sock": (0.002, 0.004, 0.004),
 }
 """Class -> metres from the skin out to its surface: usual, standard deviation outwards, and of skin that would show through."""
+EASE_THERE = {("Lower_Clothing", "Lower_Leg"): 0.026, ("Upper_Clothing", "Upper_Leg"): 0.024}
+"""Class and part of the body where it usually hangs farther out: trouser legs widen to the hem, and so do skirts of coats."""
+LOOSE = ("Upper_Clothing", "Lower_Clothing", "Apparel")
+LOOSENESS = 0.015  # metres: standard deviation from one suit to another, of the ease of a whole piece on a part of the body
+ALONG_RAY = 0.25  # weight of a clothed joint's depth: what is lifted from cloth is as far off as the cloth is
 SKIN_SPREAD = 0.004  # metres, of bare skin
 
 _LIMBS = ("Upper_Arm", "Lower_Arm", "Hand", "Upper_Leg", "Lower_Leg", "Foot")
@@ -48,6 +55,7 @@ _BODY_OF: dict[str, tuple[str, ...]] = {
 """Class in the photo, without its side -> parts of the body that may lie under it. Sides must agree."""
 
 
+@cache
 def may_lie_under() -> np.ndarray:
     """(29, 29) bool: class in the photo, part of the body."""
     names = part_names()
@@ -62,9 +70,28 @@ def may_lie_under() -> np.ndarray:
     return out
 
 
+@cache
 def ease_table() -> np.ndarray:
-    """(29, 3) of CLOTH_EASE; bare skin lies where the surface is."""
-    return np.array([CLOTH_EASE.get(name, (0.0, SKIN_SPREAD, SKIN_SPREAD)) for name in part_names()])
+    """(29, 29, 3) of CLOTH_EASE by class in the photo and part of the body below; bare skin lies where the surface is."""
+    names = part_names()
+    by_class = np.array([CLOTH_EASE.get(name, (0.0, SKIN_SPREAD, SKIN_SPREAD)) for name in names])
+    out = np.repeat(by_class[:, None], len(names), axis=1)
+    for (name, part), usual in EASE_THERE.items():
+        out[part_labels(name)[0], part_labels(f"Left_{part}", f"Right_{part}"), 0] = usual
+    return out
+
+
+@cache
+def looseness_table() -> np.ndarray:
+    """(29,) metres of LOOSENESS, 0 for other classes."""
+    return np.array([LOOSENESS if name in LOOSE else 0.0 for name in part_names()])
+
+
+@cache
+def part_without_side() -> np.ndarray:
+    """(29,) label that both sides of a part share: that of the left one."""
+    names = part_names()
+    return np.array([names.index(name.replace("Right_", "Left_")) for name in names])
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +114,29 @@ class Evidence:
     normals: np.ndarray | None = None
     labels: np.ndarray | None = None
     outside: np.ndarray | None = None
+
+    def classes_at(self, pixels: np.ndarray) -> np.ndarray:
+        """(n,) class of the photo at (n, 2) pixels, the nearest one for those outside; 0 where nothing is known."""
+        if self.labels is None:
+            return np.zeros(len(pixels), np.uint8)
+        x, y = np.round(np.nan_to_num(pixels)).astype(np.int64).T
+        return self.labels[np.clip(y, 0, self.camera.height - 1), np.clip(x, 0, self.camera.width - 1)]
+
+    @cached_property
+    def keypoint_is_bare(self) -> np.ndarray:
+        """(308,) bool: the surface at the keypoint is the skin that it lies on. On cloth or hair it is not."""
+        if self.labels is None or self.keypoints is None:
+            return np.ones(308, bool)
+        return ~np.isin(self.classes_at(self.keypoints[:, :2]), part_labels(*CLOTH_EASE))
+
+    @cached_property
+    def joint_weights_in_space(self) -> np.ndarray:
+        """(68, 3, 3) by which the gap to a lifted joint counts in each direction: less along the ray where cloth covers it."""
+        ray = unit(self.pose.positions.astype(np.float64))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            pixels = self.camera.project(self.pose.positions)
+        lost = np.where(np.isin(self.classes_at(pixels), part_labels(*LOOSE)), 1 - ALONG_RAY, 0.0)
+        return np.eye(3) - lost[:, None, None] * ray[:, :, None] * ray[:, None, :]
 
 
 def gather(predictions: Predictions, person: int, camera: Camera, pose: Pose, mask: np.ndarray | None) -> Evidence:

@@ -9,8 +9,9 @@ from functools import cache
 import numpy as np
 
 from ..common.landmarks import JOINT_NAMES, joint_keypoints
+from ..common.rotations import unit
 from .correspondence import Pulls, compared_vertices, normals_at, outline_pulls, ring_points, surface_pulls
-from .evaluate import Selection
+from .evaluate import Selection, vertex_normals
 from .evidence import MIN_SCORE, Evidence
 from .priors import prior_rows
 from .state import Body, unit_directions
@@ -20,6 +21,7 @@ JOINT_SPREAD, FINGER_SPREAD, GUESSED_SPREAD = 0.012, 0.0055, 0.10  # metres: of 
 KEYPOINT_SPREAD = 2.5  # pixels at 1024
 FAR = 5.0  # standard deviations at which a joint counts half
 SKIN_POINT_SPREAD = 0.006  # metres, of keypoints on the skin
+SKIN_FACING = -0.3  # cosine between normal and ray, below which a keypoint on the skin is seen
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,13 @@ def gather_rows(body: Body, evidence: Evidence, stage: Stage, tightness: float =
     if slow:
         weights["joints"] = _joint_weights(evidence, gap) * np.where(_is_finger(), stage.fingers, stage.joints)
     w = weights["joints"][:, None]
-    add(gap * w, None if named_slopes is None else joints.of(named_slopes) * w[..., None])
+    if stage.reach > 0 and evidence.points is not None:
+        w = w[..., None] * evidence.joint_weights_in_space
+        add(np.einsum("nij,nj->ni", w, gap), None if named_slopes is None else np.matmul(w, joints.of(named_slopes)))
+    else:
+        add(gap * w, None if named_slopes is None else joints.of(named_slopes) * w[..., None])
     if stage.image > 0:
-        _add_keypoints(add, keypoints, named, named_slopes, evidence, stage, weights)
+        _add_keypoints(add, body, keypoints, named, named_slopes, evidence, stage, weights)
     pulls: tuple[Pulls, ...] = () if like is None else like.pulls
     if stage.reach > 0 and evidence.outside is not None:
         compared = body.points(_compared())
@@ -105,11 +111,31 @@ def gather_rows(body: Body, evidence: Evidence, stage: Stage, tightness: float =
             pulls = tuple(found)
             every = np.concatenate([pull.vertex for pull in pulls])
             along = np.concatenate([pull.direction for pull in pulls])
-            slopes.append(body.slopes_along(_compared(), every, along))
-        residuals += [(pull.direction * (compared[pull.vertex] - pull.target)).sum(axis=1) for pull in pulls]
+            steep = np.split(body.slopes_along(_compared(), every, along), [len(pulls[0].vertex)])
+            slopes += [pull.decorrelated(slope) for pull, slope in zip(pulls, steep, strict=False)]
+        residuals += [pull.decorrelated((pull.direction * (compared[pull.vertex] - pull.target)).sum(axis=1)) for pull in pulls]
     residual, slope = prior_rows(body.state, tightness)
     add(residual, slope if slow else None)
     return Rows(residuals, slopes, pulls, weights)
+
+
+@cache
+def _keypoint_facings() -> tuple[np.ndarray, np.ndarray]:
+    """(308, 3) unit normals of the keypoints on the resting skin, and (308,) the bone that turns each; NaN where it has none."""
+    t = template()
+    normals = unit(t.keypoints.of(vertex_normals(t.base, t.skin_faces())))
+    which, point = t.keypoints.entries.T
+    bones = np.zeros(len(normals), np.int64)
+    bones[which] = t.weight_bones[point, t.weights[point].argmax(axis=1)]
+    return normals, bones
+
+
+def _keypoints_in_view(body: Body, surface: np.ndarray) -> np.ndarray:
+    """(308,) bool: the skin at the keypoint faces the camera. Where it does not, the (308, 3) surface there is other skin."""
+    normals, bones = _keypoint_facings()
+    turned = np.einsum("kij,kj->ki", body.skeleton.turns[bones], normals)
+    with np.errstate(invalid="ignore"):
+        return (turned * unit(surface)).sum(axis=1) < SKIN_FACING
 
 
 def _joint_weights(evidence: Evidence, gap: np.ndarray) -> np.ndarray:
@@ -123,6 +149,7 @@ def _joint_weights(evidence: Evidence, gap: np.ndarray) -> np.ndarray:
 
 def _add_keypoints(
     add: Callable[[np.ndarray, np.ndarray | None], None],
+    body: Body,
     keypoints: Means,
     named: np.ndarray,
     named_slopes: np.ndarray | None,
@@ -165,6 +192,7 @@ def _add_keypoints(
     gap = np.where(known[:, None], places - np.nan_to_num(surface), 0.0)
     if slopes is not None:
         far = np.linalg.norm(gap, axis=1)
+        known &= evidence.keypoint_is_bare & _keypoints_in_view(body, surface)
         weights["skin"] = known * stage.image * _share() / SKIN_POINT_SPREAD / (1 + (far / (4 * SKIN_POINT_SPREAD)) ** 2)
     w = weights["skin"][:, None]
     add(np.nan_to_num(gap) * w, None if slopes is None else np.nan_to_num(slopes) * w[..., None])

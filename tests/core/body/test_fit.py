@@ -103,6 +103,28 @@ def test_a_body_is_found_again(man, name):
     assert joints < 0.025
 
 
+def dressed(photo: Predictions, ease: float) -> Predictions:
+    """The photo of somebody in shirt and trousers whose front is `ease` metres before the skin."""
+    clothes = {
+        "Upper_Clothing": ("Torso", "Left_Upper_Arm", "Right_Upper_Arm", "Left_Lower_Arm", "Right_Lower_Arm"),
+        "Lower_Clothing": ("Left_Upper_Leg", "Right_Upper_Leg", "Left_Lower_Leg", "Right_Lower_Leg"),
+    }
+    seg, points = photo.seg.copy(), photo.pointmap.copy()
+    for name, parts in clothes.items():
+        under = np.isin(photo.seg, part_labels(*parts))
+        seg[under] = part_labels(name)[0]
+        points[under] *= 1 - ease / points[under][:, 2:]
+    return replace(photo, seg=seg, pointmap=points)
+
+
+@pytest.mark.parametrize(("ease", "most"), [(0.003, (0.003, 0.005)), (0.012, (0.003, 0.006)), (0.035, (0.007, 0.018))])
+def test_tight_and_loose_clothes_hide_the_same_body(man, ease, most):
+    truth, photo, _ = man
+    skin, joints = gap(fit_body(dressed(photo, ease)).fits[0], truth)
+    assert skin < most[0]
+    assert joints < most[1]
+
+
 def test_photos_of_both_sides_share_one_shape(man):
     truth, photo, _ = man
     behind = posed(truth.shape, 0.3 + np.pi, 2)
