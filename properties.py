@@ -127,6 +127,7 @@ class ScanProperties:
         layout.prop(self, "keep_camera_frame")
         layout.prop(self, "garments")
         layout.prop(self, "extent")
+        layout.prop(self, "one_mesh")
         layout.prop(self, "texture_size")
         layout.prop(self, "trust_photos")
         layout.prop(self, "known_person", icon="COMMUNITY")

@@ -15,6 +15,7 @@
     formats    files, read and written
     settings   what to make and how: the settings of all stages in one
     stages     what the steps of one call share
+    one_mesh   body, clothes and hair joined
     whole_person  a body with its clothes, hair and textures
     mesh_texture  photos onto a mesh of the artist
     closed_scan  a scan with the sides and the back of the avatar

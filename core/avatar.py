@@ -17,9 +17,10 @@ from .capture.people import Person, find_people
 from .closed_scan import close_scan, closed_textures, closed_weights, look_from_outside
 from .common.arrays import Avatar, Camera, MeshData, Pose, RigData, SkinWeights, Textures
 from .common.errors import SapiensError
-from .common.memo import Memo
+from .common.memo import Memo, digest
 from .common.predictions import Predictions
 from .common.progress import Progress
+from .one_mesh import one_mesh
 from .pose.lift import lift_pose
 from .pose.settings import PoseSettings
 from .rig.metarig import make_rig
@@ -77,7 +78,7 @@ def make_avatars(
     fits = fit_people(build, predictions, estimate.camera, people, [lifted.known for lifted in poses], lead)
     made, missed = _avatars(build, predictions, estimate, people, poses, fits)
     placed = _placed(build, made, poses, lead, missed)
-    avatars = _at_rest(build, placed, fits)
+    avatars = _joined(build, _at_rest(build, placed, fits), [fits[i].key for i in placed])
     build.report("done", 1.0)
     return avatars
 
@@ -368,5 +369,22 @@ def _at_rest(build: Build, avatars: dict[int, Avatar], fits: list[Fitted]) -> li
         elif avatar.body is None and rest in ("A", "T"):
             build.report("rest pose", 0.95)
             avatar = rest_avatar(avatar, rest, not build.settings.keep_camera_frame)
+        out.append(avatar)
+    return out
+
+
+def _joined(build: Build, avatars: list[Avatar], keys: list[CacheKey]) -> list[Avatar]:
+    """The avatars with their clothes and hair in the mesh of the body, if that was asked for. keys: of their fits."""
+    if not build.settings.one_mesh:
+        return avatars
+    out = []
+    for avatar, key in zip(avatars, keys, strict=True):
+        if (body := avatar.body) is not None:
+            build.report("one mesh", 0.97)
+            size, garments = build.settings.texture_size, avatar.garments
+            places = digest(body.vertices, *(garment.vertices for garment in garments)) if build.memo is not None else ""
+            own = replace(key, stage="one mesh", more=(*key.more, places, size))
+            joined = build.once(own, lambda body=body, garments=garments, size=size: one_mesh(body, garments, size))
+            avatar = replace(avatar, body=joined, garments=())
         out.append(avatar)
     return out

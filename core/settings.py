@@ -66,6 +66,11 @@ class AvatarSettings:
         "One watertight mesh, for printing and sculpting: sides and back of the scan are those of the avatar",
     )
     garments: bool = setting(True, "Clothes and Hair", "Make clothes and hair as objects of their own", option="no-garments")
+    one_mesh: bool = setting(
+        False,
+        "One Mesh",
+        "Join body, clothes and hair to one mesh with one material and one set of textures, as games want them",
+    )
     texture_size: int = setting(
         2048,
         "Texture Size",

@@ -10,27 +10,18 @@ import numpy as np
 
 from ..core.common.arrays import BodyData, RigData
 from ..core.common.colour import SKIN_TONE
+from ..core.common.looks import BODY_LOOKS, JOINED
 from ..core.common.spaces import transform_points, transform_vectors
 from .armature import bind
 from .carry import VALUES
 from .groups import write_group, write_shares, write_skin_weights
 from .hand_edits import stamp
-from .look import Look, write_look
+from .look import write_look
 from .masks import BUST, COVERED, hide_covered, show_bust
 from .material import SLOTS
 from .mesh import UV_PHOTO, write_polygons
 from .typed import mesh_of
 
-LOOKS: Mapping[str, Look] = {
-    "skin": Look(SKIN_TONE, 0.5, 0.004),
-    "eyes": Look((232, 228, 222), 0.15),
-    "irises": Look((96, 68, 46), 0.12),
-    "pupils": Look((12, 10, 10), 0.1),
-    "lashes": Look((28, 20, 16), 0.6),
-    "teeth": Look((228, 220, 204), 0.25),
-    "tongue": Look((186, 96, 92), 0.4),
-}
-"""Part of the body -> its look."""
 
 
 def write_body(
@@ -101,9 +92,9 @@ def _write_materials(
 ) -> None:
     """A slot for each part, in their order, and the slot of every face."""
     for part in body.part_names:
-        colour = skin_tone if part == "skin" else tuple(body.tones.get(part, LOOKS[part].colour))
-        look = replace(LOOKS[part], colour=colour)
-        textures = body.textures if part == "skin" else None
+        colour = skin_tone if part == "skin" else tuple(body.tones.get(part, BODY_LOOKS[part].colour))
+        look = replace(BODY_LOOKS[part], colour=colour)
+        textures = body.textures if part in ("skin", JOINED) else None
         obj.data.materials.append(write_look(f"{name} {part.capitalize()}", part, look, textures, encoded))
     mesh_of(obj)[SLOTS] = "\n".join(body.part_names)
     slots = obj.data.attributes.get("material_index") or obj.data.attributes.new("material_index", "INT", "FACE")

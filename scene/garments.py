@@ -8,11 +8,12 @@ import bpy
 import numpy as np
 
 from ..core.common.arrays import GarmentData, RigData
+from ..core.common.looks import CLOTH, GARMENT_ROUGHNESS, Look
 from ..core.common.spaces import transform_points
 from .armature import bind
 from .groups import write_shares, write_skin_weights
 from .hand_edits import stamp
-from .look import Look, write_look
+from .look import write_look
 from .marks import GARMENT
 from .masks import BUST, show_bust
 from .material import SLOTS
@@ -30,9 +31,6 @@ TITLES: Mapping[str, str] = {
     "other": "Accessories",
 }
 """Kind of garment -> what an artist calls it."""
-ROUGHNESS: Mapping[str, float] = {"hair": 0.45, "shoes": 0.5, "eyewear": 0.2}
-"""Kind of garment -> roughness; cloth without an entry has CLOTH."""
-CLOTH = 0.8
 
 
 def write_garment(
@@ -57,7 +55,7 @@ def write_garment(
     obj[GARMENT] = garment.kind
     collection.objects.link(obj)
     red, green, blue = garment.tone.tolist()
-    look = Look((red, green, blue), ROUGHNESS.get(garment.kind, CLOTH))
+    look = Look((red, green, blue), GARMENT_ROUGHNESS.get(garment.kind, CLOTH))
     mesh.materials.append(write_look(f"{name} {title}", garment.kind, look, garment.textures, encoded or {}))
     mesh[SLOTS] = garment.kind
     if rig is not None:

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import bpy
 import numpy as np
 
 from ..core.common.arrays import SurfaceTextures
 from ..core.common.colour import linear_from_srgb
+from ..core.common.looks import Look
 from .image import MAP, write_image
 from .material import KIND, MAPS
 from .mesh import UV_PHOTO
 
 TITLES: Mapping[str, str] = {"base_colour_srgb": "Base Color", "normal_tangent": "Normal", "roughness": "Roughness"}
 """Image of `SurfaceTextures` -> the end of its name in Blender."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a part of a person looks like where no texture says it: sRGB, roughness, and how far light comes out beside where it
-    went in (metres)."""
-
-    colour: tuple[int, int, int]
-    roughness: float
-    subsurface: float = 0.0
 
 
 def write_look(

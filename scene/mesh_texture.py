@@ -15,7 +15,7 @@ from ..core.common.spaces import world_from_blender_camera
 from ..core.common.wording import counted
 from ..core.texture.artist_mesh import ArtistMesh, MeshTexture
 from .image import MAP
-from .look import Look, plain_material, write_maps
+from .look import plain_material, write_maps
 from .marks import CAMERA, made_in
 from .restore import Changes, whole_or_nothing
 from .typed import mesh_of

@@ -11,6 +11,7 @@ errors        the one error that reaches people: a sentence and the next step
 rotations     frames from directions, swing and twist, rigid fits
 quaternions   rotations over time
 colour        sRGB and linear light
+looks         colour and roughness where no texture says it
 atomic_files  files that are whole or not there
 file_lock     a lock that goes with its process
 memo          results that a slider does not touch, bounded by their bytes

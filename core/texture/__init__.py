@@ -18,6 +18,7 @@ project          which pixel a point of a surface is, and how well it is seen
 blend            several photos made one
 surface_fill     what no photo shows
 texels           where texels lie on their surface
+joined_atlas     several surfaces on one texture
 symmetry         which vertex is on the other side
 artist_mesh      a mesh of the artist that is to be painted, and its files
 settings         how textures are made

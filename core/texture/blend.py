@@ -11,6 +11,9 @@ import numpy as np
 
 SHARPNESS = 8.0
 """Power of belief and quality by which the photos share the high frequencies; the low ones take 1.5."""
+FIRST = 2.0
+"""How much more the first photo counts than another that sees a point as well: surfaces stand as they do in it,
+and lie on the others only as well as bodies could be fitted to them."""
 LARGEST_GAIN = 0.35
 """Natural logarithm of what an exposure is corrected by at most; what differs more is another colour."""
 FEWEST = 30
@@ -52,12 +55,13 @@ def blend_shares(belief: np.ndarray, quality: np.ndarray) -> tuple[np.ndarray, n
     belief   (K, n) float32 0..1, how far each sees them
     quality  (K, n) float32, how well: pixels per metre across the surface
 
-    Returns shares (K, n) float32 of the low frequencies and of the high ones, which add up to 1 where a point is seen, and
-    how far it is seen at all (n,) float32 0..1.
+    The first photo is the one in which the surface stands. Returns shares (K, n) float32 of the low frequencies and of the high
+    ones, which add up to 1 where a point is seen, and how far it is seen at all (n,) float32 0..1.
     """
     known = 1 - np.prod(1 - belief, axis=0)
-    best = np.maximum((belief * quality).max(axis=0), 1e-12)
-    relative = belief * quality / best
+    value = belief * quality
+    value[:1] *= FIRST
+    relative = value / np.maximum(value.max(axis=0), 1e-12)
     shares = []
     for power in (1.5, SHARPNESS):
         part = relative**power
