@@ -97,9 +97,7 @@ def _sources(body: BodyData, shown: np.ndarray, garments: Sequence[GarmentData])
         roughness = GARMENT_ROUGHNESS.get(garment.kind, CLOTH)
         group = np.zeros(len(density), np.int32)
         out.append(
-            Source(
-                garment.quads, garment.uvs, garment.vertices, density, group, garment.textures, garment.tone, roughness
-            )
+            Source(garment.quads, garment.uvs, garment.vertices, density, group, garment.textures, garment.tone, roughness)
         )
     return out
 

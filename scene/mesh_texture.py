@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.common.arrays import Camera
 from ..core.common.errors import SapiensError
+from ..core.common.looks import Look
 from ..core.common.spaces import world_from_blender_camera
 from ..core.common.wording import counted
 from ..core.texture.artist_mesh import ArtistMesh, MeshTexture

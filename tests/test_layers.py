@@ -37,8 +37,8 @@ ROOMS = {
     "core.whole_person": ({COMMON, "core.stages", "core.capture", "core.body", "core.garments"}, ARRAYS_ONLY),
     "core.closed_scan": ({COMMON, "core.surface", "core.texture", "core.rig", "core.body", "core.garments"}, ARRAYS_ONLY),
     "core.one_mesh": ({COMMON, "core.texture"}, ARRAYS_ONLY),
-    "core.avatar": ({COMMON, "core.settings", "core.stages", "core.whole_person", "core.one_mesh", "core.closed_scan", "core.capture",
-                     "core.surface", "core.texture", "core.pose", "core.rig", "core.body"}, ARRAYS_ONLY),
+    "core.avatar": ({COMMON, "core.settings", "core.stages", "core.whole_person", "core.one_mesh", "core.closed_scan",
+                     "core.capture", "core.surface", "core.texture", "core.pose", "core.rig", "core.body"}, ARRAYS_ONLY),
     "core.mesh_texture": ({COMMON, "core.stages", "core.capture", "core.texture", "core.pose", "core.body", "core.garments"},
                           ARRAYS_ONLY),
     # the network, its weights, its Python, and the process that runs it

@@ -142,7 +142,7 @@ def _islands(node: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _similarity(before: np.ndarray, after: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Angle (C,) and factor (C,) of the turn and growth that brings the points (N, 2) of each group (N,) from `before` to `after`."""
+    """Angle (C,) and factor (C,) that bring the points (N, 2) of each group (N,) from `before` to `after`."""
     count = np.bincount(group)
     planes = []
     for points in (before, after):
@@ -158,7 +158,7 @@ def _looked_up(image: np.ndarray, uv: np.ndarray, side: float) -> np.ndarray:
     """(n, ...) float32 values of an image at uv (n, 2), whose texels are averaged so that about `side` are left along it."""
     import cv2
 
-    wanted = int(round(side))
+    wanted = round(side)
     if FINEST <= wanted < image.shape[0]:
         image = cv2.resize(image, (wanted, wanted), interpolation=cv2.INTER_AREA)
     x, y = pixel_from_uv(uv, image.shape[1], image.shape[0]).astype(np.float32).T

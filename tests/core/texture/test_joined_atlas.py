@@ -13,7 +13,7 @@ TILT = np.array([0.6, 0.0, 0.8], np.float32)
 
 
 def strip(angle: float, mirrored: bool = False) -> Source:
-    """A flat strip, 0.2 by 1 m, looking up, whose chart lies turned by an angle in its texture, with normals that lean along u."""
+    """A strip, 0.2 by 1 m, looking up, whose chart is turned by an angle in its texture; its normals lean along u."""
     points = np.array([[0, 0, 0], [0.2, 0, 0], [0.2, 1, 0], [0, 1, 0]], np.float32)
     c, s = np.cos(angle), np.sin(angle)
     flat = points[:, :2] * [-1, 1] if mirrored else points[:, :2]
@@ -62,7 +62,7 @@ def test_texels_are_shared_by_area_and_density():
 def test_faces_of_two_groups_come_apart():
     source = strip(0.0)
     two = Source(
-        np.array([[0, 1, 2, 3], [0, 1, 2, 3]]) + np.array([[0], [0]]),
+        np.array([[0, 1, 2, 3], [0, 1, 2, 3]]),
         np.concatenate([source.uvs, source.uvs]),
         source.points,
         np.ones(2, np.float32),
