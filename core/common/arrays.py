@@ -291,11 +291,12 @@ class SkinWeights:
 
 @dataclass(frozen=True, eq=False)
 class SurfaceTextures:
-    """Images on a surface by its own uvs, first row at v = 1. The normals, which no photo has as fine, may have fewer texels.
+    """Images on a surface by its own uvs, first row at v = 1. Normals and roughness, which no photo has as fine, may have fewer
+    texels.
 
     base_colour_srgb  (H, W, 3) uint8, without the light of the photo where that could be taken out
     normal_tangent    (h, w, 3) uint16 of what the mesh cannot carry, as in `Textures`; None = nothing
-    roughness         (H, W) uint8, linear; None = one value everywhere
+    roughness         (h, w) uint8, linear, 255 = fully rough; None = one value everywhere
     seen              (H, W) bool: what a photo shows; the rest is a guess
     """
 
@@ -310,7 +311,7 @@ class SurfaceTextures:
             base_colour_srgb=(self.base_colour_srgb, ("H", "W", 3), "u"),
             seen=(self.seen, ("H", "W"), "b"),
             normal_tangent=(self.normal_tangent, (None, None, 3), "u"),
-            roughness=(self.roughness, ("H", "W"), "u"),
+            roughness=(self.roughness, (None, None), "u"),
         )
 
 

@@ -6,6 +6,7 @@ delight          the light taken out of the photo
 lighting         how much light reaches each point
 colour_clusters  the few colours of a garment
 detail_transfer  what a network's blur has lost
+roughness        the gloss of parts, and of highlights
 foreground       borders without the background
 inpaint          what is not seen
 uv_atlas         texture coordinates without overlap

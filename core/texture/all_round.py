@@ -35,7 +35,7 @@ from .project import (
 from .rasterise import halves
 from .surface_fill import Pattern, pattern_of, spread
 from .texels import Texels, texels_of
-from .views import View
+from .views import View, continued
 
 GUTTER = 6
 """Texels of half the resolution around the charts."""
@@ -149,7 +149,7 @@ def _painted(job: _Job, at_vertices: _Seen, size: int) -> SurfaceTextures:
     fill = _fill(job, texels, places, at_vertices, shares)
     made = _composed(job, texels, places, shares, fill, size)
     detail = normal_detail(surface, job.views, job.projections, texels, places, shares.known * shares.high)
-    return replace(made, normal_tangent=detail)
+    return replace(made, normal_tangent=detail, roughness=_roughness(job, texels, places, shares))
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,6 +276,22 @@ def _without_prints(fine: np.ndarray, own: np.ndarray, around: float) -> np.ndar
     box = box_around(own, 0)
     fine[box] = push_pull(fine[box], (own & ~stands_out)[box].astype(np.float32))
     return np.where(own[..., None], fine, np.float32(0))
+
+
+def _roughness(job: _Job, texels: Texels, places: list[np.ndarray | None], shares: _Shares) -> np.ndarray | None:
+    """(side, side) uint8: the gloss that the photos show, and that of the most of the surface where none looks; None = unknown."""
+    total, weight = np.zeros(len(texels.index), np.float32), np.zeros(len(texels.index), np.float32)
+    for k, (view, p, values) in enumerate(zip(job.views, job.projections, places, strict=True)):
+        if view.roughness is None or p is None or values is None:
+            continue
+        share = shares.known * shares.low[k]
+        total += share * sample(continued(view.roughness, p.inner > 0), values[:, 0], values[:, 1])
+        weight += share
+    if not weight.any():
+        return None
+    typical = np.average(total / np.maximum(weight, 1e-6), weights=weight)
+    out = total + np.maximum(1 - weight, 0) * typical
+    return texels.image(byte_image(out), byte_image(typical))
 
 
 def _composed(

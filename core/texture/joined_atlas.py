@@ -9,6 +9,7 @@ import numpy as np
 
 from ..common.arrays import SurfaceTextures
 from ..common.colour import byte_image
+from ..common.rotations import unit
 from ..common.spaces import pixel_from_uv
 from .inpaint import nearest_index
 from .project import sample
@@ -60,7 +61,7 @@ class _Charts:
 def joined_atlas(sources: Sequence[Source], size: int) -> tuple[np.ndarray, SurfaceTextures]:
     """(F, 4, 2) float32 uvs of the faces of all sources in turn, without overlap, and size x size textures by them.
 
-    Charts keep their shape and orientation. Normal maps turn with them, at half the size.
+    Charts keep their shape and orientation. Normals turn with them; they and the roughness have half the texels along a side.
     """
     charts = _packed(sources, GAP / size)
     corners = pixel_from_uv(halves(charts.uvs).astype(np.float64), size, size).astype(np.float32)
@@ -103,8 +104,8 @@ def joined_atlas(sources: Sequence[Source], size: int) -> tuple[np.ndarray, Surf
 
     shown = np.zeros(size * size, bool)
     shown[index] = seen
-    detail = _half(image(normal)) if bumps else None
-    return charts.uvs, SurfaceTextures(image(colour), shown.reshape(size, size), detail, image(rough))
+    detail = encode(unit(_half(image(normal)))) if bumps else None
+    return charts.uvs, SurfaceTextures(image(colour), shown.reshape(size, size), detail, _half(image(rough)))
 
 
 def _packed(sources: Sequence[Source], margin: float) -> _Charts:
@@ -172,9 +173,8 @@ def _turned(values: np.ndarray, angle: np.ndarray) -> np.ndarray:
     return np.stack([c * x - s * y, s * x + c * y, z], axis=1).astype(np.float32)
 
 
-def _half(normal: np.ndarray) -> np.ndarray:
-    """(side / 2, side / 2, 3) uint16 normal map of the coordinates (side, side, 3) float32."""
+def _half(image: np.ndarray) -> np.ndarray:
+    """The means of each four texels."""
     import cv2
 
-    small = cv2.resize(normal, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    return encode(small / np.maximum(np.linalg.norm(small, axis=-1, keepdims=True), 1e-6))
+    return cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)

@@ -12,8 +12,9 @@ from ..common.landmarks import keypoint_index
 from ..common.predictions import Predictions
 from ..surface.normal_map import usable_normals
 from ..surface.person_mask import person_domain
-from .base_colour import FAR, SeenPerson, base_colour, framed, person_box
+from .base_colour import FAR, SeenPerson, base_colour, framed, labels_in, person_box
 from .inpaint import nearest_index
+from .roughness import roughness_map
 from .settings import TextureSettings
 
 LEAST_IRIS = 12.0
@@ -32,6 +33,7 @@ class View:
     camera  of the photo
     depth   (H, W) float32 metres of the surface that is seen; NaN where unknown
     normal  (H, W, 3) float32 camera space, unit, towards the camera; 0 where unknown; None = no normal map
+    roughness  (H, W) uint8, 255 = fully rough: by part, less where a highlight was seen; None = not known
     """
 
     colour: np.ndarray
@@ -40,6 +42,7 @@ class View:
     camera: Camera
     depth: np.ndarray
     normal: np.ndarray | None = None
+    roughness: np.ndarray | None = None
 
     def __post_init__(self):
         check_arrays(
@@ -49,6 +52,7 @@ class View:
             labels=(self.labels, ("H", "W"), "u"),
             depth=(self.depth, ("H", "W"), "f"),
             normal=(self.normal, ("H", "W", 3), "f"),
+            roughness=(self.roughness, ("H", "W"), "u"),
         )
 
 
@@ -79,7 +83,9 @@ def view_of(
     gutter = settings.gutter or max(4, max(size) // 256)
     box = person_box(domain, gutter + FAR)
     person = SeenPerson(camera, domain, labels, normal, z)
-    colour, _, _ = base_colour(predictions, person, settings, box, gutter)
+    colour, _, highlight = base_colour(predictions, person, settings, box, gutter)
+    parts = labels_in(person, box)
+    gloss = roughness_map(parts, np.zeros(parts.shape, np.float32) if highlight is None else highlight)
     return View(
         framed(colour, size, box),
         predictions.image,
@@ -87,6 +93,7 @@ def view_of(
         camera,
         np.where(domain & (z > 0), z, np.nan).astype(np.float32),
         normal if informed else None,
+        framed(gloss, size, box),
     )
 
 

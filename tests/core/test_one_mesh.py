@@ -83,7 +83,7 @@ def test_every_face_has_the_colour_and_roughness_that_it_had(worn, joined):
     _, uvs, owner = sources(*worn)
     where = joined.uvs.mean(axis=1)
     x, y = np.floor(where * [SIDE, -SIDE] + [0, SIDE]).astype(int).T
-    colour, rough = joined.textures.base_colour_srgb[y, x].astype(int), joined.textures.roughness[y, x]
+    colour, rough = joined.textures.base_colour_srgb[y, x].astype(int), joined.textures.roughness[y // 2, x // 2]
     old = uvs.mean(axis=1)
     ramps = np.stack([old[:, 0] * 255, (1 - old[:, 1]) * 255, np.full(len(old), 128)], axis=1)
     large = np.sqrt(np.ptp(joined.uvs, axis=1).prod(axis=1)) * SIDE > 3

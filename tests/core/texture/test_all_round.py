@@ -42,6 +42,19 @@ def test_what_is_seen_comes_back():
     assert not at_quads(surface, made.seen[..., None])[1][facing(points) < 0].any()
 
 
+def test_the_gloss_that_photos_show_comes_back_and_goes_on_where_none_looks():
+    surface = surface_at(0)
+    view = photo_of(surface, 0, colours_of)
+    assert paint([surface], [view], 512)[0].roughness is None
+    halves = np.where(np.arange(view.labels.shape[1]) < view.labels.shape[1] / 2, 60, 200).astype(np.uint8)
+    made = paint([surface], [replace(view, roughness=np.tile(halves, (view.labels.shape[0], 1)))], 512)[0]
+    points, found = at_quads(surface, made.roughness[..., None])
+    front, side = facing(points) > 0.4, np.abs(points[:, 0]) > 0.03
+    wanted = np.where(points[:, 0] < 0, 60, 200)
+    assert np.abs(found[:, 0] - wanted)[front & side].max() < 3
+    assert np.abs(found[facing(points) < -0.2, 0] - 130).max() < 12, "neither of the two is more typical"
+
+
 def test_the_background_is_nowhere():
     surface = surface_at(0)
     made = paint([surface], [photo_of(surface, 0, lambda p: np.full((len(p), 3), 200.0))], 512)[0]
