@@ -4,7 +4,8 @@
 2. What only its mirror image shows takes that.
 3. The rest continues the pattern of the surface, or its tone, into which the seen colours run out over the mesh (`surface_fill`).
 
-Texels are weighed at half the resolution of the texture; only the photos themselves are looked up at all of it.
+Texels are weighed at half the resolution of the texture, or less where it is much finer than the photos; only the photos
+themselves are looked up at all of it.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ from .surface_fill import Pattern, pattern_of, spread
 from .texels import Texels, texels_of
 from .views import View, continued
 
-GUTTER = 6
-"""Texels of half the resolution around the charts."""
+GUTTER = 1 / 170
+"""Width of the band around the charts that is painted too, as a share of the side."""
+ENOUGH = 1.5
+"""Texels for every pixel of the finest photo at which weights, normals and roughness lose nothing."""
 MIRRORED = 0.5
 """How far the colour of the mirror image counts against one that is seen."""
 PRINTS = (18.0, 82.0)
@@ -140,7 +143,8 @@ def _nothing(count: int) -> _Seen:
 def _painted(job: _Job, at_vertices: _Seen, size: int) -> SurfaceTextures:
     """The textures of one surface."""
     surface = job.surface
-    texels = texels_of(surface.quads, surface.uvs, size // 2, GUTTER)
+    side = _side(job, size)
+    texels = texels_of(surface.quads, surface.uvs, side, round(GUTTER * side))
     if not any(p is not None for p in job.projections):
         plain = np.broadcast_to(surface.tone, (size, size, 3)).copy()
         return SurfaceTextures(plain, np.zeros((size, size), bool))
@@ -150,6 +154,20 @@ def _painted(job: _Job, at_vertices: _Seen, size: int) -> SurfaceTextures:
     made = _composed(job, texels, places, shares, fill, size)
     detail = normal_detail(surface, job.views, job.projections, texels, places, shares.known * shares.high)
     return replace(made, normal_tangent=detail, roughness=_roughness(job, texels, places, shares))
+
+
+def _side(job: _Job, size: int) -> int:
+    """Texels of the side at which a surface is weighed: half of `size`, and half of that again as long as it is enough."""
+    finest = max((p.scale for p in job.projections if p is not None), default=0.0)
+    corners, uvs = job.surface.rest[job.surface.quads].astype(np.float64), job.surface.uvs.astype(np.float64)
+    real = np.linalg.norm(np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]), axis=1).sum()
+    a, b = uvs[:, 2] - uvs[:, 0], uvs[:, 3] - uvs[:, 1]
+    drawn = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()
+    least = max(ENOUGH * finest * np.sqrt(real / max(drawn, 1e-12)), SMALLEST)
+    side = size // 2
+    while side >= 2 * least:
+        side //= 2
+    return side
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,7 +297,7 @@ def _without_prints(fine: np.ndarray, own: np.ndarray, around: float) -> np.ndar
 
 
 def _roughness(job: _Job, texels: Texels, places: list[np.ndarray | None], shares: _Shares) -> np.ndarray | None:
-    """(side, side) uint8: the gloss that the photos show, and that of the most of the surface where none looks; None = unknown."""
+    """(side, side) uint8: the gloss that photos show, and that of most of the surface where none looks; None = unknown."""
     total, weight = np.zeros(len(texels.index), np.float32), np.zeros(len(texels.index), np.float32)
     for k, (view, p, values) in enumerate(zip(job.views, job.projections, places, strict=True)):
         if view.roughness is None or p is None or values is None:

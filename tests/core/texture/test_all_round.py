@@ -55,6 +55,18 @@ def test_the_gloss_that_photos_show_comes_back_and_goes_on_where_none_looks():
     assert np.abs(found[facing(points) < -0.2, 0] - 130).max() < 12, "neither of the two is more typical"
 
 
+def test_a_texture_much_finer_than_the_photo_is_as_good():
+    surface = surface_at(0)
+    view = photo_of(surface, 0, colours_of)
+    view = replace(view, normal=np.tile(np.float32([0.3, 0, -0.95]), (*view.labels.shape, 1)))
+    coarse, fine = (paint([surface], [view], size)[0] for size in (512, 4096))
+    assert fine.base_colour_srgb.shape == (4096, 4096, 3) and len(fine.normal_tangent) < 2048
+    points, found = at_quads(surface, fine.base_colour_srgb)
+    front = facing(points) > 0.4
+    assert np.abs(found - colours_of(points))[front].mean() < 3
+    assert np.abs(found - at_quads(surface, coarse.base_colour_srgb)[1]).mean() < 3
+
+
 def test_the_background_is_nowhere():
     surface = surface_at(0)
     made = paint([surface], [photo_of(surface, 0, lambda p: np.full((len(p), 3), 200.0))], 512)[0]
