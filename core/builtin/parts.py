@@ -19,14 +19,18 @@ CELLS = 320
 """Of the longer side of the person's box, at most."""
 RADIUS = 3
 """Half the window of the guided filter, cells."""
-ROUNDS = 3
+ROUNDS = 4
 """Of counting colours and of deciding."""
 COLOUR = 0.8
 """How much colour weighs: neighbouring pixels are not independent."""
 MOST = 5.0
 """A colour makes a kind at most e to the power of this less likely."""
-UNSURE = 0.1
-"""How much the colour of what is probably skin counts, beside that of faces and hands."""
+UNSURE = 0.05
+"""How much a colour counts where its kind is only probable, beside faces and hands for skin, beside chests and hips for cloth."""
+COVERED = (-0.15, 0.05)
+"""Heights of the way from the hips to the shoulders: below the first legs may be bare, above the second they are covered."""
+CHEST = (0.45, 0.65)
+"""The same for trunks: below the first bellies may be bare, above the second they are covered."""
 PATTERN = 2.5
 """How far stripes and checks of a garment reach, cells."""
 THREAD = 0.006
@@ -46,12 +50,22 @@ EXPECTED = {
     "Upper_Arm": (-0.7, -4.0, 0.0, -9.0, -9.0),
     "Lower_Arm": (0.0, -5.0, -0.4, -9.0, -9.0),
     "Hand": (0.0, -6.0, -2.5, -5.0, -9.0),
-    "Upper_Leg": (-1.5, -6.0, 0.0, 0.0, -9.0),
+    "Upper_Leg": (-0.8, -6.0, 0.0, 0.0, -9.0),
     "Lower_Leg": (-0.4, -9.0, -6.0, 0.0, -2.0),
     "Foot": (-1.5, -9.0, -9.0, -2.5, 0.0),
 }
 IN_FACE = (0.0, -3.5, -7.0, -9.0, -9.0)
 ON_HEAD = (-0.5, 0.0, -4.0, -9.0, -9.0)
+ARMS = tuple(f"{side}_{part}" for side in ("Left", "Right") for part in ("Upper_Arm", "Lower_Arm", "Hand"))
+LEGS = tuple(f"{side}_{part}" for side in ("Left", "Right") for part in ("Upper_Leg", "Lower_Leg", "Foot"))
+BESIDE = 0.04
+"""Lengths of a head away from a neck, beyond which it is no longer the neck's own outline."""
+HUE, HUE_SPREAD = 1.0, 10.0
+"""How much the hue of the face tells of skin elsewhere, and how far hues of one person's skin lie apart, a and b of CIELAB."""
+FEWEST_OF_FACE = 20
+"""Cells of a face that tell its hue."""
+BELLY = 1.3
+"""How much likelier a bare belly is than a bare chest."""
 HAIR_FALLS = 1.6
 """How fast hair becomes less likely away from the head, a length of it."""
 BEYOND = 6.0
@@ -79,7 +93,9 @@ def person_parts(
     regions = regions_of(landmarks, maps, rows + box[0].start, columns + box[1].start, solid)
     shares = np.zeros((*solid.shape, len(KINDS)), np.float32)
     if solid.any():
-        shares[solid] = _kinds(bins_of(lab(cells)[solid]), _expected(regions)[solid], _bare(regions)[solid], solid)
+        colours, expected = lab(cells), _expected(regions)
+        expected[..., SKIN] += _like_the_face(colours, regions)
+        shares[solid] = _kinds(bins_of(colours[solid]), expected[solid], _counts(regions)[solid], solid)
     filled = _sharp(shares, photo, solid)
     row, column = (np.clip((np.arange(n) * m) // n, 0, m - 1) for n, m in zip((height, width), solid.shape, strict=True))
     label = regions.label[np.ix_(row, column)]
@@ -107,28 +123,48 @@ def _expected(regions: Regions) -> np.ndarray:
     above = np.clip((regions.height - WAIST) / WAIST_SPREAD, -6, 6)
     out[..., UPPER] += np.where(trunk, -np.logaddexp(0, -above), 0)
     out[..., LOWER] += np.where(trunk, -np.logaddexp(0, above), 0)
+    belly = np.clip((CHEST[1] - regions.height) / (CHEST[1] - CHEST[0]), 0, 1)
+    out[..., SKIN] += np.where(regions.label == part_labels("Torso")[0], BELLY * belly, 0)
+    # Beside a neck there is hair, or a collar: the colour tells.
+    out[..., HAIR] += np.where((regions.label == part_labels("Face_Neck")[0]) & (regions.beyond > BESIDE) & ~regions.head, 1.5, 0)
     out[..., HAIR] -= np.where(regions.head, 0, HAIR_FALLS * np.minimum(regions.to_head, 4))
     out[..., SKIN] -= np.minimum(BEYOND * regions.beyond, 4)
     return out
 
 
-def _bare(regions: Regions) -> np.ndarray:
-    """(h, w) float32: how much the colour of a cell counts for the person's skin. Faces and hands are bare; arms and legs may be
-    in sleeves and trousers, whose colour must not pass for skin only because skin was expected there."""
+def _like_the_face(colours: np.ndarray, regions: Regions) -> np.ndarray:
+    """(h, w) float32: how much likelier skin is for the hue of cells (h, w, 3) CIELAB beside that of the face; 0 without a face.
+    Legs see another sun than faces, and wear no make-up: they are darker or paler, of nearly the same hue."""
+    if regions.face.sum() < FEWEST_OF_FACE:
+        return np.zeros(regions.face.shape, np.float32)
+    away = np.linalg.norm(colours[..., 1:] - np.median(colours[regions.face][:, 1:], axis=0), axis=-1)
+    told = np.isin(regions.label, part_labels("Torso", *ARMS, *LEGS))
+    return np.where(told, HUE * (2 * np.exp(-np.square(away / HUE_SPREAD)) - 1), 0).astype(np.float32)
+
+
+def _counts(regions: Regions) -> np.ndarray:
+    """(h, w, kinds) float32: how much the colour of a cell counts for each kind. Faces and hands are bare, chests and hips are
+    covered; arms, legs and bellies may be either: their colour must not pass for skin, or for cloth, only because that was
+    expected there."""
+    out = np.ones((*regions.label.shape, len(KINDS)), np.float32)
     sure = regions.face | np.isin(regions.label, part_labels("Left_Hand", "Right_Hand"))
-    return np.where(sure, 1, UNSURE).astype(np.float32)
+    out[..., SKIN] = np.where(sure, 1, UNSURE)
+    arms, legs, trunk = (np.isin(regions.label, part_labels(*names)) for names in (ARMS, LEGS, ("Torso",)))
+    hips, chest = (np.clip((regions.height - low) / (high - low), 0, 1) for low, high in (COVERED, CHEST))
+    waist = np.clip((CHEST[0] - regions.height) / (CHEST[0] - COVERED[1]), 0, 1)
+    out[..., LOWER] = np.where(legs, UNSURE + (1 - UNSURE) * hips, np.where(trunk, UNSURE + (1 - UNSURE) * waist, 1))
+    out[..., UPPER] = np.where(trunk, UNSURE + (1 - UNSURE) * chest, np.where(arms, UNSURE, 1))
+    return out
 
 
-def _kinds(bins: np.ndarray, expected: np.ndarray, bare: np.ndarray, solid: np.ndarray) -> np.ndarray:
+def _kinds(bins: np.ndarray, expected: np.ndarray, counts: np.ndarray, solid: np.ndarray) -> np.ndarray:
     """(n, kinds) float32 shares of (n,) colours, from what is expected of their places (n, kinds).
 
-    bare (n,): how much each counts for skin; solid (h, w) bool: where the n cells are
+    counts (n, kinds): how much each counts for its kinds; solid (h, w) bool: where the n cells are
     """
     shares = _softmax(expected)
     for _ in range(ROUNDS):
-        counted = shares.copy()
-        counted[:, SKIN] *= bare
-        likely = log_likelihood(bins, counted)
+        likely = log_likelihood(bins, shares * counts)
         likely = np.maximum(likely - likely.max(axis=1, keepdims=True), -MOST)
         # Stripes and checks of one garment have colours of the other: the neighbourhood tells which of the two it is.
         worn = shares[:, UPPER] + shares[:, LOWER] + FAINT

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from sapiens2_avatar.core.builtin.body_regions import Regions
 from sapiens2_avatar.core.builtin.colours import bins_of, lab, log_likelihood
-from sapiens2_avatar.core.builtin.parts import HAIR, LOWER, SKIN, UNSURE, UPPER, _kinds, _with_socks
+from sapiens2_avatar.core.builtin.parts import HAIR, LOWER, SKIN, UNSURE, UPPER, _kinds, _like_the_face, _with_socks
 from sapiens2_avatar.core.common.landmarks import part_labels
 
 
@@ -28,7 +29,7 @@ def test_colour_decides_where_the_place_does_not(colours):
     expected = np.zeros((300, 5), np.float32)
     expected[:50, SKIN], expected[100:200, HAIR], expected[200:250, UPPER] = 5, 5, 5
     expected[50:100, [HAIR, 3, 4]] = expected[250:, [HAIR, 3, 4]] = -9
-    shares = _kinds(colours, expected, np.ones(300, np.float32), np.ones((3, 100), bool))
+    shares = _kinds(colours, expected, np.ones((300, 5), np.float32), np.ones((3, 100), bool))
     assert (shares[50:100].argmax(axis=1) == SKIN).all()
     assert (shares[250:].argmax(axis=1) == UPPER).all()
 
@@ -36,7 +37,7 @@ def test_colour_decides_where_the_place_does_not(colours):
 def test_the_place_decides_where_colours_are_the_same():
     expected = np.zeros((100, 5), np.float32)
     expected[:50, SKIN], expected[50:, UPPER] = 2, 2
-    shares = _kinds(np.full(100, 7), expected, np.ones(100, np.float32), np.ones((10, 10), bool))
+    shares = _kinds(np.full(100, 7), expected, np.ones((100, 5), np.float32), np.ones((10, 10), bool))
     assert (shares[:50].argmax(axis=1) == SKIN).all() and (shares[50:].argmax(axis=1) == UPPER).all()
 
 
@@ -46,9 +47,40 @@ def test_a_sleeve_is_no_skin_although_skin_is_expected_there(colours):
     expected[:100, SKIN], expected[100:200, HAIR] = 0, 0
     expected[200:220, UPPER], expected[200:220, SKIN] = 0, -3  # a little of the trunk is seen
     expected[220:, SKIN], expected[220:, UPPER] = 0, -0.4
-    bare = np.where(np.arange(300) < 100, 1, UNSURE).astype(np.float32)
-    shares = _kinds(colours, expected, bare, np.ones((3, 100), bool))
+    counts = np.ones((300, 5), np.float32)
+    counts[100:, SKIN] = UNSURE
+    shares = _kinds(colours, expected, counts, np.ones((3, 100), bool))
     assert (shares[220:].argmax(axis=1) == UPPER).all() and (shares[:100].argmax(axis=1) == SKIN).all()
+
+
+@pytest.mark.parametrize(("legs", "kind"), [([200, 150, 120], SKIN), ([30, 60, 160], LOWER)])
+def test_legs_below_a_hem_are_bare_only_in_the_colour_of_skin(legs, kind):
+    """A hundred pixels each of face, shirt, hips and thighs, where trousers are likelier than skin."""
+    rng = np.random.default_rng(1)
+    means = np.repeat([[200, 150, 120], [170, 20, 40], [30, 60, 160], legs], 100, axis=0)
+    bins = bins_of(lab(np.clip(means + rng.normal(0, 12, means.shape), 0, 255).astype(np.uint8)[None])[0])
+    expected = np.full((400, 5), -9, np.float32)
+    expected[:100, SKIN], expected[100:200, UPPER], expected[200:, LOWER] = 0, 0, 0
+    expected[200:300, SKIN], expected[300:, SKIN] = -3, -0.8
+    counts = np.ones((400, 5), np.float32)
+    counts[200:, SKIN] = counts[300:, LOWER] = UNSURE
+    found = _kinds(bins, expected, counts, np.ones((4, 100), bool)).argmax(axis=1)
+    assert np.mean(found[:100] == SKIN) > 0.95 and np.mean(found[200:300] == LOWER) > 0.95
+    assert np.mean(found[300:] == kind) > 0.9
+
+
+def test_tanned_legs_have_the_hue_of_the_face_and_jeans_have_not():
+    image = np.zeros((3, 30, 3), np.uint8)
+    image[:] = np.array([[200, 150, 120], [140, 95, 70], [60, 90, 150]])[:, None]
+    face = np.zeros((3, 30), bool)
+    face[0] = True
+    label = np.full((3, 30), part_labels("Left_Lower_Leg")[0], np.uint8)
+    label[0] = part_labels("Face_Neck")[0]
+    flat = np.zeros((3, 30), np.float32)
+    likelier = _like_the_face(lab(image), Regions(label, flat, flat, face, face, flat))
+    assert (likelier[0] == 0).all() and (likelier[1] > 0.4).all() and (likelier[2] < -0.5).all()
+    unseen = np.zeros((3, 30), bool)
+    assert (_like_the_face(lab(image), Regions(label, flat, flat, unseen, unseen, flat)) == 0).all()
 
 
 def test_stripes_in_the_colour_of_the_trousers_are_the_shirt():
@@ -58,7 +90,7 @@ def test_stripes_in_the_colour_of_the_trousers_are_the_shirt():
     expected = np.full((2400, 5), -9, np.float32)
     height = rows.ravel()
     expected[:, UPPER], expected[:, LOWER] = np.where(height < 40, 0, -4), np.where(height > 15, 0, -4)
-    found = _kinds(bins, expected, np.ones(2400, np.float32), np.ones((60, 40), bool)).argmax(axis=1)
+    found = _kinds(bins, expected, np.ones((2400, 5), np.float32), np.ones((60, 40), bool)).argmax(axis=1)
     assert (found[height < 27] == UPPER).all() and (found[height > 33] == LOWER).all()
 
 
