@@ -7,7 +7,7 @@ import numpy as np
 from ..common.arrays import Camera
 from ..common.landmarks import SIDES, joint_index, keypoint_index
 from ..landmarks.body import INDEX, Body
-from ..pose.anatomy import template_joints
+from ..pose.anatomy import rigid_head_weights, template_head, template_joints
 from ..pose.anthropometry import DEFAULT_STATURE
 from ..pose.initial_guess import MEAN_RADIUS
 
@@ -15,6 +15,12 @@ LIMBS = tuple(f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip
 """Joints whose depth the network knows well enough to tell limbs that point to the camera from those that point away."""
 HEAD = ("nose", "left_ear", "right_ear")
 """Points on the skin, which tell where a head looks whose face is not seen."""
+UPRIGHT = 0.5
+"""How much a head over its shoulders is believed, beside the network's depth of a head, which is too near in most photos."""
+FEWEST_OF_FACE = 40
+"""Points of a face without which it does not tell how it is turned, nor how far it is."""
+FACE_POINT = 0.02
+"""Radius of the piece of surface over a point of the face, in extents of the face."""
 LENGTHS = (("elbow", "shoulder"), ("wrist", "elbow"), ("knee", "hip"), ("ankle", "knee"), ("shoulder", "hip"))
 """Joints of a side between which a person's size is measured."""
 LEAST_SCORE = 0.3
@@ -26,32 +32,86 @@ DISC = 0.012
 
 
 def joint_depths(body: Body, keypoints: np.ndarray, camera: Camera) -> np.ndarray | None:
-    """(H, W, 3) float32 metres: a piece of surface over each joint that is seen, 0 elsewhere; None where too few are seen.
+    """(H, W, 3) float32 metres: a piece of surface over each joint and each point of the face that is seen, 0 elsewhere; None
+    where too few are seen.
 
     keypoints  (308, 3) x, y, score
     """
-    import cv2
-
     names = (*LIMBS, *HEAD)
     at = np.array([keypoint_index(name) for name in names])
-    world = body.world[[INDEX[name] for name in names]] * _growth(body)
     good = (keypoints[at, 2] >= LEAST_SCORE) & np.isfinite(keypoints[at]).all(axis=1)
-    if good.sum() < FEWEST:
-        return None
-    rays = camera.rays(keypoints[at, :2].astype(np.float64)).astype(np.float64)
-    centre = _translation(world[good], rays[good], keypoints[at, 2][good])
-    if centre is None:
-        return None
-    depth = world[:, 2] + centre[2]
-    depth[: len(LIMBS)] -= MEAN_RADIUS[[joint_index(name) for name in LIMBS]] * DEFAULT_STATURE
-    extent = float(np.ptp(keypoints[at[good], :2], axis=0).max())
-    disc = max(2, round(DISC * extent))
+    of_face, face_depth = _face(keypoints, camera)
+    discs: list[tuple[np.ndarray, np.ndarray, float]] = []
+    world = body.world[[INDEX[name] for name in names]] * _growth(body)
+    rays = camera.rays(np.nan_to_num(keypoints[at, :2].astype(np.float64))).astype(np.float64)
+    centre = _translation(world[good], rays[good], keypoints[at, 2][good]) if good.sum() >= FEWEST else None
+    if centre is not None:
+        head = slice(len(LIMBS), None)
+        depth = world[:, 2] + centre[2]
+        depth[head] += UPRIGHT * _over_shoulders(world, good)
+        depth[: len(LIMBS)] -= MEAN_RADIUS[[joint_index(name) for name in LIMBS]] * DEFAULT_STATURE
+        good &= depth > 0
+        if len(of_face):  # its shape is known better, and its distance less well than that of a whole body
+            nose = depth[names.index("nose")]
+            face_depth *= max(nose, 0.1) / max(face_depth.min(), 1e-6)
+            good[head] = False
+        extent = float(np.ptp(keypoints[at[good], :2], axis=0).max()) if good.any() else 0.0
+        discs.append((keypoints[at[good], :2], depth[good], DISC * extent))
+    if len(of_face):
+        extent = float(np.ptp(keypoints[of_face, :2], axis=0).max())
+        discs.append((keypoints[of_face, :2], face_depth, FACE_POINT * extent))
+    return _drawn(discs, camera) if discs else None
+
+
+def _drawn(discs: list[tuple[np.ndarray, np.ndarray, float]], camera: Camera) -> np.ndarray:
+    """(H, W, 3) float32 metres of discs, the nearer ones over the others: places (n, 2) pixels, depths (n,) metres, radius."""
+    import cv2
+
+    places = np.concatenate([place for place, _, _ in discs])
+    depths = np.concatenate([depth for _, depth, _ in discs])
+    radii = np.concatenate([np.full(len(depth), max(2, round(radius))) for _, depth, radius in discs])
     surface = np.zeros((camera.height, camera.width), np.float32)
-    for k in np.argsort(-depth, kind="stable"):  # the nearer ones over the others
-        if good[k] and depth[k] > 0:
-            place = np.round(np.clip(keypoints[at[k], :2], -20000, 20000)).astype(int).tolist()
-            cv2.circle(surface, place, disc, float(depth[k]), -1)
+    rounded = np.round(np.clip(places, -20000, 20000)).astype(int)
+    for k in np.argsort(-depths, kind="stable"):
+        cv2.circle(surface, rounded[k].tolist(), int(radii[k]), float(depths[k]), -1)
     return camera.rays() * surface[..., None]
+
+
+def _face(keypoints: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) keypoints of a face that is seen, and (n,) metres how far each is if that head has the mean size; n is 0 where too
+    little of a face is seen."""
+    import cv2
+
+    head = template_head()
+    seen = (keypoints[:, 2] >= LEAST_SCORE) & np.isfinite(keypoints).all(axis=1) & np.isfinite(head).all(axis=1)
+    seen &= rigid_head_weights() > 0
+    at = np.flatnonzero(seen)
+    nothing = np.zeros(0, np.int64), np.zeros(0)
+    if len(at) < FEWEST_OF_FACE:
+        return nothing
+    solid, flat = head[at] * DEFAULT_STATURE, keypoints[at, :2].astype(np.float64)
+    found, turn, shift = cv2.solvePnP(solid, flat, camera.matrix.astype(np.float64), None, flags=cv2.SOLVEPNP_SQPNP)
+    if not found:
+        return nothing
+    depth = (solid @ cv2.Rodrigues(turn)[0].T + shift.ravel())[:, 2]
+    return (at, depth) if np.isfinite(depth).all() and depth.min() > 0.05 else nothing
+
+
+def _over_shoulders(world: np.ndarray, good: np.ndarray) -> float:
+    """Metres away from the camera that bring the middle of the ears over the shoulders, as the trunk stands; 0 where the trunk
+    or the ears are not seen.
+
+    world  (n, 3) metres of LIMBS and HEAD; good (n,) bool, which of them are seen
+    """
+    names = (*LIMBS, *HEAD)
+    pairs = [[names.index(f"{side}_{joint}") for side in SIDES] for joint in ("ear", "shoulder", "hip")]
+    if not all(good[pair].all() for pair in pairs):
+        return 0.0
+    ears, shoulders, hips = (world[pair].mean(axis=0) for pair in pairs)
+    up = shoulders - hips
+    height = float(np.linalg.norm(ears - shoulders))
+    upright = shoulders[2] + height * up[2] / max(float(np.linalg.norm(up)), 1e-6)
+    return float(upright - ears[2])
 
 
 def _growth(body: Body) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..body.template import template
-from ..capture.camera import ASSUMED_FOCAL, focal_in_pixels
+from ..capture.camera import focal_in_pixels
 from ..capture.photo import Photo, read_photo
 from ..capture.provenance import provenance
 from ..common.arrays import Camera
@@ -25,9 +25,12 @@ from .bodies import FittedPerson, fit_people
 from .parts import person_parts
 from .surface import person_surface
 
-MODEL, REVISION = "preview", "3"
+MODEL, REVISION = "preview", "4"
 """What the predictions say of the model, and its version: higher whenever it would see something else in the same photo."""
 TASKS = ("seg", "normal", "pointmap", "albedo", "pose")
+ASSUMED_FOCAL = 1.6
+"""Longer sides of the photo: a lens of 58 mm. People fill the photos that they are made of: who takes or crops such a photo is a
+few metres off, farther than with the short lens that a telephone has for whole rooms."""
 MARGIN = 3
 """Pixels around a person's mask in which their maps are made."""
 

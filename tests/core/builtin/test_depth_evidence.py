@@ -1,0 +1,48 @@
+"""What the networks know of depth, where a face is all that is seen, and where a whole body is."""
+
+import numpy as np
+import pytest
+
+from sapiens2_avatar.core.builtin.depth_evidence import joint_depths
+from sapiens2_avatar.core.common.arrays import Camera
+from sapiens2_avatar.core.common.landmarks import keypoint_index
+from sapiens2_avatar.core.landmarks.body import INDEX, Body
+from sapiens2_avatar.core.landmarks.regions import Region
+from sapiens2_avatar.core.pose.anatomy import template_head
+from sapiens2_avatar.core.pose.anthropometry import DEFAULT_STATURE
+
+CAMERA = Camera(600, 800, 1200.0, 1200.0, 299.5, 399.5, "assumed")
+FACING = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+"""Body axes (x to the left, y to the back, z up) to the camera space of somebody who faces the camera."""
+
+
+def _keypoints(distance: float) -> np.ndarray:
+    """(308, 3) of a head of mean size whose joint is `distance` metres in front of the camera; all else is unseen."""
+    places = template_head() * DEFAULT_STATURE @ FACING.T + (0, 0, distance)
+    known = np.isfinite(places).all(axis=1)
+    out = np.zeros((308, 3))
+    out[known, :2] = CAMERA.project(places[known])
+    out[known, 2] = 0.9
+    return out
+
+
+def _nobody() -> Body:
+    count, region = len(INDEX), Region(np.zeros(2), 1.0, 0.0)
+    return Body(
+        np.zeros((count, 4)), np.zeros(count), np.zeros((count, 3)), 0.0, region, region, np.zeros((256, 256), np.float32)
+    )
+
+
+@pytest.mark.parametrize("distance", [0.6, 1.5])
+def test_a_face_alone_tells_how_far_it_is(distance):
+    keypoints = _keypoints(distance)
+    found = joint_depths(_nobody(), keypoints, CAMERA)
+    assert found is not None
+    for name in ("nose", "tip_of_nose"):
+        k = keypoint_index(name)
+        x, y = np.round(keypoints[k, :2]).astype(int)
+        assert found[y, x, 2] == pytest.approx(distance + (template_head()[k] * DEFAULT_STATURE @ FACING.T)[2], abs=0.01)
+
+
+def test_nothing_is_known_of_somebody_without_joints_and_face():
+    assert joint_depths(_nobody(), np.zeros((308, 3)), CAMERA) is None
