@@ -12,7 +12,7 @@ from ..body.maps import BodyMaps
 from ..capture.guided_filter import GuidedFilter
 from ..common.landmarks import part_labels, part_names
 from ..landmarks.people import PersonLandmarks
-from .body_regions import Regions, regions_of
+from .body_regions import Regions, nearest_cells, regions_of
 from .colours import bins_of, lab, log_likelihood
 
 CELLS = 320
@@ -35,6 +35,8 @@ PATTERN = 2.5
 """How far stripes and checks of a garment reach, cells."""
 THREAD = 0.006
 """Cloth narrower than this does not join two pieces, longer sides of the person's box."""
+SPECK = 0.015
+"""Sides of the least piece of a kind, longer sides of the person's box."""
 FAINT = np.float32(1e-3)
 """Cloth that every cell has at least, so that there is always a mean."""
 SKIN, HAIR, UPPER, LOWER, SHOE = KINDS = range(5)
@@ -101,7 +103,7 @@ def person_parts(
     label = regions.label[np.ix_(row, column)]
     if maps is not None:  # borders of the naked parts at full resolution, where the body is
         label = np.where(maps.face[box] >= 0, maps.labels[box], label)
-    classes = _classes(filled, label, regions.face[np.ix_(row, column)])
+    classes = _classes(filled, label, regions.face[np.ix_(row, column)], inside)
     return _with_socks(np.where(inside, classes, 0).astype(np.uint8), label)
 
 
@@ -200,16 +202,34 @@ def _sharp(shares: np.ndarray, photo: np.ndarray, solid: np.ndarray) -> np.ndarr
     return np.stack([guided.upsample(shares[..., kind]) for kind in KINDS], axis=-1)
 
 
-def _classes(shares: np.ndarray, label: np.ndarray, face: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 classes, from shares (H, W, kinds), the part of the naked body (H, W), and where the face is (H, W) bool."""
+def _classes(shares: np.ndarray, label: np.ndarray, face: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 classes, from shares (H, W, kinds), the part of the naked body (H, W), where the face is (H, W) bool, and where
+    the person is (H, W) bool."""
     left = np.array([name.startswith("Left_") for name in part_names()])[label]
     shoes = np.where(left, *part_labels("Left_Shoe", "Right_Shoe"))
     head, torso = part_labels("Face_Neck", "Torso")
     lips = np.isin(label, part_labels("Lower_Lip", "Upper_Lip"))
     skin = np.where(face & ~lips, head, np.where(label == 0, torso, label))
     upper, lower, hair = part_labels("Upper_Clothing", "Lower_Clothing", "Hair")
-    kind = shares.argmax(axis=-1)
+    kind = _without_specks(shares.argmax(axis=-1).astype(np.uint8), inside)
     return np.choose(kind, [skin, np.full_like(skin, hair), np.full_like(skin, upper), np.full_like(skin, lower), shoes])
+
+
+def _without_specks(kind: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 kinds of the person's pixels, inside (H, W) bool; pieces that are too small to be worn are of the kind around
+    them."""
+    import cv2
+
+    least = (SPECK * max(kind.shape)) ** 2
+    kept = np.zeros(kind.shape, bool)
+    for k in KINDS:
+        _, piece, stats, _ = cv2.connectedComponentsWithStats(((kind == k) & inside).astype(np.uint8), connectivity=4)
+        large = stats[:, cv2.CC_STAT_AREA] >= least
+        large[0] = False
+        kept |= large[piece]
+    if not kept.any():
+        return kind
+    return np.where(inside & ~kept, kind.ravel()[nearest_cells(kept)[1]], kind)
 
 
 def _with_socks(classes: np.ndarray, label: np.ndarray) -> np.ndarray:

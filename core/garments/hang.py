@@ -15,6 +15,7 @@ ABOVE_CROTCH = 0.075  # metres from the crotch up to where the rings begin
 ROW = 0.016  # metres between rings
 BETWEEN_LEGS = 0.45  # of the gap between the legs: more cloth than that is a skirt
 FEWEST_PIXELS = 12
+WHOLE = 0.99  # of a garment's pixels, down to its hem; the rest may be specks
 EASE = 0.006  # metres between legs and rings
 NEIGHBOURS, EVEN = 12, 0.045  # points of the legs that carry a ring's point; metres round the ring over which that is evened out
 NEAR = 0.05  # metres from a ring to the suit
@@ -56,8 +57,9 @@ def _gap(view: View, left: np.ndarray, right: np.ndarray, kind: str) -> tuple[in
         for shift in range(-6, 7):  # rows between the vertices
             extreme.at(edge, np.clip(at + shift, 0, height - 1), points[:, 0])
     counted = np.isfinite(near) & np.isfinite(far) & (far - near > 4)
-    # Only rows in which the garment is on a leg: below its hem there is no cloth to be seen.
-    lowest = row[own.any(axis=1)].max(initial=-1)
+    # Only rows in which the garment is on a leg: below its hem there is no cloth to be seen, whatever a speck there is taken for.
+    shares = np.cumsum(own.sum(axis=1))
+    lowest = row[shares <= WHOLE * shares[-1]].max(initial=-1)
     counted &= row < lowest - 2
     column = np.arange(width)
     inside = counted[:, None] & (column > near[:, None] + 1) & (column < far[:, None] - 1)

@@ -5,7 +5,7 @@ import pytest
 
 from sapiens2_avatar.core.builtin.body_regions import Regions
 from sapiens2_avatar.core.builtin.colours import bins_of, lab, log_likelihood
-from sapiens2_avatar.core.builtin.parts import HAIR, LOWER, SKIN, UNSURE, UPPER, _kinds, _like_the_face, _with_socks
+from sapiens2_avatar.core.builtin.parts import HAIR, LOWER, SKIN, UNSURE, UPPER, _kinds, _like_the_face, _with_socks, _without_specks
 from sapiens2_avatar.core.common.landmarks import part_labels
 
 
@@ -81,6 +81,17 @@ def test_tanned_legs_have_the_hue_of_the_face_and_jeans_have_not():
     assert (likelier[0] == 0).all() and (likelier[1] > 0.4).all() and (likelier[2] < -0.5).all()
     unseen = np.zeros((3, 30), bool)
     assert (_like_the_face(lab(image), Regions(label, flat, flat, unseen, unseen, flat)) == 0).all()
+
+
+def test_specks_are_of_the_kind_around_them():
+    kind = np.full((100, 60), LOWER, np.uint8)
+    kind[60:] = SKIN
+    whole = kind.copy()
+    kind[80, 20] = LOWER
+    kind[20, 59] = HAIR
+    found = _without_specks(kind, np.ones(kind.shape, bool))
+    assert np.array_equal(found, whole)
+    assert np.array_equal(_without_specks(kind, np.zeros(kind.shape, bool)), kind)
 
 
 def test_stripes_in_the_colour_of_the_trousers_are_the_shirt():
