@@ -1,6 +1,5 @@
 """Settings that are saved with the file: `Scene.sapiens2`. What the artist sees in the sidebar is what is here."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,9 @@ from bpy.props import (
     PointerProperty,
     StringProperty,
 )
-from bpy.types import PropertyGroup, UILayout
+from bpy.types import PropertyGroup
 
+from .avatar_queries import active_avatar
 from .core.capture.settings import ClipSettings
 from .core.common.settings import settings_of
 from .core.formats.export_formats import batch_items
@@ -25,22 +25,17 @@ from .core.retarget.settings import RetargetSettings
 from .core.rig.settings import RigSettings
 from .core.settings import AvatarSettings
 from .core.surface.settings import ScanSettings
-from .core.texture.settings import MeshTextureSettings, TextureSettings
+from .core.texture.settings import TextureSettings
 from .infer.settings import NetworkSettings
 from .setting_properties import FACES, items_of, said, shows
 from .shape_properties import SapiensShape
+from .step_properties import MeshTextureProperties, RigProperties, ScanProperties, TextureProperties
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import PropertyFlagItems  # the stubs have it, Blender has not
 
 DEVICE = settings_of(NetworkSettings)["device"]
-RESOLUTION = settings_of(ScanSettings)["resolution"]
 
-SCALES = (
-    ("PREDICTED", "As Predicted", "As large as the network sees the person"),
-    ("STATURE", "Height of Person", "Scaled to a height that you know"),
-    ("DISTANCE", "Distance", "Scaled to a measured distance from the camera to the person"),
-)
 PLACES = (
     ("REPLACE", "Update", "The result takes the place of the one made from the same photo before"),
     ("NEW", "Add", "The result goes into another new collection"),
@@ -93,76 +88,6 @@ def _choose_avatar(settings: PropertyGroup, row: int) -> None:
     settings.avatar = bpy.data.collections[row]
     if bpy.context.mode == "OBJECT":
         select_avatar(bpy.context, settings.avatar)
-
-
-@shows(AvatarSettings, but=("make", "with_rig"))
-@shows(ScanSettings)
-class ScanProperties:
-    """How a scan is built. Mixed into what is saved with the file, and into the operator that builds it again; the sidebar and
-    the redo panel draw it alike."""
-
-    faces: IntProperty(
-        name="Faces",
-        description="Triangles to aim for",
-        default=50_000,
-        min=int(RESOLUTION.low),
-        soft_min=100,
-        soft_max=1_000_000,
-    )
-    scale: EnumProperty(name="Scale", description="How large the person is", items=SCALES)
-
-    def draw_scan(self, layout: UILayout) -> None:
-        layout.prop(self, "resolution")
-        if self.resolution == FACES.value:
-            layout.prop(self, "faces")
-        quads = layout.row()
-        quads.enabled = self.resolution != FACES.value
-        quads.prop(self, "quads")
-        layout.prop(self, "detail", slider=True)
-        layout.prop(self, "close")
-        layout.prop(self, "scale")
-        if self.scale != "PREDICTED":
-            layout.prop(self, self.scale.lower())
-        layout.prop(self, "focal")
-        layout.prop(self, "keep_camera_frame")
-        layout.prop(self, "garments")
-        layout.prop(self, "extent")
-        layout.prop(self, "one_mesh")
-        layout.prop(self, "texture_size")
-        layout.prop(self, "trust_photos")
-        layout.prop(self, "known_person", icon="COMMUNITY")
-
-
-@shows(TextureSettings)
-class TextureProperties:
-    """How textures are made, mixed in like `ScanProperties`."""
-
-    def draw_texture(self, layout: UILayout) -> None:
-        layout.prop(self, "colour")
-        layout.prop(self, "bake")
-        layout.prop(self, "displacement")
-
-
-@shows(MeshTextureSettings)
-class MeshTextureProperties:
-    """How a mesh of the artist gets the photo, mixed in like `ScanProperties`."""
-
-    def draw_mesh_texture(self, layout: UILayout) -> None:
-        layout.prop(self, "size")
-        layout.prop(self, "symmetry")
-        layout.prop(self, "new_uvs")
-
-
-@shows(AvatarSettings, only=("with_rig",))
-@shows(RigSettings)
-class RigProperties:
-    """How a rig is made, mixed in like `ScanProperties`."""
-
-    def draw_rig(self, layout: UILayout) -> None:
-        layout.prop(self, "with_rig", text="Make Rig")
-        rest = layout.row()
-        rest.enabled = self.with_rig
-        rest.prop(self, "rest")
 
 
 @shows(NetworkSettings)
@@ -359,87 +284,6 @@ def inputs(settings: SapiensSettings) -> tuple[object, ...]:
         *(settings.photo, boxes, more, network.model, network.device),
         *(settings.retarget.armature, settings.motion.clip, batch.folder, batch.output),
     )
-
-
-def avatars(context: bpy.types.Context) -> list[bpy.types.Collection]:
-    """The avatars of the scene."""
-    from .scene.people import avatars_of
-    from .scene.typed import scene_of
-
-    return avatars_of(scene_of(context))
-
-
-def active_avatar(context: bpy.types.Context) -> bpy.types.Collection | None:
-    """The avatar that every button acts on; see `scene.people.active_avatar`."""
-    from .scene.people import active_avatar as of_scene
-
-    return of_scene(context)
-
-
-def is_of_avatar(obj: bpy.types.Object | None) -> bool:
-    """Whether a build has made the object, or it is a copy of one that a build has made."""
-    from .scene.marks import ROLE
-
-    return obj is not None and ROLE in obj
-
-
-def active_predictions(context: bpy.types.Context) -> str:
-    """Path of the predictions of the avatar that the artist means, else of those that were used last; empty for none."""
-    from .scene.marks import source_of
-
-    collection = active_avatar(context)
-    return bpy.path.abspath(context.scene.sapiens2.predictions) if collection is None else source_of(collection)
-
-
-def is_beside(predictions: str) -> bool:
-    """Whether a file lies in the folder of the open file."""
-    return bool(bpy.data.filepath and predictions) and Path(predictions).is_relative_to(Path(bpy.data.filepath).parent)
-
-
-def matched_camera(context: bpy.types.Context) -> dict | None:
-    """What is known of the lens of the avatar that the artist means: the fields of `core.common.arrays.Camera`, and
-    `focal_lengths`, source -> pixels. None where there is no avatar."""
-    from .scene.marks import CAMERA, made_in
-
-    collection = active_avatar(context)
-    camera = None if collection is None else made_in(collection).get(("camera", "", ""))
-    return None if camera is None or CAMERA not in camera else json.loads(camera[CAMERA])
-
-
-def avatar_rigs(context: bpy.types.Context) -> list[bpy.types.Object]:
-    """The rigs of the avatar that the artist means, one for each person who has one."""
-    from .scene.marks import made_in
-
-    collection = active_avatar(context)
-    return [] if collection is None else [obj for key, obj in made_in(collection).items() if key[0] == "rig"]
-
-
-def is_photo_pose(context: bpy.types.Context) -> bool:
-    """Whether a rig of the avatar that the artist means lies as in the photo."""
-    from .scene.photo_pose import photo_pose_shown
-
-    return any(photo_pose_shown(rig) for rig in avatar_rigs(context))
-
-
-def has_controls(context: bpy.types.Context) -> bool:
-    """Whether a rig of the avatar that the artist means has a control rig."""
-    from .scene.control_rig import controls_of
-
-    return any(controls_of(rig) is not None for rig in avatar_rigs(context))
-
-
-def is_rigify_enabled() -> bool:
-    """Whether the add-on is on that makes control rigs."""
-    from .scene.control_rig import is_rigify_enabled as is_enabled
-
-    return is_enabled()
-
-
-def rig_doubts(context: bpy.types.Context) -> list[str]:
-    """What is doubtful about the rigs of the avatar that the artist means, in sentences; empty where the network was sure."""
-    from .scene.armature import DOUBT
-
-    return list(dict.fromkeys(rig[DOUBT] for rig in avatar_rigs(context) if DOUBT in rig))
 
 
 def photo_path(settings: SapiensSettings) -> Path | None:

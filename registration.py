@@ -25,7 +25,23 @@ from bpy.utils import register_class, register_cli_command, unregister_class, un
 from . import jobs, panels, preferences, properties, thumbnails
 from .core.common.errors import SapiensError
 from .core.formats.import_groups import DEMO, OURS
-from .operators import avatar, batch, bones, build, imports, maps, models, motion, photo, retarget, setup, show, stored, texture
+from .operators import (
+    avatar,
+    batch,
+    bones,
+    build,
+    imports,
+    maps,
+    models,
+    motion,
+    photo,
+    rebuild,
+    retarget,
+    setup,
+    show,
+    stored,
+    texture,
+)
 from .panels import menus, progress
 
 
@@ -56,6 +72,7 @@ CLASSES = (
     *properties.CLASSES,
     *photo.CLASSES,
     *build.CLASSES,
+    *rebuild.CLASSES,
     *avatar.CLASSES,
     *imports.CLASSES,
     *maps.CLASSES,

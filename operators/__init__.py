@@ -1,7 +1,8 @@
 """What an artist can do: read settings, call a function, write the scene, report. One module per kind of task.
 
 photo     where the photo comes from, and who in it is meant
-build     photo to scene, and stored predictions to scene
+build     photo to scene
+rebuild   stored predictions to scene
 job       waiting for the worker: modal in a window, blocking in background
 artist    what the artist is in the middle of, which a result waits for
 imports   predictions of ours, and the outputs of Meta's demo scripts

@@ -10,9 +10,9 @@ from bpy.types import Context, Operator
 from bpy_extras.io_utils import ExportHelper
 
 from .. import jobs
+from ..avatar_queries import active_avatar, avatar_rigs, has_controls, is_photo_pose
 from ..core.common.errors import SapiensError
 from ..core.formats.export_formats import CLOUD, FORMATS, SUFFIXES, dialog_items
-from ..properties import active_avatar, avatar_rigs, has_controls, is_photo_pose
 from .job import ForAvatar, fail
 
 

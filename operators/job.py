@@ -12,8 +12,9 @@ import bpy
 from bpy.types import Context, Event, Operator
 
 from .. import jobs
+from ..avatar_queries import active_avatar
 from ..core.common.errors import SapiensError
-from ..properties import active_avatar, inputs
+from ..properties import inputs
 from ..worker.client import WorkerJob
 from ..worker.job import JobOfKind, State
 from .artist import occupation

@@ -9,11 +9,12 @@ from bpy.props import StringProperty
 from bpy.types import Area, Context, Event, Image, Operator
 
 from .. import jobs
+from ..avatar_queries import active_predictions
 from ..core.capture.exif_orientation import upright_of, upright_point
 from ..core.common.errors import SapiensError
 from ..core.common.predictions import Predictions
 from ..core.formats.previews import picture
-from ..properties import active_predictions, photo_path
+from ..properties import photo_path
 from .job import BUSY, fail
 
 

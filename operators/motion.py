@@ -15,11 +15,11 @@ from bpy.types import Context, Event, Operator
 from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs
+from ..avatar_queries import avatar_rigs
 from ..core.capture.settings import ClipSettings
 from ..core.common.errors import SapiensError
 from ..core.common.wording import counted
 from ..core.motion.settings import MotionSettings
-from ..properties import avatar_rigs
 from ..setting_properties import said
 from ..weights.catalogue import POSE_TASKS
 from ..worker.client import WorkerJob

@@ -9,9 +9,9 @@ from bpy.props import BoolProperty, IntProperty
 from bpy.types import Context, Operator
 
 from .. import jobs
+from ..avatar_queries import active_predictions
 from ..core.common.errors import SapiensError
 from ..core.common.wording import counted
-from ..properties import active_predictions
 from ..setting_properties import said
 from ..worker.client import WorkerJob
 from ..worker.requests import PoseRequest

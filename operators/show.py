@@ -8,7 +8,7 @@ import bpy
 from bpy.types import Collection, Context, Operator
 from mathutils import Euler
 
-from ..properties import active_avatar
+from ..avatar_queries import active_avatar
 
 FROM_THE_FRONT = (radians(84), 0.0, radians(18))
 SHADING = ("color_type", "use_scene_lights", "use_scene_world", "use_scene_lights_render", "use_scene_world_render")

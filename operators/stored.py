@@ -13,11 +13,11 @@ from bpy.types import Context, Operator
 from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs, preference_values, thumbnails
+from ..avatar_queries import active_avatar, active_predictions, is_beside
 from ..core.common.atomic_files import atomic_write
 from ..core.common.errors import SapiensError
 from ..core.formats.import_groups import OURS
 from ..core.formats.prediction_cache import mark_used, prune, stored_predictions
-from ..properties import active_avatar, active_predictions, is_beside
 from .job import ForAvatar, fail
 
 

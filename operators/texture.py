@@ -8,14 +8,16 @@ import bpy
 from bpy.types import Context, Object, Operator
 
 from .. import jobs
+from ..avatar_queries import active_avatar, active_predictions
 from ..core.common.errors import SapiensError
 from ..core.texture.settings import MeshTextureSettings, TextureSettings
-from ..properties import MeshTextureProperties, active_avatar, active_predictions
 from ..setting_properties import said
+from ..step_properties import MeshTextureProperties
 from ..worker.client import WorkerJob
 from ..worker.requests import TextureRequest
-from .build import missing, other_predictions
+from .build import other_predictions
 from .job import Idle, JobOperator
+from .stored import missing
 
 
 class SAPIENS2_OT_texture_mesh(MeshTextureProperties, Idle, JobOperator, Operator):

@@ -5,15 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context, Panel, PropertyGroup, UILayout
 
-from ..properties import (
-    avatar_rigs,
-    has_controls,
-    is_of_avatar,
-    is_photo_pose,
-    is_rigify_enabled,
-    matched_camera,
-    rig_doubts,
-)
+from ..avatar_queries import avatar_rigs, has_controls, is_of_avatar, is_photo_pose, is_rigify_enabled, matched_camera, rig_doubts
 from ..shape_properties import body_shape
 from .parts import paragraph
 from .progress import draw_outcome, step

@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 from bpy.types import Context, Panel, PropertyGroup, UILayout, UIList
 
-from ..properties import active_predictions, avatars, is_beside
+from ..avatar_queries import active_predictions, avatars, is_beside
 from .parts import paragraph
 from .tab import AfterSetup
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bpy.types import Context, Panel
 
 from .. import thumbnails
+from ..avatar_queries import active_predictions
 from ..core.formats.previews import MAPS
-from ..properties import active_predictions
 from .parts import paragraph
 from .tab import AfterSetup
 

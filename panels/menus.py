@@ -8,7 +8,7 @@ from __future__ import annotations
 from bpy.types import Context, Menu
 
 from .. import jobs
-from ..properties import active_predictions, is_of_avatar
+from ..avatar_queries import active_predictions, is_of_avatar
 
 
 class SAPIENS2_MT_avatar(Menu):

@@ -6,7 +6,8 @@ import bpy
 from bpy.types import Context, Panel
 
 from .. import jobs
-from ..properties import active_avatar, make_groups
+from ..avatar_queries import active_avatar
+from ..properties import make_groups
 from .parts import draw_error, is_about_now, paragraph
 from .progress import draw_job
 from .tab import AfterSetup

@@ -56,13 +56,13 @@ def test_everything_follows_the_selection(part, three, number, how):
         bpy.context.view_layer.objects.active = of(three[(number + 1) % 3], "scan")
     else:
         choose(of(wanted, how))
-    properties = part("properties")
-    assert properties.active_avatar(bpy.context) == wanted
-    assert properties.active_predictions(bpy.context) == f"/{wanted.name}.safetensors"
-    assert properties.avatar_rigs(bpy.context) == [of(wanted, "rig")]
-    assert properties.matched_camera(bpy.context)["fx"] == 100 + number
-    assert properties.rig_doubts(bpy.context) == [f"{wanted.name} is doubtful."]
-    assert part("properties").active_avatar(bpy.context) == wanted
+    queries = part("avatar_queries")
+    assert queries.active_avatar(bpy.context) == wanted
+    assert queries.active_predictions(bpy.context) == f"/{wanted.name}.safetensors"
+    assert queries.avatar_rigs(bpy.context) == [of(wanted, "rig")]
+    assert queries.matched_camera(bpy.context)["fx"] == 100 + number
+    assert queries.rig_doubts(bpy.context) == [f"{wanted.name} is doubtful."]
+    assert part("avatar_queries").active_avatar(bpy.context) == wanted
     assert bpy.data.collections[settings.avatar_row] == wanted
     # Rebuild reads the predictions of this one, as the sentence about them says.
     with pytest.raises(RuntimeError, match=f"{wanted.name}.safetensors. is not in"):
@@ -76,7 +76,7 @@ def test_everything_follows_the_selection(part, three, number, how):
 
 
 def test_without_a_selection_it_is_the_one_that_was_chosen(part, three):
-    settings, active = bpy.context.scene.sapiens2, part("properties").active_avatar
+    settings, active = bpy.context.scene.sapiens2, part("avatar_queries").active_avatar
     choose()
     assert active(bpy.context) is None and not bpy.ops.sapiens2.clear.poll(), "none of three is meant"
     settings.predictions = "/Two.safetensors"

@@ -159,7 +159,7 @@ BUILDS = {"build_scan": "ScanProperties", "build_texture": "TextureProperties", 
 def test_the_redo_panel_shows_the_sliders_of_the_sidebar(part, name):
     sidebar = getattr(bpy.context.scene.sapiens2, name.removeprefix("build_")).bl_rna.properties
     here = getattr(bpy.ops.sapiens2, name).get_rna_type().properties
-    own = set(getattr(part("properties"), BUILDS[name]).__annotations__)
+    own = set(getattr(part("step_properties"), BUILDS[name]).__annotations__)
     assert {prop.identifier for prop in here if not prop.is_hidden} - {"rna_type"} == own
     for prop in (here[n] for n in own):
         twin = sidebar[prop.identifier]
@@ -168,7 +168,7 @@ def test_the_redo_panel_shows_the_sliders_of_the_sidebar(part, name):
 
 
 def test_the_redo_panel_builds_again_and_the_sidebar_follows(part, settled, sample):
-    own = part("properties").ScanProperties.__annotations__
+    own = part("step_properties").ScanProperties.__annotations__
     bpy.ops.sapiens2.import_predictions(filepath=str(sample))
     before = len(scan().data.polygons)
     settled.scan.resolution, settled.scan.faces = "FACES", 2000

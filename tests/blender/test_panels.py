@@ -125,8 +125,9 @@ def test_the_panel_has_the_precisions_of_the_command_line(part):
 def test_the_redo_panel_is_drawn_like_the_sidebar(part, operator, mixed_in):
     settings, seen = bpy.context.scene.sapiens2, []
     settings.scan.resolution, settings.scan.scale = "FACES", "STATURE"
-    cls = getattr(part("operators.build"), f"SAPIENS2_OT_build_{operator}")
-    values = {name: getattr(getattr(settings, operator), name) for name in getattr(part("properties"), mixed_in).__annotations__}
+    cls = getattr(part("operators.rebuild"), f"SAPIENS2_OT_build_{operator}")
+    names = getattr(part("step_properties"), mixed_in).__annotations__
+    values = {name: getattr(getattr(settings, operator), name) for name in names}
     rna = getattr(bpy.ops.sapiens2, cls.bl_idname.partition(".")[2]).get_rna_type()
     cls.draw(type("Redo", (), {"layout": Layout(seen), "bl_rna": rna, "draw_shown": cls.draw_shown, **values})(), bpy.context)
     assert set(seen) == set(values) - {"distance"}

@@ -72,7 +72,7 @@ def test_the_photo_pose_is_a_switch(part, turned, tmp_path):
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shown.blend"))
     collection = bpy.data.collections["Photo"]
     np.testing.assert_allclose(posed(roles(collection)["scan"])[0], shown, atol=1e-6)
-    assert part("properties").is_photo_pose(bpy.context)
+    assert part("avatar_queries").is_photo_pose(bpy.context)
     switch()
     np.testing.assert_allclose(posed(roles(collection)["scan"])[0], rest, atol=1e-6)
 

@@ -41,8 +41,8 @@ def test_predictions_beside_the_file_move_with_it(avatar, part, stored, tmp_path
     stored.unlink()
     (tmp_path / "work").rename(tmp_path / "moved")
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "moved" / "anna.blend"), load_ui=False)
-    found = part("properties").active_avatar(bpy.context)
-    assert part("properties").active_predictions(bpy.context) == str(tmp_path / "moved" / stored.name)
+    found = part("avatar_queries").active_avatar(bpy.context)
+    assert part("avatar_queries").active_predictions(bpy.context) == str(tmp_path / "moved" / stored.name)
     assert bpy.ops.sapiens2.build_scan() == {"FINISHED"}
     assert source(part, found) == f"//{stored.name}", "building again keeps the name that moves along"
     in_use = part("operators.stored").predictions_in_use()

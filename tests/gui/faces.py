@@ -143,7 +143,7 @@ def every_panel():
             yield from scroll_down()
         yield from rest()
         picture("motion" if "Motion" in labels else labels[0].lower(), crop_panel=True)
-    return {"width": region("UI").width, "photo pose": module("properties").is_photo_pose(bpy.context)}
+    return {"width": region("UI").width, "photo pose": module("avatar_queries").is_photo_pose(bpy.context)}
 
 
 def people():
