@@ -23,7 +23,6 @@ from .mesh import UV_PHOTO, write_polygons
 from .typed import mesh_of
 
 
-
 def write_body(
     body: BodyData,
     rig: RigData | None,

@@ -53,6 +53,7 @@ def build(request: BuildRequest, progress: Progress) -> dict:
     """Gives "avatars", a file for Blender to read, the "predictions" that it is made of, those of
     "others", the number of "people", and "notes"."""
     from ..core.avatar import make_avatars
+    from ..core.common.pins import pinned
     from ..core.common.predictions import Predictions
     from ..core.formats.avatar_file import save_avatars
     from ..core.formats.previews import write_previews
@@ -66,6 +67,7 @@ def build(request: BuildRequest, progress: Progress) -> dict:
         settings = replace(settings, focal_35mm=read_photo(request.photo).focal_35mm)
     if request.previews is not None and not any(request.previews.glob("*.png")):
         write_previews(loaded, request.previews)
+    loaded = pinned(loaded, request.pins)
     avatars = make_avatars(loaded, request.name, settings, progress, KEPT, others=load_named(request.others))
     notes = list(dict.fromkeys(note for avatar in avatars for note in avatar.notes))
     return {

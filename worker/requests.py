@@ -13,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ..core.common.errors import SapiensError
+from ..core.common.pins import Pin
 from ..core.common.progress import Progress
 from ..core.motion.settings import MotionSettings
 from ..core.settings import AvatarSettings
@@ -57,6 +58,7 @@ class BuildRequest(Request):
     previews  folder for small pictures of the maps, unless they are there already
     photo     where the predictions come from; its EXIF may state the lens, unless the settings do
     others    predictions files of other photos of the largest person
+    pins      keypoints that the artist has put where they are in the photo
     """
 
     job: ClassVar[str] = "build"
@@ -67,6 +69,7 @@ class BuildRequest(Request):
     previews: Path | None = None
     photo: Path | None = None
     others: tuple[Path, ...] = ()
+    pins: tuple[Pin, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 
 from ..common.landmarks import JOINT_NAMES, joint_keypoints
+from ..common.pins import is_pinned
 from ..common.rotations import unit
 from .correspondence import Pulls, compared_vertices, normals_at, outline_pulls, ring_points, surface_pulls
 from .evaluate import Selection, vertex_normals
@@ -19,6 +20,7 @@ from .template import Means, template
 
 JOINT_SPREAD, FINGER_SPREAD, GUESSED_SPREAD = 0.012, 0.0055, 0.10  # metres: of joints that were seen, and that were filled in
 KEYPOINT_SPREAD = 2.5  # pixels at 1024
+PIN_WEIGHT = 25.0  # of a keypoint that was pinned, beside 1 of one that the network is sure of
 FAR = 5.0  # standard deviations at which a joint counts half
 SKIN_POINT_SPREAD = 0.006  # metres, of keypoints on the skin
 SKIN_FACING = -0.3  # cosine between normal and ray, below which a keypoint on the skin is seen
@@ -172,7 +174,9 @@ def _add_keypoints(
             spread = KEYPOINT_SPREAD * max(camera.width, camera.height) / 1024
             far = np.linalg.norm(gap, axis=1)
             score = np.clip(evidence.keypoints[:, 2], 0, 1)
-            weights["image"] = known * stage.image * _share() * score / spread / (1 + (far / (5 * spread)) ** 2)
+            trust = score / (1 + (far / (5 * spread)) ** 2)
+            pins = is_pinned(evidence.keypoints[:, 2])  # somebody knows better than the network: never an outlier
+            weights["image"] = known * stage.image * np.where(pins, PIN_WEIGHT, _share() * trust) / spread
         w = weights["image"][:, None]
         if slopes is not None:
             dx, dy, dz = (np.nan_to_num(slopes[:, i]) for i in range(3))

@@ -2,6 +2,7 @@
 
 arrays        the arrays that travel between stages, and what each axis means
 predictions   what a network saw in one photo, and its file
+pins          keypoints that somebody has put where they are
 containers    arrays and strings in one file
 spaces        the coordinate spaces, and the only sign flips
 landmarks     names: 308 keypoints, 29 body parts, 68 joints

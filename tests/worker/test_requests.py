@@ -29,7 +29,10 @@ AVATAR = AvatarSettings(
 PREDICT = requests.PredictRequest(
     photo=Path("/a ü/b.jpg"), output=Path("p"), network=NETWORK, boxes=((1.0, 2.5, 3.0, 4.0), (5.0, 6.0, 7.0, 8.0))
 )
-BUILD = requests.BuildRequest(predictions=Path("p"), name="Anna", output=Path("o"), settings=AVATAR, previews=Path("v"))
+PINS = (requests.Pin(person=1, keypoint="left_wrist", x=10.5, y=2.0),)
+BUILD = requests.BuildRequest(
+    predictions=Path("p"), name="Anna", output=Path("o"), settings=AVATAR, previews=Path("v"), pins=PINS
+)
 EXAMPLES = (
     PREDICT,
     requests.PredictRequest(photo=Path("a"), output=Path("b")),

@@ -15,7 +15,16 @@ from sapiens2_avatar.core.body.skeleton import BONES
 from sapiens2_avatar.core.body.template import template
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.errors import SapiensError
-from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, joint_swap, keypoint_swap, part_labels, part_swap
+from sapiens2_avatar.core.common.landmarks import (
+    JOINT_NAMES,
+    joint_index,
+    joint_swap,
+    keypoint_index,
+    keypoint_swap,
+    part_labels,
+    part_swap,
+)
+from sapiens2_avatar.core.common.pins import Pin, pinned
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import rotation_from_vector
 from sapiens2_avatar.core.common.spaces import normal_head_from_camera
@@ -264,3 +273,16 @@ def test_a_broken_person_file_is_one_sentence(tmp_path, fault):
         path.write_bytes(b"not a person")
     with pytest.raises(SapiensError):
         Person.load(path)
+
+
+@pytest.mark.parametrize("name", ["left_wrist", "right_elbow", "left_knee", "r_outer_corner_of_mouth"])
+def test_a_body_follows_a_pin_against_all_that_the_network_saw(name):
+    seen = photographed(posed(Shape(), 0.2, 5))
+    row = keypoint_index(name)
+    x, y = seen.keypoints[0, row, :2] + ([2.5, 1.5] if "mouth" in name else [12, -9])
+    corrected = pinned(seen, [Pin(person=0, keypoint=name, x=float(x), y=float(y))])
+    fit = fit_body(corrected).fits[0]
+    places = CAMERA.project(template().keypoints.of(pose_points(rest_points(fit.shape, fit.face), fit.posture)))
+    assert np.linalg.norm(places[row] - (x, y)) < 1.0
+    others = seen.keypoints[0, :, 2] > 0
+    assert np.nanmedian(np.linalg.norm(places - seen.keypoints[0, :, :2], axis=1)[others]) < 1.5

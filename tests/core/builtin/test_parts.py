@@ -5,7 +5,17 @@ import pytest
 
 from sapiens2_avatar.core.builtin.body_regions import Regions
 from sapiens2_avatar.core.builtin.colours import bins_of, lab, log_likelihood
-from sapiens2_avatar.core.builtin.parts import HAIR, LOWER, SKIN, UNSURE, UPPER, _kinds, _like_the_face, _with_socks, _without_specks
+from sapiens2_avatar.core.builtin.parts import (
+    HAIR,
+    LOWER,
+    SKIN,
+    UNSURE,
+    UPPER,
+    _kinds,
+    _like_the_face,
+    _with_socks,
+    _without_specks,
+)
 from sapiens2_avatar.core.common.landmarks import part_labels
 
 
