@@ -307,9 +307,9 @@ def _roughness(job: _Job, texels: Texels, places: list[np.ndarray | None], share
         weight += share
     if not weight.any():
         return None
-    typical = np.average(total / np.maximum(weight, 1e-6), weights=weight)
+    typical = float(np.average(total / np.maximum(weight, 1e-6), weights=weight))
     out = total + np.maximum(1 - weight, 0) * typical
-    return texels.image(byte_image(out), byte_image(typical))
+    return texels.image(byte_image(out), round(typical))
 
 
 def _composed(
