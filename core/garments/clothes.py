@@ -22,7 +22,7 @@ from .hang import clearance, hangs, hem_height, hip_height, reached, with_skirt
 from .hems import lining
 from .labels import View, drawn, fields, parts_of, present_kinds, votes
 from .offset import Bounds, offset, room
-from .suit import FOOT, Layer, Suit, Wearer, strongest, suit
+from .suit import FOOT, LEG, Layer, Suit, Wearer, strongest, suit
 
 USUAL = {"socks": 0.002, "shoes": 0.008, "lower": 0.012, "upper": 0.012, "dress": 0.012}
 """Kind of garment -> metres off the suit where nobody has seen it."""
@@ -70,8 +70,9 @@ def make_clothes(
     skin = _skin(whole, photos[0][1])
     taken = np.full(len(whole.rest), -np.inf)  # metres off the suit that inner garments reach
     wearer = Wearer.of(photos[0][1])
-    out = []
+    out, over = [], []
     for k, kind in enumerate(kinds):
+        over.append(field[kind])
         above = [field[other] for other in kinds[k + 1 :]]
         own, rings = _with_overlap(whole, base, field[kind], above), None
         start = hip_height(whole, base)
@@ -79,6 +80,8 @@ def make_clothes(
         skirt = hem < start - BELOW_HIPS and hangs(whole, base, views, kind)
         if skirt:
             own = np.minimum(own, (whole.rest[:, 2] - start) / 0.1)
+            legs = np.isin(base.region, (LEG, LEG + 1))  # which it leaves bare below its hem, behind too
+            over[-1] = np.where(legs, np.minimum(field[kind], (whole.rest[:, 2] - hem) / 0.1), field[kind])
         layer = cut(whole, own)
         if layer is None:
             continue
@@ -103,7 +106,7 @@ def make_clothes(
             taken = np.maximum(taken, reached(rest, rings, whole, base))
         garment = _garment(kind, layer, rest, height + layer.source @ skin.height, rings, wearer, views, rig)
         out.append(garment)
-    covered[: len(skin.nearest_of_skin)] = _covered(whole, base, [field[kind] for kind in kinds])[skin.nearest_of_skin]
+    covered[: len(skin.nearest_of_skin)] = _covered(whole, base, over)[skin.nearest_of_skin]
     bare = np.isin(template().labels[: len(covered)], part_labels("Left_Hand", "Right_Hand"))
     return tuple(out), covered & ~bare
 

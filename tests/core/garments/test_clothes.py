@@ -100,7 +100,8 @@ def test_maps_without_depth_still_dress():
 def test_a_skirt_hangs_round_both_legs():
     sighting, fit = dressed(skirt=True)
     body, rig = in_photo(*make_body(fit, np.eye(4)))
-    skirt = next(g for g in make_clothes([(sighting, fit)], body, rig)[0] if g.kind == "lower")
+    garments, covered = make_clothes([(sighting, fit)], body, rig)
+    skirt = next(g for g in garments if g.kind == "lower")
     middle = np.median(body.vertices[:, 0])
     crotch = body.vertices[np.abs(body.vertices[:, 0] - middle) < 0.01, 1].max()  # y is down
     between = np.abs(skirt.vertices[:, 0] - middle) < 0.02
@@ -108,3 +109,7 @@ def test_a_skirt_hangs_round_both_legs():
     shins = template().labels[: len(body.vertices)] == part_labels("Left_Lower_Leg")[0]
     assert skirt.vertices[:, 1].max() < np.median(body.vertices[shins, 1])
     assert skirt.inside.mean() > 0.2
+    legs = np.isin(template().labels[: len(body.vertices)], part_labels("Left_Upper_Leg", "Right_Upper_Leg"))
+    assert covered[legs].any()
+    hem = np.sort(skirt.vertices[np.unique(skirt.quads[~skirt.inside]), 1])[-40:].mean()
+    assert body.vertices[legs & covered, 1].max() < hem - 0.01  # nobody looks past the hem into the body
