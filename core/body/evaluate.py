@@ -8,7 +8,7 @@ of the parent: R = exp(w), and the bone's turn in the posed body is A = A_parent
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -79,16 +79,6 @@ def parents() -> np.ndarray:
 
 
 @cache
-def moved_by() -> np.ndarray:
-    """(B, B) float64: 1 where the bone of the row is, or hangs on, the bone of the column."""
-    out = np.eye(len(BONES))
-    for bone, parent in enumerate(parents()):
-        if parent >= 0:
-            out[bone] += out[parent]
-    return out
-
-
-@cache
 def _rows_in_half() -> tuple[np.ndarray, np.ndarray]:
     """Row of `directions` for every point, and (P,) the sign of its x."""
     t = template()
@@ -101,15 +91,22 @@ def _rows_in_half() -> tuple[np.ndarray, np.ndarray]:
 def rest_points(shape: Shape, face: np.ndarray | None = None) -> np.ndarray:
     """(P, 3) float32 points at rest; face: (52,) ARKit values."""
     t = template()
-    half = t.directions.reshape(-1, t.directions.shape[2]) @ shape.coefficients().astype(np.float32)
-    row, sign = _rows_in_half()
-    offsets = half.reshape(-1, 3)[row]
-    offsets[:, 0] *= sign.astype(np.float32)
-    points = t.base + offsets
+    points = _faceless(shape.coefficients().astype(np.float32).tobytes()).copy()
     if face is not None and np.any(face):
         weight = np.asarray(face, np.float32)[t.unit_entries[:, 0]]
         np.add.at(points, t.unit_entries[:, 1], weight[:, None] * t.unit_offsets)
     return points
+
+
+@lru_cache(maxsize=4)
+def _faceless(coefficients: bytes) -> np.ndarray:
+    """(P, 3) float32 points at rest. The frames of a clip and the steps of a build ask for the same few people again and again."""
+    t = template()
+    half = t.directions.reshape(-1, t.directions.shape[2]) @ np.frombuffer(coefficients, np.float32)
+    row, sign = _rows_in_half()
+    offsets = half.reshape(-1, 3)[row]
+    offsets[:, 0] *= sign.astype(np.float32)
+    return t.base + offsets
 
 
 @cache
@@ -210,18 +207,19 @@ def pose_points(points: np.ndarray, posture: Posture) -> np.ndarray:
 
 
 def _levers(skeleton: Frames, selection: Selection, rest: np.ndarray) -> np.ndarray:
-    """(n, B, 3) float32 of each point and bone b: sum over the bones c that b carries of w_c (x_c - H_b), where c alone would put
+    """(B, n, 3) float32 of each bone b and point: sum over the bones c that b carries of w_c (x_c - H_b), where c alone would put
     the point at x_c."""
     n, bones = len(rest), len(BONES)
     own = np.einsum("nkij,nkj->nki", skeleton.turns[selection.bones], rest[:, None] - skeleton.rest[selection.bones])
     own = (own + skeleton.heads[selection.bones]).astype(np.float32)
-    moved = np.zeros((n, bones, 4), np.float32)
+    moved = np.zeros((bones, n, 4), np.float32)
     # A bone that a row names twice has no weight in one of the places, so plain addition in turn is enough.
     for k in range(selection.bones.shape[1]):
         weight = selection.weights[:, k, None].astype(np.float32)
-        moved[np.arange(n), selection.bones[:, k]] += np.concatenate([own[:, k], np.ones((n, 1), np.float32)], axis=1) * weight
-    moved = np.matmul(moved_by().T.astype(np.float32), moved)
-    return moved[..., :3] - moved[..., 3:] * skeleton.heads.astype(np.float32)
+        moved[selection.bones[:, k], np.arange(n)] += np.concatenate([own[:, k], np.ones((n, 1), np.float32)], axis=1) * weight
+    for bone in range(bones - 1, 0, -1):  # children come after their parents
+        moved[parents()[bone]] += moved[bone]
+    return moved[..., :3] - moved[..., 3:] * skeleton.heads.astype(np.float32)[:, None]
 
 
 def _parent_turns(skeleton: Frames) -> np.ndarray:
@@ -244,7 +242,7 @@ def turn_slopes(skeleton: Frames, selection: Selection, rest: np.ndarray) -> np.
 
     A bone moves what it and the bones on it carry: dx = d x sum_c w_c (x_c - H_b), d = A_parent e.
     """
-    arm = _levers(skeleton, selection, rest).transpose(1, 0, 2)
+    arm = _levers(skeleton, selection, rest)
     x, y, z, none = arm[..., 0], arm[..., 1], arm[..., 2], np.zeros(arm.shape[:2], np.float32)
     out = np.empty((arm.shape[1], 3, *arm.shape[::2]), np.float32)
     turns = _parent_turns(skeleton)
@@ -257,7 +255,7 @@ def turn_slopes_along(
     skeleton: Frames, selection: Selection, rest: np.ndarray, rows: np.ndarray, directions: np.ndarray
 ) -> np.ndarray:
     """(m, B, 3) float32 derivatives of directions . points[rows]: `turn_slopes`, without the other axes."""
-    arm = _levers(skeleton, selection, rest)[rows].transpose(1, 0, 2)
+    arm = _levers(skeleton, selection, rest)[:, rows]
     return np.matmul(np.cross(arm, directions.astype(np.float32)), _parent_turns(skeleton)).transpose(1, 0, 2)
 
 

@@ -106,23 +106,22 @@ def _settled(states: list[State], evidence: list[Evidence], stage: Stage, free: 
     """The states after the steps of a stage."""
     own, shared = (_free_columns(tuple(n for n in free if (n in SHAPE) == common)) for common in (False, True))
     tightness, damping = 1 / np.sqrt(len(states)), DAMPING
+    bodies = [Body.of(state) for state in states]
     for _ in range(stage.steps):
-        rows = [gather_rows(Body.of(s), e, stage, tightness) for s, e in zip(states, evidence, strict=True)]
+        rows = [gather_rows(body, e, stage, tightness) for body, e in zip(bodies, evidence, strict=True)]
         normal, gradient = _normal_equations(rows, own, shared)
         before = sum(map(_cost, rows))
         for _ in range(4):
             step = -np.linalg.solve(normal + damping * np.diag(np.diag(normal) + 1e-9), gradient)
-            candidates = [state.moved(_step_of(step, k, own, shared, len(states))) for k, state in enumerate(states)]
-            after = [
-                gather_rows(Body.of(s), e, stage, tightness, like=r) for s, e, r in zip(candidates, evidence, rows, strict=True)
-            ]
+            candidates = [Body.of(body.state.moved(_step_of(step, k, own, shared, len(bodies)))) for k, body in enumerate(bodies)]
+            after = [gather_rows(b, e, stage, tightness, like=r) for b, e, r in zip(candidates, evidence, rows, strict=True)]
             if sum(map(_cost, after)) < before:
-                states, damping = candidates, max(damping / 3, LEAST_DAMPING)
+                bodies, damping = candidates, max(damping / 3, LEAST_DAMPING)
                 break
             damping *= 8
         else:
             break
-    return states
+    return [body.state for body in bodies]
 
 
 def _step_of(step: np.ndarray, photo: int, own: np.ndarray, shared: np.ndarray, photos: int) -> np.ndarray:

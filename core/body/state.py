@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 import numpy as np
@@ -80,11 +80,13 @@ class Body:
 
     coefficients  (K,) of the template's directions
     skeleton      where the bones are
+    resting       points at rest that were asked for, by the identity of their selection
     """
 
     state: State
     coefficients: np.ndarray
     skeleton: Frames
+    resting: dict[int, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, state: State) -> Body:
@@ -105,7 +107,9 @@ class Body:
 
     def rest(self, selection: Selection, units: np.ndarray | None = None) -> np.ndarray:
         """(n, 3) points at rest; units: (n, 3, 52) how the face moves them."""
-        rest = selection.rest(self.coefficients)
+        rest = self.resting.get(id(selection))
+        if rest is None:
+            rest = self.resting[id(selection)] = selection.rest(self.coefficients)
         return rest if units is None else rest + units @ self.state.face
 
     def points(self, selection: Selection, units: np.ndarray | None = None) -> np.ndarray:
