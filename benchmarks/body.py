@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from measures.studio import STUDIO, read_predictions
-from sapiens2_avatar.core.body.evaluate import pose_points, rest_points
+from sapiens2_avatar.core.body.evaluate import Shape, pose_points, rest_points
 from sapiens2_avatar.core.body.fit import Sighting, fit_sightings
 from sapiens2_avatar.core.body.fitted import BodyFit
 from sapiens2_avatar.core.body.template import template
@@ -58,6 +59,29 @@ def measured(fit: BodyFit, truth: dict[str, np.ndarray]) -> dict[str, float]:
     return out
 
 
+def print_speed(sighting: Sighting, fit: BodyFit) -> None:
+    """Milliseconds, the best of several: all vertices of somebody new and of somebody known, and one photo of somebody known."""
+    numbers = fit.shape.numbers()
+
+    def best(times: int, run: Callable[[int], object]) -> float:
+        spent = []
+        for k in range(times):
+            start = time.perf_counter()
+            run(k)
+            spent.append(time.perf_counter() - start)
+        return 1e3 * min(spent)
+
+    def of_another(k: int) -> np.ndarray:
+        return pose_points(rest_points(Shape.of(numbers + 1e-4 * k)), fit.posture)
+
+    new = best(9, of_another)
+    known = best(9, lambda _: pose_points(rest_points(fit.shape), fit.posture))
+    frame = best(3, lambda _: fit_sightings([sighting], fit.shape))
+    print(
+        f"milliseconds: all vertices, another shape {new:.1f}, the same shape {known:.1f}; a photo of a known person {frame:.0f}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=STUDIO.parent / "wardrobe", metavar="FOLDER")
@@ -89,6 +113,8 @@ def main() -> None:
         mean = {key: float(np.mean([row.get(key, np.nan) for row in rows])) for key in TARGETS}
         print(f"{'mean' + suffix:22}" + "".join(f"{mean[key]:11.2f}" for key in TARGETS))
         print(f"{'limit':22}" + "".join(f"{limits[degraded]:11.2f}" for limits in TARGETS.values()), flush=True)
+        if not degraded:
+            print_speed(sightings[0], fits[0])
 
 
 if __name__ == "__main__":

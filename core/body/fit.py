@@ -108,7 +108,7 @@ def _settled(states: list[State], evidence: list[Evidence], stage: Stage, free: 
     tightness, damping = 1 / np.sqrt(len(states)), DAMPING
     bodies = [Body.of(state) for state in states]
     for _ in range(stage.steps):
-        rows = [gather_rows(body, e, stage, tightness) for body, e in zip(bodies, evidence, strict=True)]
+        rows = [gather_rows(b, e, stage, tightness, shaped=len(shared) > 0) for b, e in zip(bodies, evidence, strict=True)]
         normal, gradient = _normal_equations(rows, own, shared)
         before = sum(map(_cost, rows))
         for _ in range(4):

@@ -70,11 +70,19 @@ class Rows:
     weights: dict[str, np.ndarray]
 
 
-def gather_rows(body: Body, evidence: Evidence, stage: Stage, tightness: float = 1.0, like: Rows | None = None) -> Rows:
+def gather_rows(
+    body: Body,
+    evidence: Evidence,
+    stage: Stage,
+    tightness: float = 1.0,
+    like: Rows | None = None,
+    shaped: bool = True,
+) -> Rows:
     """All residuals of a stage.
 
     tightness  factor on the likeliness of the shape (`priors.prior_rows`)
     like       those of the state before: their weights and correspondences are kept, and no derivatives are made
+    shaped     derivatives by the shape are needed: it may change
     """
     slow = like is None
     residuals: list[np.ndarray] = []
@@ -83,7 +91,7 @@ def gather_rows(body: Body, evidence: Evidence, stage: Stage, tightness: float =
 
     selection, units, joints, keypoints = _named()
     if slow:
-        named, named_slopes = body.points_with_slopes(selection, units)
+        named, named_slopes = body.points_with_slopes(selection, units, shaped)
     else:
         named, named_slopes = body.points(selection, units), None
 
@@ -113,7 +121,7 @@ def gather_rows(body: Body, evidence: Evidence, stage: Stage, tightness: float =
             pulls = tuple(found)
             every = np.concatenate([pull.vertex for pull in pulls])
             along = np.concatenate([pull.direction for pull in pulls])
-            steep = np.split(body.slopes_along(_compared(), every, along), [len(pulls[0].vertex)])
+            steep = np.split(body.slopes_along(_compared(), every, along, shaped), [len(pulls[0].vertex)])
             slopes += [pull.decorrelated(slope) for pull, slope in zip(pulls, steep, strict=False)]
         residuals += [pull.decorrelated((pull.direction * (compared[pull.vertex] - pull.target)).sum(axis=1)) for pull in pulls]
     residual, slope = prior_rows(body.state, tightness)

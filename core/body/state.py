@@ -116,31 +116,35 @@ class Body:
         """(n, 3) posed points, camera space."""
         return self.skeleton.place(self.rest(selection, units), selection.bones, selection.weights)
 
-    def points_with_slopes(self, selection: Selection, units: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """(n, 3) posed points, and (n, 3, unknowns) their derivatives."""
+    def points_with_slopes(
+        self, selection: Selection, units: np.ndarray | None = None, shaped: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(n, 3) posed points, and (n, 3, unknowns) their derivatives; zero by the shape where it is not asked for (`shaped`)."""
         at, rest = columns(), self.rest(selection, units)
         posed = self.skeleton.place(rest, selection.bones, selection.weights)
         out = np.zeros((len(posed), 3, unknowns()), np.float32)
         out[:, :, at["translation"]] = np.eye(3)
         out[:, :, at["turns"]] = turn_slopes(self.skeleton, selection, rest).reshape(len(posed), 3, -1)
-        by_shape = shape_slopes(self.skeleton, selection, selection.rest_slopes(self.slopes), self.head_slopes)
-        out[:, :, at["phenotype"].start : at["head"].stop] = by_shape
+        if shaped:
+            by_shape = shape_slopes(self.skeleton, selection, selection.rest_slopes(self.slopes), self.head_slopes)
+            out[:, :, at["phenotype"].start : at["head"].stop] = by_shape
         if units is not None:
             matrices = np.einsum("nk,nkij->nij", selection.weights, self.skeleton.turns[selection.bones])
             out[:, :, at["face"]] = np.matmul(matrices.astype(np.float32), units.astype(np.float32))
         return posed, out
 
-    def slopes_along(self, selection: Selection, rows: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        """(m, unknowns) float32 derivatives of directions (m, 3) . points[rows]."""
+    def slopes_along(self, selection: Selection, rows: np.ndarray, directions: np.ndarray, shaped: bool = True) -> np.ndarray:
+        """(m, unknowns) float32 derivatives of directions (m, 3) . points[rows]; `shaped` as above."""
         at, rest = columns(), self.rest(selection)
         out = np.zeros((len(rows), unknowns()), np.float32)
         out[:, at["translation"]] = directions
         out[:, at["turns"]] = turn_slopes_along(self.skeleton, selection, rest, rows, directions).reshape(
             len(rows), 3 * len(BONES)
         )
-        out[:, at["phenotype"].start : at["head"].stop] = shape_slopes_along(
-            self.skeleton, selection, selection.rest_slopes(self.slopes), self.head_slopes, rows, directions
-        )
+        if shaped:
+            out[:, at["phenotype"].start : at["head"].stop] = shape_slopes_along(
+                self.skeleton, selection, selection.rest_slopes(self.slopes), self.head_slopes, rows, directions
+            )
         return out
 
 
