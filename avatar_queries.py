@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
+
+if TYPE_CHECKING:
+    from .core.common.arrays import Camera
+    from .scene.through_photo import PhotoFrame
 
 
 def avatars(context: bpy.types.Context) -> list[bpy.types.Collection]:
@@ -87,3 +93,42 @@ def rig_doubts(context: bpy.types.Context) -> list[str]:
     from .scene.armature import DOUBT
 
     return list(dict.fromkeys(rig[DOUBT] for rig in avatar_rigs(context) if DOUBT in rig))
+
+
+@dataclass(frozen=True)
+class Look:
+    """An avatar that the artist looks at through its photo.
+
+    lens   of the photo
+    frame  where the photo is in the region of the context; None where that looks from elsewhere
+    """
+
+    avatar: bpy.types.Collection
+    camera: bpy.types.Object
+    lens: Camera
+    frame: PhotoFrame | None
+
+
+def look_in(context: bpy.types.Context) -> Look | None:
+    """What the artist looks at through its photo in the scene of the context; None where they do not, or what
+    that needs is gone."""
+    from .scene.through_photo import photo_camera, photo_frame
+    from .scene.typed import region_of, view_of
+
+    look = context.scene.sapiens2.look
+    avatar: bpy.types.Collection | None = look.avatar
+    found = photo_camera(avatar) if look.scene_before and avatar is not None else None
+    if avatar is None or found is None or context.scene.camera != found[0]:
+        return None
+    view, region = view_of(context), region_of(context)
+    frame = None
+    if view is not None and region is not None and region.type == "WINDOW" and context.space_data.camera == found[0]:
+        frame = photo_frame(region, view, *found)
+    return Look(avatar, *found, frame)
+
+
+def active_pins(context: bpy.types.Context) -> list[tuple[int, str]]:
+    """Row of the person and words of each pin of the avatar that the artist means."""
+    from .scene.pins import pin_words, pins_of
+
+    return [(pin.person, pin_words(pin.keypoint)) for pin in pins_of(active_avatar(context))]

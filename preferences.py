@@ -32,7 +32,7 @@ class SapiensPreferences(AddonPreferences):
 
     python_path: StringProperty(
         name="Python",
-        description="A Python 3.11 or newer that has torch and the other packages already; empty: the extension's own runtime",
+        description="A Python 3.11 or newer of your studio with all that is needed; empty: the extension's own runtime",
         subtype="FILE_PATH",
         update=_python_chosen,
     )
@@ -55,10 +55,10 @@ class SapiensPreferences(AddonPreferences):
         subtype="DIR_PATH",
         update=_refresh,
     )
-    device: EnumProperty(name="Device", description="What the network runs on unless a file asks for another", items=DEVICES)
+    device: EnumProperty(name="Device", description="What looks at the photos, unless a file asks for another", items=DEVICES)
     idle_minutes: FloatProperty(
-        name="Keep Worker (Minutes)",
-        description="Minutes without work after which the worker process leaves and gives its memory back",
+        name="Free Memory After (Minutes)",
+        description="Minutes without work after which memory is given back; the next photo then takes a moment longer",
         default=5.0,
         min=0.1,
         soft_max=60.0,
@@ -111,7 +111,7 @@ class SapiensPreferences(AddonPreferences):
             translate("Delete {:.1f} GB").format(status.cache_bytes / 1e9) if status.cache_bytes else translate("Nothing stored")
         )
         sub.operator("sapiens2.cache_clear", text=text, icon="TRASH", translate=False)
-        layout.label(text="Network")
+        layout.label(text="Internet")
         layout.prop(self, "allow_network")
         row = layout.row(align=True)
         row.operator("sapiens2.report_copy", icon="COPYDOWN")

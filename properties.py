@@ -75,6 +75,13 @@ def _photo_chosen(settings: PropertyGroup, _context: bpy.types.Context) -> None:
     settings.more_photos.clear()  # of somebody else, perhaps
 
 
+def _look_changed(_settings: PropertyGroup, context: bpy.types.Context) -> None:
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
+
+
 def _avatar_row(_settings: PropertyGroup) -> int:
     """The row of the list of avatars, which is that of all collections of the file, filtered."""
     collection = active_avatar(bpy.context)
@@ -184,6 +191,42 @@ class SapiensPhoto(PropertyGroup):
     """One more photo of the person."""
 
     path: StringProperty(name="Photo", description="Another photo of the same person", subtype="FILE_PATH", options=RELATIVE)
+    gave: StringProperty(name="Outcome", description="Whether the avatar was made with it, or why not; empty: not made yet")
+
+
+class SapiensLook(PropertyGroup):
+    """The look through a photo, and the way back."""
+
+    avatar: PointerProperty(
+        name="Avatar", description="The avatar that is looked at through its photo", type=bpy.types.Collection
+    )
+    camera_before: PointerProperty(name="Camera", description="The camera of the scene before that", type=bpy.types.Object)
+    scene_before: StringProperty(name="Scene Before", description="The render size before that, as JSON; empty: no look")
+    view_before: StringProperty(name="View Before", description="Where the view looked from before that, as JSON")
+    opacity: FloatProperty(
+        name="Photo",
+        description="How much the photo covers the avatar",
+        subtype="FACTOR",
+        min=0.0,
+        max=1.0,
+        default=0.4,
+        update=_look_changed,
+    )
+    wipe: FloatProperty(
+        name="Wipe",
+        description="How far the photo is wiped off from the left",
+        subtype="FACTOR",
+        min=0.0,
+        max=1.0,
+        default=0.0,
+        update=_look_changed,
+    )
+    show_pins: BoolProperty(
+        name="Handles",
+        description="Show handles on joints and face, to drag onto their places in the photo",
+        default=True,
+        update=_look_changed,
+    )
 
 
 @shows(AvatarSettings, only=("make",))
@@ -236,6 +279,7 @@ class SapiensSettings(PropertyGroup):
         type=SapiensRetarget, name="Retarget", description="Armature of the artist, its bone table, and how poses reach it"
     )
     motion: PointerProperty(type=SapiensMotion, name="Motion", description="A clip, and what becomes of it")
+    look: PointerProperty(type=SapiensLook, name="Look", description="The look through the photo of an avatar")
     batch: PointerProperty(type=SapiensBatch, name="Batch", description="A folder of photos at once")
 
 
@@ -309,5 +353,6 @@ CLASSES = (
     SapiensMotion,
     SapiensBatch,
     SapiensPhoto,
+    SapiensLook,
     SapiensSettings,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import sys
+from typing import Any
 
 import bpy
 from bpy.app.handlers import load_post, persistent, redo_post, undo_post
@@ -22,19 +23,24 @@ from bpy.types import (
 )
 from bpy.utils import register_class, register_cli_command, unregister_class, unregister_cli_command
 
-from . import jobs, panels, preferences, properties, thumbnails
+from . import gizmos, jobs, panels, preferences, properties, thumbnails
 from .core.common.errors import SapiensError
 from .core.formats.import_groups import DEMO, OURS
 from .operators import (
     avatar,
     batch,
     bones,
+    boxes,
     build,
     imports,
+    look,
     maps,
     models,
     motion,
     photo,
+    photos,
+    pins,
+    presets,
     rebuild,
     retarget,
     setup,
@@ -59,7 +65,7 @@ class SAPIENS2_FH_predictions(FileHandler):
 class SAPIENS2_FH_photo(FileHandler):
     bl_idname = "SAPIENS2_FH_photo"
     bl_label = "Sapiens2 Photo"
-    bl_import_operator = "sapiens2.photo_open"
+    bl_import_operator = "sapiens2.photos_drop"
     bl_file_extensions = ";".join(photo.SUFFIXES)
 
     @classmethod
@@ -67,15 +73,18 @@ class SAPIENS2_FH_photo(FileHandler):
         return context.area is not None and context.area.type == "VIEW_3D"
 
 
-CLASSES = (
+CLASSES: tuple[Any, ...] = (  # the stubs do not know that gizmos are registered, too
     *preferences.CLASSES,
     *properties.CLASSES,
     *photo.CLASSES,
+    *photos.CLASSES,
     *build.CLASSES,
+    *presets.CLASSES,
     *rebuild.CLASSES,
     *avatar.CLASSES,
     *imports.CLASSES,
     *maps.CLASSES,
+    *boxes.CLASSES,
     *models.CLASSES,
     *bones.CLASSES,
     *retarget.CLASSES,
@@ -83,9 +92,12 @@ CLASSES = (
     *batch.CLASSES,
     *setup.CLASSES,
     *show.CLASSES,
+    *look.CLASSES,
+    *pins.CLASSES,
     *stored.CLASSES,
     *texture.CLASSES,
     *panels.CLASSES,
+    *gizmos.CLASSES,
     SAPIENS2_FH_predictions,
     SAPIENS2_FH_photo,
 )
@@ -140,6 +152,7 @@ def register() -> None:
     for handlers in (load_post, undo_post, redo_post):
         handlers.append(_forget)
     thumbnails.start()
+    gizmos.start()
     jobs.refresh()
     # Blender as a Python module crashes or hangs at exit when panels of ours are still registered (4.2, 4.5).
     if not bpy.app.binary_path:
@@ -149,6 +162,7 @@ def register() -> None:
 def unregister() -> None:
     atexit.unregister(unregister)
     jobs.stop()
+    gizmos.stop()
     thumbnails.stop()
     for handlers in (load_post, undo_post, redo_post):
         handlers.remove(_forget)

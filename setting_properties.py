@@ -7,6 +7,7 @@ from inspect import get_annotations
 from typing import Any, TypeVar
 
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.types import PropertyGroup, UILayout
 
 from .core.common.settings import ANY, Choice, Setting, shown_settings
 
@@ -71,6 +72,27 @@ def shows(settings: type, only: Iterable[str] = (), but: Iterable[str] = ()) -> 
         return cls
 
     return decorate
+
+
+def draw_or_automatic(layout: UILayout, group: Any, name: str, first: float) -> None:
+    """A property whose 0 stands for "not said": then a button that says so. A press begins with `first`, a cross goes back. An
+    operator, whose redo panel has no path to its properties, shows the number."""
+    if not isinstance(group, PropertyGroup):
+        layout.prop(group, name)
+        return
+    path = f"scene.{group.path_from_id(name)}"
+    if getattr(group, name):
+        row = layout.row(align=True)
+        row.prop(group, name)
+        back = row.operator("wm.context_set_float", text="", icon="X")
+        back.data_path, back.value = path, 0.0
+        return
+    split = layout.split(factor=0.4)  # where the names of properties end
+    label = split.row()
+    label.alignment = "RIGHT"
+    label.label(text=group.bl_rna.properties[name].name)
+    begin = split.operator("wm.context_set_float", text="Automatic")
+    begin.data_path, begin.value = path, first
 
 
 def said(settings: type, group: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from .core.rig.settings import RigSettings
 from .core.settings import AvatarSettings
 from .core.surface.settings import ScanSettings
 from .core.texture.settings import MeshTextureSettings, TextureSettings
-from .setting_properties import FACES, shows
+from .setting_properties import FACES, draw_or_automatic, shows
 
 SCALES = (
     ("PREDICTED", "As Predicted", "As large as the network sees the person"),
@@ -47,7 +47,7 @@ class ScanProperties:
         layout.prop(self, "scale")
         if self.scale != "PREDICTED":
             layout.prop(self, self.scale.lower())
-        layout.prop(self, "focal")
+        draw_or_automatic(layout, self, "focal", 50.0)
         layout.prop(self, "keep_camera_frame")
         layout.prop(self, "garments")
         layout.prop(self, "extent")

@@ -17,6 +17,7 @@ from .. import folders, jobs, preference_values, thumbnails
 from ..avatar_queries import active_avatar, avatars
 from ..core.capture.photo import SUFFIXES
 from ..core.common.errors import SapiensError
+from ..core.common.pins import Pin
 from ..infer.settings import NetworkSettings
 from ..properties import avatar_settings, more_photos
 from ..setting_properties import said
@@ -25,6 +26,7 @@ from ..worker.client import WorkerJob
 from ..worker.requests import Box, BuildRequest, PredictRequest, RunRequest, to_json
 from .job import ForAvatar, Idle, JobOperator, fail
 from .photo import chosen_photo
+from .photos import note_what_they_gave
 from .show import first_look
 from .stored import keep_limit
 
@@ -77,25 +79,30 @@ def write_result(
     part: Callable | None = None,
     target: bpy.types.Collection | None = None,
     but: Sequence[bpy.types.Collection] = (),
+    pins: Sequence[Pin] = (),
+    in_place: bool = False,
 ) -> bpy.types.Collection:
     """Read what the worker's job "build" has made and write it into the scene, in the place that the settings say.
 
     part    update only this part (`scene.update`) of the avatar that is there, if its mesh is the same
     target  the avatar to update; None: the one of the same photo, whatever options it was made with
     but     avatars that are not to be updated: they belong to the same result
+    pins    that it was made with
+    in_place  update what is there, whatever the settings say
     Returns the collection of the avatar.
     """
     from ..core.formats.avatar_file import load_avatars
     from ..scene.build import write_avatars
     from ..scene.control_rig import check_plain
     from ..scene.people import find_photo, match_people, photo_hash
+    from ..scene.pins import keep_pins, pins_of
     from ..scene.update import fits
 
     settings = context.scene.sapiens2
     source = result["predictions"]
     avatars = load_avatars(result["avatars"])
     old, notes = None, []
-    if settings.place == "REPLACE":
+    if in_place or settings.place == "REPLACE":
         old = target or find_photo(context.scene, photo_hash(avatars[0]), source, active_avatar(context))
         old = None if old in but else old
     if old is not None and part is None:
@@ -113,6 +120,10 @@ def write_result(
         notes=notes,
         others=result.get("others", ()),
     )
+    if old is None:
+        keep_pins(made, pins)
+    elif pins_of(made) != tuple(pins):
+        notes.append("The avatar does not follow its pins: press Rebuild.")
     settings.predictions = source
     jobs.status.notes = (*result["notes"], *notes)
     thumbnails.forget(source)
@@ -132,6 +143,9 @@ class SAPIENS2_OT_run(Idle, JobOperator, Operator):
     )
 
     def make_job(self, context: Context, scratch: Path) -> WorkerJob:
+        from ..scene.build import find_collection
+        from ..scene.pins import pins_of
+
         settings = context.scene.sapiens2
         photo = chosen_photo(settings, self.photo)
         self._name = photo.stem
@@ -145,6 +159,8 @@ class SAPIENS2_OT_run(Idle, JobOperator, Operator):
             previews=thumbnails.folder(str(predictions)),
             photo=photo,
         )
+        self._pins = pins_of(find_collection(context.scene, str(predictions)))
+        build = replace(build, pins=self._pins)
         others = () if self.photo else tuple(self._look(path, network) for path in more_photos(settings))
         if predictions.is_file() and all(other.output.is_file() for other in others):
             return WorkerJob(photo.stem, replace(build, others=tuple(other.output for other in others)))
@@ -160,7 +176,8 @@ class SAPIENS2_OT_run(Idle, JobOperator, Operator):
 
     def finish(self, context: Context, job: WorkerJob) -> None:
         is_first = not avatars(context)
-        made = write_result(context, job.result, self._name)
+        made = write_result(context, job.result, self._name, pins=self._pins)
+        note_what_they_gave(context.scene.sapiens2, jobs.status.notes)
         if is_first and not bpy.app.background:
             first_look(context, made)
 

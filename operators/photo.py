@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from bpy.props import CollectionProperty, StringProperty
+from bpy.props import StringProperty
 from bpy.types import Context, Event, Image, Operator
 from bpy_extras.io_utils import ImportHelper
 
@@ -19,7 +19,6 @@ from ..core.common.atomic_files import atomic_write
 from ..core.common.errors import SapiensError
 from ..core.common.wording import counted
 from ..infer.settings import NetworkSettings
-from ..properties import more_photos, photo_path
 from ..worker.client import WorkerJob
 from ..worker.requests import FindRequest
 from .job import Idle, JobOperator, fail
@@ -165,50 +164,6 @@ class SAPIENS2_OT_photo_open(ImportHelper, Operator):
         return {"FINISHED"}
 
 
-class SAPIENS2_OT_photos_add(ImportHelper, Operator):
-    """Add other photos of the same person: from the side, from behind, a close-up of the face, in another pose"""
-
-    bl_idname = "sapiens2.photos_add"
-    bl_label = "Add Photos"
-    bl_options = {"UNDO"}
-
-    filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in SUFFIXES), options={"HIDDEN"})
-    files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
-
-    def execute(self, context: Context) -> set[str]:
-        settings = context.scene.sapiens2
-        folder = Path(self.filepath).parent
-        names = [file.name for file in self.files if file.name] or [Path(self.filepath).name]
-        known = {photo_path(settings), *more_photos(settings)}
-        for path in (folder / name for name in names):
-            if path.suffix.lower() in SUFFIXES and path not in known:
-                settings.more_photos.add().path = str(path)
-                known.add(path)
-        settings.more_row = max(len(settings.more_photos) - 1, 0)
-        return {"FINISHED"}
-
-
-class SAPIENS2_OT_photos_remove(Operator):
-    """Take the photo out of the list"""
-
-    bl_idname = "sapiens2.photos_remove"
-    bl_label = "Remove Photo"
-    bl_options = {"UNDO"}
-
-    @classmethod
-    def poll(cls, context: Context) -> bool:
-        if not len(context.scene.sapiens2.more_photos):
-            cls.poll_message_set("There is no other photo in the list")
-            return False
-        return True
-
-    def execute(self, context: Context) -> set[str]:
-        settings = context.scene.sapiens2
-        settings.more_photos.remove(min(settings.more_row, len(settings.more_photos) - 1))
-        settings.more_row = max(min(settings.more_row, len(settings.more_photos) - 1), 0)
-        return {"FINISHED"}
-
-
 class SAPIENS2_OT_people_find(Idle, JobOperator, Operator):
     """Look for the people in the photo, so that you can choose"""
 
@@ -233,24 +188,9 @@ class SAPIENS2_OT_people_find(Idle, JobOperator, Operator):
         self.report({"INFO"}, f"{counted(len(boxes), 'person', 'people')} found")
 
 
-class SAPIENS2_OT_boxes_clear(Operator):
-    """Forget the boxes: everybody in the photo is made"""
-
-    bl_idname = "sapiens2.boxes_clear"
-    bl_label = "Everybody"
-    bl_options = {"UNDO"}
-
-    def execute(self, context: Context) -> set[str]:
-        context.scene.sapiens2.boxes.clear()
-        return {"FINISHED"}
-
-
 CLASSES = (
     SAPIENS2_OT_photo_from_image,
     SAPIENS2_OT_photo_from_clipboard,
     SAPIENS2_OT_photo_open,
-    SAPIENS2_OT_photos_add,
-    SAPIENS2_OT_photos_remove,
     SAPIENS2_OT_people_find,
-    SAPIENS2_OT_boxes_clear,
 )

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import BoolProperty, StringProperty
 from bpy.types import Context, Event, Operator, UILayout
 
 from .. import thumbnails
 from ..avatar_queries import active_avatar, active_predictions
 from ..core.common.errors import SapiensError
+from ..core.common.pins import Pin
 from ..properties import avatar_settings
 from ..step_properties import RigProperties, ScanProperties, TextureProperties
 from ..worker.client import WorkerJob
@@ -36,12 +37,16 @@ class Rebuild(Idle, JobOperator):
     draw_shown: Callable[[Operator, UILayout], None]
     _asked = False
     _target = 0
+    _pins: tuple[Pin, ...] = ()
 
     predictions: StringProperty(
         name="Predictions",
         description="The predictions; empty: those of the sidebar",
         subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
+    )
+    in_place: BoolProperty(
+        name="In Place", description="Update the avatar, wherever the sidebar puts results", options={"HIDDEN", "SKIP_SAVE"}
     )
 
     def invoke(self: Operator, context: Context, event: Event | None) -> set[str]:
@@ -51,7 +56,7 @@ class Rebuild(Idle, JobOperator):
 
         avatar = self._avatar(context)
         edited = [obj.name for obj in made_in(avatar).values() if is_edited(obj.data)] if avatar is not None else []
-        if not edited or self.part == "textures" or context.scene.sapiens2.place != "REPLACE" or bpy.app.background:
+        if not edited or self.part == "textures" or not self._replaces(context) or bpy.app.background:
             return JobOperator.invoke(self, context, event)
         self._asked = True
         message = "{:s} was edited by hand. It is built anew, and yours becomes a hidden copy."
@@ -77,11 +82,12 @@ class Rebuild(Idle, JobOperator):
 
     def make_job(self, context: Context, scratch: Path) -> WorkerJob:
         from ..scene.control_rig import check_plain
+        from ..scene.pins import pins_of
 
         settings = context.scene.sapiens2
         collection = self._avatar(context)
         chosen = self.predictions or active_predictions(context)
-        if collection is not None and self.part != "textures" and settings.place == "REPLACE":
+        if collection is not None and self.part != "textures" and self._replaces(context):
             check_plain(collection)
         if not chosen and collection is not None:
             raise SapiensError(
@@ -105,7 +111,9 @@ class Rebuild(Idle, JobOperator):
             settings=avatar_settings(settings, self),
             previews=thumbnails.folder(str(path)),
             others=other_predictions(collection),
+            pins=pins_of(collection),
         )
+        self._pins = request.pins
         return WorkerJob(self._name, request)
 
     def finish(self, context: Context, job: WorkerJob) -> None:
@@ -115,7 +123,11 @@ class Rebuild(Idle, JobOperator):
             setattr(getattr(context.scene.sapiens2, self.group), name, getattr(self, name))
         parts = {"textures": update_textures, "rig": update_rig}
         target = next((collection for collection in bpy.data.collections if collection.session_uid == self._target), None)
-        write_result(context, job.result, self._name, parts.get(self.part), target)
+        write_result(context, job.result, self._name, parts.get(self.part), target, pins=self._pins, in_place=self.in_place)
+
+    def _replaces(self: Operator, context: Context) -> bool:
+        """Whether the avatar that is there gets the result."""
+        return self.in_place or context.scene.sapiens2.place == "REPLACE"
 
     def _avatar(self, context: Context) -> bpy.types.Collection | None:
         """What is built again: the avatar that the artist means, or one of the predictions that a script has named."""
@@ -129,7 +141,7 @@ class Rebuild(Idle, JobOperator):
 
 
 class SAPIENS2_OT_build_scan(ScanProperties, Rebuild, Operator):
-    """Build scan, textures and rig again from the stored predictions, without the network"""
+    """Build scan, textures and rig again from what was seen in the photo, without looking again"""
 
     bl_idname = "sapiens2.build_scan"
     bl_label = "Rebuild"

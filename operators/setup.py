@@ -31,7 +31,7 @@ def network_error() -> SapiensError | None:
 
 
 class SAPIENS2_OT_runtime_install(Idle, Operator):
-    """Make, mend or update the Python environment that runs the network, in a folder of its own. Nothing is added to Blender's Python"""  # noqa: E501 - Blender shows it as one line of a tooltip
+    """Install, repair or update what looks at the photos, in a folder of its own. Nothing is added to Blender"""
 
     bl_idname = "sapiens2.runtime_install"
     bl_label = "Install Runtime"
@@ -54,8 +54,8 @@ class SAPIENS2_OT_runtime_install(Idle, Operator):
         ),
     )
     wheels: StringProperty(
-        name="Folder of Wheels",
-        description="Install from these files instead of the internet; empty: download",
+        name="Files",
+        description="A folder with the files of an installation, to use instead of the internet; empty: download",
         subtype="DIR_PATH",
         options={"SKIP_SAVE"},
     )
@@ -91,7 +91,9 @@ class SAPIENS2_OT_runtime_install(Idle, Operator):
     def execute(self, _context: Context) -> set[str]:
         wheels = Path(bpy.path.abspath(self.wheels)) if self.wheels else None
         if wheels is not None and not wheels.is_dir():
-            return fail(self, SapiensError(f"There is no folder {wheels}.", "Choose the folder that has the wheels."))
+            return fail(
+                self, SapiensError(f"There is no folder {wheels}.", "Choose the folder with the files of the installation.")
+            )
         repair = jobs.status.python is not None
         problem = network_error() if wheels is None and not repair else None
         if problem is not None:
@@ -107,7 +109,7 @@ class SAPIENS2_OT_runtime_install(Idle, Operator):
 
 
 class SAPIENS2_OT_runtime_remove(Idle, Operator):
-    """Delete the Python environment that the extension has made, and what was downloaded for it"""
+    """Delete what looks at the photos, and what was downloaded for it"""
 
     bl_idname = "sapiens2.runtime_remove"
     bl_label = "Remove Runtime"
@@ -127,7 +129,7 @@ class SAPIENS2_OT_runtime_remove(Idle, Operator):
 
 
 class SAPIENS2_OT_cache_clear(Operator):
-    """Delete the stored predictions that this file does not need. Avatars in other files stay, but need the network to be rebuilt"""  # noqa: E501 - Blender shows it as one line of a tooltip
+    """Delete the stored predictions that this file does not need. Avatars in other files stay, but need their photos to be rebuilt"""  # noqa: E501 - Blender shows it as one line of a tooltip
 
     bl_idname = "sapiens2.cache_clear"
     bl_label = "Delete Stored Predictions"

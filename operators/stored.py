@@ -34,7 +34,7 @@ def missing(path: Path) -> SapiensError:
     """The error of predictions that are not where an avatar has them from."""
     where = "this computer's store" if path.parent == folders.cache_folder() else str(path.parent)
     return SapiensError(
-        f"What the network saw ({path.name}) is not in {where} any more, and nothing can be built again without it.",
+        f"What was seen in the photo ({path.name}) is not in {where} any more, and nothing can be built again without it.",
         "Press Find Predictions under Avatars if you have the file elsewhere, else make the avatar from its photo again.",
     )
 
@@ -66,7 +66,7 @@ def _forget(deleted: Sequence[Path]) -> None:
 
 
 class SAPIENS2_OT_keep_predictions(ForAvatar, Operator):
-    """Copy what the network saw into the folder of this file, so that both can be moved, or given to somebody, together"""
+    """Copy what was seen in the photo into the folder of this file, so that both can be moved, or given to somebody, together"""
 
     bl_idname = "sapiens2.keep_predictions"
     bl_label = "Keep Predictions Beside File"

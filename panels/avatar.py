@@ -11,7 +11,7 @@ from .parts import paragraph
 from .progress import draw_outcome, step
 from .tab import AfterSetup
 
-FOCAL_SOURCES = {"scale head": "Network", "pointmap": "Depth", "exif": "EXIF", "assumed": "Common Lens"}
+FOCAL_SOURCES = {"scale head": "Seen in the Photo", "pointmap": "Depth", "exif": "EXIF", "assumed": "Common Lens"}
 """Where a focal length may come from (`core.capture.camera`), in the artist's words."""
 
 

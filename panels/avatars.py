@@ -52,7 +52,7 @@ class SAPIENS2_PT_avatars(AfterSetup, Panel):
         if not predictions:
             return
         if not Path(predictions).is_file():
-            paragraph(self.layout, "What the network saw of it is not there any more: find it to build the avatar again", "ERROR")
+            paragraph(self.layout, "What was seen in its photo is not there any more: find it to build the avatar again", "ERROR")
             self.layout.operator("sapiens2.find_predictions", icon="VIEWZOOM")
         elif not is_beside(predictions):
             self.layout.operator("sapiens2.keep_predictions", icon="FILE_TICK")

@@ -20,7 +20,7 @@ class SAPIENS2_PT_maps(AfterSetup, Panel):
         layout = self.layout
         maps = thumbnails.maps(active_predictions(context))
         if not maps:
-            paragraph(layout, "Make an avatar to see what the network saw", "INFO")
+            paragraph(layout, "Make an avatar to see what was seen in the photo", "INFO")
             return
         grid = layout.grid_flow(row_major=True, columns=3, even_columns=True, align=True)
         for name in MAPS:

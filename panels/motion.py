@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bpy.types import Context, Panel
 
+from ..setting_properties import draw_or_automatic
 from .parts import paragraph
 from .progress import draw_outcome, step
 from .tab import AfterSetup
@@ -25,7 +26,7 @@ class SAPIENS2_PT_motion(AfterSetup, Panel):
         column.prop(settings, "smoothness", slider=True)
         row = column.column(align=True)
         row.prop(settings, "start")
-        row.prop(settings, "end")
+        draw_or_automatic(row, settings, "end", settings.start + 5.0)
         column.prop(settings, "fps")
         column.prop(settings, "person")
         column.prop(settings, "lock_feet")

@@ -12,6 +12,8 @@ from .parts import paragraph
 from .progress import draw_outcome, step
 from .tab import AfterSetup
 
+USED = "Used"
+"""What `SapiensPhoto.gave` says of a photo that the avatar was made with."""
 SAMPLE = Path(__file__).parents[1] / "data" / "sample_photo.jpg"
 
 
@@ -39,9 +41,11 @@ class SAPIENS2_PT_reference(AfterSetup, Panel):
         if settings.boxes:
             row.operator("sapiens2.boxes_clear", text="", icon="X")
             column = layout.column(align=True)
-            for index, box in enumerate(settings.boxes):
-                size = f"{box.x2 - box.x1:.0f} × {box.y2 - box.y1:.0f}"
-                column.prop(box, "use", text=bpy.app.translations.pgettext_iface("Person") + f" {index + 1}, {size}")
+            for number, box in enumerate(settings.boxes):
+                person = column.row(align=True)
+                person.template_icon(thumbnails.person_icon(settings, number), scale=2.0)
+                person.prop(box, "use", text=f"{bpy.app.translations.pgettext_iface('Person')} {number + 1}", translate=False)
+                person.operator("sapiens2.box_remove", text="", icon="X", emboss=False).box = number
         draw_outcome(self.layout, "sapiens2.people_find")
 
 
@@ -55,6 +59,9 @@ def draw_more(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
     buttons = row.column(align=True)
     buttons.operator("sapiens2.photos_add", text="", icon="ADD")
     buttons.operator("sapiens2.photos_remove", text="", icon="REMOVE")
+    gave = settings.more_photos[min(settings.more_row, len(settings.more_photos) - 1)].gave
+    if gave not in ("", USED):
+        paragraph(layout, bpy.app.translations.pgettext_iface("Left out: {:s}").format(gave), "ERROR")
 
 
 class SAPIENS2_UL_photos(UIList):
@@ -75,10 +82,12 @@ class SAPIENS2_UL_photos(UIList):
         _flags: int,
     ) -> None:
         path = Path(bpy.path.abspath(item.path))
+        row = layout.row()
         if path.is_file():
-            layout.label(text=path.name, icon_value=thumbnails.icon(path))
-        else:
-            layout.label(text=path.name, icon="ERROR")
+            row.template_icon(thumbnails.icon(path), scale=2.0)
+        row.label(text=path.name, icon="NONE" if path.is_file() else "ERROR", translate=False)
+        if item.gave:
+            row.label(text="", icon="CHECKMARK" if item.gave == USED else "X")
 
 
 CLASSES = (SAPIENS2_UL_photos, SAPIENS2_PT_reference)

@@ -9,6 +9,7 @@ from .. import jobs
 from ..avatar_queries import active_avatar
 from ..properties import make_groups
 from .parts import draw_error, is_about_now, paragraph
+from .presets import SAPIENS2_PT_presets
 from .progress import draw_job
 from .tab import AfterSetup
 
@@ -43,6 +44,9 @@ def what_it_makes(settings: bpy.types.PropertyGroup) -> str:
 class SAPIENS2_PT_run(AfterSetup, Panel):
     bl_idname = "SAPIENS2_PT_run"
     bl_label = "Run"
+
+    def draw_header_preset(self, _context: Context) -> None:
+        SAPIENS2_PT_presets.draw_panel_header(self.layout)
 
     def draw(self, context: Context) -> None:
         layout, settings = self.layout, context.scene.sapiens2

@@ -21,6 +21,10 @@ gather(files)                    many results in one scene
     rigify          what Rigify needs to generate from it
     control_rig     Rigify's control rig, and what follows the rig bound to it
     photo_pose      the pose of the photo on a rig that rests in another
+    through_photo   the look through the camera of a photo, and the way back
+    photo_editor    the photo in an image editor
+    pins            what the artist has put where it is in the photo
+    pin_places      where landmarks of an avatar are now
     reshape         another shape for a body, in place
     marks           what a build writes on its objects, and whose they are
     people          which person of a photo is which

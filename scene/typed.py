@@ -25,6 +25,21 @@ def layer_of(context: bpy.types.Context) -> bpy.types.ViewLayer:
     return cast("bpy.types.ViewLayer", context.view_layer)
 
 
+def region_of(context: bpy.types.Context) -> bpy.types.Region | None:
+    """The region of the context; see `scene_of`."""
+    return cast("bpy.types.Region | None", context.region)
+
+
+def view_of(context: bpy.types.Context) -> bpy.types.RegionView3D | None:
+    """The 3D view in the region of the context; None in other editors. See `scene_of`."""
+    return cast("bpy.types.RegionView3D | None", context.region_data)
+
+
+def camera_of(obj: bpy.types.Object) -> bpy.types.Camera:
+    """The data of an object that is a camera."""
+    return cast("bpy.types.Camera", obj.data)
+
+
 def mesh_of(obj: bpy.types.Object) -> bpy.types.Mesh:
     """The data of an object that is a mesh."""
     return cast("bpy.types.Mesh", obj.data)

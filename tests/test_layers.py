@@ -57,25 +57,28 @@ ROOMS = {
     "bone_table_rows": ({"core", "scene"}, {"torch", "timm", "scipy", "cv2"}),
     "setting_properties": ({COMMON}, {"torch", "timm", "scipy", "cv2"}),
     "shape_properties": ({"core", "scene"}, {"torch", "timm", "scipy", "cv2"}),
-    "avatar_queries": ({"scene"}, {"torch", "timm", "scipy", "cv2"}),
+    "avatar_queries": ({COMMON, "scene"}, {"torch", "timm", "scipy", "cv2"}),
     "step_properties": ({"core", "setting_properties"}, {"torch", "timm", "scipy", "cv2"}),
     "properties": (
         {"core", "scene", "avatar_queries", "setting_properties", "shape_properties", "step_properties", "bone_table_rows",
          "infer.settings"},
         {"torch", "timm", "scipy", "cv2"},
     ),
+    "gizmos": ({"core", "scene", "avatar_queries"}, {"torch", "timm", "scipy", "cv2"}),
     "thumbnails": ({"core", "folders"}, {"torch", "timm", "scipy", "cv2"}),
     "operators": (
         {"core", "scene", "weights", "runtime", "worker", "jobs", "folders", "preference_values", "bone_table_rows",
-         "properties", "avatar_queries", "setting_properties", "step_properties", "thumbnails", "infer.settings"},
+         "properties", "avatar_queries", "setting_properties", "step_properties", "thumbnails", "gizmos",
+         "infer.settings"},
         {"torch", "timm"},
     ),
     "panels": (
-        {"core", "weights", "jobs", "preference_values", "properties", "avatar_queries", "shape_properties", "thumbnails"},
+        {"core", "weights", "jobs", "preference_values", "properties", "avatar_queries", "setting_properties",
+         "shape_properties", "thumbnails"},
         {"torch", "timm", "scipy", "cv2"},
     ),
     "registration": (
-        {"core", "jobs", "panels", "preferences", "properties", "thumbnails", "operators", "commands"},
+        {"core", "jobs", "panels", "preferences", "properties", "thumbnails", "gizmos", "operators", "commands"},
         {"torch", "timm", "scipy", "cv2"},
     ),
     # without a window

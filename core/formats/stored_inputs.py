@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from ..common.errors import SapiensError
 from ..common.predictions import Predictions
 from .import_groups import DEMO, OURS, Group, group_files
 from .meta_demo import predictions_from_demo
+
+CONTENT = re.compile("-[0-9a-f]{16}$")
+"""What the name of stored predictions has after that of their photo: a part of the hash of what they were made of."""
 
 
 def is_demo(path: Path) -> bool:
@@ -51,9 +55,10 @@ def load_named(paths: Iterable[Path]) -> dict[str, Predictions]:
     """Predictions files by the names of their photos, told apart by a number where several have one name."""
     out: dict[str, Predictions] = {}
     for path in paths:
-        name, count = path.stem, 2
+        photo = CONTENT.sub("", path.stem)
+        name, count = photo, 2
         while name in out:
-            name, count = f"{path.stem} {count}", count + 1
+            name, count = f"{photo} {count}", count + 1
         out[name] = Predictions.load(path)
     return out
 

@@ -256,3 +256,25 @@ def test_what_cannot_be_changed_says_why(part, extension, fit, make, other, why)
     assert sliders.weight == pytest.approx(0.0 if why == "shape" else 0.5)
     if why == "mode":
         bpy.ops.object.mode_set(mode="OBJECT")
+
+
+def test_landmarks_are_where_keys_and_bones_leave_the_body(part, fit, make):
+    """Those that can be pinned: in the pose of the photo, of a rig that the artist has moved."""
+    collection = part("scene.build").write_avatars([make(fit)], "Photo")
+    found = roles(collection)
+    found["body"].data.shape_keys.key_blocks["jawOpen"].value = 0.8
+    found["rig"].location = (1.0, 2.0, 0.5)
+    skin = evaluated(found["body"])
+    world = np.array(found["body"].matrix_world)
+    places = {name: place for (_, name), place in part("scene.pin_places").places_of(collection).items()}
+    template, rows = part("core.body.template").template(), part("core.body.reshape").body_vertices()
+    spread = np.full((len(template.base), 3), np.nan)
+    spread[rows] = skin @ world[:3, :3].T + world[:3, 3]
+    names = part("core.common.landmarks").keypoint_names()
+    wanted = template.keypoints.of(spread)
+    on_skin = [name for name in part("scene.pin_places").SKIN if name in places]
+    assert len(on_skin) > 20 and "tip_of_chin" in on_skin
+    for name in on_skin:
+        np.testing.assert_allclose(places[name], wanted[names.index(name)], atol=1e-3, err_msg=name)
+    wrist = found["rig"].matrix_world @ found["rig"].pose.bones["hand.L"].head
+    np.testing.assert_allclose(places["left_wrist"], wrist, atol=1e-6)

@@ -131,7 +131,8 @@ def test_the_redo_panel_is_drawn_like_the_sidebar(part, operator, mixed_in):
     rna = getattr(bpy.ops.sapiens2, cls.bl_idname.partition(".")[2]).get_rna_type()
     cls.draw(type("Redo", (), {"layout": Layout(seen), "bl_rna": rna, "draw_shown": cls.draw_shown, **values})(), bpy.context)
     assert set(seen) == set(values) - {"distance"}
-    assert seen == draw(part, operator.capitalize())[: len(seen)]
+    settings.scan.focal = 35  # 0 is drawn as a button in the sidebar
+    assert seen == [name for name in draw(part, operator.capitalize()) if name in values][: len(seen)]
 
 
 @pytest.mark.parametrize(("outdated", "unfinished"), [(False, False), (True, False), (False, True)])
@@ -221,3 +222,29 @@ def test_notes_of_another_photo_are_not_shown(part, monkeypatch):
     assert "It is so." in " ".join(draw(part, "Run"))
     settings.photo = "/another.jpg"
     assert "It is so." not in " ".join(draw(part, "Run"))
+
+
+def test_what_is_not_said_shows_as_automatic(part):
+    """A press begins with a usual value, the cross goes back; the number itself is drawn only where it says something."""
+    scan, buttons = bpy.context.scene.sapiens2.scan, []
+    seen = []
+
+    class Recorded(Layout):
+        def operator(self, name, **options):
+            buttons.append(SimpleNamespace(name=name, text=options.get("text", "")))
+            return buttons[-1]
+
+        def split(self, **_options):
+            return self
+
+        def row(self, **_options):
+            return self
+
+    part("setting_properties").draw_or_automatic(Recorded(seen), scan, "focal", 50.0)
+    assert "focal" not in seen and buttons[-1].text == "Automatic"
+    assert bpy.ops.wm.context_set_float(data_path=buttons[-1].data_path, value=buttons[-1].value) == {"FINISHED"}
+    assert scan.focal == 50
+    part("setting_properties").draw_or_automatic(Recorded(seen), scan, "focal", 50.0)
+    assert "focal" in seen
+    bpy.ops.wm.context_set_float(data_path=buttons[-1].data_path, value=buttons[-1].value)
+    assert scan.focal == 0

@@ -173,3 +173,44 @@ def test_more_photos_of_a_person_are_listed_once_and_forgotten_with_the_photo(pi
     assert [Path(photo.path).name for photo in settings.more_photos] == ["side.png"] and settings.more_row == 0
     settings.photo = str(paths[2])
     assert not len(settings.more_photos) and not bpy.ops.sapiens2.photos_remove.poll()
+
+
+@pytest.fixture
+def folder(picture, tmp_path):
+    """A folder with three photos and a text."""
+    for number, name in enumerate(("front.png", "side.png", "back.png")):
+        image = picture(number, name)[1]
+        image.filepath_raw, image.file_format = str(tmp_path / name), "PNG"
+        image.save()
+    (tmp_path / "list.txt").write_text("x")
+    return tmp_path
+
+
+def drop(folder, *names, **options):
+    files = [{"name": name} for name in names]
+    return bpy.ops.sapiens2.photos_drop(filepath=str(folder / names[0]), directory=str(folder), files=files, **options)
+
+
+def test_photos_that_are_dropped_are_of_one_person(folder):
+    settings = bpy.context.scene.sapiens2
+    assert drop(folder, "front.png", "list.txt", "side.png", "back.png") == {"FINISHED"}
+    assert Path(settings.photo).name == "front.png"
+    assert [Path(photo.path).name for photo in settings.more_photos] == ["side.png", "back.png"]
+    assert drop(folder, "side.png") == {"FINISHED"}
+    assert Path(settings.photo).name == "side.png" and not len(settings.more_photos)
+    with pytest.raises(RuntimeError, match="None of the files is a photo"):
+        drop(folder, "list.txt")
+
+
+def test_photos_that_are_dropped_are_of_several_people(part, folder, monkeypatch):
+    made = []
+    monkeypatch.setattr(part("operators.photos"), "make_each", lambda _context, paths: made.extend(paths))
+    assert drop(folder, "front.png", "side.png", show="SEVERAL") == {"FINISHED"}
+    assert [path.name for path in made] == ["front.png", "side.png"] and not len(bpy.context.scene.sapiens2.more_photos)
+
+
+def test_each_photo_says_what_it_gave(part, folder):
+    settings = bpy.context.scene.sapiens2
+    drop(folder, "front.png", "side.png", "back.png")
+    part("operators.photos").note_what_they_gave(settings, ("Something else.", "back was left out: Nobody is in it."))
+    assert [photo.gave for photo in settings.more_photos] == ["Used", "Nobody is in it."]

@@ -102,7 +102,7 @@ def unfold(number, *labels):
     for cls in reversed(classes):
         bpy.utils.unregister_class(cls)
     for cls in classes:
-        if issubclass(cls, bpy.types.Panel):
+        if issubclass(cls, bpy.types.Panel) and cls.bl_region_type == "UI":
             cls.bl_idname = f"{cls.__name__}_{number}"
             if hasattr(cls, "bl_parent_id"):
                 cls.bl_parent_id = f"{cls.bl_parent_id.rstrip('_0123456789')}_{number}"
@@ -165,6 +165,17 @@ def people():
     yield from drag((size[0] // 2 - 60, size[1] // 2 - 100), (size[0] // 2 + 60, size[1] // 2 + 100))
     yield from until(lambda: len(settings().boxes) > len(found), NET)
     drawn = settings().boxes[-1]
+    steps = [[drawn.x1, drawn.y1, drawn.x2, drawn.y2]]
+    editing = bpy.context.window_manager.windows[-1]
+    canvas = next(part for part in editor.regions if part.type == "WINDOW")
+    yield 1.0
+    picture("box_drawn")
+    for place in (lambda: (drawn.x2, drawn.y2), lambda: ((drawn.x1 + drawn.x2) / 2, (drawn.y1 + drawn.y2) / 2)):
+        with bpy.context.temp_override(window=editing, area=editor, region=canvas):
+            x, y = module("gizmos.boxes").frame_in(bpy.context).place(*place())
+        x, y = int(x) + canvas.x, int(y) + canvas.y
+        yield from drag((x, y), (x + 30, y - 20))
+        steps.append([drawn.x1, drawn.y1, drawn.x2, drawn.y2])
     settings().boxes[0].use = False
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[-1]):
         bpy.ops.wm.window_close()
@@ -172,4 +183,4 @@ def people():
     yield from rest()
     picture("people_chosen", crop_panel=True)
     size = tuple(settings().photo_size)
-    return {"found": found, "drawn": [drawn.x1, drawn.y1, drawn.x2, drawn.y2], "size": size, "id": extension().__name__}
+    return {"found": found, "drawn": steps[0], "steps": steps, "size": size, "id": extension().__name__}
