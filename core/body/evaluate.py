@@ -100,7 +100,7 @@ def rest_points(shape: Shape, face: np.ndarray | None = None) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _faceless(coefficients: bytes) -> np.ndarray:
-    """(P, 3) float32 points at rest. The frames of a clip and the steps of a build ask for the same few people again and again."""
+    """(P, 3) float32 points at rest. Frames of a clip and steps of a build ask for the same few people again and again."""
     t = template()
     half = t.directions.reshape(-1, t.directions.shape[2]) @ np.frombuffer(coefficients, np.float32)
     row, sign = _rows_in_half()

@@ -203,8 +203,11 @@ def _sharp(shares: np.ndarray, photo: np.ndarray, solid: np.ndarray) -> np.ndarr
 
 
 def _classes(shares: np.ndarray, label: np.ndarray, face: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 classes, from shares (H, W, kinds), the part of the naked body (H, W), where the face is (H, W) bool, and
-    where the person is (H, W) bool."""
+    """(H, W) uint8 classes.
+
+    shares  (H, W, kinds);  label (H, W): the part of the naked body
+    face, inside  (H, W) bool: where the face is, and where the person is
+    """
     left = np.array([name.startswith("Left_") for name in part_names()])[label]
     shoes = np.where(left, *part_labels("Left_Shoe", "Right_Shoe"))
     head, torso = part_labels("Face_Neck", "Torso")
