@@ -42,7 +42,7 @@ FAINT = np.float32(1e-3)
 SKIN, HAIR, UPPER, LOWER, SHOE = KINDS = range(5)
 WAIST = 0.14
 """Height on the trunk at which trousers and skirts usually begin, of the way from the hips to the shoulders."""
-WAIST_SPREAD = 0.07
+WAIST_SPREAD = 0.12
 
 # Logarithms of how likely each kind is on a part of the body, but for what `_expected` says of heads and trunks
 #        skin, hair, upper, lower, shoe
@@ -96,8 +96,9 @@ def person_parts(
     shares = np.zeros((*solid.shape, len(KINDS)), np.float32)
     if solid.any():
         colours, expected = lab(cells), _expected(regions)
-        expected[..., SKIN] += _like_the_face(colours, regions)
-        shares[solid] = _kinds(bins_of(colours[solid]), expected[solid], _counts(regions)[solid], solid)
+        alike = _like_the_face(colours, regions)
+        expected[..., SKIN] += alike
+        shares[solid] = _kinds(bins_of(colours[solid]), expected[solid], _counts(regions, alike)[solid], solid)
     filled = _sharp(shares, photo, solid)
     row, column = (np.clip((np.arange(n) * m) // n, 0, m - 1) for n, m in zip((height, width), solid.shape, strict=True))
     label = regions.label[np.ix_(row, column)]
@@ -144,18 +145,22 @@ def _like_the_face(colours: np.ndarray, regions: Regions) -> np.ndarray:
     return np.where(told, HUE * (2 * np.exp(-np.square(away / HUE_SPREAD)) - 1), 0).astype(np.float32)
 
 
-def _counts(regions: Regions) -> np.ndarray:
+def _counts(regions: Regions, alike: np.ndarray) -> np.ndarray:
     """(h, w, kinds) float32: how much the colour of a cell counts for each kind. Faces and hands are bare, chests and hips are
     covered; arms, legs and bellies may be either: their colour must not pass for skin, or for cloth, only because that was
-    expected there."""
+    expected there.
+
+    alike  (h, w) of `_like_the_face`: what is unlike a face is cloth wherever it is
+    """
+    unsure = np.clip(0.5 - alike / HUE, UNSURE, 1)
     out = np.ones((*regions.label.shape, len(KINDS)), np.float32)
     sure = regions.face | np.isin(regions.label, part_labels("Left_Hand", "Right_Hand"))
     out[..., SKIN] = np.where(sure, 1, UNSURE)
     arms, legs, trunk = (np.isin(regions.label, part_labels(*names)) for names in (ARMS, LEGS, ("Torso",)))
     hips, chest = (np.clip((regions.height - low) / (high - low), 0, 1) for low, high in (COVERED, CHEST))
     waist = np.clip((CHEST[0] - regions.height) / (CHEST[0] - COVERED[1]), 0, 1)
-    out[..., LOWER] = np.where(legs, UNSURE + (1 - UNSURE) * hips, np.where(trunk, UNSURE + (1 - UNSURE) * waist, 1))
-    out[..., UPPER] = np.where(trunk, UNSURE + (1 - UNSURE) * chest, np.where(arms, UNSURE, 1))
+    out[..., LOWER] = np.where(legs, unsure + (1 - unsure) * hips, np.where(trunk, unsure + (1 - unsure) * waist, 1))
+    out[..., UPPER] = np.where(trunk, unsure + (1 - unsure) * chest, np.where(arms, unsure, 1))
     return out
 
 
