@@ -36,6 +36,22 @@ def is_of_avatar(obj: bpy.types.Object | None) -> bool:
     return obj is not None and ROLE in obj
 
 
+def is_linked(avatar: bpy.types.Collection) -> bool:
+    """Whether an avatar is another file's, linked or overridden, and cannot be changed here."""
+    return avatar.library is not None or avatar.override_library is not None
+
+
+def has_lost_rig(context: bpy.types.Context) -> bool:
+    """Whether the avatar that the artist means has followed a rig that is gone."""
+    from .scene.marks import made_in
+
+    collection = active_avatar(context)
+    made = {} if collection is None else made_in(collection)
+    persons = {key[1] for key in made if key[0] == "rig"}
+    followers = [obj for key, obj in made.items() if key[0] != "rig" and key[1] not in persons]
+    return any(modifier.type == "ARMATURE" and modifier.object is None for obj in followers for modifier in obj.modifiers)
+
+
 def active_predictions(context: bpy.types.Context) -> str:
     """Path of the predictions of the avatar that the artist means, else of those that were used last; empty for none."""
     from .scene.marks import source_of

@@ -147,10 +147,13 @@ class SAPIENS2_OT_separate_parts(InObjectMode, Operator):
         return True
 
     def execute(self, context: Context) -> set[str]:
+        from ..scene.replace import check_free
         from ..scene.separate import scans, separate
 
+        whole = [obj for objects in scans(active_avatar(context)).values() for obj in objects]
         try:
-            made = [piece for objects in scans(active_avatar(context)).values() for obj in objects for piece in separate(obj)]
+            check_free(whole)
+            made = [piece for obj in whole for piece in separate(obj)]
         except SapiensError as error:
             return fail(self, error)
         self.report({"INFO"}, ", ".join(obj.name for obj in made))
@@ -162,6 +165,7 @@ class SAPIENS2_OT_export(InObjectMode, ExportHelper, Operator):
 
     bl_idname = "sapiens2.export"
     bl_label = "Export Sapiens2 Avatar"
+    changes = False
 
     filename_ext = ""
     filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in SUFFIXES), options={"HIDDEN"})

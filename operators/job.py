@@ -12,7 +12,7 @@ import bpy
 from bpy.types import Context, Event, Operator
 
 from .. import jobs
-from ..avatar_queries import active_avatar
+from ..avatar_queries import active_avatar, is_linked
 from ..core.common.errors import SapiensError
 from ..properties import inputs
 from ..worker.client import WorkerJob
@@ -50,18 +50,24 @@ class Queues:
 class ForAvatar:
     """Mix in before `bpy.types.Operator`: an operator on the avatar that the artist means.
 
-    modes  in which it can be used; none: in all
+    modes    in which it can be used; none: in all
+    changes  whether it changes the avatar, which one that is linked from another file does not let it
     """
 
     modes: tuple[str, ...] = ()
+    changes = True
 
     @classmethod
     def poll(cls: type[Operator], context: Context) -> bool:
         if cls.modes and context.mode not in cls.modes:
             cls.poll_message_set("Switch to Object Mode first")
             return False
-        if active_avatar(context) is None:
+        avatar = active_avatar(context)
+        if avatar is None:
             cls.poll_message_set("There is no avatar in the scene")
+            return False
+        if cls.changes and is_linked(avatar):
+            cls.poll_message_set("The avatar is linked from another file: work there, or make it local")
             return False
         return True
 

@@ -82,13 +82,17 @@ class Rebuild(Idle, JobOperator):
 
     def make_job(self, context: Context, scratch: Path) -> WorkerJob:
         from ..scene.control_rig import check_plain
+        from ..scene.marks import made_in
         from ..scene.pins import pins_of
+        from ..scene.replace import check_free
 
         settings = context.scene.sapiens2
         collection = self._avatar(context)
         chosen = self.predictions or active_predictions(context)
-        if collection is not None and self.part != "textures" and self._replaces(context):
-            check_plain(collection)
+        if collection is not None and self._replaces(context):
+            check_free([*made_in(collection).values()])
+            if self.part != "textures":
+                check_plain(collection)
         if not chosen and collection is not None:
             raise SapiensError(
                 f"{collection.name} does not say which predictions it was made from.", "Make it again from its photo."

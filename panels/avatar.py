@@ -5,7 +5,16 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context, Panel, PropertyGroup, UILayout
 
-from ..avatar_queries import avatar_rigs, has_controls, is_of_avatar, is_photo_pose, is_rigify_enabled, matched_camera, rig_doubts
+from ..avatar_queries import (
+    avatar_rigs,
+    has_controls,
+    has_lost_rig,
+    is_of_avatar,
+    is_photo_pose,
+    is_rigify_enabled,
+    matched_camera,
+    rig_doubts,
+)
 from ..shape_properties import body_shape
 from .parts import paragraph
 from .progress import draw_outcome, step
@@ -126,6 +135,8 @@ class SAPIENS2_PT_rig(Rebuilds, Panel):
         settings.rig.draw_rig(layout)
         layout.operator("sapiens2.build_rig", icon="FILE_REFRESH")
         draw_outcome(self.layout, "sapiens2.build_rig")
+        if has_lost_rig(context):
+            paragraph(layout, "The rig was deleted: Rebuild Rig makes it again, and the avatar follows it", "ERROR")
         for doubt in rig_doubts(context):
             paragraph(layout, doubt, "ERROR")
         if avatar_rigs(context):

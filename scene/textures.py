@@ -24,9 +24,10 @@ def own_textures(objects: Sequence[bpy.types.Object], target: Path) -> Iterator[
     them beside it, where another photo of the same name may have left its own.
     """
     images = _images(objects)
-    before = [(image, image.name, image.filepath_raw, [pack.filepath for pack in image.packed_files]) for image in images]
+    own = [image for image in images if image.library is None]  # one of another file keeps its name
+    before = [(image, image.name, image.filepath_raw, [pack.filepath for pack in image.packed_files]) for image in own]
     try:
-        for image in images:
+        for image in own:
             suffix = Path(image.filepath_raw).suffix or ".png"
             image.name = _own_name(target, image.name)
             if image.packed_file is None:  # the artist's own file is copied under its own name

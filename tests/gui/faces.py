@@ -173,7 +173,7 @@ def people():
     for place in (lambda: (drawn.x2, drawn.y2), lambda: ((drawn.x1 + drawn.x2) / 2, (drawn.y1 + drawn.y2) / 2)):
         with bpy.context.temp_override(window=editing, area=editor, region=canvas):
             x, y = module("gizmos.boxes").frame_in(bpy.context).place(*place())
-        x, y = int(x) + canvas.x, int(y) + canvas.y
+        x, y = int(x) + canvas.x + editing.x, int(y) + canvas.y + editing.y
         yield from drag((x, y), (x + 30, y - 20))
         steps.append([drawn.x1, drawn.y1, drawn.x2, drawn.y2])
     settings().boxes[0].use = False
