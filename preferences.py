@@ -57,7 +57,7 @@ class SapiensPreferences(AddonPreferences):
     )
     device: EnumProperty(name="Device", description="What looks at the photos, unless a file asks for another", items=DEVICES)
     idle_minutes: FloatProperty(
-        name="Free Memory After (Minutes)",
+        name="Free Memory (Minutes)",
         description="Minutes without work after which memory is given back; the next photo then takes a moment longer",
         default=5.0,
         min=0.1,

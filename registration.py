@@ -23,7 +23,7 @@ from bpy.types import (
 )
 from bpy.utils import register_class, register_cli_command, unregister_class, unregister_cli_command
 
-from . import gizmos, jobs, panels, preferences, properties, thumbnails
+from . import gizmos, jobs, manual, panels, preferences, properties, thumbnails
 from .core.common.errors import SapiensError
 from .core.formats.import_groups import DEMO, OURS
 from .operators import (
@@ -148,6 +148,7 @@ def register() -> None:
     STATUSBAR_HT_header.append(progress.draw_status)
     for menu in _OBJECT_MENUS:
         menu.append(menus.draw_object)
+    bpy.utils.register_manual_map(manual.manual_map)
     _commands.append(register_cli_command("sapiens2", _command))
     for handlers in (load_post, undo_post, redo_post):
         handlers.append(_forget)
@@ -166,6 +167,7 @@ def unregister() -> None:
     thumbnails.stop()
     for handlers in (load_post, undo_post, redo_post):
         handlers.remove(_forget)
+    bpy.utils.unregister_manual_map(manual.manual_map)
     unregister_cli_command(_commands.pop())
     for menu in _OBJECT_MENUS:
         menu.remove(menus.draw_object)

@@ -8,7 +8,7 @@ import blf
 import bpy
 import gpu
 import numpy as np
-from bpy.types import Context, Gizmo
+from bpy.types import Context, Event, Gizmo
 from gpu_extras.batch import batch_for_shader
 
 RADIUS, REACH = 5.0, 11.0
@@ -21,6 +21,14 @@ LIGHT: Colour = (1.0, 1.0, 1.0, 1.0)
 
 def scale() -> float:
     return bpy.context.preferences.system.ui_scale
+
+
+def pressed_at(context: Context, event: Event) -> tuple[int, int]:
+    """Where in its region a handle was pressed: Blender calls the handle's operator at that press, or, where views tell clicks from
+    drags, at the first movement after it."""
+    if event.value != "CLICK_DRAG":
+        return event.mouse_region_x, event.mouse_region_y
+    return event.mouse_prev_press_x - context.region.x, event.mouse_prev_press_y - context.region.y
 
 
 def draw_dot(place: Sequence[float], radius: float, colour: Colour) -> None:

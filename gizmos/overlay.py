@@ -39,7 +39,7 @@ def _draw() -> None:
 
 
 class SAPIENS2_GT_photo(Gizmo):
-    """The photo, as the first gizmo of a group, so that all others lie over it."""
+    """The photo, as the last gizmo of a group, which Blender draws first: all others lie over it."""
 
     bl_idname = "SAPIENS2_GT_photo"
 

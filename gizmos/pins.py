@@ -116,20 +116,20 @@ class SAPIENS2_GGT_pins(GizmoGroup):
         return look is not None and look.frame is not None
 
     def setup(self, _context: Context) -> None:
-        for kind in (SAPIENS2_GT_photo, SAPIENS2_GT_pin_lines):  # what is made first lies below
-            self.gizmos.new(kind.bl_idname).use_draw_modal = True
         self.targets = []
         for _ in range(MOST):
             handle = self.gizmos.new(SAPIENS2_GT_handle.bl_idname)
             handle.hide = True
             self.targets.append(handle.target_set_operator("sapiens2.pin_drag"))
+        for kind in (SAPIENS2_GT_pin_lines, SAPIENS2_GT_photo):  # Blender draws the last one first
+            self.gizmos.new(kind.bl_idname).use_draw_modal = True
 
     def draw_prepare(self, context: Context) -> None:
         look = look_in(context)
         if look is None or (frame := look.frame) is None:
             return
         taken: list[tuple[float, float]] = []
-        handles = list(self.gizmos)[-MOST:]
+        handles = list(self.gizmos)[:MOST]
         for landmark in landmarks(look) if context.scene.sapiens2.look.show_pins else ():
             if dragged is not None and (landmark.person, landmark.keypoint) == (dragged.person, dragged.keypoint):
                 landmark = dragged

@@ -8,6 +8,7 @@ from bpy.types import Area, Context, Event, Operator
 
 from .. import jobs
 from ..gizmos import boxes as handles
+from ..gizmos.handle import pressed_at
 from ..properties import photo_path
 from ..scene.photo_editor import EditorFrame, frame_of
 from .job import BUSY
@@ -121,7 +122,7 @@ class SAPIENS2_OT_box_drag(Operator):
         if frame is None or self.box >= len(boxes):
             return {"CANCELLED"}
         self._before = tuple(getattr(boxes[self.box], edge) for edge in EDGES)
-        self._start = frame.pixel(event.mouse_region_x, event.mouse_region_y)
+        self._start = frame.pixel(*pressed_at(context, event))
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 

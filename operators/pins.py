@@ -13,7 +13,7 @@ from ..avatar_queries import active_avatar, look_in
 from ..core.common.landmarks import keypoint_names
 from ..core.common.pins import Pin
 from ..gizmos import pins as handles
-from ..gizmos.handle import scale
+from ..gizmos.handle import pressed_at, scale
 from ..gizmos.overlay import redraw
 from .job import ForAvatar
 
@@ -103,10 +103,9 @@ class SAPIENS2_OT_pin_drag(Pins, Operator):
         self._mark = known.get((self.person, self.keypoint))
         if look is None or look.frame is None or self._mark is None:
             return {"CANCELLED"}
-        self._start = event.mouse_region_x, event.mouse_region_y
+        self._start = pressed_at(context, event)
         begin = look.frame.place(*(self._mark.pin or self._mark.pixel))
         self._offset = begin[0] - self._start[0], begin[1] - self._start[1]
-        self._region = context.region
         context.area.header_text_set(
             bpy.app.translations.pgettext_iface("Drag it onto its place in the photo. Esc: leave it where it is")
         )

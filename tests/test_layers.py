@@ -77,8 +77,10 @@ ROOMS = {
          "shape_properties", "thumbnails"},
         {"torch", "timm", "scipy", "cv2"},
     ),
+    "manual": (set(), ARRAYS_ONLY),
     "registration": (
-        {"core", "jobs", "panels", "preferences", "properties", "thumbnails", "gizmos", "operators", "commands"},
+        {"core", "jobs", "panels", "preferences", "properties", "thumbnails", "gizmos", "manual", "operators",
+         "commands"},
         {"torch", "timm", "scipy", "cv2"},
     ),
     # without a window

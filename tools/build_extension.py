@@ -96,6 +96,9 @@ def stage(name: str) -> Path:
             shutil.copy2(path, place)
     for path in ("LICENSE", "README.md"):
         shutil.copy2(ROOT / path, target / path)
+    (target / "docs").mkdir()
+    for path in sorted((ROOT / "docs").glob("*.md")):  # what Online Manual opens, without the pictures
+        shutil.copy2(path, target / "docs" / path.name)
     _add_uv(target / "runtime", name)
     wheel = fetch("safetensors.txt", name)
     (target / "wheels").mkdir()

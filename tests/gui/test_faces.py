@@ -60,5 +60,6 @@ def test_people_are_found_and_drawn(play):
     assert (x2 - x1) / (y2 - y1) == pytest.approx(120 / 200, rel=0.1)
     _, resized, moved = value["steps"]
     assert resized[:2] == [x1, y1] and resized[2] > x2 and resized[3] > y2, "its corner was dragged"
+    assert resized[2] - x2 < 100, "by as much as the pointer"
     assert moved[0] > x1 and moved[1] > y1, "its middle was dragged"
     assert moved[2] - moved[0] == pytest.approx(resized[2] - resized[0], abs=0.01)
