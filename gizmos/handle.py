@@ -24,8 +24,8 @@ def scale() -> float:
 
 
 def pressed_at(context: Context, event: Event) -> tuple[int, int]:
-    """Where in its region a handle was pressed: Blender calls the handle's operator at that press, or, where views tell clicks from
-    drags, at the first movement after it."""
+    """Where in its region a handle was pressed: Blender calls the handle's operator at that press, or, where views tell clicks
+    from drags, at the first movement after it."""
     if event.value != "CLICK_DRAG":
         return event.mouse_region_x, event.mouse_region_y
     return event.mouse_prev_press_x - context.region.x, event.mouse_prev_press_y - context.region.y
