@@ -115,7 +115,7 @@ def closed_textures(mesh: MeshData, view: View, outside: Outside, size: int, sou
     tone = np.median(outside.colours, axis=0).astype(np.uint8)
     surface = PaintedSurface(quads, uvs, (mesh.vertices,), shown, tone, mesh.vertices, reach=SKIN_REACH)
     (painted,) = paint([surface], [view], size)
-    texels = texels_of(quads, uvs, size // 2, round(GUTTER * (size // 2)))
+    texels = texels_of(quads, uvs, size // 2, GUTTER)
     _, nearest = cKDTree(outside.points).query(texels.of(mesh.vertices), workers=1)
     guess = cv2.resize(texels.image(outside.colours[nearest]), (size, size), interpolation=cv2.INTER_LINEAR)
     soft = np.clip(2 * cv2.GaussianBlur(painted.seen.astype(np.float32), (0, 0), 3.0) - 1, 0, 1)

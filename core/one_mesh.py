@@ -63,14 +63,6 @@ def one_mesh(body: BodyData, garments: Sequence[GarmentData], size: int) -> Body
     )
 
 
-def _bust(body: BodyData, garments: Sequence[GarmentData], used: np.ndarray) -> np.ndarray | None:
-    """(V,) shares of a bust of the vertices that are used, None where the whole is wanted."""
-    if body.bust is None:
-        return None
-    shares = [body.bust, *(np.ones(len(g.vertices), np.float32) if g.bust is None else g.bust for g in garments)]
-    return np.concatenate(shares)[used]
-
-
 def _sources(body: BodyData, shown: np.ndarray, garments: Sequence[GarmentData]) -> list[Source]:
     """The parts of the body, the shown faces of each, and the garments."""
     face = _face(body)
@@ -123,6 +115,14 @@ def _face(body: BodyData) -> np.ndarray:
         piece = connected_components(graph, directed=False)[1][body.quads[mine, 0]]
         out[mine[np.bincount(piece)[piece] < LEAST_FACE]] = not side
     return out
+
+
+def _bust(body: BodyData, garments: Sequence[GarmentData], used: np.ndarray) -> np.ndarray | None:
+    """Of the vertices `used` of all surfaces in turn; what garments do not say of themselves belongs to the bust."""
+    if body.bust is None:
+        return None
+    ones = [np.ones(len(g.vertices), np.float32) if g.bust is None else g.bust for g in garments]
+    return np.concatenate([body.bust, *ones])[used]
 
 
 def _weights(all_weights: Sequence[SkinWeights], used: np.ndarray) -> SkinWeights:

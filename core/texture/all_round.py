@@ -38,8 +38,8 @@ from .surface_fill import Pattern, pattern_of, spread
 from .texels import Texels, texels_of
 from .views import View, continued
 
-GUTTER = 1 / 170
-"""Width of the band around the charts that is painted too, as a share of the side."""
+GUTTER = 6
+"""Texels around the charts that are painted too, at half of a texture of 2K, and as many more or fewer as that has."""
 ENOUGH = 1.5
 """Texels for every pixel of the finest photo at which weights, normals and roughness lose nothing."""
 MIRRORED = 0.5
@@ -144,7 +144,7 @@ def _painted(job: _Job, at_vertices: _Seen, size: int) -> SurfaceTextures:
     """The textures of one surface."""
     surface = job.surface
     side = _side(job, size)
-    texels = texels_of(surface.quads, surface.uvs, side, round(GUTTER * side))
+    texels = texels_of(surface.quads, surface.uvs, side, max(4, GUTTER * side // 1024))
     if not any(p is not None for p in job.projections):
         plain = np.broadcast_to(surface.tone, (size, size, 3)).copy()
         return SurfaceTextures(plain, np.zeros((size, size), bool))
@@ -307,9 +307,9 @@ def _roughness(job: _Job, texels: Texels, places: list[np.ndarray | None], share
         weight += share
     if not weight.any():
         return None
-    typical = float(np.average(total / np.maximum(weight, 1e-6), weights=weight))
+    typical = np.array(np.average(total / np.maximum(weight, 1e-6), weights=weight))
     out = total + np.maximum(1 - weight, 0) * typical
-    return texels.image(byte_image(out), round(typical))
+    return texels.image(byte_image(out), byte_image(typical))
 
 
 def _composed(

@@ -144,3 +144,13 @@ def test_without_textures_the_atlas_holds_the_tones(worn):
     found = {tuple(colour) for colour in plain.textures.base_colour_srgb[::4, ::4].reshape(-1, 3).tolist()}
     assert {(9, 9, 9), BODY_LOOKS["skin"].colour} <= found
     assert plain.textures.normal_tangent is None
+
+
+def test_a_bust_stays_one(worn, joined):
+    body, garment = worn
+    shares = np.linspace(0, 1, len(body.vertices)).astype(np.float32)
+    made = one_mesh(replace(body, bust=shares), [replace(garment, bust=np.full(len(garment.vertices), 0.25, np.float32))], 256)
+    assert np.array_equal(made.vertices, joined.vertices) and len(made.bust) == len(made.vertices)
+    kept = np.unique(body.quads[~body.covered[body.quads].any(axis=1)])
+    assert np.array_equal(made.bust, np.concatenate([shares[kept], np.full(len(garment.vertices), 0.25, np.float32)]))
+    assert joined.bust is None
