@@ -23,12 +23,9 @@ def scale() -> float:
     return bpy.context.preferences.system.ui_scale
 
 
-def pressed_at(context: Context, event: Event) -> tuple[int, int]:
-    """Where in its region a handle was pressed: Blender calls the handle's operator at that press, or, where views tell clicks
-    from drags, at the first movement after it."""
-    if event.value != "CLICK_DRAG":
-        return event.mouse_region_x, event.mouse_region_y
-    return event.mouse_prev_press_x - context.region.x, event.mouse_prev_press_y - context.region.y
+def pressed_at(_context: Context, event: Event) -> tuple[int, int]:
+    """Where in its region the drag of a handle begins: Blender may call the handle's operator at the first movement."""
+    return event.mouse_region_x, event.mouse_region_y
 
 
 def draw_dot(place: Sequence[float], radius: float, colour: Colour) -> None:
