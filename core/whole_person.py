@@ -17,6 +17,7 @@ from .body.person import sightings_of
 from .body.rest import in_photo
 from .body.same_person import most_alike
 from .capture.people import Person
+from .capture.provenance import is_drawn
 from .common.arrays import BodyData, Camera, GarmentData, Pose, RigData
 from .common.errors import SapiensError
 from .common.memo import digest
@@ -136,7 +137,10 @@ def make_character(build: Build, fitted: Fitted) -> Character:
     notes: tuple[str, ...] = ()
     if settings.garments:
         build.report("clothes", 0.2)
-        dressed = build.once(replace(key, stage="garments"), lambda: dress(fitted.photos, body, rig))
+        # Surfaces that are drawn differ between photos by more than cloth is thick: one makes the clothes, all paint them.
+        drawn = any(is_drawn(sighting.predictions) for sighting, _ in fitted.photos)
+        shaped_by = fitted.photos[:1] if drawn else fitted.photos
+        dressed = build.once(replace(key, stage="garments"), lambda: dress(shaped_by, body, rig))
         garments, notes = dressed.garments, dressed.notes
         body = replace(body, covered=dressed.covered)
     if settings.texture_size:

@@ -39,7 +39,8 @@ class Shot:
 
     path  where it goes
     azimuth_degrees  how far the camera is to the side of the matched one; the side is the one to which the surface is turned
-    turntable  the azimuth is counter-clockwise as seen from above, whichever way the surface is turned
+    turntable  the azimuth is counter-clockwise as seen from above, whichever way the surface is turned, and all views have one
+              scale
     side_light  one hard light from the side instead of soft ones, which shows every bump
     clay  a matt grey instead of the materials
     aims  bone -> where it points, see `scene.aim`; empty = as they stand
@@ -132,6 +133,8 @@ def _camera(
     camera = bpy.data.objects.new("sapiens2 preview", data)
     scene.collection.objects.link(camera)
     across = (abs(math.sin(angle)) * (high.x - low.x) + abs(math.cos(angle)) * (high.y - low.y)) / 2
+    if turntable:  # one scale for all views
+        across = max(high.x - low.x, high.y - low.y) / 2
     extent = max((high.z - low.z) / 2, across * size[1] / size[0])
     distance = 1.08 * extent / math.tan(data.angle_y / 2) + radius * 0.3
     camera.location = centre + Vector((math.cos(angle), math.sin(angle), 0.12)).normalized() * distance

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..capture.provenance import is_drawn
 from ..common.arrays import Pose
 from ..common.landmarks import SIDES, part_labels
 from .fit import Sighting
@@ -40,8 +41,6 @@ HAIR_AT_MOST = 9.0
 LIMIT = 20.0
 """Sum of squared deviations beyond which it is somebody else. Photos of one person reach 8, of two people as a rule 25."""
 FEWEST_PIXELS = 50
-MODEL_OF_GUESSES = "preview"
-"""Built in; its bodies are nearer to the average than to the person, and its colours hold the light: they tell nobody apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,9 +116,10 @@ def differences(one: Traits, other: Traits) -> dict[str, float]:
 def most_alike(sighting: Sighting, others: Sequence[Sighting]) -> tuple[Sighting, str]:
     """Who of the people of another photo is the one of `sighting`, the largest one where there is no telling.
 
-    Returns them, and in words what tells even them apart, empty where they can be the same.
+    The bodies of the built-in model are nearer to the average than to the person, and its colours hold the light: they tell
+    nobody apart. Returns them, and in words what tells even them apart, empty where they can be the same.
     """
-    if any(MODEL_OF_GUESSES in seen.predictions.metadata.get("models", "") for seen in (sighting, others[0])):
+    if is_drawn(sighting.predictions) or is_drawn(others[0].predictions):
         return others[0], ""
     own = Traits.of(sighting)
     found = [differences(own, Traits.of(other)) for other in others]

@@ -7,8 +7,17 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from ..common.predictions import FORMAT, VERSION
+from ..common.predictions import FORMAT, VERSION, Predictions
 from .photo import Photo
+
+BUILT_IN = "preview"
+"""Id of the built-in model."""
+
+
+def is_drawn(predictions: Predictions) -> bool:
+    """Whether the maps are drawn from a body that was fitted to landmarks (the built-in model): likely, but nothing that was
+    seen. Between photos of one person they differ as the guesses do."""
+    return f'"{BUILT_IN}"' in predictions.metadata.get("models", "")
 
 
 def provenance(photo: Photo, models: Mapping[str, Mapping[str, str]], focal_source: str | None) -> dict[str, str]:

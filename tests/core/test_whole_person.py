@@ -1,10 +1,12 @@
 """What becomes of a person of whom some maps are missing: less, and a sentence, never nonsense."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from sapiens2_avatar.core import whole_person
 from sapiens2_avatar.core.avatar import make_avatars
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.predictions import Predictions
@@ -66,3 +68,21 @@ def test_two_people_of_keypoints_alone_are_two_avatars(walker):
 def test_what_needs_depth_says_so(walker, settings, names):
     with pytest.raises(SapiensError, match="has no pointmap"):
         make_avatars(only(walker, *names), settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("models", "photos"), [('{"pose": {"id": "preview", "revision": "4"}}', 1), ('{"pose": {"id": "0.4b"}}', 2)]
+)
+def test_drawn_maps_of_other_photos_do_not_shape_clothes(walker, monkeypatch, model, photos):
+    """What the built-in model draws differs between photos as its guesses do."""
+    shaped_by: list[int] = []
+
+    def dress(given, *arguments):
+        shaped_by.append(len(given))
+        return whole_person_dress(given, *arguments)
+
+    whole_person_dress = whole_person.dress
+    monkeypatch.setattr(whole_person, "dress", dress)
+    photo = replace(walker, metadata={"models": json.dumps({"pose": {"id": model}})})
+    (avatar,) = make_avatars(photo, settings=replace(SETTINGS, texture_size=0), others={"side": photo})
+    assert shaped_by == [photos] and avatar.garments

@@ -23,8 +23,8 @@ from sapiens2_avatar.scene.marks import ROLE, has_person, objects_of
 from sapiens2_avatar.scene.render import Shot, render_views
 
 AZIMUTHS = range(0, 360, 45)
-SIZE = 150, 360  # pixels of a view
-SAMPLES = 8
+SIZE = 210, 360  # pixels of a view
+SAMPLES = 12
 BACKDROP = 232
 
 
@@ -46,7 +46,7 @@ def main() -> None:
     sheet.paste(photo, (0, 0))
     for number, row in enumerate(rows):
         sheet.paste(row, (photo.width, number * SIZE[1]))
-    sheet.save(options.output, quality=88, optimize=True)
+    sheet.save(options.output, quality=80, optimize=True)
 
 
 def picture(path: Path, height: int) -> Image.Image:
