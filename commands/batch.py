@@ -170,7 +170,8 @@ def _run(options: Namespace, console: Console, output: Path, suffix: str, plan: 
         journal.close()
     ordered = [lines[item.path] for item in items]
     write_reports(output, suffix, ordered)
-    console.result(write_contact_sheet(output / f"contact{suffix}.png", ordered, output))
+    if ordered:  # a share of a farm may have nothing to do
+        console.result(write_contact_sheet(output / f"contact{suffix}.png", ordered, output))
     if options.library:
         done = [output / line["name"] / f"{line['name']}.blend" for line in ordered if line["status"] == "done"]
         if files := [path for path in done if path.exists()]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from .errors import SapiensError
-from .landmarks import keypoint_names
-from .predictions import Predictions
+
+if TYPE_CHECKING:  # requests carry pins, and reading a command line loads nothing heavy
+    import numpy as np
+
+    from .predictions import Predictions
 
 SCORE = 4.0
 """Score of a keypoint that was pinned; those of networks are about 0 to 1."""
@@ -42,6 +44,10 @@ def pinned(predictions: Predictions, pins: Iterable[Pin]) -> Predictions:
 
     A photo of which no keypoints are known takes none: those of whole people are needed to place a body.
     """
+    import numpy as np
+
+    from .landmarks import keypoint_names
+
     pins = tuple(pins)
     if not pins:
         return predictions

@@ -1,5 +1,6 @@
 """A batch goes on where it stopped: after a changed setting, a signal, a dead worker, in shares, and under other names."""
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -202,6 +203,14 @@ def test_shares_of_a_farm_give_what_one_machine_gives(source, start, run, conten
     assert run(source, tmp_path / "one", *NETWORK_ONLY)[0] == 1
     farm = {name: data for name, data in contents(tmp_path / "farm").items() if "of2" not in name}
     assert farm == contents(tmp_path / "one")
+
+
+def test_a_share_without_inputs_is_done_at_once(source, run, tmp_path):
+    used = {int(hashlib.sha256(path.read_bytes()).hexdigest()[:8], 16) % 5 for path in source.iterdir()}
+    share = min(set(range(5)) - used) + 1
+    code, _, err = run(source, tmp_path / "out", "--chunk", f"{share}/5")
+    assert code == 0 and not err.strip()
+    assert (tmp_path / "out" / f"report-{share}of5.jsonl").read_text("utf-8") == ""
 
 
 @pytest.mark.slow
