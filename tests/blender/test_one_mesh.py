@@ -10,6 +10,8 @@ import bpy
 import numpy as np
 import pytest
 
+pytest.importorskip("scipy", reason="the worker joins meshes with SciPy, which Blender's own Python does not have")
+
 from support.reading import read, roles
 
 READERS = {
