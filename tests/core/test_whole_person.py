@@ -70,9 +70,7 @@ def test_what_needs_depth_says_so(walker, settings, names):
         make_avatars(only(walker, *names), settings=settings)
 
 
-@pytest.mark.parametrize(
-    ("models", "photos"), [('{"pose": {"id": "preview", "revision": "4"}}', 1), ('{"pose": {"id": "0.4b"}}', 2)]
-)
+@pytest.mark.parametrize(("model", "photos"), [("preview", 1), ("0.4b", 2)])
 def test_drawn_maps_of_other_photos_do_not_shape_clothes(walker, monkeypatch, model, photos):
     """What the built-in model draws differs between photos as its guesses do."""
     shaped_by: list[int] = []
