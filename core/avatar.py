@@ -383,7 +383,7 @@ def _joined(build: Build, avatars: list[Avatar], keys: list[CacheKey]) -> list[A
             build.report("one mesh", 0.97)
             size, garments = build.settings.texture_size, avatar.garments
             places = digest(body.vertices, *(garment.vertices for garment in garments)) if build.memo is not None else ""
-            own = replace(key, stage="one mesh", more=(*key.more, places, size))
+            own = replace(key, stage="one mesh", more=(*key.more, places, size, build.settings.extent))
             joined = build.once(own, lambda body=body, garments=garments, size=size: one_mesh(body, garments, size))
             avatar = replace(avatar, body=joined, garments=())
         out.append(avatar)

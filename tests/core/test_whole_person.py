@@ -9,6 +9,7 @@ import pytest
 from sapiens2_avatar.core import whole_person
 from sapiens2_avatar.core.avatar import make_avatars
 from sapiens2_avatar.core.common.errors import SapiensError
+from sapiens2_avatar.core.common.memo import Memo
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.settings import AvatarSettings
 
@@ -84,3 +85,14 @@ def test_drawn_maps_of_other_photos_do_not_shape_clothes(walker, monkeypatch, mo
     photo = replace(walker, metadata={"models": json.dumps({"pose": {"id": model}})})
     (avatar,) = make_avatars(photo, settings=replace(SETTINGS, texture_size=0), others={"side": photo})
     assert shaped_by == [photos] and avatar.garments
+
+
+def test_a_bust_in_one_mesh_is_not_the_whole_that_was_made_before(walker):
+    """Both have the same vertices; what is kept of former builds must tell them apart."""
+    memo = Memo()
+    settings = replace(SETTINGS, one_mesh=True, texture_size=0)
+    photo = only(walker, "keypoints")
+    ((whole,), (bust,)) = (
+        make_avatars(photo, settings=replace(settings, extent=extent), memo=memo) for extent in ("whole", "bust")
+    )
+    assert whole.body.bust is None and bust.body.bust is not None
