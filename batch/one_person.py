@@ -67,9 +67,3 @@ def other_photos(item: Item, folder: Path, files: Sequence[str]) -> dict[str, Pr
 def left_out(first: Predictions) -> tuple[str, ...]:
     """Sentences about photos that were of no use."""
     return tuple(filter(None, first.metadata.get(LEFT_OUT, "").split("\n")))
-
-
-def stated_focal(first: Predictions) -> float | None:
-    """Focal length for 35 mm film that the first photo states, millimetres."""
-    stated = first.metadata.get("focal_35mm", "")
-    return float(stated) if stated else None

@@ -29,7 +29,7 @@ from ..core.motion.take import make_take, who_moves
 from ..weights.catalogue import PREVIEW as PREVIEW_MODEL
 from .blender import Blender, BlenderDied, BlenderProcess
 from .items import PREDICTIONS, Item
-from .one_person import left_out, other_photos, predict_person, stated_focal
+from .one_person import left_out, other_photos, predict_person
 from .plan import PREDICT, PREVIEW, SCENE, Plan
 from .record import Record, load, save
 
@@ -257,9 +257,8 @@ def _open_scene(job: Job, plan: Plan) -> None:
     others: dict[str, Predictions] = {}
     if job.item.photos:
         others = other_photos(job.item, job.folder, list(job.record().stages[PREDICT]["files"]))
-    if settings.focal_35mm is None and not job.item.clip:
-        focal = stated_focal(predictions) if job.item.photos else focal_of(job.item.path)
-        settings = replace(settings, focal_35mm=focal)
+    elif settings.focal_35mm is None and not job.item.clip:  # what photos of a person state is in their predictions
+        settings = replace(settings, focal_35mm=focal_of(job.item.path))
     avatars = make_avatars(predictions, job.item.name, settings, others=others)
     take = None
     clip_notes: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ import numpy as np
 from ..body.template import template
 from ..capture.camera import focal_in_pixels
 from ..capture.photo import Photo, read_photo
-from ..capture.provenance import provenance
+from ..capture.provenance import BUILT_IN, provenance
 from ..common.arrays import Camera
 from ..common.colour import linear_from_srgb, srgb_bytes_from_linear
 from ..common.errors import Cancelled, SapiensError
@@ -25,7 +25,7 @@ from .bodies import FittedPerson, fit_people
 from .parts import person_parts
 from .surface import person_surface
 
-MODEL, REVISION = "preview", "4"
+MODEL, REVISION = BUILT_IN, "4"
 """What the predictions say of the model, and its version: higher whenever it would see something else in the same photo."""
 TASKS = ("seg", "normal", "pointmap", "albedo", "pose")
 ASSUMED_FOCAL = 1.6

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import pytest
 
 from sapiens2_avatar.batch.items import Item, find_inputs, make_items
-from sapiens2_avatar.batch.one_person import left_out, other_photos, predict_person, stated_focal
+from sapiens2_avatar.batch.one_person import left_out, other_photos, predict_person
 from sapiens2_avatar.batch.plan import PREDICT, Plan
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.predictions import Predictions
@@ -45,7 +45,7 @@ def test_what_cannot_be_used_is_named_and_the_first_good_photo_leads(people, tmp
     files = predict_person(item, tmp_path, lambda photos: iter([broken] * len(photos)))
     assert [path.name for path in files] == ["anna.safetensors", "anna.10.safetensors"]
     first = Predictions.load(files[0])
-    assert left_out(first) == ("1.jpg was left out: It is no image.",) and stated_focal(first) is None
+    assert left_out(first) == ("1.jpg was left out: It is no image.",) and "focal_35mm" not in first.metadata
     assert list(other_photos(item, tmp_path, [path.name for path in files])) == ["10"]
     with pytest.raises(SapiensError, match="No photo in people can be used: It is no image"):
         predict_person(Item(people, "b", photos=item.photos[:1]), tmp_path, lambda photos: iter([broken]))
