@@ -118,8 +118,6 @@ class Pulls:
 def surface_pulls(evidence: Evidence, posed: np.ndarray, normals: np.ndarray, reach: float) -> Pulls:
     """From the pointmap at the pixels of vertices that the camera sees; reach: metres beyond which they are not the same."""
     camera, labels = evidence.camera, evidence.labels
-    assert evidence.points is not None
-    assert evidence.normals is not None
     with np.errstate(invalid="ignore", divide="ignore"):
         pixel = camera.project(posed)
         ray = unit(posed)
@@ -128,7 +126,7 @@ def surface_pulls(evidence: Evidence, posed: np.ndarray, normals: np.ndarray, re
     x, y = np.round(np.where(inside[:, None], pixel, -1)).astype(np.int64).T
     inside &= (x >= 0) & (y >= 0) & (x < camera.width) & (y < camera.height) & facing
     x, y = np.clip(x, 0, camera.width - 1), np.clip(y, 0, camera.height - 1)
-    target, surface = evidence.points[y, x].astype(np.float64), evidence.normals[y, x].astype(np.float64)
+    target, surface = evidence.surface_at(x, y)
     label = labels[y, x] if labels is not None else np.zeros(len(x), np.uint8)
     part = template().labels[compared_vertices()]
     good = inside & np.isfinite(target).all(axis=1) & np.isfinite(surface).all(axis=1)

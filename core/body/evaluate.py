@@ -15,7 +15,7 @@ import numpy as np
 from ..common.rotations import unit
 from .phenotype import PHENOTYPES, choice_shares, choice_shares_with_slopes, mixture, mixture_slopes
 from .skeleton import BONES
-from .template import template
+from .template import Means, template
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ def rest_points(shape: Shape, face: np.ndarray | None = None) -> np.ndarray:
 def _faceless(coefficients: bytes) -> np.ndarray:
     """(P, 3) float32 points at rest. Frames of a clip and steps of a build ask for the same few people again and again."""
     t = template()
-    half = t.directions.reshape(-1, t.directions.shape[2]) @ np.frombuffer(coefficients, np.float32)
+    half = np.frombuffer(coefficients, np.float32) @ t.directions.reshape(len(t.directions), -1)
     row, sign = _rows_in_half()
     offsets = half.reshape(-1, 3)[row]
     offsets[:, 0] *= sign.astype(np.float32)
@@ -148,7 +148,7 @@ class Selection:
         """The directions of `points`, gathered once."""
         t = template()
         row, sign = _rows_in_half()
-        directions = t.directions[row[points]].copy()
+        directions = np.ascontiguousarray(t.directions[:, row[points]].transpose(1, 2, 0))
         directions[:, 0] *= sign[points][:, None].astype(np.float32)
         return cls(
             points,
@@ -159,14 +159,21 @@ class Selection:
         )
 
     def rest(self, coefficients: np.ndarray) -> np.ndarray:
-        """(n, 3) float64 at rest."""
-        return self.base + (self.directions @ coefficients.astype(np.float32)).reshape(-1, 3)
+        """(n, 3) float64 at rest, not to be written to."""
+        return _resting(self, coefficients.astype(np.float32).tobytes())
 
     def rest_slopes(self, slopes: np.ndarray) -> np.ndarray:
         """(n, 3, S) float32 derivatives at rest, from (K, S) slopes of the coefficients as `coefficient_slopes` gives them."""
         macro, numbers = template().counts[0], len(PHENOTYPES)
         by_phenotype = self.directions[:, :macro] @ slopes[:macro, :numbers].astype(np.float32)
         return np.concatenate([by_phenotype, self.directions[:, macro:]], axis=1).reshape(len(self.points), 3, -1)
+
+
+@lru_cache(maxsize=16)
+def _resting(selection: Selection, coefficients: bytes) -> np.ndarray:
+    """(n, 3) float64 at rest. Steps that change the posture alone, and a state that is looked at again, ask for the same."""
+    moved = (selection.directions @ np.frombuffer(coefficients, np.float32)).reshape(-1, 3)
+    return selection.base + moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,10 +190,20 @@ class Frames:
     heads: np.ndarray
 
     def place(self, points: np.ndarray, bones: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """(n, 3) posed points of (n, 3) points at rest; bones, weights (n, k)."""
-        matrices = np.einsum("nk,nkij->nij", weights, self.turns[bones])
+        """(n, 3) posed points of (n, 3) points at rest, computed in the precision of the points; bones, weights (n, k).
+
+        Linear blend skinning: the mean of the bones' (3, 4) matrices moves a point. Each of their twelve numbers lies in a row of
+        its own, so that what is added up point by point is read one after the other.
+        """
         shift = self.heads - np.einsum("bij,bj->bi", self.turns, self.rest)
-        return np.einsum("nij,nj->ni", matrices, points) + np.einsum("nk,nki->ni", weights, shift[bones])
+        of_bone = np.concatenate([self.turns.reshape(-1, 9), shift], axis=1).T.astype(points.dtype)
+        of_point, part = np.zeros((2, 12, len(points)), points.dtype)
+        for bone, weight in zip(bones.T.astype(np.intp), weights.T.astype(points.dtype), strict=True):
+            of_bone.take(bone, axis=1, out=part, mode="clip")  # the mode with which numpy writes into `out` itself
+            part *= weight
+            of_point += part
+        turn, (x, y, z) = of_point[:9].reshape(3, 3, -1), points.T
+        return np.ascontiguousarray((turn[:, 0] * x + turn[:, 1] * y + turn[:, 2] * z + of_point[9:]).T)
 
 
 def frames(rest_heads: np.ndarray, posture: Posture) -> Frames:
@@ -203,21 +220,53 @@ def pose_points(points: np.ndarray, posture: Posture) -> np.ndarray:
     """(P, 3) float64 posed points from (P, 3) points at rest."""
     t = template()
     skeleton = frames(t.heads.of(points.astype(np.float64)), posture)
-    return skeleton.place(points.astype(np.float64), t.weight_bones, t.weights)
+    return skeleton.place(points.astype(np.float32), t.weight_bones, t.weights).astype(np.float64)
 
 
-def _levers(skeleton: Frames, selection: Selection, rest: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class _Shares:
+    """Which bones carry which points, and with which weight, ordered by bone and mean.
+
+    point, bone, weight  (e,)
+    cell                 (u,) bone * count + mean, each once; `first` (u,) of their entries
+    count                how many means there are
+    """
+
+    point: np.ndarray
+    bone: np.ndarray
+    weight: np.ndarray
+    cell: np.ndarray
+    first: np.ndarray
+    count: int
+
+
+@lru_cache(maxsize=8)
+def _shares(selection: Selection, means: Means | None) -> _Shares:
+    """The shares of bones in means of the points of a selection, or in its points themselves."""
+    n = len(selection.points)
+    mean, point = (np.arange(n), np.arange(n)) if means is None else means.entries.T.astype(np.int64)
+    weight = selection.weights[point] * (1.0 if means is None else means.weights[:, None])
+    row, k = np.nonzero(weight)
+    count = n if means is None else means.count
+    cell = selection.bones[point[row], k] * count + mean[row]
+    order = np.argsort(cell, kind="stable")
+    row, k = row[order], k[order]
+    cells, first = np.unique(cell[order], return_index=True)
+    at = point[row]
+    return _Shares(at, selection.bones[at, k], weight[row, k].astype(np.float32)[:, None], cells, first, count)
+
+
+def _levers(skeleton: Frames, selection: Selection, rest: np.ndarray, means: Means | None = None) -> np.ndarray:
     """(B, n, 3) float32 of each bone b and point: sum over the bones c that b carries of w_c (x_c - H_b), where c alone would put
-    the point at x_c."""
-    n, bones = len(rest), len(BONES)
-    own = np.einsum("nkij,nkj->nki", skeleton.turns[selection.bones], rest[:, None] - skeleton.rest[selection.bones])
-    own = (own + skeleton.heads[selection.bones]).astype(np.float32)
-    moved = np.zeros((bones, n, 4), np.float32)
-    # A bone that a row names twice has no weight in one of the places, so plain addition in turn is enough.
-    for k in range(selection.bones.shape[1]):
-        weight = selection.weights[:, k, None].astype(np.float32)
-        moved[selection.bones[:, k], np.arange(n)] += np.concatenate([own[:, k], np.ones((n, 1), np.float32)], axis=1) * weight
-    for bone in range(bones - 1, 0, -1):  # children come after their parents
+    the point at x_c; of each mean, where there are means."""
+    shares = _shares(selection, means)
+    away = rest[shares.point] - skeleton.rest[shares.bone]
+    own = (np.einsum("eij,ej->ei", skeleton.turns[shares.bone], away) + skeleton.heads[shares.bone]).astype(np.float32)
+    moved = np.zeros((len(BONES) * shares.count, 4), np.float32)
+    own = np.concatenate([own, np.ones((len(own), 1), np.float32)], axis=1) * shares.weight
+    moved[shares.cell] = np.add.reduceat(own, shares.first, axis=0)
+    moved = moved.reshape(len(BONES), shares.count, 4)
+    for bone in range(len(BONES) - 1, 0, -1):  # children come after their parents
         moved[parents()[bone]] += moved[bone]
     return moved[..., :3] - moved[..., 3:] * skeleton.heads.astype(np.float32)[:, None]
 
@@ -237,12 +286,13 @@ def vertex_normals(points: np.ndarray, quads: np.ndarray) -> np.ndarray:
     return unit(out)
 
 
-def turn_slopes(skeleton: Frames, selection: Selection, rest: np.ndarray) -> np.ndarray:
+def turn_slopes(skeleton: Frames, selection: Selection, rest: np.ndarray, means: Means | None = None) -> np.ndarray:
     """(n, 3, B, 3) float32 derivatives of posed points by small turns exp(e) R of each bone, e in the axes of its parent's frame.
 
     A bone moves what it and the bones on it carry: dx = d x sum_c w_c (x_c - H_b), d = A_parent e.
+    means  of the points, (m, 3, B, 3), instead of the points themselves
     """
-    arm = _levers(skeleton, selection, rest)
+    arm = _levers(skeleton, selection, rest, means)
     x, y, z, none = arm[..., 0], arm[..., 1], arm[..., 2], np.zeros(arm.shape[:2], np.float32)
     out = np.empty((arm.shape[1], 3, *arm.shape[::2]), np.float32)
     turns = _parent_turns(skeleton)

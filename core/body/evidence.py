@@ -101,8 +101,9 @@ class Evidence:
     camera     of the photo
     pose       lifted joints and keypoints on the skin
     keypoints  (308, 3) x, y, score; None = no network has seen any
-    points     (H, W, 3) float32 camera space, NaN where the person has none; None without a pointmap
-    normals    (H, W, 3) float32 camera space; NaN where unknown
+    mask       (H, W) bool, the person's pixels; None = not known, and then none of the maps below
+    pointmap   (H, W, 3) camera space, as predicted
+    normal     (H, W, 3) as the normal head gives it
     labels     (H, W) uint8 body part; None without a segmentation
     outside    (H, W) float32 pixels from the person's mask, 0 in it; None without a mask
     """
@@ -110,10 +111,39 @@ class Evidence:
     camera: Camera
     pose: Pose
     keypoints: np.ndarray | None
-    points: np.ndarray | None = None
-    normals: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    pointmap: np.ndarray | None = None
+    normal: np.ndarray | None = None
     labels: np.ndarray | None = None
     outside: np.ndarray | None = None
+
+    @cached_property
+    def points(self) -> np.ndarray | None:
+        """(H, W, 3) float32 camera space, NaN where the person has none; None without a pointmap."""
+        if self.pointmap is None or self.mask is None:
+            return None
+        return _known_points(self.pointmap, self.mask)
+
+    @cached_property
+    def normals(self) -> np.ndarray | None:
+        """(H, W, 3) float32 camera space, NaN where unknown; of the points where no network has seen any."""
+        if self.points is None:
+            return None
+        if self.normal is None:
+            return normals_of(self.points)
+        return np.where(np.isfinite(self.points[..., :1]), camera_from_normal_head(self.normal.astype(np.float32)), np.nan)
+
+    def surface_at(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n, 3) float64 `points` and `normals` at (n,) pixels, without making the whole maps; there is a pointmap."""
+        assert self.pointmap is not None
+        assert self.mask is not None
+        points = _known_points(self.pointmap[y, x], self.mask[y, x])
+        if self.normal is not None:
+            normals = camera_from_normal_head(self.normal[y, x].astype(np.float32))
+        else:
+            assert self.normals is not None
+            normals = self.normals[y, x]
+        return points.astype(np.float64), normals.astype(np.float64)
 
     def classes_at(self, pixels: np.ndarray) -> np.ndarray:
         """(n,) class of the photo at (n, 2) pixels, the nearest one for those outside; 0 where nothing is known."""
@@ -150,14 +180,14 @@ def gather(predictions: Predictions, person: int, camera: Camera, pose: Pose, ma
     import cv2
 
     outside = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    points = normals = None
-    if predictions.pointmap is not None:
-        points = predictions.pointmap.astype(np.float32)
-        good = mask & np.isfinite(points).all(axis=-1) & (points[..., 2] > 0)
-        points = np.where(good[..., None], points, np.nan)
-        given = None if predictions.normal is None else camera_from_normal_head(predictions.normal.astype(np.float32))
-        normals = normals_of(points) if given is None else np.where(good[..., None], given, np.nan)
-    return Evidence(camera, pose, keypoints, points, normals, predictions.seg, outside)
+    return Evidence(camera, pose, keypoints, mask, predictions.pointmap, predictions.normal, predictions.seg, outside)
+
+
+def _known_points(points: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """(..., 3) float32 points; NaN outside of the (...) mask, and where they are not in front of the camera."""
+    points = points.astype(np.float32)
+    good = mask & np.isfinite(points).all(axis=-1) & (points[..., 2] > 0)
+    return np.where(good[..., None], points, np.float32(np.nan))
 
 
 def normals_of(points: np.ndarray) -> np.ndarray:

@@ -47,11 +47,12 @@ class Stage:
 
 
 @cache
-def _named() -> tuple[Selection, np.ndarray, Means, Means]:
-    """The points that joints and keypoints are means of, how the face moves them, and both means over them."""
+def _named() -> tuple[Selection, np.ndarray, Means]:
+    """The points that joints and keypoints are means of, how the face moves them, and the means over them: 68 joints, then 308
+    keypoints."""
     t = template()
     points = np.unique(np.concatenate([t.joints.entries[:, 1], t.keypoints.entries[:, 1]]))
-    return Selection.of(points), unit_directions(points), t.joints.over(points), t.keypoints.over(points)
+    return Selection.of(points), unit_directions(points), t.joints.followed_by(t.keypoints).over(points)
 
 
 @cache
@@ -89,34 +90,36 @@ def gather_rows(
     slopes: list[np.ndarray] = []
     weights: dict[str, np.ndarray] = {} if like is None else like.weights
 
-    selection, units, joints, keypoints = _named()
+    selection, units, means = _named()
     if slow:
-        named, named_slopes = body.points_with_slopes(selection, units, shaped)
+        named, named_slopes = body.means_with_slopes(selection, means, units, shaped)
     else:
-        named, named_slopes = body.points(selection, units), None
+        named, named_slopes = means.of(body.points(selection, units)), None
+    joints, keypoints = named[: len(JOINT_NAMES)], named[len(JOINT_NAMES) :]
+    joint_slopes, keypoint_slopes = (None, None) if named_slopes is None else np.split(named_slopes, [len(JOINT_NAMES)])
 
     def add(residual: np.ndarray, slope: np.ndarray | None) -> None:
         residuals.append(residual.ravel())
         if slope is not None:
             slopes.append(slope.reshape(residual.size, -1))
 
-    gap = joints.of(named) - evidence.pose.positions
+    gap = joints - evidence.pose.positions
     if slow:
         weights["joints"] = _joint_weights(evidence, gap) * np.where(_is_finger(), stage.fingers, stage.joints)
     w = weights["joints"][:, None]
-    if stage.reach > 0 and evidence.points is not None:
+    if stage.reach > 0 and evidence.pointmap is not None:
         w = w[..., None] * evidence.joint_weights_in_space
-        add(np.einsum("nij,nj->ni", w, gap), None if named_slopes is None else np.matmul(w, joints.of(named_slopes)))
+        add(np.einsum("nij,nj->ni", w, gap), None if joint_slopes is None else np.matmul(w.astype(np.float32), joint_slopes))
     else:
-        add(gap * w, None if named_slopes is None else joints.of(named_slopes) * w[..., None])
+        add(gap * w, None if joint_slopes is None else joint_slopes * w[..., None].astype(np.float32))
     if stage.image > 0:
-        _add_keypoints(add, body, keypoints, named, named_slopes, evidence, stage, weights)
+        _add_keypoints(add, body, keypoints, keypoint_slopes, evidence, stage, weights)
     pulls: tuple[Pulls, ...] = () if like is None else like.pulls
     if stage.reach > 0 and evidence.outside is not None:
         compared = body.points(_compared())
         if slow:
             found = [outline_pulls(evidence, compared)]
-            if evidence.points is not None:
+            if evidence.pointmap is not None:
                 found.append(surface_pulls(evidence, compared, normals_at(ring_points(body)), stage.reach))
             pulls = tuple(found)
             every = np.concatenate([pull.vertex for pull in pulls])
@@ -160,17 +163,16 @@ def _joint_weights(evidence: Evidence, gap: np.ndarray) -> np.ndarray:
 def _add_keypoints(
     add: Callable[[np.ndarray, np.ndarray | None], None],
     body: Body,
-    keypoints: Means,
-    named: np.ndarray,
-    named_slopes: np.ndarray | None,
+    places: np.ndarray,
+    slopes: np.ndarray | None,
     evidence: Evidence,
     stage: Stage,
     weights: dict[str, np.ndarray],
 ) -> None:
-    """Keypoints in the image, and those on the skin in space."""
-    places = keypoints.of(named)
-    slopes = None if named_slopes is None else keypoints.of(named_slopes)
+    """Keypoints in the image, and those on the skin in space; places: (308, 3) of the body's, slopes: (308, 3, unknowns)."""
     camera = evidence.camera
+    if slopes is not None:
+        slopes = np.nan_to_num(slopes, copy=False)
     if evidence.keypoints is not None:
         x, y, z = places.T
         known = np.isfinite(z) & (z > 0.05) & (evidence.keypoints[:, 2] > MIN_SCORE)
@@ -187,16 +189,10 @@ def _add_keypoints(
             weights["image"] = known * stage.image * np.where(pins, PIN_WEIGHT, _share() * trust) / spread
         w = weights["image"][:, None]
         if slopes is not None:
-            dx, dy, dz = (np.nan_to_num(slopes[:, i]) for i in range(3))
-            zz = z[:, None]
-            projected = np.stack(
-                [
-                    camera.fx * (dx / zz - (np.nan_to_num(x)[:, None] / zz**2) * dz),
-                    camera.fy * (dy / zz - (np.nan_to_num(y)[:, None] / zz**2) * dz),
-                ],
-                axis=1,
-            )
-            add(gap * w, projected * w[..., None])
+            # Of u = fx x / z: du = fx / z (dx - x / z dz).
+            along = np.nan_to_num(np.stack([x / z, y / z], axis=1))[..., None].astype(np.float32)
+            scale = (np.array([camera.fx, camera.fy]) / z[:, None] * w)[..., None].astype(np.float32)
+            add(gap * w, scale * (slopes[:, :2] - along * slopes[:, 2:]))
         else:
             add(gap * w, None)
     surface = evidence.pose.surface.astype(np.float64)
@@ -207,7 +203,7 @@ def _add_keypoints(
         known &= evidence.keypoint_is_bare & _keypoints_in_view(body, surface)
         weights["skin"] = known * stage.image * _share() / SKIN_POINT_SPREAD / (1 + (far / (4 * SKIN_POINT_SPREAD)) ** 2)
     w = weights["skin"][:, None]
-    add(np.nan_to_num(gap) * w, None if slopes is None else np.nan_to_num(slopes) * w[..., None])
+    add(np.nan_to_num(gap) * w, None if slopes is None else slopes * w[..., None].astype(np.float32))
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
@@ -80,13 +80,11 @@ class Body:
 
     coefficients  (K,) of the template's directions
     skeleton      where the bones are
-    resting       points at rest that were asked for, by the identity of their selection
     """
 
     state: State
     coefficients: np.ndarray
     skeleton: Frames
-    resting: dict[int, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, state: State) -> Body:
@@ -107,31 +105,30 @@ class Body:
 
     def rest(self, selection: Selection, units: np.ndarray | None = None) -> np.ndarray:
         """(n, 3) points at rest; units: (n, 3, 52) how the face moves them."""
-        rest = self.resting.get(id(selection))
-        if rest is None:
-            rest = self.resting[id(selection)] = selection.rest(self.coefficients)
+        rest = selection.rest(self.coefficients)
         return rest if units is None else rest + units @ self.state.face
 
     def points(self, selection: Selection, units: np.ndarray | None = None) -> np.ndarray:
         """(n, 3) posed points, camera space."""
         return self.skeleton.place(self.rest(selection, units), selection.bones, selection.weights)
 
-    def points_with_slopes(
-        self, selection: Selection, units: np.ndarray | None = None, shaped: bool = True
+    def means_with_slopes(
+        self, selection: Selection, means: Means, units: np.ndarray | None = None, shaped: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(n, 3) posed points, and (n, 3, unknowns) their derivatives; zero by the shape where it is not asked for (`shaped`)."""
+        """(m, 3) means of posed points, and (m, 3, unknowns) float32 their derivatives; zero by the shape where it is not asked
+        for (`shaped`). A mean without entries has no place, NaN, and no derivatives that mean anything."""
         at, rest = columns(), self.rest(selection, units)
-        posed = self.skeleton.place(rest, selection.bones, selection.weights)
-        out = np.zeros((len(posed), 3, unknowns()), np.float32)
+        places = means.of(self.skeleton.place(rest, selection.bones, selection.weights))
+        out = np.zeros((len(places), 3, unknowns()), np.float32)
         out[:, :, at["translation"]] = np.eye(3)
-        out[:, :, at["turns"]] = turn_slopes(self.skeleton, selection, rest).reshape(len(posed), 3, -1)
+        out[:, :, at["turns"]] = turn_slopes(self.skeleton, selection, rest, means).reshape(len(places), 3, -1)
         if shaped:
             by_shape = shape_slopes(self.skeleton, selection, selection.rest_slopes(self.slopes), self.head_slopes)
-            out[:, :, at["phenotype"].start : at["head"].stop] = by_shape
+            out[:, :, at["phenotype"].start : at["head"].stop] = means.of(by_shape)
         if units is not None:
             matrices = np.einsum("nk,nkij->nij", selection.weights, self.skeleton.turns[selection.bones])
-            out[:, :, at["face"]] = np.matmul(matrices.astype(np.float32), units.astype(np.float32))
-        return posed, out
+            out[:, :, at["face"]] = means.of(np.matmul(matrices.astype(np.float32), units.astype(np.float32)))
+        return places, out
 
     def slopes_along(self, selection: Selection, rows: np.ndarray, directions: np.ndarray, shaped: bool = True) -> np.ndarray:
         """(m, unknowns) float32 derivatives of directions (m, 3) . points[rows]; `shaped` as above."""

@@ -7,7 +7,7 @@ left, y to the back, z up; the rest pose stands with the arms 45 degrees down (A
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -37,14 +37,25 @@ class Means:
         """(n, ...) means of (P, ...) points; NaN where a mean has no entry."""
         values = self.weights.reshape(-1, *[1] * (points.ndim - 1)) * points[self.entries[:, 1]]
         out = np.full((self.count, *points.shape[1:]), np.nan)
-        rows, first = np.unique(self.entries[:, 0], return_index=True)
+        rows, first = self._starts
         out[rows] = np.add.reduceat(values, first, axis=0)
         return out
+
+    @cached_property
+    def _starts(self) -> tuple[np.ndarray, np.ndarray]:
+        """The means that have entries, and the first entry of each."""
+        return np.unique(self.entries[:, 0], return_index=True)
 
     def over(self, points: np.ndarray) -> Means:
         """The same means of (n,) of the points alone, ascending, among which are all that they are made of."""
         entries = np.stack([self.entries[:, 0], np.searchsorted(points, self.entries[:, 1])], axis=1)
         return Means(self.count, entries, self.weights)
+
+    def followed_by(self, other: Means) -> Means:
+        """These means, and those of the same points after them."""
+        after = other.entries + np.array([self.count, 0], np.int32)
+        entries, weights = np.concatenate([self.entries, after]), np.concatenate([self.weights, other.weights])
+        return Means(self.count + other.count, entries, weights)
 
     @property
     def defined(self) -> np.ndarray:
@@ -59,7 +70,7 @@ class Template:
     base            (P, 3) float32, the mean of all targets at zero
     mirror          (P,) int32 the point on the body's other side
     half            (h,) int32 points whose directions are stored; the others mirror them
-    directions      (h, 3, K) float32 metres per unit of a shape coefficient: macro mixture, body, head
+    directions      (K, h, 3) float32 metres per unit of a shape coefficient: macro mixture, body, head
     counts          how many of the K are macro, of the body, of the head
     macro           (T, M) float32 weights of targets -> macro coefficients
     members         (T, c) bool which variations (`phenotype.CHOICES`) a target is the product of
@@ -140,7 +151,7 @@ def template() -> Template:
         base=a["base"],
         mirror=a["mirror"],
         half=a["half"],
-        directions=np.ascontiguousarray(directions.transpose(1, 2, 0)),
+        directions=directions,
         counts=(macro, body, head),
         macro=a["macro"],
         members=choices[:, : sum(len(words) for words in CHOICES.values())],

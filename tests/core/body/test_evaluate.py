@@ -8,7 +8,7 @@ from sapiens2_avatar.core.body.phenotype import PHENOTYPES
 from sapiens2_avatar.core.body.priors import joint_axes, prior_rows
 from sapiens2_avatar.core.body.skeleton import BONES
 from sapiens2_avatar.core.body.state import Body, State, columns, unit_directions, unknowns
-from sapiens2_avatar.core.body.template import template
+from sapiens2_avatar.core.body.template import Means, template
 from sapiens2_avatar.core.common.landmarks import joint_index
 from sapiens2_avatar.core.common.rotations import rotation_from_vector
 
@@ -26,16 +26,25 @@ def selection():
     return Selection.of(np.sort(np.random.default_rng(1).choice(len(template().base), 300, replace=False)))
 
 
+@pytest.fixture(scope="module")
+def means():
+    """Means of three points each of the 300 of the selection."""
+    points = np.random.default_rng(4).permutation(300).astype(np.int32)
+    weights = np.random.default_rng(5).dirichlet(np.ones(3), 100).astype(np.float32)
+    return Means(100, np.stack([np.repeat(np.arange(100, dtype=np.int32), 3), points], axis=1), weights.ravel())
+
+
 @pytest.mark.parametrize("name", list(columns()))
-def test_derivatives_are_those_of_differences(state, selection, name):
+def test_derivatives_are_those_of_differences(state, selection, means, name):
     units = unit_directions(selection.points)
-    slopes = Body.of(state).points_with_slopes(selection, units)[1]
+    places, slopes = Body.of(state).means_with_slopes(selection, means, units)
+    np.testing.assert_array_equal(places, means.of(Body.of(state).points(selection, units)))
     prior = prior_rows(state)[1]
     for column in np.random.default_rng(2).choice(np.arange(unknowns())[columns()[name]], 3, replace=False):
         step = np.zeros(unknowns())
         step[column] = 2e-4
         up, down = state.moved(step), state.moved(-step)
-        difference = (Body.of(up).points(selection, units) - Body.of(down).points(selection, units)) / 4e-4
+        difference = means.of(Body.of(up).points(selection, units) - Body.of(down).points(selection, units)) / 4e-4
         assert np.abs(difference - slopes[:, :, column]).max() < 0.02 * max(1.0, np.abs(difference).max())
         difference = (prior_rows(up)[0] - prior_rows(down)[0]) / 4e-4
         assert np.abs(difference - prior[:, column]).max() < 0.02 * max(1.0, np.abs(difference).max())
@@ -45,7 +54,8 @@ def test_derivatives_along_directions_are_the_same(state, selection):
     rng = np.random.default_rng(3)
     rows, directions = rng.integers(0, 300, 80), rng.normal(size=(80, 3))
     body = Body.of(state)
-    whole = body.points_with_slopes(selection)[1][rows]
+    each = Means(300, np.repeat(np.arange(300, dtype=np.int32), 2).reshape(-1, 2), np.ones(300, np.float32))
+    whole = body.means_with_slopes(selection, each)[1][rows]
     along = body.slopes_along(selection, rows, directions)
     assert np.abs(np.einsum("mi,mij->mj", directions, whole) - along).max() < 1e-3
 
