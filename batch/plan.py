@@ -54,8 +54,9 @@ class Plan:
         if is_stored(item.path):
             keys = {PREDICT: key_of(VERSION, item.sha256, "copy")}
         else:
-            # The device is left out: the same work on another device is the same result.
-            settings = {k: v for k, v in asdict(self.network).items() if k != "device"}
+            # The device is left out: the same work on another device is the same result. So is a draft that was not asked for:
+            # older records do not know of it.
+            settings = {k: v for k, v in asdict(self.network).items() if k != "device" and (k, v) != ("draft", False)}
             more = [asdict(self.clip)] if item.clip else ["one person"] if item.photos else []
             keys = {PREDICT: key_of(VERSION, item.sha256, settings, *more)}
         pieces = ["separate"] if self.separate else []

@@ -102,7 +102,7 @@ def _looked_at(photos: Sequence[Path], plan: Plan) -> Iterator[Predictions | Sap
     options = plan.network
     return predict_many(
         photos,
-        None if options.model == PREVIEW_MODEL else _session(options.device, options.precision),
+        None if options.model == PREVIEW_MODEL else _session(options.device, options.precision, options.draft),
         model=options.model,
         tasks=options.tasks,
         flip_test=options.flip_test,
@@ -129,6 +129,7 @@ def _predict_clip(job: Job, plan: Plan) -> list[Path]:
         device=options.device,
         precision=options.precision,
         flip_test=options.flip_test,
+        draft=options.draft,
     )
     with tempfile.TemporaryDirectory(prefix=".sapiens2-", dir=job.folder) as folder:
         written = save_clip_poses(clip, Path(folder) / "poses")
@@ -138,11 +139,11 @@ def _predict_clip(job: Job, plan: Plan) -> list[Path]:
 
 
 @lru_cache(maxsize=1)
-def _session(device: str, precision: str) -> Session:
+def _session(device: str, precision: str, draft: bool) -> Session:
     """The session of this process, which keeps the checkpoints that it has loaded."""
     from ..infer.session import Session
 
-    return Session(device, precision, keep=True)
+    return Session(device, precision, keep=True, draft=draft)
 
 
 def _write_predictions(job: Job, result: Predictions | SapiensError) -> tuple[Job, SapiensError | None]:

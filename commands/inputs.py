@@ -40,6 +40,7 @@ def predict_photo(path: Path, options: Namespace, console: Console) -> Predictio
         precision=options.precision,
         boxes=options.box,
         flip_test=options.flip_test,
+        draft=options.draft,
         progress=lambda stage, fraction: console.progress(path.name, stage, fraction),
     )
 

@@ -184,6 +184,7 @@ def network_options(options: Namespace, tasks: tuple[str, ...] | None = None) ->
         device=options.device,
         precision=options.precision,
         flip_test=options.flip_test,
+        draft=options.draft,
     )
 
 

@@ -14,6 +14,7 @@ from .capture.camera import CameraEstimate, estimate_camera, scale_to_distance, 
 from .capture.ground import place
 from .capture.matte import follow_photo
 from .capture.people import Person, find_people
+from .capture.provenance import draft_notes
 from .closed_scan import close_scan, closed_textures, closed_weights, look_from_outside
 from .common.arrays import Avatar, Camera, MeshData, Pose, RigData, SkinWeights, Textures
 from .common.errors import SapiensError
@@ -77,7 +78,7 @@ def make_avatars(
     predictions, poses = _poses(build, predictions, estimate.camera, len(people), lead)
     fits = fit_people(build, predictions, estimate.camera, people, [lifted.known for lifted in poses], lead)
     made, missed = _avatars(build, predictions, estimate, people, poses, fits)
-    placed = _placed(build, made, poses, lead, missed)
+    placed = _placed(build, made, poses, lead, (*missed, *draft_notes([predictions, *build.others.values()])))
     avatars = _joined(build, _at_rest(build, placed, fits), [fits[i].key for i in placed])
     build.report("done", 1.0)
     return avatars

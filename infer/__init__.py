@@ -13,6 +13,7 @@
     postprocess        raw outputs to maps
     guided_upsampling  coarse maps along the photo's edges
     session            passes through networks
+    draft              the same at half the resolution
     settings           how the network is asked to look
     checkpoints        the weights files of a model
     model_cache        networks in memory

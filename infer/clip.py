@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.capture.provenance import draft_notes
 from ..core.capture.video import DEFAULT_FPS, IMAGES, Clip, open_clip, read_frames
 from ..core.common.arrays import Camera, Pose
 from ..core.common.errors import SapiensError
@@ -51,7 +52,7 @@ def clip_poses(
     keep        folder for the predictions of the frames; those that are there of the same picture, model and options are used
     best        file for the predictions of the frame that shows most of a person
     progress    called with a stage and 0..1
-    network     model, tasks, device, precision and flip_test, as `infer.predict.predict` takes them
+    network     model, tasks, device, precision, flip_test and draft, as `infer.predict.predict` takes them
 
     SapiensError for what is no clip, or shows nobody. Frames that fail are noted.
     """
@@ -79,6 +80,7 @@ def clip_poses(
         poses += [[] for _ in range(n + 1 - len(poses))]
         if frame is not None:
             group.append((n, frame))
+            notes += draft_notes([frame])
         if len(group) == GROUP:
             camera, most = _lift(group, poses, camera, best, most)
             group = []
@@ -129,7 +131,8 @@ def _predicted(
 
     session = None if network.get("model", PREVIEW) == PREVIEW else _session(network, progress)
     options = {name: network[name] for name in ("model", "tasks", "flip_test") if name in network}
-    kept = None if keep is None else KeptFrames(keep, source.stem, options | {"precision": network.get("precision", "auto")})
+    looked = options | {"precision": network.get("precision", "auto")} | ({"draft": True} if network.get("draft") else {})
+    kept = None if keep is None else KeptFrames(keep, source.stem, looked)
     frames = enumerate(read_frames(clip))
     try:
         while group := list(islice(frames, GROUP)):
@@ -158,7 +161,9 @@ def _session(network: dict[str, Any], progress: Progress) -> Session:
     """What keeps the networks of a clip loaded."""
     from .session import Session
 
-    return Session(network.get("device", "auto"), network.get("precision", "auto"), progress, keep=True)
+    return Session(
+        network.get("device", "auto"), network.get("precision", "auto"), progress, keep=True, draft=network.get("draft", False)
+    )
 
 
 def _run(

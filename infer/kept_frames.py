@@ -24,7 +24,7 @@ class KeptFrames:
     """
 
     def __init__(self, folder: Path, stem: str, options: dict[str, Any]):
-        """options: model, tasks, flip_test and precision, as `infer.clip.clip_poses` takes them."""
+        """options: model, tasks, flip_test, precision and draft, as `infer.clip.clip_poses` takes them."""
         self._folder, self._stem = folder, stem
         sweep_parts(folder)
         tasks, model = options.get("tasks"), options.get("model", PREVIEW)

@@ -38,9 +38,10 @@ def predict_network(
     flip_test: bool = True,
     progress: Progress | None = None,
     cancel: Callable[[], bool] | None = None,
+    draft: bool = False,
 ) -> Predictions:
     """Run Sapiens2 on a photo; arguments and errors as `infer.predict.predict`."""
-    session = Session(device, precision, progress, cancel)
+    session = Session(device, precision, progress, cancel, draft=draft)
     try:
         work = _work(read_photo(image), model, tasks, boxes, flip_test, session)
         while True:
@@ -144,7 +145,7 @@ def _work(
         keypoints=keypoints,
         boxes=np.stack([person.box for person in layout.people]).astype(np.float32),
         intrinsics=None if focal is None else _intrinsics(focal, *layout.shape),
-        metadata=provenance(photo, _models(checkpoints), focal.source if focal else None),
+        metadata=provenance(photo, _models(checkpoints), focal.source if focal else None, session.draft),
         **maps,
     )
 

@@ -28,6 +28,7 @@ def predict(
     flip_test: bool = True,
     progress: Progress | None = None,
     cancel: Callable[[], bool] | None = None,
+    draft: bool = False,
 ) -> Predictions:
     """Run a model on a photo.
 
@@ -40,10 +41,11 @@ def predict(
     flip_test  also run pose on the mirrored person and average
     progress   called with (stage, share of the work that is done); an exception that it raises ends the job
     cancel     asked often; True ends the job with `core.common.errors.Cancelled`
+    draft      look at half of the network's resolution: quick and rough, for slow machines; the metadata say so
 
     The maps have the photo's size and hold 0 away from the people. "preview" runs on the processor, and looks once: device,
-    precision and flip_test are for the networks. Their parts are always looked for when the model can, because they tell where
-    the people are; without parts and boxes the whole photo is taken for one person.
+    precision, flip_test and draft are for the networks. Their parts are always looked for when the model can, because they tell
+    where the people are; without parts and boxes the whole photo is taken for one person.
     The same input, settings and device give the same bytes; `created` is SOURCE_DATE_EPOCH or the file's modification time.
     Raises SapiensError: unreadable photo, nobody in it, missing weights, no such device, not enough memory.
     """
@@ -51,7 +53,7 @@ def predict(
         return predict_builtin(image, tasks, boxes, progress, cancel)
     from .network_predict import predict_network
 
-    return predict_network(image, model, tasks, device, precision, boxes, flip_test, progress, cancel)
+    return predict_network(image, model, tasks, device, precision, boxes, flip_test, progress, cancel, draft)
 
 
 def predict_many(
@@ -63,7 +65,8 @@ def predict_many(
 ) -> Iterator[Predictions | SapiensError]:
     """The same as `predict` for a group of photos, in their order.
 
-    session  holds the networks that the caller wants kept for the next group; "preview" needs none
+    session  holds the networks that the caller wants kept for the next group, and says whether this is a draft; "preview"
+             needs none
 
     A photo that fails gives the error in its place. Raises SapiensError for what concerns all of them.
     """

@@ -10,6 +10,7 @@ import torch
 from ..core.common.errors import SapiensError
 from ..core.common.progress import Progress
 from .checkpoints import Checkpoint
+from .draft import draft_size, in_input_pixels
 from .model_cache import ModelCache
 from .placement import choose_device, choose_dtype
 from .progress_meter import ProgressMeter
@@ -26,6 +27,7 @@ class Session:
     progress           called with (stage, share of all the work that is done)
     cancel             asked between layers; True ends the job with Cancelled
     keep               hold as many checkpoints as half of the free memory has room for: for many photos, one after another
+    draft              look at half of each network's resolution, see `infer.draft`
 
     `meter` takes the reports of progress, `models` holds the networks.
     """
@@ -37,19 +39,22 @@ class Session:
         progress: Progress | None = None,
         cancel: Callable[[], bool] | None = None,
         keep: bool = False,
+        draft: bool = False,
     ):
         self.device = choose_device(device)
         choose_dtype(precision, self.device, ())  # an unknown precision is refused before anything is loaded
         self.models = ModelCache(self.device, precision, keep)
         self.meter = ProgressMeter(progress, cancel)
+        self.draft = draft
 
     def expect(self, passes: Iterable[tuple[str, ...]]) -> None:
         """Tell which passes are still to come, each as the tasks of its heads, so that progress is a share of the work."""
         self.meter.expect(sum(map(pass_cost, passes)))
 
     def input_size(self, checkpoint: Checkpoint) -> tuple[int, int]:
-        """(height, width) of the checkpoint's input; loads it."""
-        return self.models.get(checkpoint).input_size
+        """(height, width) at which the checkpoint's input is made; loads it."""
+        model = self.models.get(checkpoint)
+        return draft_size(model.input_size, model.config.backbone.token_side) if self.draft else model.input_size
 
     def run(self, checkpoint: Checkpoint, image: torch.Tensor, tasks: tuple[str, ...]) -> dict[str, torch.Tensor]:
         """Raw outputs (float32, on the CPU) of the heads of `tasks` for a network input (1, 3, H, W)."""
@@ -62,6 +67,7 @@ class Session:
             with torch.inference_mode(), torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False):
                 outputs = model(image.to(self.device), tasks)
                 result = {name: value.to("cpu", torch.float32) for name, value in outputs.items()}
+                result = in_input_pixels(result, image.shape[-1] / model.input_size[1])
         except torch.OutOfMemoryError as error:
             if self.models.make_room():
                 return self.run(checkpoint, image, tasks)

@@ -49,6 +49,9 @@ class NetworkSettings:
         "Also look at the mirrored photo and average the keypoints: slower, steadier",
         option="no-flip",
     )
+    draft: bool = setting(
+        False, "Draft", "Look at half of the network's resolution: about five times as fast and rough, for slow machines"
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)

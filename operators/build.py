@@ -42,8 +42,11 @@ def predictions_path(photo: Path, network: NetworkSettings, boxes: tuple[Box, ..
 
 
 def stated(network: NetworkSettings) -> dict:
-    """The weights, and the options that are not left to the network, as JSON that names what is made with them."""
-    given = {name: value for name, value in to_json(network).items() if value is not None}
+    """The weights, and the options that are not left to the network, as JSON that names what is made with them.
+
+    A draft that was not asked for is not named: what was stored before there were drafts is still found.
+    """
+    given = {name: value for name, value in to_json(network).items() if value is not None and (name, value) != ("draft", False)}
     return given | {"weights": fingerprint(network.model)}
 
 

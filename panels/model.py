@@ -40,6 +40,7 @@ class SAPIENS2_PT_model(AfterSetup, Panel):
         column.prop(settings.network, "device")
         column.prop(settings.network, "precision")
         column.prop(settings.network, "flip_test")
+        column.prop(settings.network, "draft")
         layout.operator("wm.url_open", text="License of Sapiens2", icon="URL").url = SAPIENS2_LICENCE.url
         draw_outcome(self.layout, "sapiens2.model_download", "sapiens2.model_import")
 

@@ -90,7 +90,7 @@ def test_settings_survive_the_way_over_the_command_line():
         (MotionSettings, MotionSettings(smoothness=1.0, person=2, lock_feet=False)),
         (ClipSettings, ClipSettings(fps=12.5, start=1.5, end=3.0)),
         (RetargetSettings, RetargetSettings(hips="none", face_gain=0.0)),
-        (NetworkSettings, NetworkSettings("1b", ("pose", "seg"), "cuda:1", "float16", False)),
+        (NetworkSettings, NetworkSettings("1b", ("pose", "seg"), "cuda:1", "float16", False, True)),
     ):
         options = parser().parse_args([*COMMANDS[cls].split(), *as_arguments(changed)])
         assert settings_from(cls, options) == changed and as_arguments(cls()) == []

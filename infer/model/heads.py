@@ -131,21 +131,28 @@ class PointmapHead(ShuffleHead):
 
     def __init__(self, width: int, config: HeadConfig, token_grid: tuple[int, int]):
         super().__init__(width, config)
-        self.has_scale = bool(config.scale_convs)
+        self.has_scale, self.token_grid = bool(config.scale_convs), token_grid
         if not self.has_scale:
             return
         self.scale_conv_layers = convolutions(width, config.scale_convs, 1, InstanceNorm, stride=2)
-        shrink = 2 ** len(config.scale_convs)
-        inputs = config.scale_inputs or config.scale_convs[-1] * math.prod(-(-side // shrink) for side in token_grid)
-        self.scale_inputs = inputs
+        self.scale_shrink, self.scale_channels = 2 ** len(config.scale_convs), config.scale_convs[-1]
+        self.scale_inputs = inputs = config.scale_inputs or self._scale_numbers(*token_grid)
         layers: list[nn.Module] = [nn.Flatten()]
         for out in config.scale_hidden:
             layers += [Linear(inputs, out), SiLU()]
             inputs = out
         self.scale_final_layer = nn.Sequential(*layers, Linear(inputs, 1))
 
+    def _scale_numbers(self, height: int, width: int) -> int:
+        """How many numbers the branch makes of height x width features."""
+        return self.scale_channels * math.prod(-(-side // self.scale_shrink) for side in (height, width))
+
     def scale(self, features: Tensor) -> Tensor:
-        """(B, D, h, w) -> (B, 1)"""
+        """(B, D, h, w) -> (B, 1). Features of a draft, the same image in fewer cells, are resampled to the trained cells."""
+        (height, width), (rows, columns) = features.shape[2:], self.token_grid
+        same_image = abs(height * columns - width * rows) <= max(rows, columns)
+        if same_image and self._scale_numbers(height, width) != self.scale_inputs:
+            features = F.interpolate(features, self.token_grid, mode="bilinear", align_corners=False)
         x = self.scale_conv_layers(features)  # (B, C, h / 8, w / 8), rounded up
         wanted, got = self.scale_inputs, x[0].numel()
         if wanted != got:

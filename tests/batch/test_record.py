@@ -50,6 +50,8 @@ def test_a_changed_setting_redoes_what_it_touches(item, tmp_path):
     assert left(item, tmp_path / "out", detail) == [SCENE, ".glb", PREVIEW]
     network = replace(PLAN, network=NetworkOptions(weights="other"))
     assert left(item, tmp_path / "out", network) == [PREDICT, SCENE, ".glb", PREVIEW]
+    draft = replace(PLAN, network=NetworkOptions(draft=True))
+    assert left(item, tmp_path / "out", draft) == [PREDICT, SCENE, ".glb", PREVIEW]
     device = replace(PLAN, network=NetworkOptions(device="cuda"))
     assert left(item, tmp_path / "out", device) == []
 

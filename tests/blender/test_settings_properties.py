@@ -79,3 +79,15 @@ def test_a_file_with_the_former_flat_settings_opens(part, tmp_path):
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "old.blend"))
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "old.blend"))
     assert part("properties").avatar_settings(bpy.context.scene.sapiens2) == part("core.settings").AvatarSettings()
+
+
+def test_predictions_of_a_draft_are_stored_apart(part, tmp_path):
+    """And those of no draft where they were before there were any."""
+    build, photo = part("operators.build"), tmp_path / "anna.jpg"
+    photo.write_bytes(b"photo")
+    full = build.network_options(bpy.context)
+    bpy.context.scene.sapiens2.network.draft = True
+    draft = build.network_options(bpy.context)
+    assert draft.draft and not full.draft
+    assert build.predictions_path(photo, draft) != build.predictions_path(photo, full)
+    assert "draft" in build.stated(draft) and "draft" not in build.stated(full)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
+from sapiens2_avatar.core.capture.provenance import draft_notes
 from sapiens2_avatar.core.common.arrays import Avatar, MeshData
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.spaces import pixel_from_uv
@@ -172,3 +173,14 @@ def test_all_of_it_survives_the_way_into_blender(ball, tmp_path):
         assert np.array_equal(pixels, back.image if name == "image" else getattr(back.textures, name))
     assert back.encoded["displacement"].tobytes() == exr_bytes(back.textures.displacement)
     assert back.mesh.quads and back.textures.layout == "atlas" and back.focal_lengths == dict(made[0].focal_lengths)
+
+
+def test_the_artist_reads_that_it_is_a_draft(scan_subjects):
+    predictions, _ = scan_subjects.sphere(80)
+    settings = AvatarSettings(make="scan", with_rig=False)
+    draft = replace(predictions, metadata=predictions.metadata | {"draft": "true"})
+    (note,) = draft_notes([draft])
+    assert "Draft" in note
+    assert note in make_avatars(draft, settings=settings)[0].notes
+    assert note in make_avatars(predictions, settings=settings, others={"b": draft})[0].notes
+    assert note not in make_avatars(predictions, settings=settings)[0].notes

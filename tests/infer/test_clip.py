@@ -138,7 +138,9 @@ def test_kept_frames_are_those_of_the_picture(counted, tmp_path) -> None:
     assert len(list(keep.iterdir())) == 5
 
 
-@pytest.mark.parametrize("change", [{"flip_test": True}, {"tasks": ("pose",)}, {"precision": "float32"}, {"model": "other"}])
+@pytest.mark.parametrize(
+    "change", [{"flip_test": True}, {"tasks": ("pose",)}, {"precision": "float32"}, {"model": "other"}, {"draft": True}]
+)
 def test_kept_frames_are_those_of_the_options(counted, tmp_path, monkeypatch, change) -> None:
     monkeypatch.setattr("sapiens2_avatar.infer.kept_frames.fingerprint", str)
     keep, source = tmp_path / "kept", folder_of(tmp_path / "walk", [10, 20])

@@ -18,7 +18,9 @@ from sapiens2_avatar.worker import requests
 from sapiens2_avatar.worker.jobs import JOBS
 from sapiens2_avatar.worker.protocol import decode, encode
 
-NETWORK = requests.NetworkSettings(model="1b", tasks=("pose", "seg"), device="cuda:1", precision="float16", flip_test=False)
+NETWORK = requests.NetworkSettings(
+    model="1b", tasks=("pose", "seg"), device="cuda:1", precision="float16", flip_test=False, draft=True
+)
 AVATAR = AvatarSettings(
     scan=ScanSettings(detail=0.25, resolution=2000),
     pose=PoseSettings(doubt=(0.4, 0.7)),
