@@ -17,6 +17,7 @@
     settings           how the network is asked to look
     checkpoints        the weights files of a model
     model_cache        networks in memory
+    read_ahead         the next of them, read while one runs
     progress_meter     how far the work is
     placement          device and precision
     devices            what networks can run on here

@@ -118,6 +118,8 @@ def _work(
     if finder is not None:
         dense = {"seg": finder} | dense
     passes = DensePasses(photo.image, dense, session)
+    pose = (checkpoints["pose"],) if "pose" in checkpoints else ()
+    session.models.order = tuple(dict.fromkeys((*dense.values(), *pose)))
     poses = (("pose",),) * (1 + flip_test) if "pose" in checkpoints else ()
     session.expect((*passes.planned([Region.whole(*photo.image.shape[:2])]), *poses))
     if finder is not None:
@@ -206,18 +208,21 @@ def _closer(photo: Photo, passes: DensePasses, layout: Layout, boxes: np.ndarray
 def _keypoints(image: np.ndarray, people: list[Person], checkpoint: Checkpoint, session: Session, flip_test: bool) -> np.ndarray:
     """(P, 308, 3) float32: x, y in photo pixels, score in 0..1."""
     height, width = session.input_size(checkpoint)
-    found = []
-    for person in people:
-        window = PoseWindow.around(person.box, height, width)
-        crop = pose_crop(image, window, height, width)
-        heatmaps = session.run(checkpoint, crop, ("pose",))["heatmaps"]
+    at_once, found = session.images_at_once(checkpoint), []
+    windows = [PoseWindow.around(person.box, height, width) for person in people]
+    step = max(1, at_once // (1 + flip_test))
+    for start in range(0, len(windows), step):
+        group = windows[start : start + step]
+        crops = torch.cat([pose_crop(image, window, height, width) for window in group])
+        inputs = torch.cat([crops, crops.flip(-1)]) if flip_test else crops
+        heatmaps = torch.cat([session.run(checkpoint, part, ("pose",))["heatmaps"] for part in inputs.split(at_once)])
         if flip_test:
-            mirrored = session.run(checkpoint, crop.flip(-1), ("pose",))["heatmaps"]
-            heatmaps = (heatmaps + mirrored_heatmaps(mirrored, keypoint_swap())) / 2
-        keypoints = decode_heatmaps(torch.nan_to_num(heatmaps[0]), window)
-        keypoints[:, 2] = keypoints[:, 2].clip(0, 1)
-        found.append(keypoints)
-    return np.stack(found)
+            seen, mirrored = heatmaps.chunk(2)
+            heatmaps = (seen + mirrored_heatmaps(mirrored, keypoint_swap())) / 2
+        found += [decode_heatmaps(torch.nan_to_num(maps), window) for maps, window in zip(heatmaps, group, strict=True)]
+    keypoints = np.stack(found)
+    keypoints[..., 2] = keypoints[..., 2].clip(0, 1)
+    return keypoints
 
 
 def _intrinsics(focal: Focal, height: int, width: int) -> np.ndarray:

@@ -17,7 +17,24 @@ from .progress_meter import ProgressMeter
 from .tasks import pass_cost
 
 if TYPE_CHECKING:
+    from .model.config import Sapiens2Config
     from .model.sapiens import Sapiens2
+
+TOGETHER = 1 / 8
+"""Share of the device's memory that the maps of inputs that go through a network together may take."""
+CELL_BYTES = 12
+"""Of a channel of a cell where a head is widest: what comes in and what goes out, and one of them in two precisions."""
+
+
+def working_bytes(config: Sapiens2Config, size: tuple[int, int]) -> int:
+    """Memory that the maps of one input of this size take in a network at its widest, roughly."""
+    side = config.backbone.token_side
+    tokens = size[0] // side * (size[1] // side)
+    widest = [
+        max(channels * 4 ** (stage + 1) for stage, channels in enumerate(head.upsample))
+        for head in config.heads
+    ]
+    return CELL_BYTES * tokens * max([2 * config.backbone.ffn_width, *widest])
 
 
 class Session:
@@ -56,12 +73,20 @@ class Session:
         model = self.models.get(checkpoint)
         return draft_size(model.input_size, model.config.backbone.token_side) if self.draft else model.input_size
 
+    def images_at_once(self, checkpoint: Checkpoint) -> int:
+        """How many inputs of a checkpoint with one head go through it together: as many as `TOGETHER` of the memory has room for.
+
+        Of all memory, not of what is free: rounding depends on it, and the same photo gives the same bytes whatever else runs.
+        """
+        model = self.models.get(checkpoint)
+        return max(1, int(TOGETHER * self.models.total_memory() / working_bytes(model.config, self.input_size(checkpoint))))
+
     def run(self, checkpoint: Checkpoint, image: torch.Tensor, tasks: tuple[str, ...]) -> dict[str, torch.Tensor]:
-        """Raw outputs (float32, on the CPU) of the heads of `tasks` for a network input (1, 3, H, W)."""
+        """Raw outputs (float32, on the CPU) of the heads of `tasks` for network inputs (B, 3, H, W)."""
         stage = "+".join(tasks) if len(tasks) < 3 else "maps"
         self.meter.report(stage)
-        model = self.models.get(checkpoint)
-        handles = self._watch(model, stage, pass_cost(tasks))
+        model, cost = self.models.get(checkpoint), len(image) * pass_cost(tasks)
+        handles = self._watch(model, stage, cost)
         try:
             # Without TF32 and with deterministic kernels: the same photo gives the same bytes on the same device.
             with torch.inference_mode(), torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False):
@@ -69,16 +94,16 @@ class Session:
                 result = {name: value.to("cpu", torch.float32) for name, value in outputs.items()}
                 result = in_input_pixels(result, image.shape[-1] / model.input_size[1])
         except torch.OutOfMemoryError as error:
-            if self.models.make_room():
-                return self.run(checkpoint, image, tasks)
+            if len(image) > 1 or self.models.make_room():
+                return self._again(checkpoint, image, tasks)
             raise SapiensError(
                 f"Not enough GPU memory for {', '.join(tasks)} with {checkpoint.model}.", "Choose a smaller model or the CPU."
             ) from error
         except (MemoryError, RuntimeError) as error:
             if "memory" not in str(error).lower():
                 raise
-            if self.models.make_room():
-                return self.run(checkpoint, image, tasks)
+            if len(image) > 1 or self.models.make_room():
+                return self._again(checkpoint, image, tasks)
             raise SapiensError(
                 f"Not enough memory for {', '.join(tasks)} with {checkpoint.model}.",
                 "Choose a smaller model or close other programs.",
@@ -86,8 +111,13 @@ class Session:
         finally:
             for handle in handles:
                 handle.remove()
-        self.meter.add(pass_cost(tasks))
+        self.meter.add(cost)
         return result
+
+    def _again(self, checkpoint: Checkpoint, image: torch.Tensor, tasks: tuple[str, ...]) -> dict[str, torch.Tensor]:
+        """`run` after memory ran out: one input at a time."""
+        parts = [self.run(checkpoint, part, tasks) for part in image.split(1)]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def close(self) -> None:
         """Free the loaded checkpoints."""

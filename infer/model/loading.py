@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -30,7 +30,11 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def load_model(
-    path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32, stream: bool = False
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    stream: bool = False,
+    cancel: Callable[[], bool] | None = None,
 ) -> Sapiens2:
     """Sapiens2 network of a safetensors file with the original names, in eval mode and without gradients.
 
@@ -39,6 +43,7 @@ def load_model(
     dtype   of its matrix products: float32, bfloat16 or float16; the rest of it is float32, see `layers.in_low_precision`
     stream  keep the weights of the backbone's blocks in the file: each block's are read when it is its turn and dropped after it,
             so that a network that is larger than the memory runs, with the same results
+    cancel  asked between parameters; True ends the loading with Cancelled
 
     All sizes come from the shapes; the input size is 1024 x 768 (4K variant: 4096 x 3072) unless the metadata has input_height
     and input_width. On the CPU, weights whose dtype is the file's stay mapped from the file; others are converted as they are
@@ -61,7 +66,7 @@ def load_model(
 
     if periods in names:
         check_periods(model, TensorReader(header, names, torch.device("cpu"), wanted).read([periods])[periods], header)
-    reader = TensorReader(header, parameters, device, wanted, mapped=not stream)
+    reader = TensorReader(header, parameters, device, wanted, mapped=not stream, cancel=cancel)
     here = [name for name in parameters if not (stream and name.startswith(BLOCKS))]
     model.load_state_dict(reader.read(here), strict=not stream, assign=True)
     if stream:

@@ -6,14 +6,16 @@ its way, so that the memory taken is that of the tensors in their new precision.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ...core.common.errors import SapiensError
+from ...core.common.errors import Cancelled, SapiensError
 from ...weights.header import CheckpointHeader
 
 HINT = "Use a Sapiens2 checkpoint in the original names, as published on Hugging Face, or download it again."
@@ -31,6 +33,7 @@ class TensorReader:
     dtype   of a parameter, by its name in the network
     mapped  whether those that stay as they are may be mapped: the file must stay in place while they are used, and what was read
             of it counts as memory of the process until the last of them is gone
+    cancel  asked between parameters; True ends the reading with Cancelled
     """
 
     def __init__(
@@ -40,16 +43,20 @@ class TensorReader:
         device: torch.device,
         dtype: Callable[[str], torch.dtype],
         mapped: bool = True,
+        cancel: Callable[[], bool] | None = None,
     ):
         self.header, self.stored, self.device, self.dtype, self.mapped = header, stored, device, dtype, mapped
+        self.cancel = cancel
 
     def read(self, names: Iterable[str]) -> dict[str, Tensor]:
-        """The parameters of these names. Raises SapiensError if the file cannot be read."""
+        """The parameters of these names. Raises SapiensError if the file cannot be read, and Cancelled."""
         found: dict[str, Tensor] = {}
         buffer = memoryview(bytearray(AT_ONCE))
         try:
             with safe_open(self.header.path, framework="pt") as mapping, self.header.path.open("rb") as file:
                 for name in names:
+                    if self.cancel is not None and self.cancel():
+                        raise Cancelled
                     stored, dtype = self.stored[name], self.dtype(name)
                     kept = STORED.get(self.header.dtypes[stored])
                     if kept is None or (kept == dtype and self.mapped and self.device.type == "cpu"):
@@ -74,3 +81,10 @@ class TensorReader:
             flat[at : at + len(values)].copy_(values)
             at += len(values)
         return result
+
+
+def expect_file(path: Path) -> None:
+    """Tell the system that all of a file will be read soon: what is mapped from it comes from the disk before it is touched."""
+    if hasattr(os, "posix_fadvise"):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)

@@ -47,6 +47,7 @@ class Oracle:
         monkeypatch.setattr(predict_module, "find_checkpoints", lambda model, wanted: {
             t: c for t, c in checkpoints.items() if wanted is None or t in wanted})  # fmt: skip
         monkeypatch.setattr(Session, "input_size", lambda session, checkpoint: SIZE)
+        monkeypatch.setattr(Session, "images_at_once", lambda session, checkpoint: 1)
         monkeypatch.setattr(Session, "run", lambda session, *arguments: self._run(*arguments))
         return self
 
