@@ -27,6 +27,7 @@ from . import gizmos, jobs, manual, panels, preferences, properties, thumbnails
 from .core.common.errors import SapiensError
 from .core.formats.import_groups import DEMO, OURS
 from .operators import (
+    assets,
     avatar,
     batch,
     bones,
@@ -82,6 +83,7 @@ CLASSES: tuple[Any, ...] = (  # the stubs do not know that gizmos are registered
     *presets.CLASSES,
     *rebuild.CLASSES,
     *avatar.CLASSES,
+    *assets.CLASSES,
     *imports.CLASSES,
     *maps.CLASSES,
     *boxes.CLASSES,

@@ -12,6 +12,7 @@ stored    stored predictions and the open file
 maps      maps in the image editor
 boxes     the boxes of people over the photo there
 avatar    what is done with a finished avatar: pose, parts, files
+assets    an avatar into the Asset Browser
 look      the look through the camera of a photo
 pins      joints and points of the face, dragged onto their places in the photo
 show      where the result is

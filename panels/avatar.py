@@ -159,7 +159,8 @@ class SAPIENS2_PT_export(AfterSetup, Panel):
             return
         layout.operator("sapiens2.separate_parts", icon="MOD_EXPLODE")
         layout.operator("sapiens2.export", icon="EXPORT")
-        draw_outcome(self.layout, "sapiens2.separate_parts", "sapiens2.export")
+        layout.operator("sapiens2.asset_mark", icon="ASSET_MANAGER")
+        draw_outcome(self.layout, "sapiens2.separate_parts", "sapiens2.export", "sapiens2.asset_mark")
 
 
 CLASSES = (

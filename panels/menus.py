@@ -25,6 +25,7 @@ class SAPIENS2_MT_avatar(Menu):
         layout.operator("sapiens2.control_rig", icon="CON_ARMATURE")
         layout.operator("sapiens2.separate_parts")
         layout.operator("sapiens2.export", icon="EXPORT")
+        layout.operator("sapiens2.asset_mark", icon="ASSET_MANAGER")
         layout.operator("sapiens2.keep_predictions")
         layout.separator()
         layout.operator("sapiens2.clear", icon="TRASH")

@@ -54,6 +54,7 @@ gather(files)                    many results in one scene
     masks           their meshes without what is hidden
     textures        their images, under names of their own
     render          pictures of what was built
+    assets          avatars in the Asset Browser
     aim             bones that point somewhere, in copies
     batch_steps     all this as calls with plain arguments, for a batch
     start           a Blender that takes them from a pipe

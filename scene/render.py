@@ -44,6 +44,7 @@ class Shot:
     side_light  one hard light from the side instead of soft ones, which shows every bump
     clay  a matt grey instead of the materials
     aims  bone -> where it points, see `scene.aim`; empty = as they stand
+    engine  of Blender: Cycles needs no graphics card and no window, Workbench both, but no time
     """
 
     path: str | Path
@@ -52,6 +53,7 @@ class Shot:
     side_light: bool = False
     clay: bool = False
     aims: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    engine: str = "CYCLES"
 
 
 def render_view(
@@ -83,6 +85,7 @@ def _render(collection: bpy.types.Collection, shot: Shot, size: tuple[int, int],
     people = surfaces_of([collection])
     scene = bpy.data.scenes.new("sapiens2 preview")
     made: list[bpy.types.ID] = []
+    images = set(bpy.data.images)
     try:
         for rig in objects_of([collection], "rig") if shot.aims else ():
             follow = [ob for ob in people if ob.parent == rig]
@@ -98,12 +101,14 @@ def _render(collection: bpy.types.Collection, shot: Shot, size: tuple[int, int],
         _lights(scene, (low + high) / 2, camera, made, shot.side_light)
         if shot.clay:
             scene.view_layers[0].material_override = _clay(made)
-        _settings(scene, size, samples, shot.path)
+        _settings(scene, size, samples, shot)
         bpy.ops.render.render(write_still=True, scene=scene.name)
         scene.view_layers[0].update()  # the camera has no matrix until its scene was evaluated
         bones = _bones(scene, camera, collection, size)
     finally:
         bpy.data.scenes.remove(scene)
+        # Blender adds one for the first render of a file.
+        made += [image for image in bpy.data.images if image.type == "RENDER_RESULT" and image not in images]
         bpy.data.batch_remove(made)
     return View(Path(shot.path), bones)
 
@@ -186,17 +191,21 @@ def _lights(scene: bpy.types.Scene, centre: Vector, camera: bpy.types.Object, ma
         made += [ob, data]
 
 
-def _settings(scene: bpy.types.Scene, size: tuple[int, int], samples: int, path: str | Path) -> None:
-    scene.render.engine = "CYCLES"
-    scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", samples, False
-    scene.cycles.max_bounces, scene.cycles.transparent_max_bounces = 2, 8
+def _settings(scene: bpy.types.Scene, size: tuple[int, int], samples: int, shot: Shot) -> None:
+    scene.render.engine = shot.engine
+    if shot.engine == "CYCLES":
+        scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", samples, False
+        scene.cycles.max_bounces, scene.cycles.transparent_max_bounces = 2, 8
+    else:
+        scene.display.shading.light, scene.display.shading.color_type = "STUDIO", "TEXTURE"
+        scene.display.render_aa = "16"
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = *size, 100
     scene.render.film_transparent = True
     scene.view_settings.view_transform = "Standard"
     if hasattr(scene.render.image_settings, "media_type"):
         scene.render.image_settings.media_type = "IMAGE"
     scene.render.image_settings.file_format, scene.render.image_settings.color_mode = "PNG", "RGBA"
-    scene.render.filepath, scene.render.use_file_extension = str(path), False
+    scene.render.filepath, scene.render.use_file_extension = str(shot.path), False
 
 
 def _bones(
