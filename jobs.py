@@ -261,6 +261,12 @@ def forget() -> None:
         settle()
 
 
+def mended() -> None:
+    """The cause of the last error is gone."""
+    status.error, status.detail, status.failed = None, "", ""
+    settle()
+
+
 def _forget_last() -> None:
     status.error, status.detail, status.failed, status.notes, status.inputs = None, "", "", (), None
 

@@ -8,7 +8,7 @@ from bpy.types import Context, Event, Operator
 
 from ..avatar_queries import active_avatar
 from ..core.common.errors import SapiensError
-from .job import ForAvatar, fail
+from .job import ForAvatar, fail, succeed
 
 
 class SAPIENS2_OT_asset_mark(ForAvatar, Operator):
@@ -46,10 +46,11 @@ class SAPIENS2_OT_asset_mark(ForAvatar, Operator):
         try:
             render_preview(avatar)
         except SapiensError as error:
-            fail(self, error, "WARNING")  # it is an asset nevertheless
-            return {"FINISHED"}
+            fail(self, error, "WARNING")
+            return {"FINISHED"}  # it is an asset nevertheless
         place = bpy.app.translations.pgettext_rpt("{:s} is in the Asset Browser, under Current File").format(avatar.name)
         self.report({"INFO"}, place)
+        succeed(self)
         return {"FINISHED"}
 
     def _fill(self, context: Context) -> None:

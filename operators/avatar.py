@@ -13,7 +13,7 @@ from .. import jobs
 from ..avatar_queries import active_avatar, avatar_rigs, has_controls, is_photo_pose
 from ..core.common.errors import SapiensError
 from ..core.formats.export_formats import CLOUD, FORMATS, SUFFIXES, dialog_items
-from .job import ForAvatar, fail
+from .job import ForAvatar, at_once
 
 
 class InObjectMode(ForAvatar):
@@ -52,6 +52,7 @@ class SAPIENS2_OT_photo_pose(InObjectMode, Operator):
             return False
         return True
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         from ..scene.photo_pose import show_photo_pose
 
@@ -77,17 +78,15 @@ class SAPIENS2_OT_control_rig(InObjectMode, Operator):
             return False
         return True
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         from ..scene.control_rig import add_controls, controls_of, remove_controls
 
         rigs = avatar_rigs(context)
         with_controls = [rig for rig in rigs if controls_of(rig) is not None]
-        try:
-            for rig in with_controls:
-                remove_controls(rig)
-            made = [] if with_controls else [add_controls(context, rig) for rig in rigs]
-        except SapiensError as error:
-            return fail(self, error)
+        for rig in with_controls:
+            remove_controls(rig)
+        made = [] if with_controls else [add_controls(context, rig) for rig in rigs]
         jobs.status.notes = tuple(note for controls in made for note in controls.notes)
         return {"FINISHED"}
 
@@ -116,15 +115,13 @@ class SAPIENS2_OT_shape_photo(InObjectMode, Operator):
             return False
         return True
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         from ..scene.people import active_body
         from ..scene.reshape import change_shape, numbers_of
 
         found = active_body(context)
-        try:
-            change_shape(*found, numbers_of(found[1], of_photo=True))
-        except SapiensError as error:
-            return fail(self, error)
+        change_shape(*found, numbers_of(found[1], of_photo=True))
         return {"FINISHED"}
 
 
@@ -146,16 +143,14 @@ class SAPIENS2_OT_separate_parts(InObjectMode, Operator):
             return False
         return True
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         from ..scene.replace import check_free
         from ..scene.separate import scans, separate
 
         whole = [obj for objects in scans(active_avatar(context)).values() for obj in objects]
-        try:
-            check_free(whole)
-            made = [piece for obj in whole for piece in separate(obj)]
-        except SapiensError as error:
-            return fail(self, error)
+        check_free(whole)
+        made = [piece for obj in whole for piece in separate(obj)]
         self.report({"INFO"}, ", ".join(obj.name for obj in made))
         return {"FINISHED"}
 
@@ -183,12 +178,11 @@ class SAPIENS2_OT_export(InObjectMode, ExportHelper, Operator):
         changed, self.filepath = path != self.filepath, path
         return changed
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
-        path = Path(bpy.path.abspath(self.filepath)).with_suffix(self._suffix())
-        try:
-            written = self._write(context, path)
-        except SapiensError as error:
-            return fail(self, error)
+        if not Path(self.filepath).name:
+            raise SapiensError("The file has no name.", "Give it one.")
+        written = self._write(context, Path(bpy.path.abspath(self.filepath)).with_suffix(self._suffix()))
         self.report({"INFO"}, f"{written.name} written")
         return {"FINISHED"}
 

@@ -24,7 +24,7 @@ from ..infer.settings import NetworkSettings
 from ..properties import avatar_settings
 from ..setting_properties import said
 from ..worker.thread import ThreadJob
-from .job import Idle, fail, submit
+from .job import Idle, at_once, fail, submit
 
 POLL_SECONDS = 0.1
 _PROGRESS = re.compile(r"^batch: (.+) \((\d+)%\)$")
@@ -142,17 +142,15 @@ class SAPIENS2_OT_batch_gather(Operator):
             return False
         return True
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         from ..scene.library import gather
 
         output = Path(bpy.path.abspath(context.scene.sapiens2.batch.output))
         files = sorted(path for path in output.glob("*/*.blend") if path.stem == path.parent.name)
-        try:
-            if not files:
-                raise SapiensError(f"There are no .blend files in {output}.", "Run the batch with Scene switched on first.")
-            made = gather(files, link=self.link, spacing=self.spacing, scene=context.scene)
-        except SapiensError as error:
-            return fail(self, error)
+        if not files:
+            raise SapiensError(f"There are no .blend files in {output}.", "Run the batch with Scene switched on first.")
+        made = gather(files, link=self.link, spacing=self.spacing, scene=context.scene)
         self.report({"INFO"}, f"{counted(len(made), 'result')} brought into the scene")
         return {"FINISHED"}
 

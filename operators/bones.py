@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -12,11 +11,11 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..core.common.errors import SapiensError
 from ..core.common.wording import counted
-from .job import fail
+from .job import at_once
 
 
 class BoneTableOperator:
-    """Mix in before `bpy.types.Operator`: an armature must be chosen, and errors are said in one sentence."""
+    """Mix in before `bpy.types.Operator`: an armature must be chosen."""
 
     bl_options = {"REGISTER", "UNDO"}
 
@@ -27,14 +26,6 @@ class BoneTableOperator:
             return False
         return True
 
-    def attempt(self: Operator, change: Callable[[], object]) -> set[str]:
-        """Run a change of the table and report what keeps it from being made."""
-        try:
-            change()
-        except SapiensError as error:
-            return fail(self, error)
-        return {"FINISHED"}
-
 
 class SAPIENS2_OT_bones_auto(BoneTableOperator, Operator):
     """Look at the armature again and fill the whole table with what is recognized"""
@@ -42,17 +33,15 @@ class SAPIENS2_OT_bones_auto(BoneTableOperator, Operator):
     bl_idname = "sapiens2.bones_auto"
     bl_label = "Recognize Bones"
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         from .. import bone_table_rows
 
         settings = context.scene.sapiens2.retarget
-
-        def change() -> None:
-            bone_table_rows.refresh(settings)
-            if settings.problem:
-                raise SapiensError(settings.problem)
-
-        return self.attempt(change)
+        bone_table_rows.refresh(settings)
+        if settings.problem:
+            raise SapiensError(settings.problem)
+        return {"FINISHED"}
 
 
 class SAPIENS2_OT_bones_mirror(BoneTableOperator, Operator):
@@ -127,15 +116,15 @@ class SAPIENS2_OT_bones_load(BoneTableOperator, ImportHelper, Operator):
     filename_ext = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         from .. import bone_table_rows
         from ..core.retarget.bone_map_file import load_preset
 
         settings = context.scene.sapiens2.retarget
         path = Path(bpy.path.abspath(self.filepath))
-        return self.attempt(
-            lambda: bone_table_rows.fill(settings, load_preset(path, bone_table_rows.armature_rest(settings.armature)))
-        )
+        bone_table_rows.fill(settings, load_preset(path, bone_table_rows.armature_rest(settings.armature)))
+        return {"FINISHED"}
 
 
 class SAPIENS2_OT_bones_save(BoneTableOperator, ExportHelper, Operator):
@@ -148,19 +137,17 @@ class SAPIENS2_OT_bones_save(BoneTableOperator, ExportHelper, Operator):
     filename_ext = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         from .. import bone_table_rows
         from ..core.retarget.bone_map_file import save_preset
 
         settings = context.scene.sapiens2.retarget
-
-        def change() -> None:
-            bone_map = bone_table_rows.read(settings, bone_table_rows.armature_rest(settings.armature))
-            if bone_map is None:
-                raise SapiensError("The bone table is empty.", "Recognize the bones first.")
-            save_preset(bone_map, bpy.path.abspath(self.filepath))
-
-        return self.attempt(change)
+        bone_map = bone_table_rows.read(settings, bone_table_rows.armature_rest(settings.armature))
+        if bone_map is None:
+            raise SapiensError("The bone table is empty.", "Recognize the bones first.")
+        save_preset(bone_map, bpy.path.abspath(self.filepath))
+        return {"FINISHED"}
 
 
 CLASSES = (

@@ -24,8 +24,8 @@ from ..setting_properties import said
 from ..weights.catalogue import fingerprint
 from ..worker.client import WorkerJob
 from ..worker.requests import Box, BuildRequest, PredictRequest, RunRequest, to_json
-from .job import ForAvatar, Idle, JobOperator, fail
-from .photo import chosen_photo
+from .job import ForAvatar, Idle, JobOperator, at_once
+from .photo import check_photo, chosen_photo
 from .photos import note_what_they_gave
 from .show import first_look
 from .stored import keep_limit
@@ -202,9 +202,16 @@ class SAPIENS2_OT_add_avatar(Idle, ImportHelper, Operator):
             return False
         return super().poll(context)
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
+        check_photo(Path(bpy.path.abspath(self.filepath)))
         context.scene.sapiens2.photo = self.filepath
-        return bpy.ops.sapiens2.run("EXEC_DEFAULT" if bpy.app.background else "INVOKE_DEFAULT")
+        try:
+            return bpy.ops.sapiens2.run("EXEC_DEFAULT" if bpy.app.background else "INVOKE_DEFAULT")
+        except RuntimeError:
+            if jobs.status.error is None:
+                raise
+            raise jobs.status.error from None
 
 
 class SAPIENS2_OT_clear(ForAvatar, Operator):
@@ -215,14 +222,12 @@ class SAPIENS2_OT_clear(ForAvatar, Operator):
     bl_options = {"REGISTER", "UNDO"}
     modes = ("OBJECT",)
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         from ..scene.build import clear
 
         collection = active_avatar(context)
-        try:
-            clear(collection)
-        except SapiensError as error:
-            return fail(self, error)
+        clear(collection)
         if not collection.all_objects and not collection.children:
             bpy.data.collections.remove(collection)
         return {"FINISHED"}

@@ -31,6 +31,9 @@ class SAPIENS2_OT_import_predictions(Queues, JobOperator, ImportHelper, Operator
     _asked = False
     filename_ext = OURS
     filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in (OURS, *DEMO, *PHOTOS)), options={"HIDDEN"})
+    filepath: StringProperty(
+        name="File Path", description="The predictions, or a folder with them", subtype="FILE_PATH", options={"SKIP_SAVE"}
+    )  # what was chosen last must not be taken unasked
     directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
     files: CollectionProperty(type=OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
     photo: StringProperty(

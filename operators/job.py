@@ -6,7 +6,9 @@ import shutil
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bpy.types import Context, Event, Operator
@@ -98,6 +100,29 @@ def fail(operator: Operator, error: SapiensError, level: str = "ERROR") -> set[s
     jobs.settle()
     operator.report({level}, str(error))
     return {"CANCELLED"}
+
+
+def at_once(execute: Callable[[Any, Context], set[str]]) -> Callable[[Any, Context], set[str]]:
+    """Decorate `execute` of an operator that does its work at once: a SapiensError that it raises is said (`fail`), and what it
+    said of an earlier try goes when it succeeds."""
+
+    @wraps(execute)
+    def attempt(self: Operator, context: Context) -> set[str]:
+        try:
+            outcome = execute(self, context)
+        except SapiensError as error:
+            return fail(self, error)
+        if outcome == {"FINISHED"}:
+            succeed(self)
+        return outcome
+
+    return attempt
+
+
+def succeed(operator: Operator) -> None:
+    """What an operator said of an earlier try is mended."""
+    if jobs.status.failed == type(operator).bl_idname:
+        jobs.mended()
 
 
 def _note_inputs(context: Context) -> None:

@@ -8,7 +8,7 @@ from bpy.types import Area, Context, Operator
 from .. import jobs
 from ..avatar_queries import active_avatar
 from ..core.common.errors import SapiensError
-from .job import ForAvatar, fail
+from .job import ForAvatar, at_once
 
 
 def looking(context: Context) -> bool:
@@ -37,12 +37,10 @@ class SAPIENS2_OT_look_through(ForAvatar, Operator):
             return False
         return True
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         area = context.area if context.area is not None and context.area.type == "VIEW_3D" else None
-        try:
-            (look_back if looking(context) else look_there)(context, area)
-        except SapiensError as error:
-            return fail(self, error)
+        (look_back if looking(context) else look_there)(context, area)
         jobs.settle()
         return {"FINISHED"}
 

@@ -12,7 +12,7 @@ from ..avatar_queries import active_predictions
 from ..core.common.errors import SapiensError
 from ..core.common.predictions import Predictions
 from ..core.formats.previews import picture
-from .job import fail
+from .job import at_once
 
 
 def show_image(context: Context, image: Image) -> Area:
@@ -38,16 +38,14 @@ class SAPIENS2_OT_map_open(Operator):
 
     map: StringProperty(name="Map", description="Which one: photo, normal, depth, parts, albedo or pose", default="normal")
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         from ..scene.image import write_image
 
         path = Path(bpy.path.abspath(active_predictions(context)))
-        try:
-            shown = picture(Predictions.load(path), self.map)
-            if shown is None:
-                raise SapiensError(f"{path.name} has no {self.map} map.", "Choose another one.")
-        except SapiensError as error:
-            return fail(self, error)
+        shown = picture(Predictions.load(path), self.map)
+        if shown is None:
+            raise SapiensError(f"{path.name} has no {self.map} map.", "Choose another one.")
         title = f"{path.stem} {self.map}"
         old = bpy.data.images.get(title)
         if old is not None:

@@ -25,7 +25,7 @@ from ..weights.catalogue import POSE_TASKS
 from ..worker.client import WorkerJob
 from ..worker.requests import AnimateRequest
 from .build import network_options, stated
-from .job import Idle, JobOperator, fail
+from .job import Idle, JobOperator, fail, succeed
 
 if TYPE_CHECKING:
     from ..core.motion.take import Take
@@ -113,6 +113,7 @@ class MotionOperator(JobOperator):
             self.report({"INFO"}, write_motion(context, motion, path.stem))
         except SapiensError as error:
             return fail(self, error)
+        succeed(self)
         return {"FINISHED"}
 
     def execute(self, context: Context) -> set[str]:

@@ -21,7 +21,10 @@ from ..core.common.wording import counted
 from ..infer.settings import NetworkSettings
 from ..worker.client import WorkerJob
 from ..worker.requests import FindRequest
-from .job import Idle, JobOperator, fail
+from .job import Idle, JobOperator, at_once
+
+BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"BM")
+"""First bytes of the formats of photos; those of HEIC and AVIF come behind a length."""
 
 
 def file_of_image(image: Image) -> Path:
@@ -70,6 +73,23 @@ def chosen_photo(settings: bpy.types.PropertyGroup, given: str = "") -> Path:
     return path
 
 
+def check_photo(path: Path) -> Path:
+    """A photo that was chosen in a file dialog or dropped. Raises SapiensError where it cannot be one: what was chosen before
+    stays."""
+    if path.is_dir() or not path.name:
+        raise SapiensError("No photo was chosen.", "Choose the photo of a person.")
+    if not path.is_file():
+        raise SapiensError(f"{path.name} is not in {path.parent}.", "Choose the photo where it is, or another one.")
+    try:
+        with path.open("rb") as file:
+            begin = file.read(12)
+    except OSError as error:
+        raise SapiensError(f"{path.name} could not be read: {error.strerror}.", "Choose another photo.") from error
+    if path.suffix.lower() not in SUFFIXES or not (begin.startswith(BEGINNINGS) or begin[4:8] == b"ftyp"):
+        raise SapiensError(f"{path.name} is not a photo.", "Choose a JPEG, PNG, WebP, TIFF, BMP, HEIC or AVIF picture.")
+    return path
+
+
 def nothing_to_paste() -> SapiensError:
     """The error of a clipboard that has no picture, or none that Blender can see."""
     if sys.platform == "linux" and not os.environ.get("WAYLAND_DISPLAY"):
@@ -93,12 +113,10 @@ class SAPIENS2_OT_photo_from_image(Operator):
             return False
         return True
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         settings = context.scene.sapiens2
-        try:
-            settings.photo = str(file_of_image(settings.image))
-        except SapiensError as error:
-            return fail(self, error)
+        settings.photo = str(file_of_image(settings.image))
         return {"FINISHED"}
 
 
@@ -109,14 +127,12 @@ class SAPIENS2_OT_photo_from_clipboard(Operator):
     bl_label = "Paste Photo"
     bl_options = {"UNDO"}
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         text = context.window_manager.clipboard.strip().strip('"').removeprefix("file://")
         path = Path(text) if text and "\n" not in text and len(text) < 4000 else None
-        try:
-            if path is None or path.suffix.lower() not in SUFFIXES or not path.is_file():
-                path = self._paste(context)
-        except SapiensError as error:
-            return fail(self, error)
+        if path is None or path.suffix.lower() not in SUFFIXES or not path.is_file():
+            path = self._paste(context)
         context.scene.sapiens2.photo = str(path)
         return {"FINISHED"}
 
@@ -159,7 +175,9 @@ class SAPIENS2_OT_photo_open(ImportHelper, Operator):
     def invoke(self, context: Context, event: Event) -> set[str]:
         return self.execute(context) if self.filepath else ImportHelper.invoke(self, context, event)
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
+        check_photo(Path(bpy.path.abspath(self.filepath)))
         context.scene.sapiens2.photo = self.filepath
         return {"FINISHED"}
 

@@ -13,12 +13,17 @@ from bpy_extras.io_utils import ImportHelper
 
 from .. import jobs
 from ..core.capture.photo import SUFFIXES
+from ..core.common.errors import SapiensError
 from ..core.common.wording import counted
 from ..properties import more_photos, photo_path
+from .job import at_once
+from .photo import check_photo
 
 FILTER = ";".join(f"*{suffix}" for suffix in SUFFIXES)
 AGAIN_SECONDS = 0.2
 USED = "Used"
+RUN = "sapiens2.run"
+"""The operator that makes an avatar, as jobs and errors name it."""
 
 
 def named_files(operator: Operator) -> list[Path]:
@@ -26,6 +31,14 @@ def named_files(operator: Operator) -> list[Path]:
     folder = Path(operator.directory) if getattr(operator, "directory", "") else Path(operator.filepath).parent
     names = [file.name for file in operator.files if file.name] or [Path(operator.filepath).name]
     return [folder / name for name in names if Path(name).suffix.lower() in SUFFIXES]
+
+
+def checked_files(operator: Operator) -> list[Path]:
+    """`named_files` that can be read. Raises SapiensError where one cannot, and where there is none."""
+    paths = named_files(operator)
+    if not paths and len(operator.files) > 1:
+        raise SapiensError("None of the files is a photo.", "Choose JPEG, PNG, WebP, TIFF, BMP, HEIC or AVIF pictures.")
+    return [check_photo(path) for path in paths or [Path(operator.filepath)]]
 
 
 def add_photos(settings: PropertyGroup, paths: list[Path]) -> None:
@@ -56,8 +69,9 @@ class SAPIENS2_OT_photos_add(ImportHelper, Operator):
     filter_glob: StringProperty(default=FILTER, options={"HIDDEN"})
     files: CollectionProperty(type=OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
-        add_photos(context.scene.sapiens2, named_files(self))
+        add_photos(context.scene.sapiens2, checked_files(self))
         return {"FINISHED"}
 
 
@@ -111,11 +125,9 @@ class SAPIENS2_OT_photos_drop(Operator):
     def draw(self, _context: Context) -> None:
         self.layout.prop(self, "show", expand=True)
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
-        paths, settings = named_files(self), context.scene.sapiens2
-        if not paths:
-            self.report({"ERROR"}, "None of the files is a photo")
-            return {"CANCELLED"}
+        paths, settings = checked_files(self), context.scene.sapiens2
         settings.photo = str(paths[0])
         if self.show == "ONE" or len(paths) == 1:
             add_photos(settings, paths[1:])
@@ -139,14 +151,17 @@ def _make_next(left: deque[Path], scene: int) -> float | None:
     if busy:
         return AGAIN_SECONDS
     window = next((w for w in bpy.context.window_manager.windows if w.scene.session_uid == scene), None)
-    failed = jobs.status.error is not None and jobs.status.failed == "SAPIENS2_OT_run"
+    failed = jobs.status.error is not None and jobs.status.failed == RUN
     if not left or window is None or failed:
         return None
     with bpy.context.temp_override(window=window):
         if not bpy.ops.sapiens2.run.poll():
             return None
         window.scene.sapiens2.photo = str(left[0])
-        bpy.ops.sapiens2.run("INVOKE_DEFAULT", True, photo=str(left.popleft()))
+        try:
+            bpy.ops.sapiens2.run("INVOKE_DEFAULT", True, photo=str(left.popleft()))
+        except RuntimeError:  # what it could not begin with is said in the panel
+            return None
     return AGAIN_SECONDS
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 import bpy
@@ -20,6 +21,8 @@ from .job import ForAvatar
 STILL = 3.0
 """Pixels at a display scale of 1 that a press may move without being a drag."""
 AGAIN_SECONDS = 0.2
+BUILD = "sapiens2.build_scan"
+"""The operator that lets an avatar follow its pins, as jobs name it."""
 
 
 def follow(context: Context) -> None:
@@ -39,13 +42,14 @@ def _follow_when_free(window_address: int) -> float | None:
     if window is None:
         return None
     job = jobs.current()
-    if job is not None and job.asked_by == "SAPIENS2_OT_build_scan" and job.cancel_at is None:
+    if job is not None and job.asked_by == BUILD and job.cancel_at is None:
         job.cancel()
     if job is not None or jobs.status.held or _is_building():
         return AGAIN_SECONDS
     with bpy.context.temp_override(window=window):
         if bpy.ops.sapiens2.build_scan.poll():
-            bpy.ops.sapiens2.build_scan("INVOKE_DEFAULT", True, in_place=True)
+            with suppress(RuntimeError):  # what it could not begin with is said in the panel
+                bpy.ops.sapiens2.build_scan("INVOKE_DEFAULT", True, in_place=True)
     return None
 
 

@@ -18,7 +18,7 @@ from ..core.common.atomic_files import atomic_write
 from ..core.common.errors import SapiensError
 from ..core.formats.import_groups import OURS
 from ..core.formats.prediction_cache import mark_used, prune, stored_predictions
-from .job import ForAvatar, fail
+from .job import ForAvatar, at_once
 
 
 def predictions_in_use() -> set[Path]:
@@ -84,6 +84,7 @@ class SAPIENS2_OT_keep_predictions(ForAvatar, Operator):
             return False
         return True
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         source = Path(active_predictions(context))
         target = Path(bpy.data.filepath).with_name(source.name)
@@ -95,10 +96,9 @@ class SAPIENS2_OT_keep_predictions(ForAvatar, Operator):
                     raise SapiensError(f"Another file in {target.parent} is called {target.name}.", "Rename or move that file.")
                 with source.open("rb") as content, atomic_write(target) as file:
                     shutil.copyfileobj(content, file)
-        except (SapiensError, OSError) as error:
-            said = f"{target.name} could not be written: {error.strerror}." if isinstance(error, OSError) else error
-            hint = "Check the free space and the permissions of the folder."
-            return fail(self, SapiensError(said, hint) if isinstance(said, str) else said)
+        except OSError as error:
+            said = f"{target.name} could not be written: {error.strerror}."
+            raise SapiensError(said, "Check the free space and the permissions of the folder.") from error
         _name(context, target)
         self.report({"INFO"}, f"{target.name} is beside the file now")
         return {"FINISHED"}
@@ -114,21 +114,19 @@ class SAPIENS2_OT_find_predictions(ForAvatar, ImportHelper, Operator):
     filename_ext = OURS
     filter_glob: StringProperty(default=f"*{OURS}", options={"HIDDEN"})
 
+    @at_once
     def execute(self, context: Context) -> set[str]:
         from ..core.common.predictions import Predictions
         from ..scene.marks import PHOTO
         from ..scene.people import image_hash
 
         path, avatar = Path(bpy.path.abspath(self.filepath)), active_avatar(context)
-        try:
-            if not path.is_file():
-                raise SapiensError(f"{path.name or 'The file'} does not exist.", f"Choose a {OURS} file.")
-            if avatar.get(PHOTO, "") not in ("", image_hash(Predictions.load(path).image)):
-                raise SapiensError(f"{path.name} was made from another photo than '{avatar.name}'.", "Choose another file.")
-        except SapiensError as error:
-            return fail(self, error)
+        if not path.is_file():
+            raise SapiensError(f"{path.name or 'The file'} does not exist.", f"Choose a {OURS} file.")
+        if avatar.get(PHOTO, "") not in ("", image_hash(Predictions.load(path).image)):
+            raise SapiensError(f"{path.name} was made from another photo than '{avatar.name}'.", "Choose another file.")
         _name(context, path)
-        jobs.status.error = None
+        jobs.mended()
         return {"FINISHED"}
 
 

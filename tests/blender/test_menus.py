@@ -55,6 +55,6 @@ def test_add_makes_an_avatar_of_a_photo(part, worker, tmp_path, monkeypatch) -> 
     assert drawn(menus.draw_add, bpy.context) == ["sapiens2.add_avatar"] and bpy.ops.sapiens2.add_avatar.poll()
     with pytest.raises(RuntimeError, match=r"none\.png is not in"):
         bpy.ops.sapiens2.add_avatar(filepath=str(tmp_path / "none.png"))
-    assert bpy.context.scene.sapiens2.photo == str(tmp_path / "none.png")
+    assert bpy.context.scene.sapiens2.photo == "", "what cannot be a photo is not taken"
     monkeypatch.setattr(worker.status, "python", None)
     assert not bpy.ops.sapiens2.add_avatar.poll() and drawn(menus.draw_add, bpy.context) == []

@@ -164,7 +164,7 @@ def test_more_photos_of_a_person_are_listed_once_and_forgotten_with_the_photo(pi
     settings = bpy.context.scene.sapiens2
     paths = [tmp_path / name for name in ("front.png", "side.png", "back.png", "notes.txt")]
     for path in paths:
-        path.write_bytes(b"")
+        path.write_bytes(b"\x89PNG\r\n")
     settings.photo = str(paths[0])
     files = [{"name": path.name} for path in (*paths, paths[1])]
     assert bpy.ops.sapiens2.photos_add(filepath=str(paths[1]), files=files) == {"FINISHED"}
@@ -198,8 +198,29 @@ def test_photos_that_are_dropped_are_of_one_person(folder):
     assert [Path(photo.path).name for photo in settings.more_photos] == ["side.png", "back.png"]
     assert drop(folder, "side.png") == {"FINISHED"}
     assert Path(settings.photo).name == "side.png" and not len(settings.more_photos)
-    with pytest.raises(RuntimeError, match="None of the files is a photo"):
+    with pytest.raises(RuntimeError, match=r"list\.txt is not a photo"):
         drop(folder, "list.txt")
+    with pytest.raises(RuntimeError, match="None of the files is a photo"):
+        drop(folder, "list.txt", "list.txt")
+    assert Path(settings.photo).name == "side.png", "the former one stays"
+
+
+@pytest.mark.parametrize("operator", ["photo_open", "photos_add", "photos_drop", "add_avatar"])
+def test_what_is_no_photo_is_refused_and_the_choice_stays(part, worker, folder, operator):
+    """A file dialog can be confirmed with anything; an error that is mended is gone."""
+    settings, status = bpy.context.scene.sapiens2, part("jobs").status
+    settings.photo = str(folder / "front.png")
+    (folder / "words.jpg").write_text("no picture")
+    refused = {"list.txt": "is not a photo", "words.jpg": "is not a photo", "gone.png": "is not in", "": "No photo was chosen"}
+    for name, sentence in refused.items():
+        with pytest.raises(RuntimeError, match=sentence):
+            getattr(bpy.ops.sapiens2, operator)(filepath=f"{folder}{os.sep}{name}")
+        assert sentence in status.error.message and status.error.hint
+        assert part("panels.parts").shown_error() is status.error
+        assert settings.photo == str(folder / "front.png") and not len(settings.more_photos)
+    if operator != "add_avatar":  # which would make it
+        assert getattr(bpy.ops.sapiens2, operator)(filepath=str(folder / "side.png")) == {"FINISHED"}
+        assert status.error is None and status.failed == ""
 
 
 def test_photos_that_are_dropped_are_of_several_people(part, folder, monkeypatch):
