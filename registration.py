@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import bpy
-from bpy.app.handlers import load_post, persistent, redo_post, undo_post
+from bpy.app.handlers import depsgraph_update_post, load_post, persistent, redo_post, undo_post
 from bpy.props import PointerProperty
 from bpy.types import (
     Context,
@@ -124,6 +124,11 @@ def _forget(*_file: object) -> None:
     jobs.forget()
 
 
+@persistent
+def _changed(*_scene: object) -> None:
+    show.show_bones_to_pose()
+
+
 def _command(arguments: list[str]) -> int:
     from .commands import through_worker
     from .commands.cli import main
@@ -154,6 +159,7 @@ def register() -> None:
     _commands.append(register_cli_command("sapiens2", _command))
     for handlers in (load_post, undo_post, redo_post):
         handlers.append(_forget)
+    depsgraph_update_post.append(_changed)
     thumbnails.start()
     gizmos.start()
     jobs.refresh()
@@ -167,6 +173,7 @@ def unregister() -> None:
     jobs.stop()
     gizmos.stop()
     thumbnails.stop()
+    depsgraph_update_post.remove(_changed)
     for handlers in (load_post, undo_post, redo_post):
         handlers.remove(_forget)
     bpy.utils.unregister_manual_map(manual.manual_map)

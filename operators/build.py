@@ -10,7 +10,7 @@ from pathlib import Path
 
 import bpy
 from bpy.props import IntProperty, StringProperty
-from bpy.types import Context, Operator
+from bpy.types import Context, Event, Operator
 from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs, preference_values, thumbnails
@@ -193,6 +193,9 @@ class SAPIENS2_OT_add_avatar(Idle, ImportHelper, Operator):
     bl_options = {"UNDO"}
 
     filename_ext = ""
+    filepath: StringProperty(
+        name="Photo", description="The photograph of a person", subtype="FILE_PATH", options={"SKIP_SAVE"}
+    )  # what was chosen last must not be taken unasked
     filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in SUFFIXES), options={"HIDDEN"})
 
     @classmethod
@@ -202,16 +205,21 @@ class SAPIENS2_OT_add_avatar(Idle, ImportHelper, Operator):
             return False
         return super().poll(context)
 
+    def invoke(self, context: Context, event: Event) -> set[str]:
+        """With a path at once, else ask for it."""
+        return self.execute(context) if self.filepath else ImportHelper.invoke(self, context, event)
+
     @at_once
     def execute(self, context: Context) -> set[str]:
         check_photo(Path(bpy.path.abspath(self.filepath)))
         context.scene.sapiens2.photo = self.filepath
         try:
-            return bpy.ops.sapiens2.run("EXEC_DEFAULT" if bpy.app.background else "INVOKE_DEFAULT")
+            bpy.ops.sapiens2.run("EXEC_DEFAULT" if bpy.app.background else "INVOKE_DEFAULT")
         except RuntimeError:
             if jobs.status.error is None:
                 raise
             raise jobs.status.error from None
+        return {"FINISHED"}
 
 
 class SAPIENS2_OT_clear(ForAvatar, Operator):

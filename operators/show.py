@@ -12,12 +12,14 @@ from ..avatar_queries import active_avatar
 
 FROM_THE_FRONT = (radians(84), 0.0, radians(18))
 SHADING = ("color_type", "use_scene_lights", "use_scene_world", "use_scene_lights_render", "use_scene_world_render")
-_shading_before: dict[int, dict[str, object]] = {}
-"""Of the views that show a result alone, by their address: what they had before."""
+BONES = "show_bones"
+"""Of the overlay of a view: the bones of a face cover it."""
+_before: dict[int, dict[str, object]] = {}
+"""Of the views that show a result alone, by their address: the shading and the overlay that they had before."""
 
 
 def first_look(context: Context, avatar: Collection) -> None:
-    """Show the first avatar of a scene: large, from the front, with its textures; alone, since it may stand
+    """Show the first avatar of a scene: large, from the front, with its textures and without bones; alone, since it may stand
     inside something else.
 
     In a window. The largest 3D viewport of the scene turns to it, Show Everything brings the former view back.
@@ -55,7 +57,8 @@ def show_alone(context: Context, avatar: Collection) -> None:
     for obj in layer.objects:
         obj.select_set(obj in selected)
     shading = space.shading
-    _shading_before[space.as_pointer()] = {name: getattr(shading, name) for name in SHADING}
+    _before[space.as_pointer()] = {name: getattr(shading, name) for name in SHADING} | {BONES: space.overlay.show_bones}
+    space.overlay.show_bones = False
     # The lights of the scene are not in the local view, and what they do not light is black.
     for name in SHADING[1:]:
         setattr(shading, name, False)
@@ -64,10 +67,26 @@ def show_alone(context: Context, avatar: Collection) -> None:
 
 
 def show_everything(context: Context) -> None:
-    """Leave the local view, with the shading that was before it."""
+    """Leave the local view, with the shading and the bones that were before it."""
     bpy.ops.view3d.localview()
-    for name, value in _shading_before.pop(context.space_data.as_pointer(), {}).items():
-        setattr(context.space_data.shading, name, value)
+    space = context.space_data
+    for name, value in _before.pop(space.as_pointer(), {}).items():
+        setattr(space.overlay if name == BONES else space.shading, name, value)
+
+
+def show_bones_to_pose() -> None:
+    """Who poses sees the bones, in a result that is shown alone, too. To be called after every change of the scene."""
+    if not _before:
+        return
+    for window in bpy.context.window_manager.windows:
+        active = window.view_layer.objects.active
+        if active is None or active.type != "ARMATURE" or active.mode == "OBJECT":
+            continue
+        spaces = [area.spaces.active for area in window.screen.areas if area.type == "VIEW_3D"]
+        for space in spaces:
+            if space.as_pointer() in _before and not space.overlay.show_bones:
+                space.overlay.show_bones = True
+                _before[space.as_pointer()].pop(BONES, None)
 
 
 class SAPIENS2_OT_result_show(Operator):

@@ -31,7 +31,7 @@ class SAPIENS2_PT_reference(AfterSetup, Panel):
         row.operator("sapiens2.photo_from_clipboard", text="", icon="PASTEDOWN")
         if not settings.photo:
             paragraph(layout, "Choose the photo of a person, drop one on the viewport, or try the sample", "INFO")
-            layout.operator("sapiens2.photo_open", text="Use Sample Photo", icon="USER").filepath = str(SAMPLE)
+            layout.operator("sapiens2.add_avatar", text="Try the Sample Photo", icon="USER").filepath = str(SAMPLE)
             return
         layout.template_icon(thumbnails.photo_icon(settings), scale=7.0)
         draw_more(layout, settings)

@@ -31,7 +31,7 @@ def what_it_makes(settings: bpy.types.PropertyGroup) -> str:
     translate = bpy.app.translations.pgettext_iface
     body = settings.make != "scan"
     scan = settings.make != "avatar"
-    things = ["body"] * body + ["scan", "textures"] * scan + ["rig"] * settings.rig.with_rig
+    things = ["body", "clothes"] * body + ["scan", "textures"] * scan + ["rig"] * settings.rig.with_rig
     made = translate("{:s} and camera").format(", ".join(map(translate, things)))
     chosen = sum(box.use for box in settings.boxes)
     if len(settings.boxes) == 1:
@@ -66,6 +66,8 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
         if alone or active_avatar(context) is not None:
             row = layout.row(align=True)
             row.operator("sapiens2.result_show", text="Show Everything" if alone else "Show Result", icon="ZOOM_SELECTED")
+            if alone:
+                row.prop(context.space_data.overlay, "show_bones", text="", icon="BONE_DATA")
         draw_error(layout)
         for note in jobs.status.notes if is_about_now() else ():
             paragraph(layout, note, "INFO")

@@ -35,8 +35,7 @@ def three_faces():
     settings().photo = ""
     yield from rest()
     picture("empty", crop_panel=True)
-    yield from press("sapiens2.photo_open")
-    yield from until(lambda: settings().photo, NET)
+    yield from find_button("sapiens2.add_avatar")  # the sample photo
     settings().photo = "//anna.jpg"
     yield from rest()
     yield 2.0
