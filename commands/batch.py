@@ -22,6 +22,7 @@ from .options import (
     add_network,
     add_separate,
     avatar_settings,
+    check_avatar_is_made,
     check_known_person,
     check_one_person,
     check_scan_is_made,
@@ -196,6 +197,7 @@ def make_plan(options: Namespace) -> Plan:
 
     check_one_person(options)
     check_known_person(options)
+    check_avatar_is_made(options)
     check_scan_is_made(options)
     make = ["predictions", *(["blend"] if options.blend else []), *(["preview"] if options.picture else [])]
     make += [f".{kind.lstrip('.').lower()}" for kind in options.export]

@@ -22,6 +22,7 @@ from .options import (
     add_network,
     add_separate,
     avatar_settings,
+    check_avatar_is_made,
     check_known_person,
     check_one_person,
     check_scan_is_made,
@@ -75,6 +76,7 @@ def run(options: Namespace, console: Console) -> None:
         )
     check_one_person(options)
     check_known_person(options)
+    check_avatar_is_made(options)
     check_scan_is_made(options, exports)
     for path in [output, *exports, *(Path(path) for path in (options.preview, options.cloud, options.save_person) if path)]:
         check_writable(path)

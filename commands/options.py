@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from ..core.capture.settings import ClipSettings
 from ..core.common.errors import SapiensError, UsageError
-from ..core.common.settings import Setting, shown_settings
+from ..core.common.settings import Setting, settings_of, shown_settings
 from ..core.retarget.settings import RetargetSettings
 from ..core.rig.settings import RigSettings
 from ..core.settings import AvatarSettings
@@ -150,9 +150,21 @@ def check_known_person(options: argparse.Namespace) -> None:
         raise UsageError("A known person is the shape of a body, and a scan has none.", "Add --make avatar or --make both.")
 
 
+def check_avatar_is_made(options: argparse.Namespace) -> None:
+    """Raises UsageError where something is asked for that only an avatar has, and none is made."""
+    if options.make != "scan":
+        return
+    asked = ["--extent bust"] * (options.extent == "bust") + ["--one-mesh"] * options.one_mesh
+    if not options.close:  # whose textures have that size
+        asked += ["--texture-size"] * (options.texture_size != settings_of(AvatarSettings)["texture_size"].default)
+    if asked:
+        raise UsageError(f"{asked[0]} is for an avatar, and only a scan is made.", "Add --make avatar or --make both.")
+
+
 def check_scan_is_made(options: argparse.Namespace, exports: Iterable[object] = ()) -> None:
     """Raises UsageError where something is asked for that only a scan has, and none is made."""
-    asked = ["--separate"] * options.separate + [Path(str(path)).name for path in exports if str(path).lower().endswith("exr")]
+    asked = ["--separate"] * options.separate + ["--close"] * options.close
+    asked += [Path(str(path)).name for path in exports if str(path).lower().endswith("exr")]
     if asked and options.make == "avatar":
         raise UsageError(f"{asked[0]} is for a scan, and only an avatar is made.", "Add --make scan or --make both.")
 

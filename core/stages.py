@@ -75,6 +75,7 @@ def digest_of(predictions: Predictions) -> str:
     maps = (
         predictions.pointmap,
         predictions.normal,
+        predictions.albedo,
         predictions.seg,
         predictions.alpha,
         predictions.keypoints,

@@ -15,7 +15,7 @@ from .body.fitted import BodyFit
 from .body.painted import paint_avatar
 from .body.person import sightings_of
 from .body.rest import in_photo
-from .body.same_person import most_alike
+from .body.same_person import Traits, most_alike
 from .capture.people import Person
 from .capture.provenance import is_drawn
 from .common.arrays import BodyData, Camera, GarmentData, Pose, RigData
@@ -108,9 +108,10 @@ def _fit(key: CacheKey, sighting: Sighting, others: Mapping[str, Predictions], k
     trusted  nobody looks whether they show somebody else
     """
     sightings, left_out = [sighting], []
+    own = None if not others or is_drawn(sighting.predictions) else Traits.of(sighting)
     for name, predictions in others.items():
         try:
-            seen, stranger = most_alike(sighting, sightings_of(predictions))
+            seen, stranger = most_alike(own, sightings_of(predictions))
         except SapiensError as error:
             left_out.append(f"{name} was left out: {error.message}")
             continue

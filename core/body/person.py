@@ -80,18 +80,14 @@ def person_of(sightings: Sequence[Sighting], person: Person | None = None) -> Pe
 
 def sighting_of(predictions: Predictions) -> Sighting:
     """The largest person of a photo. Raises SapiensError where there is nobody, or where too little is known."""
-    return next(_sightings(predictions))
+    return next(sightings_of(predictions))
 
 
-def sightings_of(predictions: Predictions) -> list[Sighting]:
-    """Everybody in a photo, the largest first; errors as `sighting_of`, of the largest."""
-    return list(_sightings(predictions))
+def sightings_of(predictions: Predictions) -> Iterator[Sighting]:
+    """Everybody in a photo, the largest first; errors as `sighting_of`, of the largest.
 
-
-def _sightings(predictions: Predictions) -> Iterator[Sighting]:
-    """One after the other, so that nobody is looked at who is not asked for.
-
-    People beside the largest one of whom too little is known are left out.
+    One after the other, so that nobody is looked at who is not asked for. People beside the largest one of whom too little is
+    known are left out.
     """
     camera = estimate_camera(predictions).camera
     if predictions.seg is None:

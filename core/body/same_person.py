@@ -6,7 +6,7 @@ too many is seen at once, a photo that is left out for no reason is not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,17 +113,22 @@ def differences(one: Traits, other: Traits) -> dict[str, float]:
     return out
 
 
-def most_alike(sighting: Sighting, others: Sequence[Sighting]) -> tuple[Sighting, str]:
-    """Who of the people of another photo is the one of `sighting`, the largest one where there is no telling.
+def most_alike(own: Traits | None, others: Iterable[Sighting]) -> tuple[Sighting, str]:
+    """Who of the people of another photo is the one with some traits, the largest one where there is no telling.
+
+    own     None = nothing is known that tells them apart, as of maps that are drawn
+    others  the largest first; where there is no telling, nobody else is asked for
 
     The bodies of the built-in model are nearer to the average than to the person, and its colours hold the light: they tell
     nobody apart. Returns them, and in words what tells even them apart, empty where they can be the same.
     """
-    if is_drawn(sighting.predictions) or is_drawn(others[0].predictions):
-        return others[0], ""
-    own = Traits.of(sighting)
-    found = [differences(own, Traits.of(other)) for other in others]
-    best = min(range(len(others)), key=lambda k: sum(found[k].values()))
+    people = iter(others)
+    largest = next(people)
+    if own is None or is_drawn(largest.predictions):
+        return largest, ""
+    everybody = [largest, *people]
+    found = [differences(own, Traits.of(other)) for other in everybody]
+    best = min(range(len(everybody)), key=lambda k: sum(found[k].values()))
     if sum(found[best].values()) <= LIMIT:
-        return others[best], ""
-    return others[best], max(found[best], key=lambda what: found[best][what])
+        return everybody[best], ""
+    return everybody[best], max(found[best], key=lambda what: found[best][what])

@@ -64,6 +64,26 @@ def test_formats_that_cannot_be_meant_leave_with_2(arguments, capsys, tmp_path, 
     assert capsys.readouterr().err.startswith("Error: ")
 
 
+@pytest.mark.parametrize(
+    ("asked", "made"),
+    [
+        ("--extent bust --make scan", "avatar"),
+        ("--one-mesh --make scan", "avatar"),
+        ("--texture-size 512 --make scan", "avatar"),
+        ("--extent bust --make scan --close", "avatar"),
+        ("--close", "scan"),
+        ("--close --make avatar", "scan"),
+    ],
+)
+@pytest.mark.parametrize("command", ["build photo.jpg -o x.blend", "batch in -o out"])
+def test_what_nothing_that_is_made_has_leaves_with_2(command, asked, made, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    assert main([*command.split(), *asked.split()]) == 2
+    said = capsys.readouterr().err
+    assert f"for a{'n' * (made == 'avatar')} {made}" in said and f"--make {made}" in said
+
+
 @pytest.mark.parametrize("command", ["pose photo.jpg", "animate clip"])
 def test_a_rig_that_is_not_there_is_told_before_the_network_runs(command, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

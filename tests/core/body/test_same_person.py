@@ -52,17 +52,32 @@ def test_of_two_people_the_one_who_is_alike_is_taken(loaded) -> None:
     photo = loaded("body_apose")
     sighting = sighting_of(photo)
     dark = sighting_of(recoloured(photo, BARE, (70, 45, 35)))
-    assert most_alike(sighting, [dark, sighting]) == (sighting, "")
-    found, stranger = most_alike(sighting, [dark])
+    assert most_alike(Traits.of(sighting), [dark, sighting]) == (sighting, "")
+    found, stranger = most_alike(Traits.of(sighting), [dark])
     assert found is dark and stranger == "skin"
 
 
 def test_the_built_in_model_and_maps_without_people_tell_nobody_apart(loaded) -> None:
     photo = loaded("body_apose")
     child = replace(enlarged(photo, 0.5), metadata={"models": '{"pose": {"id": "preview"}}'})
-    assert most_alike(sighting_of(photo), sightings_of(child))[1] == ""
+    own = Traits.of(sighting_of(photo))
+    assert most_alike(own, sightings_of(child))[1] == ""
+    assert most_alike(None, sightings_of(enlarged(photo, 0.5)))[1] == ""
     plain = replace(photo, seg=None, albedo=None, normal=None)
-    assert most_alike(sighting_of(photo), sightings_of(plain))[1] == ""
+    assert most_alike(own, sightings_of(plain))[1] == ""
+
+
+def test_where_there_is_no_telling_nobody_but_the_largest_is_looked_at(loaded) -> None:
+    drawn = sighting_of(replace(loaded("body_apose"), metadata={"models": '{"pose": {"id": "preview"}}'}))
+    asked = []
+
+    def people():
+        for sighting in (drawn, sighting_of(loaded("body_apose"))):
+            asked.append(sighting)
+            yield sighting
+
+    assert most_alike(Traits.of(sighting_of(loaded("body_apose"))), people()) == (drawn, "")
+    assert most_alike(None, people()) == (drawn, "") and asked == [drawn, drawn]
 
 
 def test_a_stranger_s_photo_is_named_and_left_out_unless_it_is_trusted(loaded) -> None:
