@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..common.arrays import SurfaceTextures
+from ..common.arrays import Camera, SurfaceTextures
 from ..common.colour import byte_image
 from ..common.errors import SapiensError
+from ..common.rotations import unit
 from .blend import blend_shares, exposure_gains
 from .inpaint import push_pull
 from .normal_detail import calmed, normal_detail
@@ -32,6 +33,7 @@ from .project import (
     project,
     sample,
     smoothstep,
+    vertex_normals,
 )
 from .rasterise import halves
 from .surface_fill import Pattern, pattern_of, spread
@@ -50,8 +52,10 @@ BEYOND = 1.0
 """How far outside of them, in shares of their distance, a place is a print or a button, and takes the pattern around it."""
 BUTTON = 0.003
 """Metres around such a place that belong to it."""
-EDGE = (0.1, 0.4)
-"""Cosines between which the fine pattern of the other side comes in."""
+EDGE = (0.3, 0.5)
+"""Cosines between which the fine pattern of the other side comes in; at the sides that of what is seen goes on round them."""
+AROUND = 24
+"""Places from which the pattern goes on round the side, the nearest that are seen well."""
 SMALLEST = 64
 """Texels of a texture's side, at least."""
 SAMPLES = 60_000
@@ -210,7 +214,7 @@ def _fill(job: _Job, texels: Texels, places: list[np.ndarray | None], at_vertice
         behind = pattern.at(along, share)
         guide = pattern.at(surface.along, surface.share, BROAD)
         if surface.mirror is None:
-            detail += _other_side(job, pattern, places)
+            detail += _other_side(job, pattern, texels, places)
     out = behind + detail
     out += texels.of(spread(low - guide, known, surface.rest, surface.quads, surface.reach))
     return np.clip(out, 0, 255)
@@ -249,8 +253,8 @@ def _pattern(
     return pattern_of(along[at], share[at], colours, (1.05 - np.clip(cosine, 0, 1)) ** 2, tone)
 
 
-def _other_side(job: _Job, pattern: Pattern, places: list[np.ndarray | None]) -> np.ndarray:
-    """(N, 3) float32: the fine pattern that the same pixel shows on the side that is turned to the photo."""
+def _other_side(job: _Job, pattern: Pattern, texels: Texels, places: list[np.ndarray | None]) -> np.ndarray:
+    """(N, 3) float32: the fine pattern that photos show on the side that is turned to them, behind it and round the sides."""
     surface = job.surface
     quads = surface.quads if surface.hiding is None else np.concatenate([surface.quads, surface.hiding])
     faces = halves(quads)
@@ -273,10 +277,40 @@ def _other_side(job: _Job, pattern: Pattern, places: list[np.ndarray | None]) ->
         facing = np.abs(values[:, 3])
         better = np.flatnonzero(facing > best)
         best[better] = facing[better]
+        behind = smoothstep(facing[better], EDGE)[:, None]
         # At the sides a pixel would be smeared over much of the surface.
-        out[better] = sample(fine, values[better, 0], values[better, 1]) * smoothstep(facing[better], EDGE)[:, None]
+        x, y = texels.of(_round_the_side(surface, p, job.views[k].camera, k))[better].T
+        out[better] = behind * sample(fine, values[better, 0], values[better, 1]) + (1 - behind) * sample(fine, x, y)
     assert out is not None
     return out
+
+
+def _round_the_side(surface: PaintedSurface, p: Projection, camera: Camera, number: int) -> np.ndarray:
+    """(V, 2) float32 pixels in which view `number` shows what may be at each vertex that is turned to the side: as far beyond
+    the place from which it is seen well as it lies before that. Elsewhere the vertex's own pixel.
+
+    On a limb that is round this is its mirror image in the plane through its axis and that place.
+    """
+    from scipy.spatial import cKDTree
+
+    pixels = p.values[:, :2].copy()
+    posed = surface.posed[number]
+    assert posed is not None  # of `project`
+    cosine = p.values[:, 3]
+    well = np.flatnonzero((cosine > EDGE[0]) & (p.seen(p.values)[0] > 0.5))
+    aside = np.flatnonzero((cosine > -EDGE[1]) & (cosine < EDGE[0]))
+    if not len(well) or not len(aside):
+        return pixels
+    points, normals = posed.astype(np.float64), vertex_normals(posed.astype(np.float64), surface.quads)
+    # Of one place alone the pattern would be as ragged as the border of what is seen well.
+    begin = well[cKDTree(points[well]).query(points[aside], min(AROUND, len(well)))[1]].reshape(len(aside), -1)
+    outwards = unit(normals[begin].sum(axis=1))
+    way = points[aside] - points[begin].mean(axis=1)
+    way -= (way * outwards).sum(axis=1, keepdims=True) * outwards
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = camera.project(points[aside] - 2 * way)
+    pixels[aside] = np.where(np.isfinite(found), found, pixels[aside])
+    return pixels
 
 
 def _without_prints(fine: np.ndarray, own: np.ndarray, around: float) -> np.ndarray:

@@ -157,6 +157,27 @@ def test_stripes_go_on_behind_and_prints_do_not():
     assert (found[behind, 2] - found[behind, 0]).max() < 60  # nothing blue
 
 
+def staves_of(points: np.ndarray) -> np.ndarray:
+    """Light and dark stripes along the barrel."""
+    turn = np.arctan2(points[:, 1], points[:, 0])
+    return 128 + 90 * np.sin(20 * turn)[:, None] * np.ones(3)
+
+
+def test_stripes_along_a_limb_go_on_round_its_sides():
+    """Where a photo sees the side of a limb too flat to show its stripes, and beyond."""
+    along = barrel()[0][:, 2:]
+    surface = surface_at(0, along=along, share=np.ones_like(along))
+    made = paint([surface], [photo_of(surface, 0, staves_of)], 1024)[0]
+    points, found = at_quads(surface, made.base_colour_srgb)
+    shown, aside = facing(points) > 0.5, np.abs(facing(points)) < 0.25
+    middle = (points[:, 2] > 0.1) & (points[:, 2] < 0.5)
+    contrast = [float(found[part & middle].std()) for part in (shown, aside)]
+    assert contrast[1] > 0.5 * contrast[0]
+    # They go along the barrel there too.
+    columns = found[..., 0].reshape(-1, SEGMENTS)[8:-8]
+    assert columns[:, aside[:SEGMENTS]].std(axis=0).mean() < 0.3 * contrast[1]
+
+
 @pytest.mark.parametrize("views", [0, 1])
 def test_nothing_seen_is_plain(views):
     surface = surface_at(*[0] * views)
