@@ -15,7 +15,7 @@ BONE = (255, 176, 46)
 TURN = 28.0  # degrees from the camera of the photo
 
 
-def write_picture(path: Path, photo: np.ndarray, collection, height: int = 768, samples: int = 8) -> Path:
+def write_picture(path: Path, photo: np.ndarray, collection, height: int = 768) -> Path:
     """Render the collection (needs bpy) and write photo and renders side by side as a PNG.
 
     photo is (H, W, 3) uint8 sRGB; the picture is `height` pixels high. Whole people are shown from the front, from behind in
@@ -28,12 +28,12 @@ def write_picture(path: Path, photo: np.ndarray, collection, height: int = 768, 
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         if not objects_of([collection], "body"):
-            view = render_view(collection, place / "view.png", view_size(height), samples=samples)
+            view = render_view(collection, place / "view.png", view_size(height))
             return compose_picture(path.absolute(), photo, view.path, view.bones)
         shots = [Shot(place / "front.png"), Shot(place / "back.png", 180 - TURN, clay=True)]
         if objects_of([collection], "rig"):
             shots.append(Shot(place / "pose.png", TURN, aims=STROLL))
-        views = render_views(collection, shots, (height * 9 // 16, height), samples)
+        views = render_views(collection, shots, (height * 9 // 16, height))
         return _write(path.absolute(), photo, [_shown(view.path) for view in views])
 
 

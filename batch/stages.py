@@ -297,6 +297,6 @@ def _output(job: Job, stage: str, plan: Plan) -> list[Path]:
     width, height = view_size(PICTURE_HEIGHT)
     with tempfile.TemporaryDirectory(prefix=".sapiens2-", dir=job.folder) as folder:
         view = Path(folder).absolute() / "view.png"
-        seen = blender(plan)("view", path=str(view), width=width, height=height, samples=8)
+        seen = blender(plan)("view", path=str(view), width=width, height=height)
         bones = np.array(seen["bones"], np.float64).reshape(-1, 2, 2)
         return [compose_picture(job.file(".png"), Predictions.load(job.file(PREDICTIONS)).image, view, bones)]

@@ -74,9 +74,9 @@ def write(path: str) -> None:
     export(path, _collections(), motion=any(has_action(ob) for c in _collections() for ob in c.all_objects))
 
 
-def view(path: str, width: int, height: int, samples: int) -> dict:
+def view(path: str, width: int, height: int) -> dict:
     """Render the result; the bones in the picture, see `scene.render.View`, as nested lists."""
-    made = render_view(_collections()[0], path, (width, height), samples=samples)
+    made = render_view(_collections()[0], path, (width, height))
     return {"bones": made.bones.tolist()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from .marks import objects_of, surfaces_of
 SOFT = ((-0.7, 0.6, 2.2, 0.5), (2.4, 0.5, 1.0, 0.5))
 SIDE = ((-1.05, 0.4, 4.2, 0.03),)
 """Suns of each lighting: turn from the camera and height (radians, units of its distance), strength, angle (radians)."""
+SAMPLES = 3
+"""Of each pixel. The denoiser leaves less grain than five times as many would; fewer leave steps along outlines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +64,7 @@ def render_view(
     path: str | Path,
     size: tuple[int, int] = (576, 768),
     azimuth_degrees: float = 28.0,
-    samples: int = 16,
+    samples: int = SAMPLES,
     side_light: bool = False,
     clay: bool = False,
 ) -> View:
@@ -70,7 +73,7 @@ def render_view(
 
 
 def render_views(
-    collection: bpy.types.Collection, shots: Sequence[Shot], size: tuple[int, int] = (576, 768), samples: int = 16
+    collection: bpy.types.Collection, shots: Sequence[Shot], size: tuple[int, int] = (576, 768), samples: int = SAMPLES
 ) -> list[View]:
     """Render the people of a collection, in a scene of its own.
 
@@ -102,8 +105,9 @@ def _render(collection: bpy.types.Collection, shot: Shot, size: tuple[int, int],
         if shot.clay:
             scene.view_layers[0].material_override = _clay(made)
         _settings(scene, size, samples, shot)
-        bpy.ops.render.render(write_still=True, scene=scene.name)
         scene.view_layers[0].update()  # the camera has no matrix until its scene was evaluated
+        _only_around(scene, camera, low, high)
+        bpy.ops.render.render(write_still=True, scene=scene.name)
         bones = _bones(scene, camera, collection, size)
     finally:
         bpy.data.scenes.remove(scene)
@@ -194,7 +198,11 @@ def _lights(scene: bpy.types.Scene, centre: Vector, camera: bpy.types.Object, ma
 def _settings(scene: bpy.types.Scene, size: tuple[int, int], samples: int, shot: Shot) -> None:
     scene.render.engine = shot.engine
     if shot.engine == "CYCLES":
-        scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", samples, False
+        scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", samples, True
+        scene.cycles.denoiser, scene.cycles.denoising_prefilter = "OPENIMAGEDENOISE", "FAST"
+        if hasattr(scene.cycles, "denoising_quality"):
+            scene.cycles.denoising_quality = "FAST"
+        scene.cycles.use_light_tree = False  # three lights need none
         scene.cycles.max_bounces, scene.cycles.transparent_max_bounces = 2, 8
     else:
         scene.display.shading.light, scene.display.shading.color_type = "STUDIO", "TEXTURE"
@@ -206,6 +214,19 @@ def _settings(scene: bpy.types.Scene, size: tuple[int, int], samples: int, shot:
         scene.render.image_settings.media_type = "IMAGE"
     scene.render.image_settings.file_format, scene.render.image_settings.color_mode = "PNG", "RGBA"
     scene.render.filepath, scene.render.use_file_extension = str(shot.path), False
+
+
+def _only_around(scene: bpy.types.Scene, camera: bpy.types.Object, low: Vector, high: Vector) -> None:
+    """Render nothing but the part of the picture that a box with these corners is in."""
+    from bpy_extras.object_utils import world_to_camera_view
+
+    corners = [Vector(corner) for corner in itertools.product((low.x, high.x), (low.y, high.y), (low.z, high.z))]
+    seen = np.array([world_to_camera_view(scene, camera, corner) for corner in corners])[:, :2]
+    (left, bottom), (right, top) = seen.min(0).clip(0, 1), seen.max(0).clip(0, 1)
+    if right > left and top > bottom:
+        render = scene.render
+        render.use_border, render.use_crop_to_border = True, False
+        render.border_min_x, render.border_max_x, render.border_min_y, render.border_max_y = left, right, bottom, top
 
 
 def _bones(

@@ -131,6 +131,10 @@ def test_pictures_in_another_pose_move_nothing_of_the_artist(dressed, part, tmp_
     front, pose = (bpy.data.images.load(str(view.path)) for view in views)
     alpha = [np.array(image.pixels).reshape(64, 48, 4)[..., 3] > 0.5 for image in (front, pose)]
     assert alpha[0].any() and (alpha[0] != alpha[1]).mean() > 0.02
+    rows, columns = (np.flatnonzero(alpha[0].any(axis=axis)) for axis in (1, 0))
+    low, high = views[0].bones.reshape(-1, 2).min(0), views[0].bones.reshape(-1, 2).max(0)
+    assert columns[0] <= low[0] + 2 and columns[-1] >= high[0] - 2, "the sides are cut off"
+    assert 63 - rows[-1] <= low[1] + 2 and 63 - rows[0] >= high[1] - 2, "head or feet are cut off"
     for image in (front, pose):
         bpy.data.images.remove(image)
     assert [set(data) for data in (bpy.data.objects, bpy.data.armatures, bpy.data.meshes)] == kept
