@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sapiens2_avatar.commands import demo
 from sapiens2_avatar.commands.cli import main, parser
 from sapiens2_avatar.commands.console import Console
 from sapiens2_avatar.core.common.errors import SapiensError
@@ -96,6 +97,37 @@ def test_a_rig_that_is_not_there_is_told_before_the_network_runs(command, capsys
 )
 def test_where_a_photo_is_one_its_people_can_be_boxed(command):
     assert parser().parse_args([*command.split(), "--box", "1,2,3,4", "--box", "5,6,7,8"]).box == [(1, 2, 3, 4), (5, 6, 7, 8)]
+
+
+@pytest.mark.parametrize("more", [["--make", "scan"], ["--box", "1,1,9,9"], ["--person", "anna.person"]])
+def test_what_is_of_one_photo_does_not_go_with_a_demo_of_four(more, tmp_path, capsys):
+    assert main(["demo", "--photos", "-o", str(tmp_path), *more]) == 2
+    assert "--photos" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_the_demo_of_four_photos_looks_at_each_once(tmp_path, monkeypatch):
+    """The first avatar is of the first photo alone, the second one of all."""
+    looked, built = [], []
+
+    def look(paths, folder, options, console):
+        looked.extend(paths)
+        return tuple(folder / f"{path.stem}.safetensors" for path in paths)
+
+    def build(inputs, output, exports, preview, options, console, others=()):
+        stems = [path.stem for path in (*inputs, *others)]
+        built.append((stems, [path.name for path in (output, *exports, preview)]))
+
+    monkeypatch.setattr(demo, "predictions_files", look)
+    monkeypatch.setattr(demo, "build", build)
+    monkeypatch.setattr(demo, "require_blender", lambda: None)
+    assert main(["demo", "--photos", "-o", str(tmp_path), "--quiet"]) == 0
+    four = ["sample_photo", "sample_side", "sample_back", "sample_close"]
+    assert [path.stem for path in looked] == four and all(path.is_file() for path in looked)
+    assert sum(path.stat().st_size for path in looked[1:]) < 1_000_000
+    assert built == [
+        (four[:1], ["demo.blend", "demo.glb", "demo.png"]),
+        (four, ["demo_photos.blend", "demo_photos.glb", "demo_photos.png"]),
+    ]
 
 
 def test_version_is_the_manifest_s(capsys):

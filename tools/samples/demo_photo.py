@@ -1,4 +1,5 @@
-"""Render the built-in demo photograph: `python -m tools.samples.demo_photo data/sample_photo.jpg` (needs anny and bpy).
+"""Render the built-in demo photographs (needs anny and bpy): `python -m tools.samples.demo_photo data/sample_photo.jpg`, and the
+others of the same person with `--view side data/sample_side.jpg`, and so on.
 
 One person, drawn with care: a subdivided body with separate clothes, a few
 ten thousand combed hairs, studio light, path-traced in Cycles.
@@ -8,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 from PIL import Image
 from scipy.spatial import cKDTree
 
@@ -22,6 +24,24 @@ from .figure import Figure, smoothing
 
 SEED = 20260
 WIDTH, HEIGHT = 768, 1024
+
+
+@dataclass(frozen=True)
+class View:
+    """Where the camera stands. The studio turns with it, as if the person had turned.
+
+    azimuth  degrees from the person's front, towards their left
+    up       of the camera above what it looks at, in its distance
+    part     of the height of the person that is seen, from above
+    """
+
+    azimuth: float
+    up: float = 0.03
+    part: float = 1.0
+
+
+FRONT = View(-14.0)
+VIEWS = {"front": FRONT, "side": View(76.0, 0.05), "back": View(172.0, 0.06), "close": View(-6.0, 0.02, 0.34)}
 
 
 def _mesh(
@@ -273,7 +293,9 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
     radial = np.hypot(figure.rest[:, 0], figure.rest[:, 1] - neck[1] + 0.02)
     collar = np.maximum(radial - 0.088, neck[2] - 0.05 - z)
     shirt = np.where(limb, (0.62 - figure.arm) * 0.27, np.minimum(z - (hip[2] - 0.05), collar))
-    shirt[hand | (np.isin(figure.part, (8, 17, 5, 14))) | ((figure.part == wardrobe.FACE) & (z > neck[2] + 0.03))] = -1
+    chin = (z > neck[2] - 0.05) & (figure.rest[:, 1] < neck[1] - 0.05)
+    face = (figure.part == wardrobe.FACE) & ((z > neck[2] + 0.03) | chin)
+    shirt[hand | (np.isin(figure.part, (8, 17, 5, 14))) | face] = -1
     legs = np.isin(figure.part, (12, 21, 8, 17))
     trousers = np.where(legs & (z < hip[2] - 0.02), (1.90 - figure.leg) * 0.4, (hip[2] + 0.0) - z)
     trousers[limb | hand | (figure.part == wardrobe.FACE) | np.isin(figure.part, (5, 14))] = -1
@@ -290,8 +312,8 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
     return figure
 
 
-def studio(figure: Figure) -> None:
-    """A plaster cove, three soft lights and a camera that sees the whole person a little from the side."""
+def studio(figure: Figure, view: View) -> None:
+    """A plaster cove, soft lights and a camera."""
     low, high = figure.vertices.min(0), figure.vertices.max(0)
     floor = float(low[2]) - 0.012
     material, tree, shader = _material("Wall", Roughness=0.9)
@@ -325,12 +347,16 @@ def studio(figure: Figure) -> None:
     camera.lens, camera.sensor_fit = 60, "AUTO"
     item = bpy.data.objects.new("Camera", camera)
     bpy.context.scene.collection.objects.link(item)
-    target = np.array([(low[0] + high[0]) / 2, 0, (floor + high[2]) / 2 + 0.01])
-    tall = high[2] - floor
-    azimuth = np.radians(-14)
+    tall = (high[2] - floor) * view.part
+    target = np.array([(low[0] + high[0]) / 2, 0, high[2] - tall / 2 + 0.01])
+    azimuth = np.radians(view.azimuth)
     distance = tall * 1.17 * 60 / 36
-    _aim(item, target + distance * np.array([np.sin(azimuth), -np.cos(azimuth), 0.03]), target)
+    _aim(item, target + distance * np.array([np.sin(azimuth), -np.cos(azimuth), view.up]), target)
     bpy.context.scene.camera = item
+    turn = Matrix.Rotation(np.radians(view.azimuth - FRONT.azimuth), 4, "Z")
+    for item in (cove, *(item for item in bpy.context.scene.objects if item.type == "LIGHT")):
+        bpy.context.view_layer.update()
+        item.matrix_world = turn @ item.matrix_world
 
 
 def _aim(item: bpy.types.Object, position: np.ndarray, target: np.ndarray) -> None:
@@ -364,13 +390,14 @@ def render(path: Path, samples: int, scale: int, threads: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--view", choices=VIEWS, default="front")
     parser.add_argument("--samples", type=int, default=10)
     parser.add_argument("--scale", type=int, default=100, help="per cent of 768 x 1024")
     parser.add_argument("--hairs", type=int, default=20000)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     figure = build(np.random.default_rng(SEED), options.hairs)
-    studio(figure)
+    studio(figure, VIEWS[options.view])
     render(options.output, options.samples, options.scale, options.threads)
 
 

@@ -70,3 +70,9 @@ def test_a_small_figure_in_a_large_picture(photo, person):
     (small,) = find_people(picture)
     wanted = (person.body.points[:, :2] + 0.5) * height / photo.shape[0] - 0.5 + [800, 300]
     assert np.linalg.norm(small.body.points[:, :2] - wanted, axis=1).max() < 0.08 * height
+
+
+@pytest.mark.parametrize(("view", "has_face"), [("side", None), ("back", False), ("close", True)])
+def test_the_other_photos_of_the_demo_show_one_person(view, has_face):
+    (found,) = find_people(read_photo(DATA / f"sample_{view}.jpg").image)
+    assert has_face is None or (found.face is not None) == has_face
