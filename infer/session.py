@@ -30,10 +30,7 @@ def working_bytes(config: Sapiens2Config, size: tuple[int, int]) -> int:
     """Memory that the maps of one input of this size take in a network at its widest, roughly."""
     side = config.backbone.token_side
     tokens = size[0] // side * (size[1] // side)
-    widest = [
-        max(channels * 4 ** (stage + 1) for stage, channels in enumerate(head.upsample))
-        for head in config.heads
-    ]
+    widest = [max(channels * 4 ** (stage + 1) for stage, channels in enumerate(head.upsample)) for head in config.heads]
     return CELL_BYTES * tokens * max([2 * config.backbone.ffn_width, *widest])
 
 
