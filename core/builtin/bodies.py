@@ -30,8 +30,10 @@ STAGES = (
     Stage(4, ("translation", "turns", "phenotype", "body", "head", "face"), joints=0.4, fingers=0.9, image=1.5, reach=0.06),
 )
 """Fewer steps than for a person whose surface was seen: landmarks alone do not say more."""
-LIFT = PoseSettings(depth_m=0.06, hand_depth_m=0.04)
-"""The depth that a network of landmarks gives a joint is no measurement of its surface."""
+LIFT = PoseSettings(hand_depth_m=0.04)
+"""The depth that a network of landmarks gives a finger is no measurement. That of the joints of a body is coarse too, and yet
+better than what the lengths of limbs say: who is taken for a twentieth too tall would bend every limb by a third of its length.
+"""
 HAND = ("hand", "thumb", "f_", "palm")
 LIMBS = ("upper_arm", "forearm", *HAND, "thigh", "shin", "foot", "toe")
 """How the names of the bones of a hand, and of arms and legs, begin."""

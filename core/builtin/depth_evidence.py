@@ -64,16 +64,33 @@ def joint_depths(body: Body, keypoints: np.ndarray, camera: Camera) -> np.ndarra
 
 
 def _drawn(discs: list[tuple[np.ndarray, np.ndarray, float]], camera: Camera) -> np.ndarray:
-    """(H, W, 3) float32 metres of discs, the nearer ones over the others: places (n, 2) pixels, depths (n,) metres, radius."""
+    """(H, W, 3) float32 metres of discs: places (n, 2) pixels, depths (n,) metres, radius. Where discs overlap, a pixel is of the
+    nearest middle: a shoulder behind the other one keeps its own depth.
+    """
     import cv2
 
     places = np.concatenate([place for place, _, _ in discs])
     depths = np.concatenate([depth for _, depth, _ in discs])
     radii = np.concatenate([np.full(len(depth), max(2, round(radius))) for _, depth, radius in discs])
     surface = np.zeros((camera.height, camera.width), np.float32)
-    rounded = np.round(np.clip(places, -20000, 20000)).astype(int)
-    for k in np.argsort(-depths, kind="stable"):
-        cv2.circle(surface, rounded[k].tolist(), int(radii[k]), float(depths[k]), -1)
+    at = np.round(np.clip(places, -20000, 20000)).astype(int)
+    inside = ((at >= 0) & (at < (camera.width, camera.height))).all(axis=1)
+    at, depths, radii = at[inside], depths[inside], radii[inside]
+    if not len(at):
+        return camera.rays() * surface[..., None]
+    low, high = np.maximum(at.min(0) - radii.max(), 0), np.minimum(at.max(0) + radii.max() + 1, surface.shape[::-1])
+    number = np.zeros(high[::-1] - low[::-1], np.int32)
+    order = np.argsort(-depths, kind="stable")  # of two in one pixel the nearer one is seen
+    x, y = (at - low)[order].T
+    number[y, x] = order + 1
+    distance, label = cv2.distanceTransformWithLabels(
+        (number == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    of_label = np.zeros(int(label.max()) + 1, np.int64)
+    of_label[label[number > 0]] = number[number > 0] - 1
+    nearest = of_label[label]
+    part = surface[low[1] : high[1], low[0] : high[0]]
+    part[:] = np.where(distance <= radii[nearest], depths[nearest], 0)
     return camera.rays() * surface[..., None]
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.builtin.depth_evidence import joint_depths
+from sapiens2_avatar.core.builtin.depth_evidence import LIMBS, joint_depths
 from sapiens2_avatar.core.common.arrays import Camera
-from sapiens2_avatar.core.common.landmarks import keypoint_index
+from sapiens2_avatar.core.common.landmarks import joint_index, keypoint_index
 from sapiens2_avatar.core.landmarks.body import INDEX, Body
 from sapiens2_avatar.core.landmarks.regions import Region
-from sapiens2_avatar.core.pose.anatomy import template_head
+from sapiens2_avatar.core.pose.anatomy import template_head, template_joints
 from sapiens2_avatar.core.pose.anthropometry import DEFAULT_STATURE
 
 CAMERA = Camera(600, 800, 1200.0, 1200.0, 299.5, 399.5, "assumed")
@@ -42,6 +42,24 @@ def test_a_face_alone_tells_how_far_it_is(distance):
         k = keypoint_index(name)
         x, y = np.round(keypoints[k, :2]).astype(int)
         assert found[y, x, 2] == pytest.approx(distance + (template_head()[k] * DEFAULT_STATURE @ FACING.T)[2], abs=0.01)
+
+
+def test_a_shoulder_behind_the_other_one_keeps_its_own_depth():
+    """In profile both shoulders are in nearly the same place of the photo."""
+    profile = np.array([[0.0, 1, 0], [0, 0, -1], [-1, 0, 0]])  # body axes to camera space: the left side is nearer
+    joints = template_joints() * DEFAULT_STATURE @ profile.T
+    left, right = joint_index("left_shoulder"), joint_index("right_shoulder")
+    places = joints + np.array([0, 0.12 - joints[left, 1], 4.0])
+    body, keypoints = _nobody(), np.zeros((308, 3))
+    for name in LIMBS:
+        body.world[INDEX[name]] = joints[joint_index(name)]
+        keypoints[keypoint_index(name)] = [*CAMERA.project(places[joint_index(name)][None])[0], 0.9]
+    found = joint_depths(body, keypoints, CAMERA)
+    assert found is not None
+    near, far = (np.round(keypoints[keypoint_index(f"{side}_shoulder"), :2]).astype(int) for side in ("left", "right"))
+    assert 3 <= np.linalg.norm(near - far) < 8
+    apart = found[far[1], far[0], 2] - found[near[1], near[0], 2]
+    assert apart == pytest.approx(joints[right, 2] - joints[left, 2], abs=0.02)
 
 
 def test_nothing_is_known_of_somebody_without_joints_and_face():
