@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..common.rotations import unit
-from ..texture.rasterise import rasterise
+from ..texture.rasterise import lowest_and_highest
 from ..texture.uv_atlas import pack_charts
 
 DIRECTIONS = np.array([[s if k == axis else 0.0 for k in range(3)] for axis in range(3) for s in (1.0, -1.0)])
@@ -114,12 +114,10 @@ def _overlapped(flat: np.ndarray, chart: np.ndarray) -> np.ndarray:
     middle = placed.mean(axis=1, keepdims=True)
     shrunk = ((placed - middle) * 0.9 + middle) * TEST_SIZE
     halves = np.stack([shrunk[:, [0, 1, 2]], shrunk[:, [0, 2, 3]]], axis=1).reshape(-1, 3, 2).astype(np.float32)
-    forth, _ = rasterise(halves, TEST_SIZE, TEST_SIZE)
-    back, _ = rasterise(halves[::-1], TEST_SIZE, TEST_SIZE)
-    back = np.where(back >= 0, len(halves) - 1 - back, -1)
-    clash = (forth >= 0) & (forth // 2 != back // 2)
+    first, last = lowest_and_highest(halves, TEST_SIZE, TEST_SIZE)
+    clash = (last >= 0) & (last // 2 != first // 2)
     hidden = np.zeros(len(flat), bool)
-    hidden[back[clash] // 2] = True
+    hidden[first[clash] // 2] = True
     return hidden
 
 

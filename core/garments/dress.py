@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,9 @@ def dress(photos: Sequence[tuple[Sighting, BodyFit]], body: BodyData, rig: RigDa
     body    in the first photo, and rig
     """
     steady = [(steadied(sighting), fit) for sighting, fit in photos]
-    clothes, covered = make_clothes(steady, body, rig)
-    on_head, notes = make_head_garments(steady, body, rig)
+    # Neither knows of the other, and nearly all of it is done outside of Python.
+    with ThreadPoolExecutor(1) as beside:
+        head = beside.submit(make_head_garments, steady, body, rig)
+        clothes, covered = make_clothes(steady, body, rig)
+        on_head, notes = head.result()
     return Dressed((*clothes, *on_head), covered, notes)

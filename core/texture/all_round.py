@@ -11,6 +11,7 @@ themselves are looked up at all of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,6 +59,8 @@ AROUND = 24
 """Places from which the pattern goes on round the side, the nearest that are seen well."""
 SMALLEST = 64
 """Texels of a texture's side, at least."""
+TOGETHER = 2
+"""Surfaces that are painted at the same time: nearly all of it is done outside of Python, and more would take more memory."""
 SAMPLES = 60_000
 """Texels that are looked at to find a pattern."""
 
@@ -87,10 +90,9 @@ def paint(surfaces: Sequence[PaintedSurface], views: Sequence[View], size: int =
         found = [[None if p is None else p.brightened(gain) for p, gain in zip(row, gains, strict=True)] for row in found]
         at_vertices = [replace(seen, broad=np.clip(seen.broad * gains[:, None], 0, 255)) for seen in at_vertices]
     calm = [calmed(view) for view in views]
-    return [
-        _painted(_Job(surface, calm, row, drawn, number), seen, size)
-        for number, (surface, row, seen) in enumerate(zip(surfaces, found, at_vertices, strict=True))
-    ]
+    jobs = [_Job(surface, calm, row, drawn, number) for number, (surface, row) in enumerate(zip(surfaces, found, strict=True))]
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        return list(pool.map(_painted, jobs, at_vertices, [size] * len(jobs)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..common.arrays import Camera
@@ -24,6 +26,25 @@ def rasterise(corners: np.ndarray, height: int, width: int) -> tuple[np.ndarray,
     """
     triangle = np.full(height * width, -1, np.int32)
     weights = np.zeros((height * width, 3), np.float32)
+    for index, texel, v, w in _pairs(corners, height, width):
+        triangle[texel] = index
+        weights[texel] = np.clip(np.stack([1 - v - w, v, w], axis=1), 0, 1)
+    return triangle.reshape(height, width), weights.reshape(height, width, 3)
+
+
+def lowest_and_highest(corners: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """First and last of the triangles that cover each texel, (height, width) int32, -1 = none; as `rasterise` draws them."""
+    first, last = np.full(height * width, -1, np.int32), np.full(height * width, -1, np.int32)
+    for index, texel, _, _ in _pairs(corners, height, width):
+        last[texel] = index
+        bare = first[texel] < 0
+        first[texel[bare][::-1]] = index[bare][::-1]
+    return first.reshape(height, width), last.reshape(height, width)
+
+
+def _pairs(corners: np.ndarray, height: int, width: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Triangles, ascending, the flat index of a texel that each covers, and the barycentric coordinates there of its second and
+    third corner; (n,) each, some at a time."""
     finite = np.isfinite(corners).all(axis=(1, 2))
     safe = np.where(finite[:, None, None], corners, -10.0)
     limit = np.array([width, height])
@@ -45,11 +66,8 @@ def rasterise(corners: np.ndarray, height: int, width: int) -> tuple[np.ndarray,
         w = third[index, 0] + third[index, 1] * column + third[index, 2] * row
         inside = np.flatnonzero((v >= -EDGE) & (w >= -EDGE) & (v + w <= 1 + EDGE))
         index, v, w = index[inside], v[inside], w[inside]
-        texel = (low[index, 1] + row[inside]) * width + low[index, 0] + column[inside]
-        triangle[texel] = index
-        weights[texel] = np.clip(np.stack([1 - v - w, v, w], axis=1), 0, 1)
+        yield index, (low[index, 1] + row[inside]) * width + low[index, 0] + column[inside], v, w
         first = last
-    return triangle.reshape(height, width), weights.reshape(height, width, 3)
 
 
 def _planes(corners: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
