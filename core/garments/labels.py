@@ -39,7 +39,7 @@ PLAN: dict[str, tuple[str, ...]] = {
 FACING = -0.12  # cosine between normal and ray, below which a vertex is seen
 IN_FRONT, BEHIND = 0.13, 0.05  # metres that the seen surface may lie before and behind the suit
 SAME_PLACE = 0.11  # metres on the resting suit between a vertex and what its pixel shows
-ROUND, ALONG, TO_MIRROR, OFF_PLAN = 2.0, 0.12, 0.04, 0.15  # conductances; a vote has 1
+ROUND, ALONG, TO_MIRROR, OFF_PLAN, UP_THE_NECK = 2.0, 0.12, 0.04, 0.15, 0.03  # conductances; a vote has 1
 LEAST = 0.3  # likelihood of a garment that is none
 FEWEST_PIXELS = 4e-4  # of the person's: a class with less is noise
 FEWEST_VERTICES = 12
@@ -174,11 +174,13 @@ def fields(layer: Layer, suit: Suit, count: np.ndarray, framed: np.ndarray, kind
     smooth = smooth + laplacian(pair, np.full(len(pair), TO_MIRROR), n)
     known = np.minimum(total, 1.0)
     system = smooth + diags(known + 1e-6)
+    # What lies round the neck in front does so behind; what ends below it does not climb it out of sight.
+    neck = UP_THE_NECK * (np.isin(suit.labels, part_labels("Face_Neck")) & (total == 0))
     likely = np.empty((n, len(kinds) + 1))
     shared = splu(system.tocsc())
     likely[:, -1] = shared.solve(known * share[:, -1])
     for k in range(len(kinds)):
-        absent = np.where(planned[:, k] | framed, 0.0, OFF_PLAN)
+        absent = np.where(planned[:, k] | framed, neck, OFF_PLAN)
         own = splu((system + diags(absent)).tocsc()) if absent.any() else shared
         likely[:, k] = own.solve(known * share[:, k])
     out = {}

@@ -1,0 +1,29 @@
+"""Where a garment goes on beyond what photos show of it."""
+
+import numpy as np
+import pytest
+
+from sapiens2_avatar.core.body.evaluate import vertex_normals
+from sapiens2_avatar.core.body.template import template
+from sapiens2_avatar.core.common.landmarks import part_labels, part_names
+from sapiens2_avatar.core.garments.labels import fields
+from sapiens2_avatar.core.garments.suit import Layer, suit
+
+SKIN, CLOTH = (part_labels(name)[0] for name in ("Face_Neck", "Upper_Clothing"))
+
+
+@pytest.mark.parametrize(("shown", "least", "most"), [(SKIN, 0.0, 0.2), (CLOTH, 1.0, 1.0)])
+def test_cloth_climbs_the_neck_behind_only_where_it_does_in_front(shown, least, most):
+    base = suit()
+    rest = base.subdivide @ template().base
+    layer = Layer(rest, base.quads, base.bones, base.weights, base.subdivide)
+    back = vertex_normals(rest, base.quads)[:, 1]
+    neck = np.isin(base.labels, SKIN)
+    front = back < -0.12
+    seen = neck & front & (rest[:, 2] > np.median(rest[neck, 2]) if shown == SKIN else True)  # hair hides skin beside it
+    votes = np.zeros((len(rest), len(part_names())))
+    votes[front & ~neck, CLOTH] = 1
+    votes[seen, shown] = 1
+    found = fields(layer, base, votes, np.ones(len(rest), bool), ["upper"])["upper"]
+    behind = neck & (back > 0.3)
+    assert least <= (found[behind] > 0).mean() <= most
