@@ -146,8 +146,10 @@ def make_character(build: Build, fitted: Fitted) -> Character:
         body = replace(body, covered=dressed.covered)
     if settings.texture_size:
         build.report("texture", 0.4)
-        painted = replace(key, stage="painted", more=(*key.more, settings.garments, settings.texture_size))
-        body, garments = build.once(painted, lambda: paint_avatar(body, garments, fitted.photos, settings.texture_size))
+        size, look = settings.texture_size, settings.texture
+        seen = look.colour, look.delight, look.gutter  # the rest is how a scan's textures are laid out
+        painted = replace(key, stage="painted", more=(*key.more, settings.garments, size, *seen))
+        body, garments = build.once(painted, lambda: paint_avatar(body, garments, fitted.photos, size, look))
     notes += _missing(build, fitted.photos[0][0].predictions)
     if settings.extent == "bust":
         body, garments = cut_to_bust(body, garments, resting.vertices, resting_rig)

@@ -12,6 +12,7 @@ from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.memo import Memo
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.settings import AvatarSettings
+from sapiens2_avatar.core.texture.settings import TextureSettings
 
 SETTINGS = AvatarSettings(texture_size=256)
 
@@ -96,3 +97,20 @@ def test_a_bust_in_one_mesh_is_not_the_whole_that_was_made_before(walker):
         make_avatars(photo, settings=replace(settings, extent=extent), memo=memo) for extent in ("whole", "bust")
     )
     assert whole.body.bust is None and bust.body.bust is not None
+
+
+def test_the_base_colour_that_is_asked_for_is_that_of_the_avatar_too(walker):
+    memo = Memo()
+    made = {}
+    for colour in ("auto", "albedo", "photo"):
+        settings = replace(SETTINGS, garments=False, texture=TextureSettings(colour=colour))
+        (avatar,) = make_avatars(walker, settings=settings, memo=memo)
+        made[colour] = avatar.body.textures.base_colour_srgb.astype(float)
+    assert (made["auto"] == made["albedo"]).all()
+    assert np.abs(made["photo"] - made["albedo"]).mean() > 3
+    with pytest.raises(SapiensError, match="have no albedo map"):
+        make_avatars(
+            replace(walker, albedo=None),
+            settings=replace(SETTINGS, garments=False, texture=TextureSettings(colour="albedo")),
+            memo=memo,
+        )
