@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from math import radians
 
 import bpy
 from bpy.types import Collection, Context, Operator
-from mathutils import Euler
+from mathutils import Euler, Vector
 
 from ..avatar_queries import active_avatar
 
@@ -14,6 +15,12 @@ FROM_THE_FRONT = (radians(84), 0.0, radians(18))
 SHADING = ("color_type", "use_scene_lights", "use_scene_world", "use_scene_lights_render", "use_scene_world_render")
 BONES = "show_bones"
 """Of the overlay of a view: the bones of a face cover it."""
+LIGHT, BRIGHT = "studio_light", "paint.sl"
+"""Of solid shading; of the lights that Blender comes with, the one that leaves textures as bright as they are."""
+FILL = 0.85
+"""Share of the view that a result fills, in the direction in which it is larger."""
+SENSOR = 72.0
+"""Millimetres of the larger side of a view that a lens is counted for."""
 _before: dict[int, dict[str, object]] = {}
 """Of the views that show a result alone, by their address: the shading and the overlay that they had before."""
 
@@ -54,6 +61,7 @@ def show_alone(context: Context, avatar: Collection) -> None:
     # A photo sees one side of the person: from there, a little turned. Leaving the local view brings the former view back.
     view = space.region_3d
     view.view_perspective, view.view_rotation = "PERSP", Euler(FROM_THE_FRONT).to_quaternion()
+    _fill_view(context, [obj for obj in shown if obj.type == "MESH"])
     for obj in layer.objects:
         obj.select_set(obj in selected)
     shading = space.shading
@@ -64,6 +72,32 @@ def show_alone(context: Context, avatar: Collection) -> None:
         setattr(shading, name, False)
     if shading.type == "SOLID":
         shading.color_type = "TEXTURE"
+        _before[space.as_pointer()][LIGHT] = _light_solid(shading, BRIGHT)
+
+
+def _fill_view(context: Context, objects: list[bpy.types.Object]) -> None:
+    """Move the view, which keeps its direction, until it shows objects as large as it can."""
+    space, region = context.space_data, context.region
+    corners = [obj.matrix_world @ Vector(corner) for obj in objects for corner in obj.bound_box]
+    if not corners:
+        return
+    view, larger = space.region_3d, max(region.width, region.height)
+    low, high = (Vector(extreme(corner[axis] for corner in corners) for axis in range(3)) for extreme in (min, max))
+    view.view_location = (low + high) / 2
+    across, up = (SENSOR / 2 / space.lens * side / larger * FILL for side in (region.width, region.height))
+    seen = [view.view_rotation.inverted() @ (corner - view.view_location) for corner in corners]
+    view.view_distance = max(place.z + max(abs(place.x) / across, abs(place.y) / up) for place in seen)
+
+
+def _light_solid(shading: bpy.types.View3DShading, name: str) -> str:
+    """Change the light of solid shading, whatever a view shows now, and return the former one."""
+    shown, lit = shading.type, shading.light
+    shading.type, shading.light = "SOLID", "STUDIO"
+    before = shading.studio_light
+    with suppress(TypeError):  # somebody has taken it away
+        shading.studio_light = name
+    shading.light, shading.type = lit, shown
+    return before
 
 
 def show_everything(context: Context) -> None:
@@ -71,7 +105,10 @@ def show_everything(context: Context) -> None:
     bpy.ops.view3d.localview()
     space = context.space_data
     for name, value in _before.pop(space.as_pointer(), {}).items():
-        setattr(space.overlay if name == BONES else space.shading, name, value)
+        if name == LIGHT:
+            _light_solid(space.shading, str(value))
+        else:
+            setattr(space.overlay if name == BONES else space.shading, name, value)
 
 
 def show_bones_to_pose() -> None:

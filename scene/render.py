@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -205,7 +206,10 @@ def _settings(scene: bpy.types.Scene, size: tuple[int, int], samples: int, shot:
         scene.cycles.use_light_tree = False  # three lights need none
         scene.cycles.max_bounces, scene.cycles.transparent_max_bounces = 2, 8
     else:
-        scene.display.shading.light, scene.display.shading.color_type = "STUDIO", "TEXTURE"
+        shading = scene.display.shading
+        shading.light, shading.color_type = "STUDIO", "TEXTURE"
+        with suppress(TypeError):  # somebody has taken it away
+            shading.studio_light = "paint.sl"  # of those that Blender comes with, the one that leaves textures bright
         scene.display.render_aa = "16"
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = *size, 100
     scene.render.film_transparent = True

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import bpy
-from driver import NET, area, click, find_button, key, module, mouse, picture, region, rest, say, until, window
+from driver import NET, area, click, find_button, key, module, mouse, picture, region, rest, say, until
 from drops import SOON, dropped, middle
 from faces import share_of_view
 from steps import PYTHON, at_rest, jobs, preferences, settings
@@ -88,20 +88,11 @@ def clicks():
 
 
 def look_closely(avatar):
-    """Pictures from near: face, hand, in solid and in material preview."""
+    """Pictures from near, of face and hand. With software OpenGL, Material Preview takes minutes."""
     rig = next(obj for obj in avatar.all_objects if obj.get("sapiens2_role") == "rig")
-    for obj in window().view_layer.objects:
-        obj.select_set(False)
-    space = area().spaces.active
-    view = space.region_3d
-    bones = {"face": ("spine.006", 0.55), "hand": ("hand.L", 0.45), "body": ("spine.003", 1.6)}
-    for shading in ("SOLID", "MATERIAL"):
-        space.shading.type = shading
-        for name, (bone, distance) in bones.items():
-            if shading == "MATERIAL" and name == "hand":
-                continue
-            view.view_location = rig.matrix_world @ rig.pose.bones[bone].center
-            view.view_distance = distance
-            yield from rest()
-            yield 4.0 if shading == "SOLID" else 60.0
-            picture(f"close_{shading.lower()}_{name}")
+    view = area().spaces.active.region_3d
+    for name, bone, distance in (("face", "spine.006", 0.55), ("hand", "hand.L", 0.45)):
+        view.view_location, view.view_distance = rig.matrix_world @ rig.pose.bones[bone].center, distance
+        yield from rest()
+        yield 3.0
+        picture(f"close_{name}")
