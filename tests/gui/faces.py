@@ -60,10 +60,17 @@ def three_faces():
         "color type": space.shading.color_type,
         "selected": [obj.name for obj in bpy.context.selected_objects],
         "share": share_of_view("anna"),
+        "light": space.shading.studio_light,
+        "bones": [space.overlay.show_bones],
     }
+    for mode in ("POSE", "OBJECT"):
+        with bpy.context.temp_override(area=area(), region=region("WINDOW")):
+            bpy.ops.object.mode_set(mode=mode)
+        yield 0.5
+        found["bones"].append(space.overlay.show_bones)
     yield from press("sapiens2.result_show", start=0.35)
     yield from until(lambda: space.local_view is None, NET)
-    found["way back"] = [space.local_view is not None, space.shading.color_type]
+    found["way back"] = [space.local_view is not None, space.shading.color_type, space.shading.studio_light]
     picture("window_after")
     return {"widths": widths, "made": datablocks(), "notes": jobs().status.notes, **found}
 

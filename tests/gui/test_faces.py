@@ -38,7 +38,8 @@ def test_three_faces(play):
     assert {"anna Scan", "anna Camera"} <= made
     assert value["shown alone"] and value["color type"] == "TEXTURE" and value["selected"]
     assert value["share"] > 0.33, value["share"]
-    assert value["way back"] == [False, "MATERIAL"]
+    assert value["light"] == "paint.sl" and value["bones"] == [False, True, True], "bones are seen by who poses"
+    assert value["way back"] == [False, "MATERIAL", "Default"]
     assert "anna Rig" in made or any("rig" in note.lower() for note in value["notes"])
     apart = {name: difference(out / f"{name}.png", STORED / f"{name}.png") for name in ("setup", "empty", "idle", "running")}
     assert max(apart.values()) < TOLERANCE, apart
