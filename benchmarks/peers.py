@@ -3,7 +3,9 @@
 usage: python benchmarks/peers.py [--tasks seg pose] [--size 0.4b] [--runs peer-float32 ours-auto] [--json]
 
 The first run makes an environment with transformers in .cache/peers (from PyPI, with uv). Each task gets a file of random weights
-of the released shapes, which both read; every pass is one 1024 x 768 image on the CPU, in its own process, without a warm-up.
+of the released shapes, which both read; every pass is one 1024 x 768 image on the CPU (of pose two, a person and their mirror
+image), in its own process, without a warm-up. Loading is from a warm file: seconds for each gigabyte of it, and the memory that
+it takes as a share of the weights in the precision of the run. ours-draft is the default precision at half the resolution.
 Seconds are processor seconds of all threads, which other programs disturb less than the clock. Differences are from the peer's
 float32, as a share of the spread of its output: random weights enlarge rounding, see docs/speed.md. 0.4b takes ten minutes.
 """
@@ -24,50 +26,63 @@ import numpy as np
 import torch
 
 from sapiens2_avatar.infer import Sapiens2, Sapiens2Config, released_config, save_model
+from sapiens2_avatar.infer.draft import draft_size
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = ROOT / ".cache" / "peers"
 PACKAGES = ("transformers==5.24.0", f"torch=={torch.__version__.partition('+')[0]}", "safetensors", "numpy")
-RUNS = ("peer-float32", "peer-bfloat16", "ours-auto", "ours-float32")
+RUNS = ("peer-float32", "peer-bfloat16", "ours-auto", "ours-float32", "ours-draft")
 PEER_CLASSES = {
     "pose": "Sapiens2ForPoseEstimation",
     "seg": "Sapiens2ForSemanticSegmentation",
     "normal": "Sapiens2ForNormalEstimation",
     "pointmap": "Sapiens2ForPointmapEstimation",
 }
-PASSES = {"pose": 2}
-"""Passes that a task needs on one photo, where it is not one: pose also looks at the mirrored person."""
+LOOKS = {"pose": 2}
+"""Inputs of a task for one photo, where it is not one: pose also sees the mirrored person. Both sides get them in one batch."""
 
 MEASURED = """
 import json, resource, sys, time
 import numpy as np, torch
-folder, precision, channels, height, width, target = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6]), sys.argv[6]
-image = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(1))
-started, wall = time.process_time(), time.perf_counter()
+folder, precision, looks, channels, height, width, target = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:7]), sys.argv[7]
+image = torch.randn(looks, 3, height, width, generator=torch.Generator().manual_seed(1))
+def most():
+    try:  # what the parent had in memory counts for ru_maxrss, and not here
+        return 1024 * int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+{imports}
+before, started = most(), time.process_time()
 {load}
-loaded, loaded_wall = time.process_time(), time.perf_counter()
+loaded, loaded_wall, taken = time.process_time(), time.perf_counter(), most() - before
+weights = sum(p.numel() * p.element_size() for p in model.parameters())
 with torch.inference_mode():
     outputs = {run}
 done, done_wall = time.process_time(), time.perf_counter()
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+peak = most()
 (found,) = [v for v in outputs if torch.is_tensor(v) and v.ndim == 4 and v.shape[1] == channels]
 np.save(target, found.float().numpy())
-print(json.dumps(dict(load=loaded - started, seconds=done - loaded, wall=done_wall - loaded_wall, peak=peak)))
+print(json.dumps(dict(
+    load=loaded - started, taken=taken, weights=weights, seconds=done - loaded, wall=done_wall - loaded_wall, peak=peak)))
 """
 PEER = MEASURED.format(
-    load="""
+    imports="""
 import transformers
 settings = json.load(open(folder + "/config.json"))
-model = getattr(transformers, settings["architectures"][0]).from_pretrained(
+kind = getattr(transformers, settings["architectures"][0])""",
+    load="""
+model = kind.from_pretrained(
     folder, dtype=getattr(torch, precision), attn_implementation="sdpa").eval()""",
     run="model(pixel_values=image.to(model.dtype)).values()",
 )
 OURS = MEASURED.format(
-    load="""
+    imports="""
 from sapiens2_avatar.infer.checkpoints import Checkpoint
 from sapiens2_avatar.infer.model_cache import ModelCache
 from pathlib import Path
 path = Path(folder) / "model.safetensors"
+""",
+    load="""
 model = ModelCache(torch.device("cpu"), precision).get(Checkpoint.read(path, "random"))""",
     run="model(image).values()",
 )
@@ -143,12 +158,16 @@ def measure(task: str, size: str, runs: list[str], peer: Path) -> dict[str, dict
         (Path(folder) / "config.json").write_text(json.dumps(peer_settings(config)), "utf-8")
         for run in runs:
             side, precision = run.split("-")
+            size_seen = config.input_size
+            if precision == "draft":
+                precision, size_seen = "auto", draft_size(config.input_size, config.backbone.token_side)
             python, script = (peer, PEER) if side == "peer" else (sys.executable, OURS)
             target = Path(folder) / f"{run}.npy"
-            arguments = [folder, precision, head.outputs, *config.input_size, target]
+            arguments = [folder, precision, LOOKS.get(task, 1), head.outputs, *size_seen, target]
             done = subprocess.run([python, "-c", script, *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=True)
             rows[run] = json.loads(done.stdout.splitlines()[-1]) | {"file": (Path(folder) / "model.safetensors").stat().st_size}
-            results[run] = np.load(target)
+            if size_seen == config.input_size:
+                results[run] = np.load(target)
             print(f"{task} {run}: {rows[run]['seconds']:.1f} s", file=sys.stderr, flush=True)
     reference = results.get("peer-float32")
     for run, result in results.items() if reference is not None else ():
@@ -170,24 +189,22 @@ def machine() -> str:
 def table(found: dict[str, dict[str, dict]]) -> str:
     """Markdown."""
     lines = [
-        "| task | run | CPU s | of the peer's float32 | s on the clock | load, CPU s | peak GB | largest difference | typical |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| task | run | CPU s | of the peer's float32 | s on the clock | load, CPU s a GB | load, memory | peak GB "
+        "| largest difference | typical |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for task, rows in found.items():
         for run, row in rows.items():
             base = rows.get("peer-float32")
             share = f"{row['seconds'] / base['seconds']:.2f}" if base else ""
             differences = [f"{row[name]:.1e}" if name in row else "" for name in ("largest", "typical")]
-            figures = [f"{row['seconds']:.1f}", share, f"{row['wall']:.1f}", f"{row['load']:.1f}", f"{row['peak'] / 1e9:.2f}"]
+            loading = [f"{row['load'] / row['file'] * 1e9:.2f}", f"{row['taken'] / row['weights']:.2f}"]
+            figures = [f"{row['seconds']:.1f}", share, f"{row['wall']:.1f}", *loading, f"{row['peak'] / 1e9:.2f}"]
             lines.append(f"| {' | '.join([task, run, *figures, *differences])} |")
-    sums = {
-        run: sum(PASSES.get(task, 1) * rows[run]["seconds"] for task, rows in found.items())
-        for run in next(iter(found.values()))
-        if len(found) > 1
-    }
+    sums = {run: sum(rows[run]["seconds"] for rows in found.values()) for run in next(iter(found.values())) if len(found) > 1}
     for run, seconds in sums.items():
         share = f"{seconds / sums['peer-float32']:.2f}" if "peer-float32" in sums else ""
-        lines.append(f"| all, pose twice | {run} | {seconds:.1f} | {share} | | | | | |")
+        lines.append(f"| all | {run} | {seconds:.1f} | {share} | | | | | | |")
     return "\n".join(lines)
 
 

@@ -50,7 +50,7 @@ class NetworkSettings:
         option="no-flip",
     )
     draft: bool = setting(
-        False, "Draft", "Look at half of the network's resolution: about five times as fast and rough, for slow machines"
+        False, "Draft", "Look at half of the network's resolution: less than half of the time and rough, for slow machines"
     )
 
     def __post_init__(self) -> None:
