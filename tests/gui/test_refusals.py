@@ -13,13 +13,3 @@ def test_file_dialogs(play):
         assert found["same"] == [True, True], (operator, found)
         assert found["error"] and found["error"] in found["refused"] and found["error"] not in found["cancelled"], operator
         assert operator in UNMENDED or found["error"] not in found["mended"], (operator, found)
-
-
-def test_dialogs_without_files_undo_and_another_file(play):
-    said = play("refusals.ends")[0]["value"]
-    assert "There is no folder" in said["set-up"]
-    assert "There is no folder" in said["set-up cancelled"], "nothing was mended"
-    assert "There is no folder" not in said["undone"]
-    batch = [part for part in said["batch"].split(" | ") if part not in said["batch mended"]]
-    assert batch and all(part in said["batch again"] for part in batch), said
-    assert not any(part in said["new file"] for part in batch)
