@@ -57,3 +57,19 @@ def test_operators_are_named_alike_in_jobs_and_errors(part):
     """What compares these names compares nothing where an operator has another one."""
     assert part("operators.build").SAPIENS2_OT_run.bl_idname == part("operators.photos").RUN
     assert part("operators.rebuild").SAPIENS2_OT_build_scan.bl_idname == part("operators.pins").BUILD
+
+
+def test_what_was_refused_goes_with_its_cause_with_undo_and_with_another_file(part, tmp_path):
+    status, parts = part("jobs").status, part("panels.parts")
+    wrong = {"wheels": str(tmp_path / "none")}
+    refuse("runtime_install", "There is no folder", **wrong)
+    assert parts.shown_error() is status.error
+    bpy.context.scene.sapiens2.batch.folder = str(tmp_path)
+    assert parts.shown_error() is None, "it was about another choice"
+    refuse("runtime_install", "There is no folder", **wrong)
+    for handler in bpy.app.handlers.undo_post:
+        handler(bpy.context.scene)
+    assert status.error is None
+    refuse("runtime_install", "There is no folder", **wrong)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    assert status.error is None and parts.shown_error() is None
