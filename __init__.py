@@ -23,7 +23,7 @@ _PUBLIC = {
     "make_scan": "core.avatar",
     "make_avatars": "core.avatar",
     "AvatarSettings": "core.settings",
-    "Avatar": "core.common.arrays",
+    "Avatar": "core.common.avatars",
     "Camera": "core.common.arrays",
     "write_ply": "core.formats.ply_and_camera",
     "write_camera_json": "core.formats.ply_and_camera",

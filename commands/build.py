@@ -29,7 +29,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..core.common.arrays import Avatar, BodyData
+    from ..core.common.avatars import Avatar, BodyData
     from ..core.settings import AvatarSettings
 
 HELP = "Whole people (or scans), camera and rig from photos or stored predictions."

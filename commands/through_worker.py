@@ -28,7 +28,8 @@ from ..worker.requests import (
 from .console import Console
 
 if TYPE_CHECKING:
-    from ..core.common.arrays import Avatar, Pose
+    from ..core.common.arrays import Pose
+    from ..core.common.avatars import Avatar
     from ..core.motion.settings import MotionSettings
     from ..core.motion.take import Take
     from ..core.settings import AvatarSettings

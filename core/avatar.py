@@ -16,7 +16,8 @@ from .capture.matte import follow_photo
 from .capture.people import Person, find_people
 from .capture.provenance import draft_notes
 from .closed_scan import close_scan, closed_textures, closed_weights, look_from_outside
-from .common.arrays import Avatar, Camera, MeshData, Pose, RigData, SkinWeights, Textures
+from .common.arrays import Camera, MeshData, Pose, RigData, SkinWeights, Textures
+from .common.avatars import Avatar
 from .common.errors import SapiensError
 from .common.memo import Memo, digest
 from .common.predictions import Predictions

@@ -14,7 +14,8 @@ import numpy as np
 
 from .body.evaluate import vertex_normals
 from .body.follow import dense
-from .common.arrays import BodyData, Camera, GarmentData, MeshData, SkinWeights, SurfaceTextures, Textures
+from .common.arrays import Camera, MeshData, SkinWeights, Textures
+from .common.avatars import BodyData, GarmentData, SurfaceTextures
 from .common.colour import SKIN_TONE
 from .common.spaces import pixel_from_uv, uv_from_pixel
 from .garments.charts import chart_uvs

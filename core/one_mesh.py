@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .common.arrays import BodyData, GarmentData, SkinWeights
+from .common.arrays import SkinWeights
+from .common.avatars import BodyData, GarmentData
 from .common.looks import BODY_LOOKS, CLOTH, GARMENT_ROUGHNESS, JOINED
 from .texture.joined_atlas import Source, joined_atlas
 

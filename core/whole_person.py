@@ -18,7 +18,8 @@ from .body.rest import in_photo
 from .body.same_person import Traits, most_alike
 from .capture.people import Person
 from .capture.provenance import is_drawn
-from .common.arrays import BodyData, Camera, GarmentData, Pose, RigData
+from .common.arrays import Camera, Pose, RigData
+from .common.avatars import BodyData, GarmentData
 from .common.errors import SapiensError
 from .common.memo import digest
 from .common.predictions import Predictions

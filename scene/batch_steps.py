@@ -15,7 +15,7 @@ from typing import TextIO
 
 import bpy
 
-from ..core.common.arrays import Avatar
+from ..core.common.avatars import Avatar
 from ..core.common.errors import SapiensError
 from ..core.common.processes import silence_stdout
 from .build import write_avatars

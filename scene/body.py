@@ -8,7 +8,8 @@ from dataclasses import replace
 import bpy
 import numpy as np
 
-from ..core.common.arrays import BodyData, RigData
+from ..core.common.arrays import RigData
+from ..core.common.avatars import BodyData
 from ..core.common.colour import SKIN_TONE
 from ..core.common.looks import BODY_LOOKS, JOINED
 from ..core.common.spaces import transform_points, transform_vectors

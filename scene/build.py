@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import bpy
 import numpy as np
 
-from ..core.common.arrays import Avatar
+from ..core.common.avatars import Avatar
 from ..core.common.predictions import Predictions
 from .armature import bind, write_armature
 from .body import write_body

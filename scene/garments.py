@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import bpy
 import numpy as np
 
-from ..core.common.arrays import GarmentData, RigData
+from ..core.common.arrays import RigData
+from ..core.common.avatars import GarmentData
 from ..core.common.looks import CLOTH, GARMENT_ROUGHNESS, Look
 from ..core.common.spaces import transform_points
 from .armature import bind

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import bpy
 import numpy as np
 
-from ..core.common.arrays import SurfaceTextures
+from ..core.common.avatars import SurfaceTextures
 from ..core.common.colour import linear_from_srgb
 from ..core.common.looks import Look
 from .image import MAP, write_image

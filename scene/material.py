@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..core.common.arrays import Avatar
+from ..core.common.avatars import Avatar
 from ..core.surface.body_parts import face_materials
 from ..core.surface.materials import MATERIALS, Material
 from .image import MAP, write_image

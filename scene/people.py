@@ -9,7 +9,7 @@ from dataclasses import replace
 import bpy
 import numpy as np
 
-from ..core.common.arrays import Avatar
+from ..core.common.avatars import Avatar
 from .marks import BOX, CAMERA, PERSON, PHOTO, ROLE, is_avatar, made_in, source_of
 from .typed import layer_of, scene_of
 

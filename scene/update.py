@@ -7,7 +7,8 @@ from functools import partial
 import bpy
 import numpy as np
 
-from ..core.common.arrays import Avatar, SkinWeights
+from ..core.common.arrays import SkinWeights
+from ..core.common.avatars import Avatar
 from ..core.common.spaces import transform_points, transform_vectors
 from ..core.surface.materials import Material, material_named
 from .armature import bind, follow, is_bound, write_armature

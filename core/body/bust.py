@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..common.arrays import BodyData, GarmentData, RigData, SkinWeights
+from ..common.arrays import RigData, SkinWeights
+from ..common.avatars import BodyData, GarmentData
 from ..common.rotations import unit
 from .other_photos import rested
 

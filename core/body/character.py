@@ -7,7 +7,8 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from ..common.arrays import BodyData, Pose, RigData, SkinWeights
+from ..common.arrays import Pose, RigData, SkinWeights
+from ..common.avatars import BodyData
 from ..common.landmarks import JOINT_NAMES
 from ..common.rotations import unit
 from ..common.spaces import WORLD_FRONT

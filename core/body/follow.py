@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..common.arrays import BodyData, MeshData, RigData, SkinWeights
+from ..common.arrays import MeshData, RigData, SkinWeights
+from ..common.avatars import BodyData
 from ..common.rotations import unit
 from ..pose.anatomy import smoothstep
 from ..rig.patch_graph import Patches, make_patches

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..common.arrays import BodyData, GarmentData, RigData, SkinWeights
+from ..common.arrays import RigData, SkinWeights
+from ..common.avatars import BodyData, GarmentData
 from ..common.colour import SKIN_TONE
 from ..common.landmarks import part_labels, part_names
 from ..texture.all_round import paint

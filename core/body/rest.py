@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..common.arrays import Avatar, BodyData, RigData
+from ..common.arrays import RigData
+from ..common.avatars import Avatar, BodyData
 from ..common.rotations import shortest_arc, unit
 from ..common.spaces import WORLD_FRONT
 from ..rig.rest_pose import blended, moved, pose_rig, undeform, undeformed

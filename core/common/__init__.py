@@ -1,6 +1,7 @@
 """What every room of `core` speaks.
 
 arrays        the arrays that travel between stages, and what each axis means
+avatars       what a photo becomes: a body, clothes, and all that is written for one person
 predictions   what a network saw in one photo, and its file
 pins          keypoints that somebody has put where they are
 containers    arrays and strings in one file

@@ -11,18 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..common.arrays import (
-    Avatar,
-    BodyData,
-    Camera,
-    GarmentData,
-    MeshData,
-    PartData,
-    RigData,
-    SkinWeights,
-    SurfaceTextures,
-    Textures,
-)
+from ..common.arrays import Camera, MeshData, PartData, RigData, SkinWeights, Textures
+from ..common.avatars import Avatar, BodyData, GarmentData, SurfaceTextures
 from ..common.containers import Container, Format, fitting, read_container, write_container
 from ..common.memo import Memo, digest
 from .exr import exr_bytes

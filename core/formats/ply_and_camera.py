@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ..capture.camera import blender_lens
-from ..common.arrays import Avatar, Camera
+from ..common.arrays import Camera
 from ..common.atomic_files import atomic_write
+from ..common.avatars import Avatar
 from ..common.errors import SapiensError
 from ..common.spaces import pixel_from_uv, transform_points, transform_vectors, world_from_blender_camera
 

@@ -13,7 +13,8 @@ from ..body.fit import Sighting
 from ..body.fitted import BodyFit
 from ..body.skeleton import BONES
 from ..body.template import template
-from ..common.arrays import BodyData, GarmentData, RigData, SkinWeights
+from ..common.arrays import RigData, SkinWeights
+from ..common.avatars import BodyData, GarmentData
 from ..common.landmarks import part_labels
 from .charts import chart_uvs
 from .cut import cut

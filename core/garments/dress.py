@@ -10,7 +10,8 @@ import numpy as np
 
 from ..body.fit import Sighting
 from ..body.fitted import BodyFit
-from ..common.arrays import BodyData, GarmentData, RigData
+from ..common.arrays import RigData
+from ..common.avatars import BodyData, GarmentData
 from .clothes import make_clothes
 from .hair import make_head_garments
 from .steady import steadied

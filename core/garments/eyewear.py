@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..common.arrays import BodyData, GarmentData, RigData, SkinWeights
+from ..common.arrays import RigData, SkinWeights
+from ..common.avatars import BodyData, GarmentData
 from ..common.landmarks import part_labels
 from .head_space import HEAD, Head, View
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..body.fit import Sighting
 from ..body.fitted import BodyFit
-from ..common.arrays import BodyData, GarmentData, RigData
+from ..common.arrays import RigData
+from ..common.avatars import BodyData, GarmentData
 from ..common.landmarks import part_labels
 from .charts import chart_uvs
 from .envelope import BEHIND_BODY, Capsule, Cues, envelope, scalp

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..common.arrays import BodyData, RigData, SkinWeights
+from ..common.arrays import RigData, SkinWeights
+from ..common.avatars import BodyData
 from .head_space import HEAD, Head, View
 
 CARRIERS = ("spine", "spine.001", "spine.002", "spine.003", "spine.004", "spine.005", HEAD)

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..capture.camera import estimate_camera
 from ..capture.ground import place
-from ..common.arrays import Avatar, Camera, Pose
+from ..common.arrays import Camera, Pose
+from ..common.avatars import Avatar
 from ..common.errors import SapiensError
 from ..common.landmarks import JOINT_NAMES, joint_index
 from ..common.predictions import Predictions

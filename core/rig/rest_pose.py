@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..common.arrays import Avatar, MeshData, Pose, RigData, SkinWeights
+from ..common.arrays import MeshData, Pose, RigData, SkinWeights
+from ..common.avatars import Avatar
 from ..common.errors import SapiensError
 from ..common.landmarks import JOINT_NAMES, joint_index
 from ..common.rotations import cross, two_axis_frame, unit

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..common.arrays import Camera, SurfaceTextures
+from ..common.arrays import Camera
+from ..common.avatars import SurfaceTextures
 from ..common.colour import byte_image
 from ..common.errors import SapiensError
 from ..common.rotations import unit

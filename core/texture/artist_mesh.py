@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..common.arrays import Camera, SurfaceTextures, check_arrays
+from ..common.arrays import Camera, check_arrays
+from ..common.avatars import SurfaceTextures
 from ..common.containers import Format, fitting, read_container, write_container
 from ..common.errors import SapiensError
 from ..common.spaces import pixel_from_uv

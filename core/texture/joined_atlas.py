@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..common.arrays import SurfaceTextures
+from ..common.avatars import SurfaceTextures
 from ..common.colour import byte_image
 from ..common.rotations import unit
 from ..common.spaces import pixel_from_uv

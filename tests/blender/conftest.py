@@ -130,7 +130,7 @@ def make_avatar(part):
         # In the atlas of the tests the sheet lies on its side.
         corners = (uvs[faces][..., ::-1] * [-0.5, 0.5] + [0.75, 0.25]).astype(np.float32) if atlas else None
         mesh = data.MeshData(vertices, faces, uvs.astype(np.float32), normals.astype(np.float32), labels, corners, quads)
-        return data.Avatar(name, camera, placement, mesh, textures, image, skeleton, weights, ("A note.",))
+        return part("core.common.avatars").Avatar(name, camera, placement, mesh, textures, image, skeleton, weights, ("A note.",))
 
     return make
 
@@ -183,7 +183,7 @@ def rig_file(character, part, tmp_path):
 @pytest.fixture
 def dressed(part, make_avatar):
     """An avatar with a body in the A-pose, covered and painted, and a sleeveless top made of the skin of its chest."""
-    character, arrays = part("core.body.character"), part("core.common.arrays")
+    character, avatars = part("core.body.character"), part("core.common.avatars")
     body, rig = character.standing(part("core.body.evaluate").Shape())
     chest = np.isin(rig.names, ["spine.003", "spine.002"])
     own = body.weights.weights[np.arange(len(body.vertices)), :] * chest[body.weights.bones]
@@ -191,15 +191,15 @@ def dressed(part, make_avatar):
     faces = chosen[body.quads].all(axis=1) & (body.part == 0)
     used, row = np.unique(body.quads[faces], return_inverse=True)
     rng = np.random.default_rng(3)
-    textures = arrays.SurfaceTextures(
+    textures = avatars.SurfaceTextures(
         rng.integers(0, 255, (64, 64, 3)).astype(np.uint8), np.ones((64, 64), bool), np.full((64, 64, 3), 32768, np.uint16)
     )
-    top = arrays.GarmentData(
+    top = avatars.GarmentData(
         kind="upper",
         vertices=body.vertices[used] + np.float32([0, -0.01, 0]),
         quads=row.reshape(-1, 4).astype(np.int32),
         uvs=body.uvs[faces],
-        weights=arrays.SkinWeights(body.weights.bones[used], body.weights.weights[used]),
+        weights=part("core.common.arrays").SkinWeights(body.weights.bones[used], body.weights.weights[used]),
         labels=np.array([22], np.uint8),
         tone=np.array([200, 30, 40], np.uint8),
         inside=np.zeros(faces.sum(), bool),

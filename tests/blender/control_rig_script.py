@@ -21,7 +21,8 @@ if importlib.util.find_spec("sapiens2_avatar") is None:
     spec.loader.exec_module(sys.modules["sapiens2_avatar"])
 import sapiens2_avatar as extension  # noqa: E402
 from sapiens2_avatar.core.body import character, evaluate, fitted  # noqa: E402
-from sapiens2_avatar.core.common.arrays import Avatar, Camera  # noqa: E402
+from sapiens2_avatar.core.common.arrays import Camera  # noqa: E402
+from sapiens2_avatar.core.common.avatars import Avatar  # noqa: E402
 from sapiens2_avatar.core.common.rotations import rotation_from_vector  # noqa: E402
 from sapiens2_avatar.core.common.spaces import LEVEL_WORLD_FROM_CAMERA  # noqa: E402
 from sapiens2_avatar.scene.build import write_avatars  # noqa: E402

@@ -9,7 +9,8 @@ from PIL import Image
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.capture.provenance import draft_notes
-from sapiens2_avatar.core.common.arrays import Avatar, MeshData
+from sapiens2_avatar.core.common.arrays import MeshData
+from sapiens2_avatar.core.common.avatars import Avatar
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.spaces import pixel_from_uv
 from sapiens2_avatar.core.formats.avatar_file import load_avatars, save_avatars

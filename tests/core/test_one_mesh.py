@@ -9,7 +9,8 @@ import pytest
 
 from sapiens2_avatar.core.body.character import standing
 from sapiens2_avatar.core.body.evaluate import Shape
-from sapiens2_avatar.core.common.arrays import GarmentData, SkinWeights, SurfaceTextures
+from sapiens2_avatar.core.common.arrays import SkinWeights
+from sapiens2_avatar.core.common.avatars import GarmentData, SurfaceTextures
 from sapiens2_avatar.core.common.looks import BODY_LOOKS
 from sapiens2_avatar.core.common.spaces import pixel_from_uv
 from sapiens2_avatar.core.one_mesh import one_mesh

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from sapiens2_avatar.core.body.evaluate import vertex_normals
-from sapiens2_avatar.core.common.arrays import BodyData, GarmentData, RigData, SkinWeights
+from sapiens2_avatar.core.common.arrays import RigData, SkinWeights
+from sapiens2_avatar.core.common.avatars import BodyData, GarmentData
 from sapiens2_avatar.core.common.rotations import rotation_from_vector, unit
 
 POSES: Mapping[str, Mapping[str, tuple[float, float, float]]] = {

@@ -23,7 +23,8 @@ import numpy as np
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
 from sapiens2_avatar.core.capture.camera import estimate_camera
-from sapiens2_avatar.core.common.arrays import Avatar, MeshData, Textures
+from sapiens2_avatar.core.common.arrays import MeshData, Textures
+from sapiens2_avatar.core.common.avatars import Avatar
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.spaces import uv_from_pixel
 from sapiens2_avatar.core.surface.pixel_mesh import vertex_normals

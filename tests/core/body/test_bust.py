@@ -8,7 +8,8 @@ from sapiens2_avatar.core.body.character import make_body
 from sapiens2_avatar.core.body.evaluate import Posture, Shape
 from sapiens2_avatar.core.body.fitted import BodyFit
 from sapiens2_avatar.core.body.rest import in_photo
-from sapiens2_avatar.core.common.arrays import BodyData, GarmentData, SkinWeights
+from sapiens2_avatar.core.common.arrays import SkinWeights
+from sapiens2_avatar.core.common.avatars import BodyData, GarmentData
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from sapiens2_avatar.core.body.painted import paint_avatar
 from sapiens2_avatar.core.body.rest import in_photo
 from sapiens2_avatar.core.body.skeleton import BONES
 from sapiens2_avatar.core.body.template import template
-from sapiens2_avatar.core.common.arrays import Camera, GarmentData, Pose
+from sapiens2_avatar.core.common.arrays import Camera, Pose
+from sapiens2_avatar.core.common.avatars import GarmentData
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, part_labels
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import rotation_from_vector

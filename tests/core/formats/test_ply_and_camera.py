@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.common.arrays import Avatar, Camera, MeshData, Textures
+from sapiens2_avatar.core.common.arrays import Camera, MeshData, Textures
+from sapiens2_avatar.core.common.avatars import Avatar
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.spaces import uv_from_pixel
 from sapiens2_avatar.core.formats.ply_and_camera import camera_document, image_at, write_camera_json, write_ply

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
-from sapiens2_avatar.core.common.arrays import Avatar, Camera
+from sapiens2_avatar.core.common.arrays import Camera
+from sapiens2_avatar.core.common.avatars import Avatar
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, keypoint_index
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import unit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sapiens2_avatar.core.common.arrays import SurfaceTextures
+from sapiens2_avatar.core.common.avatars import SurfaceTextures
 from sapiens2_avatar.core.texture.joined_atlas import Source, joined_atlas
 from sapiens2_avatar.core.texture.tangent_maps import decode, encode
 
