@@ -50,6 +50,7 @@ gather(files)                    many results in one scene
     blend_contents  what Blender's own reader finds in a .blend
     export          other formats
     export_state    the scene as exporters need it
+    context_scene   a scene that Blender 4.2 keeps in its context
     units           in metres, whatever a unit of the scene is
     masks           their meshes without what is hidden
     textures        their images, under names of their own

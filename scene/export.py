@@ -24,6 +24,7 @@ from ..core.retarget.bone_map import BoneMap
 from .action import whole_frames
 from .bone_table import resolve
 from .bvh_export import export_bvh
+from .context_scene import renew_context_scene
 from .export_state import selected
 from .files import write_whole
 from .marks import CAMERA, objects_of, surfaces_of
@@ -80,6 +81,7 @@ def export(
     function = _exporter(known)
 
     def write(temporary: Path) -> None:
+        renew_context_scene()
         with own_textures(objects, path) as images:
             function(filepath=str(temporary), **options)
             if suffix == ".obj":

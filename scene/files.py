@@ -10,12 +10,14 @@ import bpy
 
 from ..core.common.errors import SapiensError
 from .blend_contents import read_contents
+from .context_scene import renew_context_scene
 from .reproducible import compressed, normalised
 
 
 def new_file() -> None:
     """Start from an empty scene in metres: no cube, no lamp, no camera. For scripts; an artist's open file is never replaced."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    renew_context_scene()
     bpy.context.scene.unit_settings.system = "METRIC"
     _forget_what_was_shown()
 
@@ -37,6 +39,7 @@ def open_blend(path: str | Path) -> None:
         raise SapiensError(
             f"{path} could not be opened: {str(error).strip()}", "Check that it is a whole .blend file."
         ) from error
+    renew_context_scene()
 
 
 def save_blend(path: str | Path, *, compress: bool = True) -> Path:

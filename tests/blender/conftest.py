@@ -59,8 +59,9 @@ def part(extension):
 
 
 @pytest.fixture(autouse=True)
-def empty_scene(extension):
+def empty_scene(part):
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    part("scene.context_scene").renew_context_scene()  # a test before may have used Rigify
     yield
 
 

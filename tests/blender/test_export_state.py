@@ -199,3 +199,22 @@ def test_readers_that_stop_at_spaces_find_the_materials_of_an_obj(part, make_ava
     assert names and all((tmp_path / name).is_file() for name in names)
     used = set(re.findall(r"^usemtl (\S+)$", path.read_text("utf-8"), re.MULTILINE))
     assert used <= set(re.findall(r"^newmtl (\S+)$", (tmp_path / library).read_text("utf-8"), re.MULTILINE))
+
+
+def test_no_scene_that_is_gone_stays_in_the_context(part, person, tmp_path) -> None:
+    """Blender 4.2 keeps the scene in which somebody asked for the layer collection, and what writes to the context, as the glTF
+    exporter does, marks it: in memory that is no longer a scene's, where it is gone."""
+    collection, *_ = person
+    first, other = bpy.context.scene, bpy.data.scenes.new("Other")
+
+    def kept() -> bpy.types.ID | None:
+        return bpy.context.id_data
+
+    bpy.context.window.scene = other
+    assert bpy.context.layer_collection is not None and kept() in (None, other)
+    bpy.context.window.scene = first
+    assert kept() in (None, other)
+    part("scene.export").export(tmp_path / "p.glb", [collection])
+    assert kept() in (None, first)
+    part("scene.files").new_file()
+    assert kept() in (None, bpy.context.scene)
