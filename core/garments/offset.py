@@ -28,6 +28,7 @@ MOST_EASE = 0.015  # metres
 LEANS = 0.006  # metres that a fitted body lies nearer to the cloth that is seen than to that behind
 OUTLINE = 0.6  # weight of an outline's point; one of the surface has 1
 LEAST_COSINE = 0.35  # between the seen normal and the way that a vertex can move
+FRONT, OFF_SUIT = 0.5, 0.025  # cosine of what faces the camera; metres off the suit, farther than which it is another surface
 REACH_OUT, REACH_IN, STEPS = 0.16, 0.03, 64  # metres along which the outline is looked for
 
 
@@ -179,7 +180,13 @@ def _of_outline(
     row, column, good = pixels_at(view, points[at, None] + ways[at, None] * offsets[:, None])
     seg = np.where(good, view.seg[row, column], 255)
     own = np.isin(seg, parts)
-    own &= np.linalg.norm(whole.rest[view.shown[row, column]] - layer.rest[at, None], axis=2) < _same_place(layer)[at, None]
+    shown = view.shown[row, column]
+    own &= np.linalg.norm(whole.rest[shown] - layer.rest[at, None], axis=2) < _same_place(layer)[at, None]
+    # Beyond an outline before the background the nearest of the suit is edge-on, too. A way from the chest over the front of a
+    # sleeve has begun at an outline before the person, and would end at the sleeve's.
+    suit = view.wearer.place(whole.rest, whole.bones, whole.weights)
+    towards = -dot(vertex_normals(suit, whole.quads), unit(suit))[shown]
+    own &= (towards < FRONT) | (height[at, None] + offsets < OFF_SUIT)
     # From the last step that is still near the present place: the first change from the garment to the background.
     leaves = own[:, :-1] & (seg[:, 1:] == 0)
     found = leaves.any(axis=1)

@@ -9,6 +9,7 @@ from sapiens2_avatar.core.body.evaluate import Posture, Shape, pose_points, rest
 from sapiens2_avatar.core.body.fit import Sighting
 from sapiens2_avatar.core.body.fitted import BodyFit
 from sapiens2_avatar.core.body.maps import draw_body
+from sapiens2_avatar.core.body.skeleton import BONES
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.landmarks import part_labels
 from sapiens2_avatar.core.common.predictions import Predictions
@@ -22,11 +23,14 @@ LOWER = part_labels("Left_Upper_Leg", "Right_Upper_Leg", "Left_Lower_Leg", "Righ
 SHOES = {"Left_Foot": "Left_Shoe", "Right_Foot": "Right_Shoe"}
 
 
-def dressed(camera=CAMERA, yaw=0.0, skirt=False):
-    """A sighting of somebody in a shirt, trousers and shoes, and the fit of the body that wears them."""
+def dressed(camera=CAMERA, yaw=0.0, skirt=False, bent=None):
+    """A sighting of somebody in a shirt, trousers and shoes, and the fit of the body that wears them; bent: bone -> how far it is
+    turned from rest, radians about the axes of the resting body."""
     fit = BodyFit(Shape(), Posture.rest())
     turns = fit.posture.turns.copy()
     turns[0] = LEVEL_WORLD_FROM_CAMERA.T @ rotation_from_vector(np.array([0.0, 0.0, yaw]))
+    for bone, turn in (bent or {}).items():
+        turns[list(BONES).index(bone)] = rotation_from_vector(np.array(turn))
     posed = pose_points(rest_points(fit.shape), Posture(turns, np.zeros(3)))
     shift = np.array([0.0, 0.0, 2.2]) - (posed.max(axis=0) + posed.min(axis=0)) / 2
     fit = replace(fit, posture=Posture(turns, shift))

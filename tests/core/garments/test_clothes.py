@@ -97,6 +97,17 @@ def test_maps_without_depth_still_dress():
         assert all(np.isfinite(g.vertices).all() for g in garments)
 
 
+def test_the_outline_of_a_sleeve_is_not_that_of_the_chest_before_it():
+    """The front of an armpit is edge-on in the image, but before the sleeve: nothing says how far off it the cloth is there."""
+    sighting, fit = dressed(yaw=0.3, bent={"upper_arm.L": (0.0, 0.2, -0.3)})
+    body, rig = in_photo(*make_body(fit, np.eye(4)))
+    garments, _ = make_clothes([(sighting, fit)], body, rig)
+    upper = next(garment for garment in garments if garment.kind == "upper")
+    chest = np.isin(template().labels[: len(body.vertices)], part_labels("Torso", "Left_Upper_Arm"))
+    distance, nearest = cKDTree(body.vertices).query(upper.vertices)
+    assert distance[chest[nearest]].max() < 0.04
+
+
 def test_a_skirt_hangs_round_both_legs():
     sighting, fit = dressed(skirt=True)
     body, rig = in_photo(*make_body(fit, np.eye(4)))
