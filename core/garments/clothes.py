@@ -21,7 +21,7 @@ from .cut import cut
 from .drape import hung, whole_suit
 from .hang import clearance, hangs, hem_height, hip_height, reached, with_skirt
 from .hems import lining
-from .labels import View, drawn, fields, parts_of, present_kinds, votes
+from .labels import View, drawn, facing, fields, parts_of, present_kinds, votes
 from .offset import Bounds, offset, room
 from .suit import FOOT, LEG, Layer, Suit, Wearer, strongest, suit
 
@@ -122,8 +122,9 @@ def _view(sighting: Sighting, fit: BodyFit) -> View | None:
         return None
     evidence = gather(predictions, sighting.person, sighting.camera, sighting.pose, mask)
     wearer, seg = Wearer.of(fit), np.where(mask, predictions.seg, 0).astype(np.uint8)
-    shown = drawn(whole_suit(fit), wearer, sighting.camera)
-    return View(sighting, wearer, seg, evidence.points, evidence.normals, shown)
+    whole = whole_suit(fit)
+    shown = drawn(whole, wearer, sighting.camera)
+    return View(sighting, wearer, seg, evidence.points, evidence.normals, shown, facing(whole, wearer))
 
 
 def _skin(whole: Layer, fit: BodyFit) -> _Skin:

@@ -58,6 +58,7 @@ class View:
     points   (H, W, 3) camera space, NaN where unknown; None = no pointmap
     normals  (H, W, 3) camera space, unit; None = no pointmap
     shown    (H, W) int32 vertex of the suit that the pixel shows, of the nearest one that shows any
+    facing   (n,) cosine between the normal of each vertex of the suit and the ray to it: negative = turned to the camera
     """
 
     sighting: Sighting
@@ -66,6 +67,13 @@ class View:
     points: np.ndarray | None
     normals: np.ndarray | None
     shown: np.ndarray
+    facing: np.ndarray
+
+
+def facing(layer: Layer, wearer: Wearer) -> np.ndarray:
+    """(n,) cosine between the normal of each vertex of a layer, as it stands in the photo, and the ray to it."""
+    points = wearer.place(layer.rest, layer.bones, layer.weights)
+    return dot(vertex_normals(points, layer.quads), unit(points))
 
 
 def drawn(layer: Layer, wearer: Wearer, camera: Camera) -> np.ndarray:
@@ -111,11 +119,10 @@ def votes(layer: Layer, suit: Suit, views: Sequence[View]) -> tuple[np.ndarray, 
     under[np.ix_(part_labels("Upper_Clothing"), part_labels("Left_Lower_Leg", "Right_Lower_Leg"))] = True  # long coats
     for view in views:
         points = view.wearer.place(layer.rest, layer.bones, layer.weights)
-        normal = vertex_normals(points, layer.quads)
         row, column, inside = pixels_at(view, points)
         framed |= inside
         label = view.seg[row, column]
-        seen = inside & (dot(normal, unit(points)) < FACING) & (label > 0) & under[label, suit.labels]
+        seen = inside & (view.facing < FACING) & (label > 0) & under[label, suit.labels]
         if view.points is not None:
             with np.errstate(invalid="ignore"):
                 gap = points[:, 2] - view.points[row, column, 2]

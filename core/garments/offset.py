@@ -184,9 +184,7 @@ def _of_outline(
     own &= np.linalg.norm(whole.rest[shown] - layer.rest[at, None], axis=2) < _same_place(layer)[at, None]
     # Beyond an outline before the background the nearest of the suit is edge-on, too. A way from the chest over the front of a
     # sleeve has begun at an outline before the person, and would end at the sleeve's.
-    suit = view.wearer.place(whole.rest, whole.bones, whole.weights)
-    towards = -dot(vertex_normals(suit, whole.quads), unit(suit))[shown]
-    own &= (towards < FRONT) | (height[at, None] + offsets < OFF_SUIT)
+    own &= (view.facing[shown] > -FRONT) | (height[at, None] + offsets < OFF_SUIT)
     # From the last step that is still near the present place: the first change from the garment to the background.
     leaves = own[:, :-1] & (seg[:, 1:] == 0)
     found = leaves.any(axis=1)
