@@ -9,7 +9,7 @@ from ..core.capture.settings import ClipSettings
 from ..core.formats.export_formats import BVH
 from ..core.formats.stored_inputs import is_stored
 from ..core.settings import AvatarSettings
-from ..infer.settings import NetworkSettings
+from ..infer.settings import UNSAID, NetworkSettings
 from .items import Item
 from .record import Record, key_of
 
@@ -54,9 +54,8 @@ class Plan:
         if is_stored(item.path):
             keys = {PREDICT: key_of(VERSION, item.sha256, "copy")}
         else:
-            # The device is left out: the same work on another device is the same result. So is a draft that was not asked for:
-            # older records do not know of it.
-            settings = {k: v for k, v in asdict(self.network).items() if k != "device" and (k, v) != ("draft", False)}
+            # The device is left out: the same work on another device is the same result.
+            settings = {k: v for k, v in asdict(self.network).items() if k != "device" and (k, v) != UNSAID}
             more = [asdict(self.clip)] if item.clip else ["one person"] if item.photos else []
             keys = {PREDICT: key_of(VERSION, item.sha256, settings, *more)}
         pieces = ["separate"] if self.separate else []

@@ -28,6 +28,10 @@ PRECISIONS = (
 )
 
 
+UNSAID = ("draft", False)
+"""A setting that names and records of results leave out: those from before there were drafts are still found."""
+
+
 @dataclass(frozen=True)
 class NetworkSettings:
     """The arguments of `infer.predict.predict` that say how to look, whatever the photo.

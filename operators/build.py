@@ -18,7 +18,7 @@ from ..avatar_queries import active_avatar, avatars
 from ..core.capture.photo import SUFFIXES
 from ..core.common.errors import SapiensError
 from ..core.common.pins import Pin
-from ..infer.settings import NetworkSettings
+from ..infer.settings import UNSAID, NetworkSettings
 from ..properties import avatar_settings, more_photos
 from ..setting_properties import said
 from ..weights.catalogue import fingerprint
@@ -42,11 +42,8 @@ def predictions_path(photo: Path, network: NetworkSettings, boxes: tuple[Box, ..
 
 
 def stated(network: NetworkSettings) -> dict:
-    """The weights, and the options that are not left to the network, as JSON that names what is made with them.
-
-    A draft that was not asked for is not named: what was stored before there were drafts is still found.
-    """
-    given = {name: value for name, value in to_json(network).items() if value is not None and (name, value) != ("draft", False)}
+    """The weights, and the options that are not left to the network, as JSON that names what is made with them."""
+    given = {name: value for name, value in to_json(network).items() if value is not None and (name, value) != UNSAID}
     return given | {"weights": fingerprint(network.model)}
 
 
