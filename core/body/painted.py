@@ -14,6 +14,7 @@ from ..common.landmarks import part_labels, part_names
 from ..texture.all_round import paint
 from ..texture.project import PaintedSurface
 from ..texture.settings import TextureSettings
+from ..texture.strands import whorl_of
 from ..texture.symmetry import twins
 from ..texture.views import View, iris_tone, view_of
 from .fit import Sighting
@@ -107,6 +108,7 @@ def _garment(garment: GarmentData, photos: Sequence[tuple[Sighting, BodyFit]], r
         along=along,
         share=share,
         reach=CLOTH_REACH,
+        whorl=whorl_of(rest) if garment.kind == "hair" else None,
     )
 
 

@@ -49,7 +49,7 @@ MATERIALS = (
              roughness=0.45, ior=1.4, subsurface=0.15),
     Material("Lips", ("Lower_Lip", "Upper_Lip", "Tongue"), "Skin", roughness=0.3, ior=1.4, subsurface=0.15),
     Material("Teeth", ("Lower_Teeth", "Upper_Teeth"), "Skin", roughness=0.2, ior=1.6, subsurface=0.1),
-    Material("Hair", ("Hair",), "Hair", roughness=0.4, ior=1.55, soft_edge=True),
+    Material("Hair", ("Hair",), "Hair", roughness=0.5, ior=1.55, soft_edge=True),
     Material("Upper Clothing", ("Upper_Clothing",), "Upper Clothing", roughness=0.8, sheen=0.2),
     Material("Lower Clothing", ("Lower_Clothing",), "Lower Clothing", roughness=0.8, sheen=0.2),
     Material("Socks", _both("Sock"), "Shoes", roughness=0.85, sheen=0.2),

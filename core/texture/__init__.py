@@ -18,6 +18,8 @@ views            what one photo knows
 project          which pixel a point of a surface is, and how well it is seen
 blend            several photos made one
 surface_fill     what no photo shows
+other_side       the fine pattern of cloth, carried to where no photo looks
+strands          hair where no photo looks
 texels           where texels lie on their surface
 joined_atlas     several surfaces on one texture
 symmetry         which vertex is on the other side

@@ -16,28 +16,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..common.arrays import Camera
 from ..common.avatars import SurfaceTextures
 from ..common.colour import byte_image
 from ..common.errors import SapiensError
-from ..common.rotations import unit
 from .blend import blend_shares, exposure_gains
-from .inpaint import push_pull
 from .normal_detail import calmed, normal_detail
+from .other_side import BUTTON, EDGE, round_the_side, without_prints
 from .project import (
     BROAD,
     Drawn,
     PaintedSurface,
     Projection,
     blurred,
-    box_around,
     draw_surfaces,
     project,
     sample,
     smoothstep,
-    vertex_normals,
 )
 from .rasterise import halves
+from .strands import Strands, relief, seen_height, shade_of, strands
 from .surface_fill import Pattern, pattern_of, spread
 from .texels import Texels, texels_of
 from .views import View, continued
@@ -48,16 +45,6 @@ ENOUGH = 1.5
 """Texels for every pixel of the finest photo at which weights, normals and roughness lose nothing."""
 MIRRORED = 0.5
 """How far the colour of the mirror image counts against one that is seen."""
-PRINTS = (18.0, 82.0)
-"""Percentiles between which the fine pattern of one side is continued to the other: a print or a button is beyond them."""
-BEYOND = 1.0
-"""How far outside of them, in shares of their distance, a place is a print or a button, and takes the pattern around it."""
-BUTTON = 0.003
-"""Metres around such a place that belong to it."""
-EDGE = (0.3, 0.5)
-"""Cosines between which the fine pattern of the other side comes in; at the sides that of what is seen goes on round them."""
-AROUND = 24
-"""Places from which the pattern goes on round the side, the nearest that are seen well."""
 SMALLEST = 64
 """Texels of a texture's side, at least."""
 TOGETHER = 2
@@ -150,31 +137,38 @@ def _nothing(count: int) -> _Seen:
 def _painted(job: _Job, at_vertices: _Seen, size: int) -> SurfaceTextures:
     """The textures of one surface."""
     surface = job.surface
-    side = _side(job, size)
+    side = _side(job, size) if surface.whorl is None else size // 2
     texels = texels_of(surface.quads, surface.uvs, side, max(4, GUTTER * side // 1024))
     if not any(p is not None for p in job.projections):
         plain = np.broadcast_to(surface.tone, (size, size, 3)).copy()
         return SurfaceTextures(plain, np.zeros((size, size), bool))
     places = [None if p is None else texels.of(p.values) for p in job.projections]
     shares = _shares(job, places)
-    fill = _fill(job, texels, places, at_vertices, shares)
+    lines = None if surface.whorl is None else strands(texels.of(surface.rest), surface.whorl, _texel(surface, side))
+    fill = _fill(job, texels, places, at_vertices, shares, lines)
     made = _composed(job, texels, places, shares, fill, size)
-    detail = normal_detail(surface, job.views, job.projections, texels, places, shares.known * shares.high)
+    bumps = None if lines is None else _bumps(job, texels, places, shares, lines)
+    detail = normal_detail(surface, job.views, job.projections, texels, places, shares.known * shares.high, bumps)
     return replace(made, normal_tangent=detail, roughness=_roughness(job, texels, places, shares))
 
 
 def _side(job: _Job, size: int) -> int:
     """Texels of the side at which a surface is weighed: half of `size`, and half of that again as long as it is enough."""
     finest = max((p.scale for p in job.projections if p is not None), default=0.0)
-    corners, uvs = job.surface.rest[job.surface.quads].astype(np.float64), job.surface.uvs.astype(np.float64)
-    real = np.linalg.norm(np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]), axis=1).sum()
-    a, b = uvs[:, 2] - uvs[:, 0], uvs[:, 3] - uvs[:, 1]
-    drawn = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()
-    least = max(ENOUGH * finest * np.sqrt(real / max(drawn, 1e-12)), SMALLEST)
+    least = max(ENOUGH * finest * _texel(job.surface, 1), SMALLEST)
     side = size // 2
     while side >= 2 * least:
         side //= 2
     return side
+
+
+def _texel(surface: PaintedSurface, side: int) -> float:
+    """Metres across a texel of a texture of `side` texels, on average."""
+    corners, uvs = surface.rest[surface.quads].astype(np.float64), surface.uvs.astype(np.float64)
+    real = np.linalg.norm(np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]), axis=1).sum()
+    a, b = uvs[:, 2] - uvs[:, 0], uvs[:, 3] - uvs[:, 1]
+    drawn = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()
+    return float(np.sqrt(real / max(drawn, 1e-12))) / side
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,8 +189,15 @@ def _shares(job: _Job, places: list[np.ndarray | None]) -> _Shares:
     return _Shares(*blend_shares(belief, quality))
 
 
-def _fill(job: _Job, texels: Texels, places: list[np.ndarray | None], at_vertices: _Seen, shares: _Shares) -> np.ndarray:
-    """(N, 3) float32 sRGB: what the texels have where no photo sees them."""
+def _fill(
+    job: _Job,
+    texels: Texels,
+    places: list[np.ndarray | None],
+    at_vertices: _Seen,
+    shares: _Shares,
+    lines: Strands | None,
+) -> np.ndarray:
+    """(N, 3) float32 sRGB: what the texels have where no photo sees them; lines: of hair."""
     surface = job.surface
     known, low = at_vertices.known(), at_vertices.low()
     tone = np.median(low[known > 0.5], axis=0) if (known > 0.5).any() else surface.tone.astype(np.float32)
@@ -216,7 +217,9 @@ def _fill(job: _Job, texels: Texels, places: list[np.ndarray | None], at_vertice
         pattern = _pattern(job, places, shares, along, share, tone)
         behind = pattern.at(along, share)
         guide = pattern.at(surface.along, surface.share, BROAD)
-        if surface.mirror is None:
+        if lines is not None:
+            detail += lines.shade[:, None] * shade_of(_fine(job), tone)
+        elif surface.mirror is None:
             detail += _other_side(job, pattern, texels, places)
     out = behind + detail
     out += texels.of(spread(low - guide, known, surface.rest, surface.quads, surface.reach))
@@ -237,6 +240,30 @@ def _mirror_detail(job: _Job, texels: Texels) -> np.ndarray:
         x, y = values[better, 0], values[better, 1]
         out[better] = (sample(p.sharp, x, y) - sample(p.broad, x, y)) * belief[better, None]
     return out
+
+
+def _bumps(job: _Job, texels: Texels, places: list[np.ndarray | None], shares: _Shares, lines: Strands) -> np.ndarray:
+    """(N, 3) float32 tangent-space normals of the relief of hair, of the strands that photos show and of those behind."""
+    fine = np.zeros((len(texels.index), 3), np.float32)
+    for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
+        if p is not None and values is not None:
+            x, y = values[:, 0], values[:, 1]
+            fine += (sample(p.sharp, x, y) - sample(p.broad, x, y)) * (shares.known * shares.high[k])[:, None]
+    height = lines.height * (1 - shares.known)
+    at = np.flatnonzero(shares.known > 0.01)
+    height[at] += seen_height(fine[at])
+    return relief(texels.image(height), _texel(job.surface, texels.side)).reshape(-1, 3)[texels.index]
+
+
+def _fine(job: _Job) -> np.ndarray:
+    """(n, 3) float32: what photos show of the surface beyond its low frequencies, some of their pixels."""
+    some = []
+    for k, p in enumerate(job.projections):
+        if p is not None:
+            own = np.flatnonzero((job.drawn[k].surface == job.number) & (p.inner > 1))
+            own = own[:: max(1, len(own) // SAMPLES)]
+            some.append(p.sharp.reshape(-1, 3)[own] - p.broad.reshape(-1, 3)[own])
+    return np.concatenate(some)
 
 
 def _pattern(
@@ -276,61 +303,16 @@ def _other_side(job: _Job, pattern: Pattern, texels: Texels, places: list[np.nda
         rest = np.zeros_like(p.sharp)
         rest[own] = p.sharp[own] - pattern.at(along, share)
         fine = np.where(own[..., None], rest - blurred(rest, own, BROAD * p.scale), 0)
-        fine = _without_prints(fine, own, BUTTON * p.scale)
+        fine = without_prints(fine, own, BUTTON * p.scale)
         facing = np.abs(values[:, 3])
         better = np.flatnonzero(facing > best)
         best[better] = facing[better]
         behind = smoothstep(facing[better], EDGE)[:, None]
         # At the sides a pixel would be smeared over much of the surface.
-        x, y = texels.of(_round_the_side(surface, p, job.views[k].camera, k))[better].T
+        x, y = texels.of(round_the_side(surface, p, job.views[k].camera, k))[better].T
         out[better] = behind * sample(fine, values[better, 0], values[better, 1]) + (1 - behind) * sample(fine, x, y)
     assert out is not None
     return out
-
-
-def _round_the_side(surface: PaintedSurface, p: Projection, camera: Camera, number: int) -> np.ndarray:
-    """(V, 2) float32 pixels in which view `number` shows what may be at each vertex that is turned to the side: as far beyond
-    the place from which it is seen well as it lies before that. Elsewhere the vertex's own pixel.
-
-    On a limb that is round this is its mirror image in the plane through its axis and that place.
-    """
-    from scipy.spatial import cKDTree
-
-    pixels = p.values[:, :2].copy()
-    posed = surface.posed[number]
-    assert posed is not None  # of `project`
-    cosine = p.values[:, 3]
-    well = np.flatnonzero((cosine > EDGE[0]) & (p.seen(p.values)[0] > 0.5))
-    aside = np.flatnonzero((cosine > -EDGE[1]) & (cosine < EDGE[0]))
-    if not len(well) or not len(aside):
-        return pixels
-    points, normals = posed.astype(np.float64), vertex_normals(posed.astype(np.float64), surface.quads)
-    # Of one place alone the pattern would be as ragged as the border of what is seen well.
-    begin = well[cKDTree(points[well]).query(points[aside], min(AROUND, len(well)))[1]].reshape(len(aside), -1)
-    outwards = unit(normals[begin].sum(axis=1))
-    way = points[aside] - points[begin].mean(axis=1)
-    way -= (way * outwards).sum(axis=1, keepdims=True) * outwards
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = camera.project(points[aside] - 2 * way)
-    pixels[aside] = np.where(np.isfinite(found), found, pixels[aside])
-    return pixels
-
-
-def _without_prints(fine: np.ndarray, own: np.ndarray, around: float) -> np.ndarray:
-    """(H, W, 3) float32: the fine pattern of `own` (H, W) bool without what stands out of it, and pixels `around` that."""
-    import cv2
-
-    low, high = np.percentile(fine[own], PRINTS, axis=0)
-    reach = BEYOND * (high - low)
-    stands_out = own & ((fine > high + reach) | (fine < low - reach)).any(axis=2)
-    fine = np.clip(fine, low, high).astype(np.float32)
-    if not stands_out.any():
-        return fine
-    size = 2 * int(np.ceil(around)) + 1
-    stands_out = cv2.dilate(stands_out.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))) > 0
-    box = box_around(own, 0)
-    fine[box] = push_pull(fine[box], (own & ~stands_out)[box].astype(np.float32))
-    return np.where(own[..., None], fine, np.float32(0))
 
 
 def _roughness(job: _Job, texels: Texels, places: list[np.ndarray | None], shares: _Shares) -> np.ndarray | None:

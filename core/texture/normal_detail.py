@@ -37,6 +37,7 @@ def normal_detail(
     texels: Texels,
     places: Sequence[np.ndarray | None],
     shares: np.ndarray,
+    bumps: np.ndarray | None = None,
 ) -> np.ndarray | None:
     """(side, side, 3) uint16 map as in `tangent_maps`; None where no photo has normals, or none that the mesh lacks.
 
@@ -44,6 +45,7 @@ def normal_detail(
     texels  N of the surface
     places  of each view (N, 4) `Projection.values`
     shares  (K, N) how far each view is believed, at most 1 in all
+    bumps   (N, 3) float32 tangent-space normals of a relief that is too fine for normals of photos; None = there is none
     """
     split = _split(surface)
     # Texels lie on the same triangles, whose corners are doubled at seams.
@@ -68,9 +70,14 @@ def normal_detail(
         shown[:, 1] *= turn
         total[at] += believed[:, None] * shown
         weight[at] += believed
-    if not weight.any():
+    if not weight.any() and bumps is None:
         return None
     total[:, 2] += np.maximum(1 - weight, 0)
+    if bumps is not None:
+        # Slopes of small reliefs add up (Barre-Brisebois and Hill, "Blending in Detail", 2012, partial derivatives).
+        total[:, :2] = total[:, :2] * bumps[:, 2:] + bumps[:, :2] * total[:, 2:]
+        total[:, 2] *= bumps[:, 2]
+        weight[:] = 1
     total = unit(total).astype(np.float32)
     bent = np.degrees(np.arccos(np.clip(total[weight > 0.5, 2], -1, 1)))
     if not len(bent) or np.percentile(bent, 95) <= VISIBLE_DEGREES:

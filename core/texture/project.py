@@ -42,6 +42,7 @@ class PaintedSurface:
     share    (V, G) float32 how far each axis counts; None = one tone all over, as skin
     hiding   (f, 4) int32   quads of its vertices that hide what is behind them and are not painted
     reach    metres over which the seen colours run out into the tone, or the pattern, of what is not seen
+    whorl    (3,) float     metres, where hair grows from, in the space of `rest` with z up; None = it is no hair
     """
 
     quads: np.ndarray
@@ -55,6 +56,7 @@ class PaintedSurface:
     share: np.ndarray | None = None
     hiding: np.ndarray | None = None
     reach: float = 0.06
+    whorl: np.ndarray | None = None
 
     def __post_init__(self):
         check_arrays(
@@ -68,6 +70,7 @@ class PaintedSurface:
             along=(self.along, ("V", "G"), "f"),
             share=(self.share, ("V", "G"), "f"),
             hiding=(self.hiding, (None, 4), "i"),
+            whorl=(self.whorl, (3,), "f"),
         )
 
 

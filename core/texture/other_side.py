@@ -1,0 +1,66 @@
+"""The fine pattern of cloth, carried from where photos show it to the back and round the sides."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..common.arrays import Camera
+from ..common.rotations import unit
+from .inpaint import push_pull
+from .project import PaintedSurface, Projection, box_around, vertex_normals
+
+PRINTS = (18.0, 82.0)
+"""Percentiles between which the fine pattern of one side is continued to the other: a print or a button is beyond them."""
+BEYOND = 1.0
+"""How far outside of them, in shares of their distance, a place is a print or a button, and takes the pattern around it."""
+BUTTON = 0.003
+"""Metres around such a place that belong to it."""
+EDGE = (0.3, 0.5)
+"""Cosines between which the fine pattern of the other side comes in; at the sides that of what is seen goes on round them."""
+AROUND = 24
+"""Places from which the pattern goes on round the side, the nearest that are seen well."""
+
+
+def round_the_side(surface: PaintedSurface, p: Projection, camera: Camera, number: int) -> np.ndarray:
+    """(V, 2) float32 pixels in which view `number` shows what may be at each vertex that is turned to the side: as far beyond
+    the place from which it is seen well as it lies before that. Elsewhere the vertex's own pixel.
+
+    On a limb that is round this is its mirror image in the plane through its axis and that place.
+    """
+    from scipy.spatial import cKDTree
+
+    pixels = p.values[:, :2].copy()
+    posed = surface.posed[number]
+    assert posed is not None  # of `project`
+    cosine = p.values[:, 3]
+    well = np.flatnonzero((cosine > EDGE[0]) & (p.seen(p.values)[0] > 0.5))
+    aside = np.flatnonzero((cosine > -EDGE[1]) & (cosine < EDGE[0]))
+    if not len(well) or not len(aside):
+        return pixels
+    points, normals = posed.astype(np.float64), vertex_normals(posed.astype(np.float64), surface.quads)
+    # Of one place alone the pattern would be as ragged as the border of what is seen well.
+    begin = well[cKDTree(points[well]).query(points[aside], min(AROUND, len(well)))[1]].reshape(len(aside), -1)
+    outwards = unit(normals[begin].sum(axis=1))
+    way = points[aside] - points[begin].mean(axis=1)
+    way -= (way * outwards).sum(axis=1, keepdims=True) * outwards
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = camera.project(points[aside] - 2 * way)
+    pixels[aside] = np.where(np.isfinite(found), found, pixels[aside])
+    return pixels
+
+
+def without_prints(fine: np.ndarray, own: np.ndarray, around: float) -> np.ndarray:
+    """(H, W, 3) float32: the fine pattern of `own` (H, W) bool without what stands out of it, and pixels `around` that."""
+    import cv2
+
+    low, high = np.percentile(fine[own], PRINTS, axis=0)
+    reach = BEYOND * (high - low)
+    stands_out = own & ((fine > high + reach) | (fine < low - reach)).any(axis=2)
+    fine = np.clip(fine, low, high).astype(np.float32)
+    if not stands_out.any():
+        return fine
+    size = 2 * int(np.ceil(around)) + 1
+    stands_out = cv2.dilate(stands_out.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))) > 0
+    box = box_around(own, 0)
+    fine[box] = push_pull(fine[box], (own & ~stands_out)[box].astype(np.float32))
+    return np.where(own[..., None], fine, np.float32(0))
