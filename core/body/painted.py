@@ -28,6 +28,13 @@ CLOTH_REACH = 0.06
 """Metres over which the colours of seen cloth run out into its pattern."""
 TWINS = 0.02
 """Metres from the mirror image of a vertex within which another one counts as its twin."""
+LIMBS = (
+    {"spine", "spine.001", "spine.002", "spine.003", "shoulder"},
+    {"upper_arm", "forearm"},
+    {"thigh", "shin"},
+    {"foot", "toe"},
+)
+"""Bones of trunk, arms, legs and feet."""
 PAIRED = ("shoes", "socks")
 """Garments of two sides that are alike."""
 NOT_SKIN = ("Background", "Apparel", "Eyeglass", "Hair", "Upper_Clothing", "Lower_Clothing",
@@ -90,6 +97,7 @@ def _skin(
         along=along,
         share=share,
         hiding=body.quads[~skin],
+        limbs=_limbs(body.weights, rig) if bare else None,
         reach=SKIN_REACH if bare else CLOTH_REACH,
     )
 
@@ -158,6 +166,12 @@ def _axes(rest: np.ndarray, weights: SkinWeights, rig: RigData) -> tuple[np.ndar
         reach = np.where(side == s, (rest - head) @ (tail - head) / max(float(np.linalg.norm(tail - head)), 1e-6), reach)
     along.append(reach)
     return np.stack(along, axis=1).astype(np.float32), np.stack([1 - amount, amount], axis=1).clip(0, 1).astype(np.float32)
+
+
+def _limbs(weights: SkinWeights, rig: RigData) -> np.ndarray:
+    """(V, 4) float32: how far each vertex of the body is trunk, arm, leg, foot. Head and hands are bare on most photos."""
+    groups = [np.array([name.removesuffix(".L").removesuffix(".R") in bones for name in rig.names]) for bones in LIMBS]
+    return np.stack([(weights.weights * own[weights.bones]).sum(axis=1) for own in groups], axis=1).astype(np.float32)
 
 
 def _eyes(photos: Sequence[tuple[Sighting, BodyFit]], views: Sequence[View]) -> dict[str, np.ndarray]:

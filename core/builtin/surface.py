@@ -19,7 +19,7 @@ from .body_regions import nearest_cells
 
 CELLS = 448
 """Of the longer side of the person's box, at most."""
-COVERING = ("Apparel", "Hair", "Upper_Clothing", "Lower_Clothing")
+COVERING = ("Apparel", "Upper_Clothing", "Lower_Clothing")
 LIMBS = tuple(
     tuple(f"{side}_{part}" for part in parts)
     for side in ("Left", "Right")
@@ -33,14 +33,16 @@ SPANNED = 0.03
 """Metres from the legs, half way between them: where it is more, a skirt or a coat spans both."""
 UNDER_CLOTH = 0.015
 """How much the normal of a covered body weighs against smoothness: cloth lies over hollows, some six cells wide."""
+UNDER_HAIR = 0.002
+"""The same of the skull under hair, which stands centimetres off it."""
 RIM_SLOPE = 0.97
 """Sideways share of a normal in the cell along the outline: its middle is half a cell inside."""
 RIM = 2.0
 """How much a normal of the outline weighs against smoothness."""
 STEEPEST = 0.2
 """Least cosine between normal and ray that the depth follows; steeper surfaces would run away."""
-HOLD = 0.03
-"""How much the body's depth weighs against the slopes, a cell."""
+HOLD, HOLD_HAIR = 0.03, 0.0005
+"""How much the depth of the body, and of the skull under hair, weighs against the slopes, a cell."""
 FAINT = 1e-6
 """The weight of what decides only where nothing else does."""
 STEP = 0.04
@@ -84,13 +86,14 @@ def person_surface(mask: np.ndarray, parts: np.ndarray, maps: BodyMaps | None, c
     else:
         on = maps.face[at] >= 0
         points, normals = (np.nan_to_num(a[at]) for a in (maps.points, maps.normals))
-    cloth = np.isin(parts[np.ix_(at[0].ravel() - box[0].start, at[1].ravel() - box[1].start)], part_labels(*COVERING))
+    worn = parts[np.ix_(at[0].ravel() - box[0].start, at[1].ravel() - box[1].start)]
+    cloth, hair = (np.isin(worn, part_labels(*names)) for names in (COVERING, ("Hair",)))
     part = maps.labels[at] if maps is not None else np.zeros(inside.shape, np.uint8)
     cut = _cuts(inside, on, points, part, _pitch(share, camera))
-    normal = _normals(inside, on, normals, cloth, cut)
+    normal = _normals(inside, on, normals, np.select([hair, cloth], [UNDER_HAIR, UNDER_CLOTH], 1.0), cut)
     pitch = _pitch(share, camera)
     distance = STATURE * camera.fy / max(height, width)
-    depth = _depth(inside, on, points[..., 2], normal, rays, pitch, distance, cut)
+    depth = _depth(inside, on, points[..., 2], normal, rays, pitch, distance, np.where(hair, HOLD_HAIR, HOLD), cut)
     fine = cv2.resize(np.dstack([normal, depth]), (width, height), interpolation=cv2.INTER_LINEAR)
     length = np.maximum(np.linalg.norm(fine[..., :3], axis=-1, keepdims=True), 1e-6)
     return PersonSurface(fine[..., 3], fine[..., :3] / length)
@@ -156,16 +159,16 @@ def _distances(region: np.ndarray) -> np.ndarray:
     return np.minimum(cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5), np.float32(sum(region.shape)))
 
 
-def _normals(inside: np.ndarray, on: np.ndarray, normals: np.ndarray, cloth: np.ndarray, cut: Cuts) -> np.ndarray:
+def _normals(inside: np.ndarray, on: np.ndarray, normals: np.ndarray, bare: np.ndarray, cut: Cuts) -> np.ndarray:
     """(h, w, 3) float32 unit normals, camera space: the body's where its outline is the person's, else smooth. Along a cut both
-    sides have an outline."""
+    sides have an outline. bare: (h, w) how much the body's normal weighs, 1 of skin."""
     import cv2
 
     known = on & inside
     apart = ~_beside(cut)
     to_outline, to_body_outline = _distances(inside & apart), _distances(known & apart)
     wider = np.maximum(to_outline - to_body_outline, 0)
-    trust = known * np.exp(-np.square(wider / (to_body_outline + 1))) * np.where(cloth, UNDER_CLOTH, 1)
+    trust = known * np.exp(-np.square(wider / (to_body_outline + 1))) * bare
     smooth = cv2.GaussianBlur(to_outline, (0, 0), 1.5)
     across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     length = np.maximum(np.hypot(across, down), 1e-6)
@@ -197,9 +200,11 @@ def _depth(
     rays: np.ndarray,
     pitch: float,
     distance: float,
+    hold: np.ndarray,
     cut: Cuts,
 ) -> np.ndarray:
-    """(h, w) float32 metres: slopes of the normals, near the body's depth (h, w); without any body at a distance, metres."""
+    """(h, w) float32 metres: slopes of the normals, near the body's depth (h, w), held by `hold` (h, w); without any body at a
+    distance, metres."""
     known = on & inside & (body > 0)
     start = float(np.log(np.median(body[known]))) if known.any() else float(np.log(distance))
     log_body = np.where(known, np.log(np.where(known, body, 1.0)) - start, 0).astype(np.float32)
@@ -212,8 +217,8 @@ def _depth(
     right[(np.abs(np.diff(log_body, axis=1)) > limit) & known[:, 1:] & known[:, :-1]] = 1e-3
     down[(np.abs(np.diff(log_body, axis=0)) > limit) & known[1:] & known[:-1]] = 1e-3
     right[cut[0] & (right > 0)], down[cut[1] & (down > 0)] = 1e-3, 1e-3
-    prior = (HOLD * known + FAINT * inside).astype(np.float32)
-    b = HOLD * known * log_body
+    prior = (hold * known + FAINT * inside).astype(np.float32)
+    b = hold * known * log_body
     flow = right * (slope[:, 1:, 0] + slope[:, :-1, 0]) / 2
     b[:, 1:] += flow
     b[:, :-1] -= flow

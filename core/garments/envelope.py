@@ -27,6 +27,9 @@ BELOW = 6  # rows under the lowest that has any
 TAPER = 0.06  # metres before a hidden end over which it gets narrower
 FRONT = 0.78  # share of the way from the back to the front beyond which a strand hangs before the shoulder
 BACK = 0.2  # metres to the side that the back reaches, without the arms
+ROUNDED = 0.005  # pull of what is not seen to as much as along the outline: within some centimetres, as a ball goes on round
+OUTLINE = -0.3  # cosine of the azimuth from the back, beyond which a border of what is seen is no outline but a hairline
+LONG_OUTLINE = 12  # cells
 HANGING_DEPTH = 0.022  # metres over the back of hair that lies on it
 
 
@@ -210,6 +213,7 @@ def envelope(head: Head, capsule: Capsule, cues: Cues, grows: np.ndarray, thin: 
     near = seen & (capsule.heights > head.eye_level - 0.5 * head.height)[:, None]
     usual = float(np.median(np.maximum(over[near], THINNEST))) if near.any() else thin
     mirrored = np.where(seen, 0, 0.3) * seen[:, ::-1]
+    behind = _behind(over, near, usual)
     there = np.where(seen, 1.0, np.where(free, 0.0, np.where(seen[:, ::-1], 1.0, np.where(free[:, ::-1], 0.0, grows))))
     grown = there
     there, reach, depth = _closed_behind(head, capsule, there, seen, free, cues)
@@ -219,10 +223,27 @@ def envelope(head: Head, capsule: Capsule, cues: Cues, grows: np.ndarray, thin: 
     loose = gaussian_filter1d(long.any(axis=0).astype(float), 2.0, mode="wrap")
     base = close + (hanging - close) * np.clip(2 * loose, 0, 1)
     over = np.clip(outer - base, -0.02, THICKEST)
-    over = _filled(np.where(seen, over, over[:, ::-1]), seen + mirrored, usual)
+    over = _filled(np.where(seen, over, over[:, ::-1]), seen + mirrored, behind, ROUNDED)
     there = gaussian_filter(there, 1.0, mode=("nearest", "wrap"))
     radius = np.maximum(base + np.maximum(over, THINNEST), 0.0)
     return Envelope(capsule, _draped(head, capsule, radius, depth), there, reach, depth)
+
+
+def _behind(over: np.ndarray, near: np.ndarray, usual: float) -> float:
+    """Metres over the skull behind what is seen: half way to as much as along its outline, where it is seen from the side.
+
+    over  (rows, COLUMNS) metres; near (rows, COLUMNS) bool: where it is seen, on the head
+
+    Its middle, which is seen from in front, lies closer: a parting, or what is combed back from the forehead.
+    """
+    from scipy.ndimage import binary_erosion
+
+    rows = np.concatenate([near[:1], near])  # nothing lies over the crown
+    inner = binary_erosion(np.concatenate([rows[:, -1:], rows, rows[:, :1]], axis=1), border_value=1)[1:, 1:-1]
+    rim = near & ~inner & (np.cos(np.arange(COLUMNS) * 2 * np.pi / COLUMNS) > OUTLINE)
+    if rim.sum() < LONG_OUTLINE:
+        return usual
+    return max(usual, (usual + float(np.median(over[rim]))) / 2)
 
 
 def _draped(head: Head, capsule: Capsule, radius: np.ndarray, depth: np.ndarray) -> np.ndarray:

@@ -176,7 +176,8 @@ def fields(layer: Layer, suit: Suit, count: np.ndarray, framed: np.ndarray, kind
     share = votes_of / np.maximum(total, 1)[:, None]
     plain = np.array([name.partition("_")[2] if name.startswith(("Left_", "Right_")) else name for name in part_names()])
     planned = np.stack([np.isin(plain[suit.labels], PLAN[kind]) for kind in kinds], axis=1)
-    smooth = laplacian(suit.edges, conductances(layer.rest, suit, ROUND, ALONG), n)
+    edges = conductances(layer.rest, suit, ROUND, ALONG)
+    smooth = laplacian(suit.edges, edges, n)
     pair = np.stack([np.arange(n), suit.mirror], axis=1)[suit.mirror > np.arange(n)]
     smooth = smooth + laplacian(pair, np.full(len(pair), TO_MIRROR), n)
     known = np.minimum(total, 1.0)
@@ -188,7 +189,11 @@ def fields(layer: Layer, suit: Suit, count: np.ndarray, framed: np.ndarray, kind
     likely[:, -1] = shared.solve(known * share[:, -1])
     for k in range(len(kinds)):
         absent = np.where(planned[:, k] | framed, neck, OFF_PLAN)
-        own = splu((system + diags(absent)).tocsc()) if absent.any() else shared
+        # Out of sight a garment ends where its plan does, not before: trousers that leave the photo at the thigh reach the ankle.
+        a, b = suit.edges.T
+        leaves = (planned[a, k] != planned[b, k]) & ~framed[a] & ~framed[b]
+        cut_off = laplacian(suit.edges[leaves], edges[leaves], n)
+        own = splu((system - cut_off + diags(absent)).tocsc()) if absent.any() else shared
         likely[:, k] = own.solve(known * share[:, k])
     out = {}
     for k, kind in enumerate(kinds):

@@ -21,7 +21,7 @@ from ..common.colour import byte_image
 from ..common.errors import SapiensError
 from .blend import blend_shares, exposure_gains
 from .normal_detail import calmed, normal_detail
-from .other_side import BUTTON, EDGE, round_the_side, without_prints
+from .other_side import BUTTON, EDGE, round_the_side, within_frame, without_prints
 from .project import (
     BROAD,
     Drawn,
@@ -32,10 +32,11 @@ from .project import (
     project,
     sample,
     smoothstep,
+    vertex_normals,
 )
 from .rasterise import halves
 from .strands import Strands, relief, seen_height, shade_of, strands
-from .surface_fill import Pattern, pattern_of, spread
+from .surface_fill import PLAIN, Pattern, pattern_of, plain_share, spread
 from .texels import Texels, texels_of
 from .views import View, continued
 
@@ -45,6 +46,8 @@ ENOUGH = 1.5
 """Texels for every pixel of the finest photo at which weights, normals and roughness lose nothing."""
 MIRRORED = 0.5
 """How far the colour of the mirror image counts against one that is seen."""
+UPRIGHT = 0.7
+"""Vertical share of a normal at rest, below which a place is part of a row that goes round the body."""
 SMALLEST = 64
 """Texels of a texture's side, at least."""
 TOGETHER = 2
@@ -140,8 +143,7 @@ def _painted(job: _Job, at_vertices: _Seen, size: int) -> SurfaceTextures:
     side = _side(job, size) if surface.whorl is None else size // 2
     texels = texels_of(surface.quads, surface.uvs, side, max(4, GUTTER * side // 1024))
     if not any(p is not None for p in job.projections):
-        plain = np.broadcast_to(surface.tone, (size, size, 3)).copy()
-        return SurfaceTextures(plain, np.zeros((size, size), bool))
+        return SurfaceTextures(_plain(surface, texels, size), np.zeros((size, size), bool))
     places = [None if p is None else texels.of(p.values) for p in job.projections]
     shares = _shares(job, places)
     lines = None if surface.whorl is None else strands(texels.of(surface.rest), surface.whorl, _texel(surface, side))
@@ -150,6 +152,16 @@ def _painted(job: _Job, at_vertices: _Seen, size: int) -> SurfaceTextures:
     bumps = None if lines is None else _bumps(job, texels, places, shares, lines)
     detail = normal_detail(surface, job.views, job.projections, texels, places, shares.known * shares.high, bumps)
     return replace(made, normal_tangent=detail, roughness=_roughness(job, texels, places, shares))
+
+
+def _plain(surface: PaintedSurface, texels: Texels, size: int) -> np.ndarray:
+    """(size, size, 3) uint8: a surface that no photo shows."""
+    import cv2
+
+    tone = surface.tone.astype(np.float32)
+    share = np.clip(texels.of(plain_share(surface, np.zeros(len(surface.rest), np.float32))), 0, 1)
+    image = texels.image(byte_image(tone + share * (PLAIN - tone)), surface.tone)
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
 def _side(job: _Job, size: int) -> int:
@@ -209,12 +221,12 @@ def _fill(
         low = (low * known[:, None] + other.low() * other_known[:, None]) / total
         known = known + other_known
         detail += _mirror_detail(job, texels)
-    guide = np.broadcast_to(tone, low.shape)
     if surface.along is None or surface.share is None:
-        behind = np.broadcast_to(tone, detail.shape)
+        plain = plain_share(surface, known)
+        guide, behind = (tone + np.clip(share, 0, 1) * (PLAIN - tone) for share in (plain, texels.of(plain)))
     else:
         along, share = texels.of(surface.along), texels.of(surface.share)
-        pattern = _pattern(job, places, shares, along, share, tone)
+        pattern = _pattern(job, texels, places, shares, along, share, tone)
         behind = pattern.at(along, share)
         guide = pattern.at(surface.along, surface.share, BROAD)
         if lines is not None:
@@ -267,20 +279,31 @@ def _fine(job: _Job) -> np.ndarray:
 
 
 def _pattern(
-    job: _Job, places: list[np.ndarray | None], shares: _Shares, along: np.ndarray, share: np.ndarray, tone: np.ndarray
+    job: _Job,
+    texels: Texels,
+    places: list[np.ndarray | None],
+    shares: _Shares,
+    along: np.ndarray,
+    share: np.ndarray,
+    tone: np.ndarray,
 ) -> Pattern:
     """The pattern of what is seen well."""
     at = np.flatnonzero(shares.known > 0.8)
     if len(at) < 100:
         at = np.flatnonzero(shares.known > 0.3)
-    at = at[:: max(1, len(at) // SAMPLES)]
+    step = max(1, len(at) // SAMPLES)
+    at = at[::step]
+    # A sole or the top of a shoulder has the height of a rim that is seen, and takes its colour.
+    upright = np.abs(texels.of(vertex_normals(job.surface.rest.astype(np.float64), job.surface.quads)[:, 2:])[:, 0]) < UPRIGHT
+    whole = np.flatnonzero(texels.inside & upright)[::step]
     colours, cosine = np.zeros((len(at), 3), np.float32), np.zeros(len(at), np.float32)
     for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
         if p is not None and values is not None:
             cosine += values[at, 3] * shares.high[k, at]
             colours += sample(p.sharp, values[at, 0], values[at, 1]) * shares.high[k, at, None]
     # What is turned to the side says more of the back than the middle of the front: an open jacket is closed behind.
-    return pattern_of(along[at], share[at], colours, (1.05 - np.clip(cosine, 0, 1)) ** 2, tone)
+    weight = (1.05 - np.clip(cosine, 0, 1)) ** 2
+    return pattern_of(along[at], share[at], colours, weight, tone, (along[whole], share[whole]))
 
 
 def _other_side(job: _Job, pattern: Pattern, texels: Texels, places: list[np.ndarray | None]) -> np.ndarray:
@@ -310,7 +333,8 @@ def _other_side(job: _Job, pattern: Pattern, texels: Texels, places: list[np.nda
         behind = smoothstep(facing[better], EDGE)[:, None]
         # At the sides a pixel would be smeared over much of the surface.
         x, y = texels.of(round_the_side(surface, p, job.views[k].camera, k))[better].T
-        out[better] = behind * sample(fine, values[better, 0], values[better, 1]) + (1 - behind) * sample(fine, x, y)
+        mirrored = within_frame(fine, values[better, 0], values[better, 1])
+        out[better] = behind * mirrored + (1 - behind) * within_frame(fine, x, y)
     assert out is not None
     return out
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..common.arrays import Camera
 from ..common.rotations import unit
 from .inpaint import push_pull
-from .project import PaintedSurface, Projection, box_around, vertex_normals
+from .project import PaintedSurface, Projection, box_around, sample, smoothstep, vertex_normals
 
 PRINTS = (18.0, 82.0)
 """Percentiles between which the fine pattern of one side is continued to the other: a print or a button is beyond them."""
@@ -19,6 +19,15 @@ EDGE = (0.3, 0.5)
 """Cosines between which the fine pattern of the other side comes in; at the sides that of what is seen goes on round them."""
 AROUND = 24
 """Places from which the pattern goes on round the side, the nearest that are seen well."""
+FRAME = (0.0, 12.0)
+"""Pixels from the border of the photo over which the fine pattern comes in: beyond it there is none to carry on."""
+
+
+def within_frame(fine: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(n, 3) float32 bilinear values of a fine pattern (H, W, 3) at pixels, running out to 0 at the border of the photo."""
+    height, width = fine.shape[:2]
+    margin = np.minimum(np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y))
+    return sample(fine, x, y) * smoothstep(margin, FRAME)[:, None]
 
 
 def round_the_side(surface: PaintedSurface, p: Projection, camera: Camera, number: int) -> np.ndarray:

@@ -42,6 +42,8 @@ class PaintedSurface:
     share    (V, G) float32 how far each axis counts; None = one tone all over, as skin
     hiding   (f, 4) int32   quads of its vertices that hide what is behind them and are not painted
     reach    metres over which the seen colours run out into the tone, or the pattern, of what is not seen
+    limbs    (V, G) float32 how far each vertex belongs to limbs of which one is bare only if a photo shows it so; the others are
+             plain. None = there are none
     whorl    (3,) float     metres, where hair grows from, in the space of `rest` with z up; None = it is no hair
     """
 
@@ -56,6 +58,7 @@ class PaintedSurface:
     share: np.ndarray | None = None
     hiding: np.ndarray | None = None
     reach: float = 0.06
+    limbs: np.ndarray | None = None
     whorl: np.ndarray | None = None
 
     def __post_init__(self):
@@ -70,6 +73,7 @@ class PaintedSurface:
             along=(self.along, ("V", "G"), "f"),
             share=(self.share, ("V", "G"), "f"),
             hiding=(self.hiding, (None, 4), "i"),
+            limbs=(self.limbs, ("V", None), "f"),
             whorl=(self.whorl, (3,), "f"),
         )
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .project import PaintedSurface, smoothstep
+
 BIN = 0.003
 """Metres along an axis of the body, over which a row of a pattern has one colour."""
 FEWEST = 10
@@ -19,6 +21,14 @@ CALM = 0.03
 """Metres over which the colours of rows are compared with their neighbours'."""
 INDEPENDENT = 5.0
 """Samples of a row that count as independent: about as many stripes as are seen of a garment at one height."""
+COVERED = (0.06, 0.2)
+"""Share of the visible half of a row that is seen, below which it says nothing of the rest, and above which it does."""
+FADE = (0.03, 0.08)
+"""Metres beyond the rows that are seen between which their colours run out into the tone."""
+PLAIN = np.array([152, 150, 147], np.float32)
+"""sRGB of limbs of which nobody knows whether they are bare: a mannequin's."""
+BARE = 0.02
+"""Share of a limb that is seen bare, from which all of it is."""
 BELIEVED = 0.02
 """Metres within which the colours of a vertex that is seen count more than those of its neighbours."""
 
@@ -30,10 +40,12 @@ class Pattern:
 
     start    (G,) float, metres
     colours  G times (n, 3) float32 sRGB 0..255, one of every BIN
+    tone     (3,) float32 sRGB 0..255, where there are no rows
     """
 
     start: np.ndarray
     colours: tuple[np.ndarray, ...]
+    tone: np.ndarray
 
     def at(self, along: np.ndarray, share: np.ndarray, smooth: float = 0.0) -> np.ndarray:
         """(N, 3) float32 at (N, G) places; smooth: metres, standard deviation of a blur along the axis."""
@@ -45,18 +57,29 @@ class Pattern:
             values = gaussian_filter1d(row, smooth / BIN, axis=0, mode="nearest") if smooth else row
             place = (along[:, axis] - self.start[axis]) / BIN
             steps = np.arange(len(values))
+            near = 1 - smoothstep(np.maximum(-place, place - steps[-1]) * BIN, FADE)
+            counts = share[:, axis] / total
             for channel in range(3):
-                out[:, channel] += np.interp(place, steps, values[:, channel]) * share[:, axis] / total
+                seen = np.interp(place, steps, values[:, channel]) - self.tone[channel]
+                out[:, channel] += (self.tone[channel] + near * seen) * counts
         return out
 
 
-def pattern_of(along: np.ndarray, share: np.ndarray, colours: np.ndarray, weight: np.ndarray, tone: np.ndarray) -> Pattern:
+def pattern_of(
+    along: np.ndarray,
+    share: np.ndarray,
+    colours: np.ndarray,
+    weight: np.ndarray,
+    tone: np.ndarray,
+    whole: tuple[np.ndarray, np.ndarray],
+) -> Pattern:
     """The pattern of points that are seen.
 
     along, share  (n, G) float32 places, and how far each axis counts
     colours       (n, 3) float32
     weight        (n,) float32 > 0: how far each says what is behind
     tone          (3,) of an axis along which nothing is seen
+    whole         along and share of the whole surface, as densely: of a row of which only a strip is seen nobody knows the rest
     """
     starts, rows = [], []
     for axis in range(along.shape[1]):
@@ -70,14 +93,44 @@ def pattern_of(along: np.ndarray, share: np.ndarray, colours: np.ndarray, weight
         number = ((place - start) / BIN).astype(np.int64)
         count = np.bincount(number)
         typical = _trimmed_means(number, values, counts, len(count))
-        good = np.flatnonzero(count >= FEWEST)
+        believed = smoothstep(_covered(count, whole[0][whole[1][:, axis] > 0.6, axis], start), COVERED)
+        good = np.flatnonzero((count >= FEWEST) & (believed > 0))
         if not len(good):
-            typical, good = np.median(values, axis=0)[None].astype(np.float32), np.zeros(1, np.int64)
+            starts.append(start)
+            rows.append(np.median(values, axis=0)[None].astype(np.float32))
+            continue
         steps = np.arange(len(count))
         row = np.stack([np.interp(steps, good, typical[good, c]) for c in range(3)], axis=1)
-        rows.append(_without_chance(row, number, values).astype(np.float32))
+        # Between rows that are believed, and before the first, a row is as good as those.
+        rows.append(_without_chance(row, number, values, np.interp(steps, good, believed[good])).astype(np.float32))
         starts.append(start)
-    return Pattern(np.array(starts), tuple(rows))
+    return Pattern(np.array(starts), tuple(rows), np.asarray(tone, np.float32))
+
+
+def _covered(count: np.ndarray, places: np.ndarray, start: float) -> np.ndarray:
+    """(n,) float 0..1: how much is seen of what may be seen from one side, of rows with `count` samples from `start` on.
+
+    places  of all of the surface
+    """
+    number = np.floor((places - start) / BIN)
+    inside = number[(number >= 0) & (number < len(count))].astype(np.int64)
+    return np.clip(2 * count / np.maximum(np.bincount(inside, minlength=len(count)), 1), 0, 1)
+
+
+def plain_share(surface: PaintedSurface, known: np.ndarray) -> np.ndarray:
+    """(V, 1) float32 0..1: how far the vertices of a surface are plain, where no photo shows them.
+
+    known  (V,) float 0..1: how far each vertex is seen
+
+    A limb that is nowhere seen bare, as the legs of a portrait, is plain: its skin is nobody's guess.
+    """
+    if surface.limbs is None:
+        return np.zeros((len(known), 1), np.float32)
+    used = np.zeros(len(known), bool)
+    used[surface.quads] = True
+    limbs = surface.limbs * used[:, None]
+    unseen = known @ limbs <= BARE * limbs.sum(axis=0)
+    return surface.limbs @ unseen[:, None].astype(np.float32)
 
 
 def _trimmed_means(group: np.ndarray, values: np.ndarray, weight: np.ndarray, groups: int) -> np.ndarray:
@@ -98,10 +151,11 @@ def _trimmed_means(group: np.ndarray, values: np.ndarray, weight: np.ndarray, gr
     return out
 
 
-def _without_chance(row: np.ndarray, number: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _without_chance(row: np.ndarray, number: np.ndarray, values: np.ndarray, believed: np.ndarray) -> np.ndarray:
     """(n, 3) colours of rows, where those of neighbouring rows differ by chance only brought to their mean (a Wiener filter).
 
     number, values  (m,) int, (m, 3): the samples, and which row each is in
+    believed        (n,) float 0..1: how far a row speaks for what is not seen of it
 
     Stripes that run along the axis make the mean of a row waver, those that run round make it differ for good.
     """
@@ -110,10 +164,11 @@ def _without_chance(row: np.ndarray, number: np.ndarray, values: np.ndarray) -> 
     count = np.maximum(np.bincount(number, minlength=len(row)), 1)
     within = np.square(values - row[number]).sum(axis=1)
     within = np.bincount(number, within, minlength=len(row)) / count
-    calm = gaussian_filter1d(row, CALM / BIN, axis=0, mode="nearest")
+    mass = gaussian_filter1d(believed + 1e-3, CALM / BIN, mode="nearest")[:, None]
+    calm = gaussian_filter1d(row * (believed + 1e-3)[:, None], CALM / BIN, axis=0, mode="nearest") / mass
     between = gaussian_filter1d(np.square(row - calm).sum(axis=1), CALM / BIN, mode="nearest")
     chance = gaussian_filter1d(within, CALM / BIN, mode="nearest") / INDEPENDENT
-    kept = np.clip(1 - chance / np.maximum(between, 1e-6), 0, 1)
+    kept = np.clip(1 - chance / np.maximum(between, 1e-6), 0, 1) * believed
     return calm + kept[:, None] * (row - calm)
 
 

@@ -21,11 +21,13 @@ from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, part_labels
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import rotation_from_vector
 from sapiens2_avatar.core.texture.project import vertex_normals
+from sapiens2_avatar.core.texture.surface_fill import PLAIN
 
 CAMERA = Camera(300, 400, 480.0, 480.0, 149.5, 199.5)
 TO_CAMERA = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 SKIN, SHIRT = np.array([210, 150, 120]), np.array([30, 60, 170])
 TRUNK = part_labels("Torso")
+LEGS = tuple(f"{side}_{part}" for side in ("Left", "Right") for part in ("Upper_Leg", "Lower_Leg", "Foot"))
 
 
 def standing(yaw: float, seed: int) -> BodyFit:
@@ -110,6 +112,20 @@ def test_the_body_wears_what_has_no_garment(front):
     painted, none = paint_avatar(body, [], [(sighted(front), front)], 256)
     trunk = shirt(body)
     assert none == () and np.abs(colours(trunk.uvs, painted.textures.base_colour_srgb) - SHIRT).mean() < 30
+
+
+def test_limbs_that_no_photo_shows_are_plain_and_not_naked(front):
+    body = in_photo(*make_body(front, np.eye(4)))[0]
+    seen = sighted(front)
+    labels = template().labels[: len(body.vertices)]
+    legs = np.isin(labels[body.quads], part_labels(*LEGS)).all(axis=1) & (body.part == 0)
+    arms = np.isin(labels[body.quads], part_labels("Left_Lower_Arm", "Left_Hand")).all(axis=1) & (body.part == 0)
+    seg = np.where(np.isin(seen.predictions.seg, part_labels(*LEGS)), 0, seen.predictions.seg).astype(np.uint8)
+    cut = replace(seen, predictions=replace(seen.predictions, seg=seg), mask=seg > 0)
+    for sighting, wanted in ((seen, SKIN), (cut, PLAIN)):
+        painted, _ = paint_avatar(body, [shirt(body)], [(sighting, front)], 256)
+        assert np.abs(colours(body.uvs[legs], painted.textures.base_colour_srgb) - wanted).mean() < 15
+        assert np.abs(colours(body.uvs[arms], painted.textures.base_colour_srgb) - SKIN).mean() < 15
 
 
 def test_a_second_photo_shows_the_back(front):

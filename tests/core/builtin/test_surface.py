@@ -50,6 +50,19 @@ def test_clothes_wider_than_the_body_turn_sideways_at_their_own_outline():
     np.testing.assert_allclose(surface.depth[55:65, 27:33], 3.0, atol=0.05)
 
 
+def test_hair_is_a_dome_over_the_skull():
+    mask = ellipse(25, 55)
+    depths = {}
+    for name in ("Upper_Clothing", "Hair"):
+        worn = np.full((120, 60), part_labels(name)[0], np.uint8)
+        worn[70:] = part_labels("Face_Neck")[0]  # from the brow down the skin is the body's
+        depths[name] = person_surface(mask, worn, body_before(3.0, 20, 50), CAMERA, BOX).depth
+    np.testing.assert_allclose(depths["Hair"][80:100, 25:35], 3.0, atol=0.03)
+    # Cloth lies on the body; hair stands off the skull where its outline says so.
+    assert depths["Hair"][40, 30] < depths["Upper_Clothing"][40, 30] - 0.02
+    assert depths["Hair"][8, 30] > depths["Hair"][40, 30] + 0.1
+
+
 def test_a_person_who_is_cut_by_the_photo_is_not_rounded_there():
     mask = np.zeros((160, 120), bool)
     mask[60:, 40:80] = True

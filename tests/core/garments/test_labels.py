@@ -27,3 +27,23 @@ def test_cloth_climbs_the_neck_behind_only_where_it_does_in_front(shown, least, 
     found = fields(layer, base, votes, np.ones(len(rest), bool), ["upper"])["upper"]
     behind = neck & (back > 0.3)
     assert least <= (found[behind] > 0).mean() <= most
+
+
+def test_trousers_that_leave_the_photo_at_the_thigh_reach_the_ankle():
+    base = suit()
+    rest = base.subdivide @ template().base
+    layer = Layer(rest, base.quads, base.bones, base.weights, base.subdivide)
+    places = {
+        name: np.isin(base.labels, part_labels(*(f"{side}_{name}" for side in ("Left", "Right"))))
+        for name in ("Upper_Leg", "Lower_Leg", "Foot")
+    }
+    framed = rest[:, 2] > np.median(rest[places["Upper_Leg"], 2])
+    votes = np.zeros((len(rest), len(part_names())))
+    front = vertex_normals(rest, base.quads)[:, 1] < -0.12
+    votes[framed & front & places["Upper_Leg"], part_labels("Lower_Clothing")[0]] = 1
+    found = fields(layer, base, votes, framed, ["lower"])["lower"] > 0
+    assert found[places["Lower_Leg"]].mean() > 0.98 and not found[places["Foot"]].any()
+    # Of legs that are in the photo, and bare, the trousers are short.
+    shin = places["Lower_Leg"] & front
+    votes[shin, part_labels("Left_Lower_Leg")[0]] = 1
+    assert not fields(layer, base, votes, np.ones(len(rest), bool), ["lower"])["lower"][shin].max() > 0.2

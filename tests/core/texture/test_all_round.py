@@ -178,6 +178,37 @@ def test_stripes_along_a_limb_go_on_round_its_sides():
     assert columns[:, aside[:SEGMENTS]].std(axis=0).mean() < 0.3 * contrast[1]
 
 
+def _axes(surface: PaintedSurface) -> dict[str, np.ndarray]:
+    return {"along": surface.rest[:, 2:], "share": np.ones((len(surface.rest), 1), np.float32)}
+
+
+def test_a_strip_of_a_row_says_nothing_of_its_back():
+    """An arm before a jacket leaves a strip of the shirt in it to be seen: the back is none the whiter."""
+    surface = surface_at(0)
+    surface = replace(surface, **_axes(surface))
+    shirt = lambda p: np.where(np.abs(p[:, :1]) < 0.02, 240.0, 40.0) + np.zeros(3)  # noqa: E731
+    view = photo_of(surface, 0, shirt)
+    rows = slice(200, 280)
+    hidden = (view.colour[rows, :, 0] < 200) & (view.labels[rows] > 0)
+    view.labels[rows][hidden] = OTHER
+    made = paint([surface], [view], 512)[0]
+    points, found = at_quads(surface, made.base_colour_srgb)
+    behind = (facing(points) < -0.5) & (np.abs(points[:, 2] - 0.3) < 0.04)
+    assert found[behind].mean() < 130
+
+
+def test_nothing_is_smeared_beyond_the_border_of_the_photo():
+    surface = surface_at(0)
+    surface = replace(surface, **_axes(surface))
+    view = photo_of(surface, 0, lambda p: 128 + 60 * np.sin(150 * p[:, :1]) + np.zeros(3))
+    camera = replace(view.camera, height=240)
+    parts = (view.colour[:240], view.photo[:240], view.labels[:240], camera, view.depth[:240])
+    made = paint([surface], [View(*parts)], 512)[0]
+    points, found = at_quads(surface, made.base_colour_srgb)
+    below = (points[:, 2] < 0.2) & (np.abs(facing(points)) > 0.6)
+    assert found[below, 0].std() < 6 < 20 < found[(points[:, 2] > 0.4) & (facing(points) > 0.6), 0].std()
+
+
 @pytest.mark.parametrize("views", [0, 1])
 def test_nothing_seen_is_plain(views):
     surface = surface_at(*[0] * views)
