@@ -52,7 +52,9 @@ gather(files)                    many results in one scene
     export_state    the scene as exporters need it
     context_scene   a scene that Blender 4.2 keeps in its context
     units           in metres, whatever a unit of the scene is
-    masks           their meshes without what is hidden
+    usd             USD with its unit of length and the values of shape keys
+    masks           what Mask modifiers hide
+    plain_meshes    their meshes by shape keys and bones alone
     textures        their images, under names of their own
     render          pictures of what was built
     assets          avatars in the Asset Browser

@@ -84,10 +84,11 @@ def carry_keys(old: bpy.types.Key, new: bpy.types.Object, source: np.ndarray, bu
         if base is not None and keys.key_blocks.get(key.name) is not None:
             keys.key_blocks[key.name].relative_key = base
     keys.use_relative, keys.eval_time = old.use_relative, old.eval_time
-    _carry_animation(old, keys)
+    carry_animation(old, keys)
 
 
-def _carry_animation(old: bpy.types.Key, new: bpy.types.Key) -> None:
+def carry_animation(old: bpy.types.Key, new: bpy.types.Key) -> None:
+    """The action and the drivers of shape keys for keys of the same names."""
     data = old.animation_data
     if data is None:
         return

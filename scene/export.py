@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import bpy
@@ -21,6 +21,7 @@ from ..core.common.spaces import transform_points, world_from_blender_camera
 from ..core.formats.export_formats import BVH, FORMATS, SUFFIXES, ExportFormat
 from ..core.formats.ply_and_camera import image_at, write_camera_json, write_ply_arrays
 from ..core.retarget.bone_map import BoneMap
+from . import usd
 from .action import whole_frames
 from .bone_table import resolve
 from .bvh_export import export_bvh
@@ -28,8 +29,8 @@ from .context_scene import renew_context_scene
 from .export_state import selected
 from .files import write_whole
 from .marks import CAMERA, objects_of, surfaces_of
-from .masks import masks_applied
 from .mesh import UV_PHOTO
+from .plain_meshes import plain_meshes
 from .rig_state import read_rest
 from .textures import complete_obj, own_textures
 from .units import let_be_metres, metres_per_unit
@@ -69,10 +70,15 @@ def export(
     known = FORMATS[suffix]
     objects = [ob for collection in collections for ob in collection.all_objects]
     options = {**known.options, **(known.motion or {} if motion else known.still)}
-    if not motion and known.operator == "wm.usd_export" and bpy.app.version < (4, 3) and any(map(is_posed, objects)):
+    as_it_stands = suffix == ".obj"
+    if not motion and suffix in usd.SUFFIXES and bpy.app.version < (4, 3) and any(map(is_posed, objects)):
         # Blender 4.2 writes a skeleton without motion at rest: what stands in a pose is written as it stands, without bones.
-        options["export_armatures"] = False
+        options.update(export_armatures=False, export_shapekeys=False, export_subdivision="TESSELLATE")
+        as_it_stands = True
     scale = metres_per_unit()
+    still_keys = not (motion or as_it_stands) and suffix in usd.SUFFIXES and usd.shows_keys(objects)
+    if still_keys:
+        options.update(known.motion or {})
     if suffix == ".obj":
         options["global_scale"] = scale
     take = _take(objects) if motion else None
@@ -87,8 +93,18 @@ def export(
             if suffix == ".obj":
                 complete_obj(temporary, images)
             let_be_metres(temporary, scale)
+            if still_keys:
+                usd.complete_usd(temporary)
 
-    with selected(objects, motion), _named_after(take), masks_applied(objects):
+    with ExitStack() as stack:
+        stack.enter_context(selected(objects, motion))
+        stack.enter_context(_named_after(take))
+        if not as_it_stands:
+            stack.enter_context(plain_meshes(objects, motion=motion, most=known.influences))
+        if still_keys:
+            stack.enter_context(usd.one_frame(objects))
+        if suffix in usd.SUFFIXES:
+            stack.enter_context(usd.in_metres())
         return write_whole(path, write)
 
 

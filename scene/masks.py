@@ -1,9 +1,8 @@
-"""What Mask modifiers of ours hide, and meshes without it: exporters leave out either what is hidden or the shape keys."""
+"""What Mask modifiers of ours hide, and meshes without it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import bmesh
 import bpy
@@ -38,38 +37,14 @@ def bring_masks(kept: bpy.types.Object, obj: bpy.types.Object, before: set[str])
             (show_bust if modifier.name == BUST else hide_covered)(kept)
 
 
-@contextmanager
-def masks_applied(objects: Sequence[bpy.types.Object]) -> Iterator[None]:
-    """For the moment these objects have copies of their meshes without the vertices that a Mask modifier hides by a vertex group;
-    shape keys, weights and UVs stay. glTF and USD would write what is hidden, and FBX would leave the shape keys out."""
-    before = []
-    try:
-        for obj in objects:
-            masks = [
-                m
-                for m in obj.modifiers
-                if isinstance(m, bpy.types.MaskModifier) and m.show_viewport and m.vertex_group in obj.vertex_groups
-            ]
-            mesh = obj.data
-            if not isinstance(mesh, bpy.types.Mesh) or not masks or any(mask.mode != "VERTEX_GROUP" for mask in masks):
-                continue
-            before.append((obj, mesh, [(mask, mask.show_render) for mask in masks]))
-            obj.data = _without(obj, mesh, masks)
-            for mask in masks:
-                mask.show_viewport = mask.show_render = False
-        yield
-    finally:
-        for obj, mesh, masks in before:
-            copy, obj.data = obj.data, mesh
-            if isinstance(copy, bpy.types.Mesh) and copy != mesh:
-                bpy.data.meshes.remove(copy)
-            for mask, rendered in masks:
-                mask.show_viewport, mask.show_render = True, rendered
+def plain_masks(obj: bpy.types.Object) -> list[bpy.types.MaskModifier]:
+    """The Mask modifiers of an object that hide vertices by a vertex group now."""
+    masks = [m for m in obj.modifiers if isinstance(m, bpy.types.MaskModifier) and m.show_viewport]
+    return [m for m in masks if m.mode == "VERTEX_GROUP" and m.vertex_group in obj.vertex_groups]
 
 
-def _without(obj: bpy.types.Object, whole: bpy.types.Mesh, masks: Sequence[bpy.types.MaskModifier]) -> bpy.types.Mesh:
-    """A copy of the object's mesh without the vertices that the masks hide."""
-    mesh = whole.copy()
+def without_masked(mesh: bpy.types.Mesh, masks: Sequence[bpy.types.MaskModifier]) -> None:
+    """Take the vertices that the masks hide out of a mesh; shape keys, weights and UVs stay."""
     hidden = np.zeros(len(mesh.vertices), bool)
     for mask, shares in zip(masks, group_weights(mesh, [mask.vertex_group for mask in masks]), strict=True):
         inside = shares > mask.threshold
@@ -86,7 +61,6 @@ def _without(obj: bpy.types.Object, whole: bpy.types.Mesh, masks: Sequence[bpy.t
         made.to_mesh(mesh)
     finally:
         made.free()
-    return mesh
 
 
 def _slide_to_the_cut(mesh: bpy.types.Mesh, shares: np.ndarray, threshold: float) -> np.ndarray:

@@ -1,17 +1,16 @@
-"""Exports in metres, whatever length the scene gives to one of its units: Blender's own exporters but FBX leave it out."""
+"""Exports in metres, whatever length the scene gives to one of its units: Blender's own exporters but FBX leave it out.
+
+For USD see `usd.in_metres`.
+"""
 
 from __future__ import annotations
 
 import json
-import re
 import struct
 from pathlib import Path
 
 import bpy
 
-from ..core.common.errors import SapiensError
-
-GLTF, USD = (".glb", ".gltf"), (".usd", ".usda", ".usdc")
 _HEADER, _CHUNK = struct.Struct("<4sII"), struct.Struct("<II")
 
 
@@ -22,7 +21,7 @@ def metres_per_unit() -> float:
 
 
 def let_be_metres(path: Path, scale: float) -> None:
-    """Let what reads a glTF or USD file find metres where numbers of units of `scale` metres were written."""
+    """Let what reads a glTF file find metres where numbers of units of `scale` metres were written."""
     if scale == 1.0:
         return
     suffix = path.suffix.lower()
@@ -30,8 +29,6 @@ def let_be_metres(path: Path, scale: float) -> None:
         path.write_text(json.dumps(_under_a_root(json.loads(path.read_text("utf-8")), scale)), "utf-8")
     elif suffix == ".glb":
         path.write_bytes(_binary_gltf(path.read_bytes(), scale))
-    elif suffix in USD:
-        _say_in_stage(path, scale)
 
 
 def _under_a_root(document: dict, scale: float) -> dict:
@@ -54,22 +51,3 @@ def _binary_gltf(content: bytes, scale: float) -> bytes:
     magic, version, _ = _HEADER.unpack_from(content)
     whole = _HEADER.size + _CHUNK.size + len(document) + len(rest)
     return _HEADER.pack(magic, version, whole) + _CHUNK.pack(len(document), kind) + document + rest
-
-
-def _say_in_stage(path: Path, scale: float) -> None:
-    """USD says in the stage how long a unit is."""
-    if path.suffix.lower() == ".usda":
-        text, found = re.subn(r"(?m)^(\s*metersPerUnit = ).*$", rf"\g<1>{scale!r}", path.read_text("utf-8"), count=1)
-        assert found, "Blender says how long a unit is"
-        path.write_text(text, "utf-8")
-        return
-    try:
-        from pxr import Usd, UsdGeom
-    except ImportError as error:
-        raise SapiensError(
-            f"A unit of this scene is {scale:g} m, which this Blender cannot write into USD.",
-            "Set Unit Scale to 1 (Scene properties > Units), or export .usda, FBX or glTF.",
-        ) from error
-    stage = Usd.Stage.Open(str(path))
-    UsdGeom.SetStageMetersPerUnit(stage, scale)
-    stage.Save()

@@ -14,12 +14,13 @@ class ExportFormat:
     """One format.
 
     suffix, label, description  of its files, and in dialogs
-    operator  Blender's exporter, "group.name"; "" = `scene.export` writes it itself
-    options   what the exporter is always told: the selected objects alone, nothing moved or scaled
-    still     more, where nothing moves: no animation at all, and every armature as it stands now
-    motion    more, for the present action of each armature as the only one; None = the format holds no motion
-    textures  images are files beside it
-    batch     how the batch panel calls it; "" = it does not offer it
+    operator    Blender's exporter, "group.name"; "" = `scene.export` writes it itself
+    options     what the exporter is always told: the selected objects alone, nothing moved or scaled
+    still       more, where nothing moves: no animation at all, and every armature as it stands now
+    motion      more, for the present action of each armature as the only one; None = the format holds no motion
+    influences  so many bones of each vertex are in the file; None = all
+    textures    images are files beside it
+    batch       how the batch panel calls it; "" = it does not offer it
     """
 
     suffix: str
@@ -29,19 +30,22 @@ class ExportFormat:
     options: Mapping[str, Any] = field(default_factory=dict)
     still: Mapping[str, Any] = field(default_factory=dict)
     motion: Mapping[str, Any] | None = None
+    influences: int | None = None
     textures: bool = False
     batch: str = ""
 
 
 _GLTF = {
     "operator": "export_scene.gltf",
-    "still": {"export_animations": False, "export_rest_position_armature": False},
+    # The frame that is shown: without being told, the exporter goes to frame 0 for a file without motion.
+    "still": {"export_animations": False, "export_rest_position_armature": False, "export_current_frame": True},
     "motion": {"export_animation_mode": "ACTIVE_ACTIONS"},
+    "influences": 4,  # what engines read of one vertex
 }
-_GLTF_OPTIONS = {"use_selection": True, "export_cameras": True, "export_yup": True}
+_GLTF_OPTIONS = {"use_selection": True, "export_influence_nb": 4, "export_cameras": True, "export_yup": True}
 _USD = {
     "operator": "wm.usd_export",
-    "options": {"selected_objects_only": True, "export_armatures": True},
+    "options": {"selected_objects_only": True, "export_armatures": True, "evaluation_mode": "VIEWPORT"},
     "motion": {"export_animation": True},
     "textures": True,
 }
@@ -67,6 +71,7 @@ FORMATS: dict[str, ExportFormat] = {
             "path_mode": "COPY",
             "embed_textures": True,
             "object_types": {"ARMATURE", "CAMERA", "MESH"},
+            "use_mesh_modifiers_render": False,
             # Metres in the file, and no object with a scale of 100, which engines would show and multiply with.
             "apply_scale_options": "FBX_SCALE_ALL",
         },

@@ -54,7 +54,7 @@ def test_building_the_whole_again_takes_the_cut_away(part, bust, dressed):
 def test_exporters_see_a_bust_with_its_keys_that_ends_where_the_scene_s_does(part, bust):
     body = roles(part("scene.build").write_avatars([bust], "Photo"))["body"]
     mesh, keys = body.data, body.data.shape_keys.key_blocks.keys()
-    with part("scene.masks").masks_applied([body]):
+    with part("scene.plain_meshes").plain_meshes([body]):
         assert read(body.data.vertices, "co", 3)[:, 2].min() == pytest.approx(1.2, abs=0.004)
         assert body.data.shape_keys.key_blocks.keys() == keys and len(body.data.vertices) < len(mesh.vertices)
         for key in (body.data.shape_keys.key_blocks[name] for name in ("jawOpen", "mouthSmileLeft")):
