@@ -12,7 +12,7 @@ from ..core.common.spaces import transform_points
 from .alone import alone
 from .carry import carry_animation, group_weights, key_points
 from .masks import plain_masks, without_masked
-from .typed import mesh_of
+from .typed import layer_of, mesh_of
 
 CLOSE = 1e-6
 """Parts of the size of a mesh that its points may lie beside those that are shown, before they are put right."""
@@ -112,7 +112,7 @@ def _level_keys(obj: bpy.types.Object, mesh: bpy.types.Mesh) -> None:
         key.data.foreach_set("co", np.ascontiguousarray(points, np.float32).ravel())
         key.relative_key, key.vertex_group = keys.reference_key, ""
     if obj.show_only_shape_key:
-        _show_only(keys, obj.active_shape_key_index)
+        _show_only(keys, obj.active_shape_key_index or 0)
     for key in [key for key in blocks if key.mute]:
         key.mute = False
         if keys.animation_data is None:
@@ -170,17 +170,21 @@ def _applied(obj: bpy.types.Object, mesh: bpy.types.Mesh) -> bpy.types.Mesh:
         bpy.data.meshes.remove(mesh)
 
 
+def _updated(layer: bpy.types.ViewLayer) -> bpy.types.Depsgraph:
+    layer.update()
+    assert layer.depsgraph is not None  # as of every layer that was brought up to date
+    return layer.depsgraph
+
+
 def _evaluated(obj: bpy.types.Object, layer: bpy.types.ViewLayer) -> bpy.types.Mesh:
     """A new mesh: the object with its modifiers."""
-    layer.update()
-    graph = layer.depsgraph
+    graph = _updated(layer)
     return bpy.data.meshes.new_from_object(obj.evaluated_get(graph), preserve_all_data_layers=True, depsgraph=graph)
 
 
 def _shown(obj: bpy.types.Object, layer: bpy.types.ViewLayer) -> np.ndarray:
     """(V, 3) float32, in the object's space: where the vertices lie with modifiers."""
-    layer.update()
-    evaluated = obj.evaluated_get(layer.depsgraph)
+    evaluated = obj.evaluated_get(_updated(layer))
     mesh = evaluated.to_mesh()
     points = np.empty(3 * len(mesh.vertices), np.float32)
     mesh.vertices.foreach_get("co", points)
@@ -190,7 +194,7 @@ def _shown(obj: bpy.types.Object, layer: bpy.types.ViewLayer) -> np.ndarray:
 
 def _put_right(obj: bpy.types.Object, mesh: bpy.types.Mesh, most: int | None) -> None:
     """Move the points and keys of `mesh` so that weights of bones alone put them where the object shows them now."""
-    shown = _shown(obj, bpy.context.view_layer)
+    shown = _shown(obj, layer_of(bpy.context))
     if len(shown) != len(mesh.vertices):
         return
     keys = mesh.shape_keys

@@ -19,11 +19,13 @@ _WEIGHTS = re.compile(r"(?P<indent>[ \t]*)float\[\] blendShapeWeights\.timeSampl
 
 @contextmanager
 def in_metres() -> Iterator[None]:
-    """For the moment everything in the scene hangs below one Empty that is scaled to metres: since 4.3 the exporter takes every
-    unit for a metre. Before that it says in the file how long a unit is. Raises SapiensError where another file owns an object.
+    """For the moment everything in the scene hangs below one Empty that is scaled to metres: exporters that convert units take
+    those of every scene for metres. Older ones say in the file how long one is. Raises SapiensError where another file owns an
+    object.
     """
     scale, scene = metres_per_unit(), bpy.context.scene
-    if scale == 1.0 or "convert_scene_units" not in bpy.ops.wm.usd_export.get_rna_type().properties:
+    exporter = getattr(bpy.ops, "wm").usd_export  # noqa: B009, the stubs take it for a method
+    if scale == 1.0 or "convert_scene_units" not in exporter.get_rna_type().properties:
         yield
         return
     tops = [obj for obj in scene.objects if obj.parent is None]
@@ -108,12 +110,14 @@ def _still(objects: Sequence[bpy.types.Object]) -> Iterator[None]:
 def _follow(objects: Sequence[bpy.types.Object], instead: Mapping[bpy.types.Object, bpy.types.Object]) -> None:
     """Let objects whose parent or Armature modifier names a key of `instead` name its value."""
     for obj in objects:
-        if obj.parent in instead:
+        parent = obj.parent
+        if parent is not None and parent in instead:
             inverse = obj.matrix_parent_inverse.copy()
-            obj.parent, obj.matrix_parent_inverse = instead[obj.parent], inverse
-        for modifier in obj.modifiers:
-            if isinstance(modifier, bpy.types.ArmatureModifier) and modifier.object in instead:
-                modifier.object = instead[modifier.object]
+            obj.parent, obj.matrix_parent_inverse = instead[parent], inverse
+        for modifier in [m for m in obj.modifiers if isinstance(m, bpy.types.ArmatureModifier)]:
+            rig = modifier.object
+            if rig is not None and rig in instead:
+                modifier.object = instead[rig]
 
 
 def complete_usd(path: Path) -> None:
