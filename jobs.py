@@ -49,7 +49,7 @@ class Installed:
 class Status:
     """What the panels draw, besides the running job.
 
-    error, detail  of the last job that failed, until the next one starts
+    error, detail  of the last job that failed, until the next one starts; a detail only of what nobody expects
     failed         the operator of that job, as its `bl_idname`
     notes          sentences about the last result
     inputs         what the last job was given (`properties.inputs`): error and notes are about that

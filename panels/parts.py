@@ -99,7 +99,7 @@ def shown_error() -> SapiensError | None:
 
 
 def draw_error(layout: UILayout, *operators: str) -> None:
-    """The last error in a red box, with the next step, a button where one click does it, and the way to the log.
+    """The last error in a red box, with the next step, a button where one click does it, and the report of what nobody expects.
 
     operators  only where one of these has failed; none: whoever has
     """
@@ -113,9 +113,12 @@ def draw_error(layout: UILayout, *operators: str) -> None:
     if error.hint:
         paragraph(box, error.hint, box=True)
     draw_remedy(box, error.remedy)
+    unexpected = bool(jobs.status.detail)
     row = box.row(align=True)
-    row.operator("sapiens2.report_copy", icon="COPYDOWN")
-    row.operator("sapiens2.log_open", icon="TEXT")
+    if unexpected:
+        row.operator("sapiens2.report_copy", icon="COPYDOWN")
+    if unexpected or error.remedy == "runtime":  # what an installation has written
+        row.operator("sapiens2.log_open", icon="TEXT")
 
 
 def draw_setup(layout: UILayout) -> None:

@@ -65,7 +65,7 @@ def read_header(path: str | Path) -> CheckpointHeader:
         offsets = _offsets(path)  # only now: what was opened has a header that is whole
     except (SafetensorError, OSError, ValueError) as error:
         raise SapiensError(
-            f"{path.name} is not a whole safetensors file ({error}).", "It may be cut off or renamed: copy or download it again."
+            f"{path.name} is cut off, damaged or no file of weights.", "Copy it again from where it came, or download it again."
         ) from error
     return CheckpointHeader(path, shapes, dtypes, metadata, offsets)
 

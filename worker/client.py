@@ -25,6 +25,8 @@ from .requests import Request, to_json
 WINDOWS_FLAGS = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
 GRACE_SECONDS = 1.0
 """How long a cancelled job may take to stop by itself before the process is killed."""
+KILLED = (-9, 137)
+"""What a process ends with that the system stops for memory."""
 
 
 @dataclass(eq=False)
@@ -213,6 +215,8 @@ class WorkerProcess:
             self.waiting.appendleft(job)
         else:
             job.error = reason or _death(status, self.log, self._ready)
+            if status not in KILLED and not job.error.remedy:
+                job.detail = f"The worker's process ended with status {status}."
             job.end(State.FAILED)
 
 
@@ -240,7 +244,7 @@ def _close_input(process: subprocess.Popen) -> None:
 
 def _death(status: int, log: Path, ready: bool) -> SapiensError:
     """Why a process that should be alive is not. `ready`: it had started well."""
-    if status in (-9, 137):
+    if status in KILLED:
         return SapiensError(
             "The system stopped the worker, most likely because memory ran out.",
             "Choose a smaller model or the CPU, or close other programs, then run again.",

@@ -38,7 +38,7 @@ class Job:
     stage, fraction   progress, as who does the work reports it
     started     `time.monotonic` of the start
     error       of a job that failed
-    detail      for the report of a job that failed by a mistake of ours: the traceback
+    detail      for the report of what nobody expects: a traceback, or how the process ended
     cancel_at   `time.monotonic`, set when the job was asked to stop: when the patience with it ends
     """
 

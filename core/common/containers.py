@@ -106,7 +106,7 @@ def read_container(path: str | Path, kind: Format, wanted: Callable[[str], bool]
         raise SapiensError(f"No permission to read {path}.", "Change the rights of the file.") from error
     except (SafetensorError, OSError, TypeError, ValueError, KeyError, AttributeError) as error:
         # TypeError, KeyError, AttributeError: numpy has no such type (bfloat16, float8), depending on the version.
-        raise SapiensError(f"{path.name} is not a whole safetensors file ({_short(error)}).", kind.again) from error
+        raise SapiensError(f"{path.name} is cut off, damaged or no file of {kind.content}.", kind.again) from error
     except MemoryError as error:
         raise SapiensError(f"{path.name} does not fit into memory.", "Close other programs or use a smaller photo.") from error
 

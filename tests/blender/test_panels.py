@@ -61,7 +61,28 @@ def test_every_panel_draws(part, label, model):
     finally:
         part("jobs").status.error = None
     if label in ("Run", "Set Up"):
-        assert "It went wrong." in seen and "Do this." in seen and "sapiens2.log_open" in seen
+        assert "It went wrong." in seen and "Do this." in seen
+
+
+@pytest.mark.parametrize(
+    ("remedy", "detail", "buttons"),
+    [
+        ("", "", set()),
+        ("cache", "", set()),
+        ("runtime", "", {"sapiens2.log_open"}),
+        ("", "Traceback", {"sapiens2.report_copy", "sapiens2.log_open"}),
+    ],
+)
+def test_a_report_is_offered_of_what_nobody_expects_alone(part, remedy, detail, buttons):
+    """A refusal with its next step is no fault of ours to report."""
+    bpy.context.scene.sapiens2.photo = "/a photo.jpg"
+    status = part("jobs").status
+    status.error, status.detail = part("core.common.errors").SapiensError("It went wrong.", "Do this.", remedy), detail
+    try:
+        seen = draw(part, "Run") + draw(part, "Set Up")
+    finally:
+        status.error, status.detail = None, ""
+    assert {name for name in ("sapiens2.report_copy", "sapiens2.log_open") if name in seen} == buttons
 
 
 def test_the_bone_table_shows_every_role_in_few_letters(part, character):

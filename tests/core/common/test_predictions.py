@@ -195,7 +195,7 @@ def test_not_safetensors(tmp_path):
         struct.pack("<Q", 2) + b"[]",
     ):
         path.write_bytes(content)
-        refused(path, "bad.safetensors is not a whole safetensors file")
+        refused(path, "bad.safetensors is cut off, damaged or no file of predictions")
     refused(tmp_path / "none.safetensors", "does not exist")
     refused(tmp_path, "is a folder")
 
