@@ -17,6 +17,8 @@ from ..common.errors import SapiensError
 from ..common.wording import counted
 
 MAX_JOINTS, MAX_VALUES = 10_000, 200_000_000
+SLOWEST = 5.0
+"""Seconds of a frame from which on something else is meant."""
 AGAIN = "Export the motion as BVH again."
 CHANNELS = {
     f"{axis}{kind}".casefold(): (axis, kind) for axis in "XYZ" for kind in ("position", "rotation", "scale")
@@ -197,7 +199,8 @@ def _read_motion(text: str, joints: list[Joint], name: str) -> tuple[np.ndarray,
         ) from error
     if channels == 0:
         raise SapiensError(f"No joint of {name} has channels: nothing moves.", AGAIN)
-    if frames < 1 or frames * channels > MAX_VALUES or not 1e-4 < step < 60:
+    meant = _meant(step, name)
+    if frames < 1 or frames * channels > MAX_VALUES or not (meant or 1e-4 < step < SLOWEST):
         raise SapiensError(f"{name} has {counted(frames, 'frame')} of {step} s, which cannot be.", AGAIN)
     body = text[head.end() :]
     values, notes = _numbers(body, name)
@@ -218,7 +221,26 @@ def _read_motion(text: str, joints: list[Joint], name: str) -> tuple[np.ndarray,
     values, bridged = _bridged(values.reshape(-1, channels), joints, name)
     if np.abs(values).max() > 1e12:
         raise SapiensError(f"The motion of {name} holds numbers that are no angles or places.", AGAIN)
-    return values, frame_rate(step, head["step"]), (*notes, *bridged)
+    rate, said = meant or (frame_rate(step, head["step"]), "")
+    return values, rate, (*notes, *bridged, *([said] if said else []))
+
+
+def _meant(step: float, name: str) -> tuple[float, str] | None:
+    """Frame rate and a note where a file gives its rate, or milliseconds, for the seconds of a frame; None where it does not.
+
+    Whole numbers, and the rates of television beside them, are rates: 25 of them too, which could be 40 frames of 25 ms.
+    """
+    if not SLOWEST <= step <= 1000:
+        return None
+
+    def whole(value: float) -> bool:
+        return any(abs(value * part - round(value * part)) < 1e-3 * value for part in (1.0, 1.001))
+
+    rate, unit = (step, "frames a second") if whole(step) else (1000 / step, "milliseconds")
+    if not whole(rate):
+        return None
+    rate = float(round(rate)) if abs(rate - round(rate)) < 5e-4 * rate else rate
+    return rate, f"{name} says that a frame takes {step:g} s: taken as {unit}, {rate:g} frames a second."
 
 
 def _numbers(body: str, name: str) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,25 @@ def test_a_written_clip_is_read_again(tmp_path: Path, family: str) -> None:
     )
     assert np.abs(again.root - clip.root).max() < 1e-5
     assert [p.name for p in tmp_path.iterdir()] == ["x.bvh"]
+
+
+@pytest.mark.parametrize(
+    ("written", "rate", "said"),
+    [
+        ("30", 30, "frames a second"), ("29.97", 29.97, "frames a second"), ("120.0", 120, "frames a second"),
+        ("33.333", 30, "milliseconds"), ("8.3333", 120, "milliseconds"), ("41.7083", 23.976, "milliseconds"),
+        ("0.04", 25, ""), ("1", 1, ""),
+    ],
+)  # fmt: skip
+def test_a_rate_or_milliseconds_in_the_place_of_seconds_is_understood(tmp_path: Path, written, rate, said) -> None:
+    """Some programs write the frame rate, or milliseconds, as the time of a frame: eight frames would last four minutes."""
+    rest = make_rig("mixamo")
+    still = np.broadcast_to(rest.rotations, (8, *rest.rotations.shape)).copy()
+    path = write_bvh(BvhClip(rest, still, np.zeros((8, 3)), 30.0), tmp_path / "x.bvh")
+    path.write_text(re.sub(r"Frame Time: \S+", f"Frame Time: {written}", path.read_text("utf-8")), "utf-8")
+    clip = read_bvh(path)
+    assert clip.fps == pytest.approx(rate, rel=1e-4)
+    assert any(f"taken as {said}" in note for note in clip.notes) == bool(said)
 
 
 def test_the_unit_is_guessed_from_the_size_of_a_person(tmp_path: Path) -> None:
