@@ -30,7 +30,9 @@ VIDEOS = {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi"}
 IMAGES = set(SUFFIXES)
 DEFAULT_FPS = 25.0
 DESCRIPTION = 1 << 20
-"""Bytes at either end of a file in which OpenCV's user looks for its colours."""
+"""Bytes at either end of a file in which its description is looked for."""
+DOLBY_ALONE = (5, 10)
+"""Profiles of Dolby Vision that may have no other picture in them: HEVC and AV1."""
 LONGEST_GAP = 60.0
 """Seconds without a picture that are taken for a pause; more is a clock that jumps."""
 
@@ -94,6 +96,11 @@ def open_clip(
         return Clip(path, rate, ordered, start, end, frames.length / rate, tuple(frames.slots.tolist()), frames.notes)
     if not path.exists():
         raise SapiensError(f"There is no clip at {path}.", "Check the name.")
+    if _is_dolby_alone(path):
+        raise SapiensError(
+            f"{path.name} is Dolby Vision alone (profile 5), whose colours nothing here can read.",
+            "Convert it to SDR, HLG or HDR10 video first, then choose that.",
+        )
     if find_spec("av") is None and find_spec("cv2") is not None:
         return _open_with_opencv(path, fps, start, end)
     with _opened(path) as container:
@@ -217,13 +224,31 @@ def _open_with_opencv(path: Path, fps: float | None, start: float, end: float) -
     return Clip(path, fps or float(rate), (), start, end, count / rate if count > 0 else math.inf)
 
 
+def _ends(path: Path) -> bytes:
+    """The start and the end of a file, where the description of a video is."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(DESCRIPTION)
+            file.seek(max(path.stat().st_size - DESCRIPTION, 0))
+            return start + file.read(DESCRIPTION)
+    except OSError as error:
+        raise SapiensError(f"{path.name} cannot be read: {error.strerror}.", "Check its permissions.") from error
+
+
 def _says_hdr(path: Path) -> bool:
-    """An MP4 or MOV whose colr box says HLG or PQ, at the start or the end of the file, where its description is."""
-    with path.open("rb") as file:
-        start = file.read(DESCRIPTION)
-        file.seek(max(path.stat().st_size - DESCRIPTION, 0))
-        found = re.search(rb"colrncl[cx]..\0([\x10\x12])", start + file.read(DESCRIPTION), re.DOTALL)
+    """An MP4 or MOV whose colr box says HLG or PQ."""
+    found = re.search(rb"colrncl[cx]..\0([\x10\x12])", _ends(path), re.DOTALL)
     return found is not None and found[1][0] in HDR
+
+
+def _is_dolby_alone(path: Path) -> bool:
+    """An MP4, MOV or Matroska file in the colours of Dolby Vision (IPT) alone, which no decoder here turns into others.
+
+    The configuration record is two bytes of version, seven bits of profile and nine of level and flags, and four of what the
+    picture is without Dolby Vision (0: nothing else); Matroska has its size before it.
+    """
+    found = re.search(rb"dv[cvw]C(?:\x41\xed.)?[\1\2\3].(.)(.)(.)", _ends(path), re.DOTALL)
+    return found is not None and found[1][0] >> 1 in DOLBY_ALONE and found[3][0] >> 4 == 0
 
 
 def _read_with_opencv(clip: Clip) -> Iterator[tuple[float, Callable[[], np.ndarray] | str]]:

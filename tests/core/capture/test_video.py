@@ -291,6 +291,25 @@ def test_opencv_says_that_it_cannot_read_hdr(tmp_path, monkeypatch, transfer) ->
         open_clip(path)
 
 
+@pytest.mark.parametrize(("profile", "other"), [(5, 0), (10, 0), (8, 1), (8, 4), (10, 1)])
+@pytest.mark.parametrize("reader", ["av", "opencv"])
+@pytest.mark.parametrize("matroska", [False, True])
+def test_dolby_vision_without_another_picture_is_refused(tmp_path, monkeypatch, profile, other, reader, matroska) -> None:
+    """Read as BT.2020 its pictures are green and violet, without a word."""
+    if reader == "opencv":
+        monkeypatch.setattr(video, "find_spec", lambda name: None if name == "av" else object())
+    path = write(tmp_path / "clip.mov", [plain(SHADES[0])] * 3)
+    record = struct.pack(">BBHB19x", 1, 0, profile << 9 | 6 << 3 | 0b101, other << 4)
+    kind = b"dvcC\x41\xed\x98" if matroska else b"dvcC"
+    path.write_bytes(path.read_bytes() + struct.pack(">I4s", 12 + len(kind) + len(record), b"free") + b"\0\0\0\0" + kind + record)
+    if other:
+        assert open_clip(path).fps > 0
+        return
+    with pytest.raises(SapiensError, match="Dolby Vision alone") as told:
+        open_clip(path)
+    assert "SDR, HLG or HDR10" in told.value.hint
+
+
 def test_a_folder_of_pictures_keeps_its_gaps(tmp_path, image_file) -> None:
     for n in (0, 1, 2, 6, 7):
         image_file(plain(SHADES[n]), tmp_path / f"frame_{n:03d}.png")
