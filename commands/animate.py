@@ -177,6 +177,7 @@ def _write(motion: Take | BodyMotion, best: Path, options: Namespace, console: C
         settings=settings_from(RetargetSettings, options, lock_feet=options.lock_feet),
         mute_constraints=options.mute_constraints,
         keep_raw=not options.no_raw,
+        own_face=not options.armature,
     )
     scene, collections = bpy.context.scene, [c for c in armature.users_collection if armature.name in c.objects][:1]
     scene.frame_start, scene.frame_end = whole_frames(done.action)

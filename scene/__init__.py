@@ -42,6 +42,7 @@ gather(files)                    many results in one scene
     nla             what hides an action or overwrites a pose
     keys            channels of bones into actions
     action          a take onto an armature
+    face            the face of a take on shape keys
     rigify_snap     IK controls brought to the FK pose
     bvh_export      the motion of an armature as BVH
     typed           what Blender gives, where its stubs are wrong

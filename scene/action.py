@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ..core.motion.take import Take
 from ..core.retarget.body_motion import BodyMotion
 from ..core.retarget.bone_map import BoneMap
 from ..core.retarget.settings import RetargetSettings
+from .face import face_keys, is_free, show_face, write_face
 from .keys import Channels, add_muted_track, assign, write_action, write_pose
 from .nla import let_action_show
 from .retarget import channels_of, snap, solve
@@ -45,7 +45,7 @@ def write_take(
     settings: RetargetSettings | None = None,
     mute_constraints: bool = False,
     keep_raw: bool = True,
-    progress: Callable[[float], None] | None = None,
+    own_face: bool = False,
 ) -> WrittenTake:
     """A whole take onto an armature as a new action; the action that the armature had stays in the file.
 
@@ -55,17 +55,20 @@ def write_take(
     bones        a bone map, or the file of a bone table; None = recognised
     settings     None = the hips travel from where the rig stands
     keep_raw     also write the unfiltered take, to a muted NLA track beside it (takes only)
+    own_face     the armature was built from the take's fullest frame, with the face that is there
 
-    Frames of a take in which the person was not found have breakdown keys.
+    Frames of a take in which the person was not found have breakdown keys. ARKit's shape keys of what follows the armature move
+    too, in the same action where Blender has slots, and then open the mouth in place of the bone of the jaw.
 
     SapiensError with the reason if the armature cannot be posed.
     """
     obj = find_armature(armature)
-    motion = take.motion() if isinstance(take, Take) else take
+    faces = face_keys(obj)
+    gain = (settings or RetargetSettings()).face_gain
+    seen_face = isinstance(take, Take) and take.expression is not None and len(faces) > 0 and gain > 0
+    motion = _of_bones(take, seen_face)
     bone_map, solved, notes = solve(obj, motion, bones, settings, mute_constraints)
     notes += let_action_show(obj, solved.bones)
-    report = progress or (lambda _: None)
-    report(0.3)
     frames = key_frames(len(motion), motion.fps, start_frame, scene_fps)
     channels = channels_of(obj, solved)
     data = obj.animation_data or obj.animation_data_create()
@@ -73,17 +76,31 @@ def write_take(
         data.action.use_fake_user = True  # the artist's own action outlives being replaced
     bridged = ~take.found if isinstance(take, Take) else None
     action, keys = write_action(obj, name, channels, frames, bridged)
-    report(0.7)
+    own = take.fullest if own_face and isinstance(take, Take) else None
+    # What the artist has animated on a face stays where the take shows none.
+    faces = [owner for owner in faces if seen_face or is_free(owner, data.action)]
+    if faces:
+        face_action, more = write_face(action, faces, take.expression if seen_face else None, frames, bridged, own, gain)
+        keys += more
+        show_face(face_action, faces)
     raw_action = None
     if keep_raw and isinstance(take, Take):
-        _, raw, _ = solve(obj, take.motion(raw=True), bone_map, settings, mute_constraints)
+        _, raw, _ = solve(obj, _of_bones(take, seen_face, raw=True), bone_map, settings, mute_constraints)
         raw_action, _ = write_action(obj, f"{name} raw", channels_of(obj, raw), frames, bridged)
         add_muted_track(obj, RAW_TRACK, raw_action, round(start_frame))
+        if seen_face:
+            raw_face, _ = write_face(raw_action, faces, take.raw_expression, frames, bridged, own, gain)
+            show_face(raw_face, faces, RAW_TRACK, round(start_frame))
     _on_whole_frames(action)
     assign(obj, action)
     _first_frame(obj, channels)
-    report(1.0)
     return WrittenTake(obj, action, raw_action, keys, solved.unseen, (*take.notes, f"{obj.name}: {bone_map.summary}.", *notes))
+
+
+def _of_bones(take: Take | BodyMotion, face_in_keys: bool, raw: bool = False) -> BodyMotion:
+    """What the bones do. Where shape keys have the face, the jaw rests: the mouth would open twice."""
+    motion = take.motion(raw) if isinstance(take, Take) else take
+    return replace(motion, jaw=np.zeros_like(motion.jaw)) if face_in_keys and motion.jaw is not None else motion
 
 
 def set_frame_rate(fps: float) -> None:

@@ -134,6 +134,11 @@ def is_bound(scan: bpy.types.Object, rig: bpy.types.Object) -> bool:
     return any(modifier.type == "ARMATURE" and modifier.object == rig for modifier in scan.modifiers)
 
 
+def followers(armature: bpy.types.Object) -> list[bpy.types.Object]:
+    """The objects that an Armature modifier lets follow this armature."""
+    return [obj for obj in bpy.data.objects if any(m.type == "ARMATURE" and m.object == armature for m in obj.modifiers)]
+
+
 def follow(scan: bpy.types.Object, rig: bpy.types.Object) -> None:
     """The Armature modifier of `bind`: the one whose rig is gone, else a new one."""
     modifier = next((m for m in scan.modifiers if m.type == "ARMATURE" and m.object is None), None)

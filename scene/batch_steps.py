@@ -54,7 +54,7 @@ def animate(take: str, name: str) -> dict:
     set_frame_rate(found.fps)
     rig = _rig()
     show_photo_pose(rig, False)  # it would go over the new motion
-    written = write_take(found, rig, name=name)
+    written = write_take(found, rig, name=name, own_face=True)
     scene.frame_start, scene.frame_end = whole_frames(written.action)
     return {"notes": list(dict.fromkeys([*found.notes, *written.notes]))}
 

@@ -21,6 +21,7 @@ from ..core.common.quaternions import continuous, euler_from_rotation, unwrapped
 from ..core.common.rotations import quaternion_from_rotation
 from ..core.common.wording import listed
 from .alone import alone
+from .armature import followers
 from .keys import Channels, assign, write_action, write_pose
 from .marks import made_in
 from .photo_pose import TRACK
@@ -73,11 +74,6 @@ def check_no_controls(rig: bpy.types.Object) -> None:
         )
 
 
-def followers(armature: bpy.types.Object) -> list[bpy.types.Object]:
-    """The objects that an Armature modifier lets follow this armature."""
-    return [obj for obj in bpy.data.objects if any(m.type == "ARMATURE" and m.object == armature for m in obj.modifiers)]
-
-
 def _bound(armature: bpy.types.Object) -> list[bpy.types.Object]:
     """What follows an armature: by a modifier, or as the child of a bone."""
     return list(dict.fromkeys((*followers(armature), *(obj for obj in armature.children if obj.parent_type == "BONE"))))
@@ -109,9 +105,9 @@ def add_controls(context: bpy.types.Context, rig: bpy.types.Object) -> ControlRi
     _switch(made, 1.0)
     channels = _channels(context, rig, made, moves)
     if len(frames) > 1:
-        data = rig.animation_data
-        name = data.action.name if data.action is not None else f"{made.name} Motion"
-        assign(made, write_action(made, name, channels, np.array(frames, np.float64))[0])
+        own = rig.animation_data.action if rig.animation_data is not None else None
+        name = own.name if own is not None else f"{made.name} Motion"
+        assign(made, write_action(made, name, channels, np.array(frames, np.float64), into=own)[0])
     for channel in channels:
         write_pose(made, channel)
     snap_rigify(made)

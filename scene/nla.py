@@ -9,6 +9,7 @@ import bpy
 
 from ..core.common.errors import SapiensError
 from ..core.common.wording import listed
+from .face import put_face_aside
 
 OBJECT_CHANNELS = ("location", "rotation", "scale", "delta_")
 """How the data paths of an object's own place begin."""
@@ -46,6 +47,7 @@ def put_animation_aside(obj: bpy.types.Object, bones: Collection[str]) -> tuple[
         if data.action is not None:
             data.action.use_fake_user = True
             done.append(f"the action '{data.action.name}' was unlinked, and is kept in the file")
+            put_face_aside(obj, data.action)
             keyed, data.action = _paths(data.action), None
             _back_to_rest(obj, bones, keyed)
         done += _mute(obj, bones)

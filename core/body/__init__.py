@@ -19,6 +19,7 @@ character         mesh, rig and shape keys for Blender
 reshape           another shape for a character that is built
 rest              the rest pose that was asked for
 bust              head and shoulders alone
+expression        moves of a face as values of the ARKit shapes
 other_photos      what stands in one photo, in the pose of another
 painted           body and garments with textures all round
 follow            a scan that follows the body's rig

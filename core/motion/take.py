@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from ..pose.anatomy import HEAD_SUPPORT
 from ..pose.lift import lift_pose, lift_poses
 from ..retarget.body_motion import FACE_POINTS, BodyMotion, head_frames, motion_from_joints
 from ..retarget.ground_contacts import find_contacts, ground_level, lock_feet, spans
-from ..retarget.head_motion import calm_frame, head_motion
+from ..retarget.head_motion import calm_frame, calm_frames, face_moves, head_motion
 from .bone_lengths import steady_lengths
 from .filters import cutoff, low_pass, low_pass_rotations, outliers
 from .settings import MotionSettings
@@ -49,6 +50,8 @@ class Take:
     locked            feet are held where they stand, and are to be on every rig
     face, raw_face    jaw (F,) and gaze (F, 2, 2) of `core.retarget.body_motion.BodyMotion`, smoothed and not; neutral is the
                       calmest face of the clip. None = no face was seen
+    expression, raw_expression
+                      (F, 238, 3) float32 `core.retarget.head_motion.face_moves`, smoothed and not; None as face
     fullest           the frame that shows most of somebody, which avatars of the clip are built from
     person, people    which one the person is in that frame, counted from 0 from the left, and how many there are. Where the
                       person was not found there: the one nearest to where they were last seen or are seen next
@@ -67,6 +70,8 @@ class Take:
     locked: bool = True
     face: tuple[np.ndarray, np.ndarray] | None = None
     raw_face: tuple[np.ndarray, np.ndarray] | None = None
+    expression: np.ndarray | None = None
+    raw_expression: np.ndarray | None = None
     fullest: int = 0
     person: int = 0
     people: int = 1
@@ -123,8 +128,9 @@ def make_take(
     head_weight = np.where(found, 1.0, 0.0)[:, None]
     raw_head = low_pass_rotations(head[:, None], fps, fps, head_weight)[:, 0]
     smooth = _smoothed(raw, weight, fps, settings.smoothness)
-    smooth_head = low_pass_rotations(head[:, None], fps, REGION_FACTOR["head"] * cutoff(settings.smoothness), head_weight)[:, 0]
-    raw_face, face = (_face(surface, found, fps, hertz) for hertz in (fps, REGION_FACTOR["head"] * cutoff(settings.smoothness)))
+    hertz = REGION_FACTOR["head"] * cutoff(settings.smoothness)
+    smooth_head = low_pass_rotations(head[:, None], fps, hertz, head_weight)[:, 0]
+    faces = _face(surface, found, fps, (fps, hertz))
     if settings.steady_lengths:
         smooth = steady_lengths(smooth, seen & found[:, None])
     lift = ground_level(smooth, fps)
@@ -151,8 +157,7 @@ def make_take(
         world_from_camera=world,
         notes=tuple(notes),
         locked=settings.lock_feet,
-        face=face,
-        raw_face=raw_face,
+        **faces,
         fullest=fullest,
         person=_nearest(people[fullest], tracked[_nearest_frames(found)[fullest]]),
         people=len(people[fullest]),
@@ -180,23 +185,30 @@ def _nearest(poses: Sequence[Pose], person: Pose | None) -> int:
     return int(np.argmin([np.linalg.norm(pose.positions[pelvis] - person.positions[pelvis]) for pose in poses]))
 
 
-def _face(surface: np.ndarray, found: np.ndarray, fps: float, hertz: float) -> tuple[np.ndarray, np.ndarray] | None:
-    """Jaw (F,) and gaze (F, 2, 2), degrees, low-passed and bridged where no face is seen; None where none ever is.
+def _face(surface: np.ndarray, found: np.ndarray, fps: float, hertz: tuple[float, float]) -> dict[str, Any]:
+    """`Take`'s raw_face, face, raw_expression and expression: low-passed by the two cut-off frequencies, and bridged where no
+    face is seen; nothing where none ever is.
 
     surface  (F, 308, 3) keypoints on the skin, NaN = none
     """
     shown = found & np.isfinite(surface[:, list(FACE_POINTS)]).all(axis=(1, 2))
     if not shown.any():
-        return None
+        return {}
     own = head_motion(surface, np.ones(surface.shape[:-1]))
     seen = replace(own, support=np.where(shown, own.support, 0.0))
     motion = head_motion(surface, np.ones(surface.shape[:-1]), calm_frame(seen))
     values = np.concatenate([motion.jaw[:, None], motion.gaze.reshape(len(surface), 4)], axis=1)
     trust = np.where(shown & (motion.support >= HEAD_SUPPORT), 1.0, 0.0)
     if not trust.any():
-        return None
-    values = low_pass(values[:, None], fps, hertz, trust[:, None])[:, 0]
-    return np.maximum(values[:, 0], 0.0), values[:, 1:].reshape(-1, 2, 2)
+        return {}
+    moves = face_moves(surface, calm_frames(seen)).reshape(len(surface), -1)
+    both = np.concatenate([values, moves], axis=1)[:, None]
+    found_faces = {}
+    for prefix, frequency in zip(("raw_", ""), hertz, strict=True):
+        out = low_pass(both, fps, frequency, trust[:, None])[:, 0]
+        found_faces[f"{prefix}face"] = np.maximum(out[:, 0], 0.0), out[:, 1:5].reshape(-1, 2, 2)
+        found_faces[f"{prefix}expression"] = out[:, 5:].reshape(len(surface), -1, 3).astype(np.float32)
+    return found_faces
 
 
 def lift_frames(

@@ -21,6 +21,8 @@ JAW_DEGREES = 18.0  # rotation of a jaw that is wide open
 OPEN_SHARE = 0.42  # gap of the inner lips of a wide open mouth, share of the height of the face
 EYE_RADIUS = 0.0070  # of an eyeball, share of stature (12 mm at 1.72 m)
 MAX_GAZE = 35.0  # degrees
+FIRST_FACE_POINT = 70
+"""Keypoints from here on are points of the face, those of iris and ear among them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,13 +106,41 @@ def face_frames(head: np.ndarray, jaw: np.ndarray, gaze: np.ndarray, gain: float
     return out
 
 
-def calm_frame(motion: HeadMotion) -> HeadMotion:
-    """The neutral frame of a clip: the median of the tenth of its frames that differ least from the clip's median face."""
+def face_moves(surface: np.ndarray, calm: np.ndarray) -> np.ndarray:
+    """(F, 238, 3) float32: how far each point of the face is from where it is in the calm frames, in the frame of the head and as
+    a share of the stature that goes with the head; 0 where it is not known.
+
+    surface  (F, 308, 3) keypoints on the skin, NaN = none
+    calm     (n,) frames of the neutral face (`calm_frames`)
+    """
+    fit = fit_head(surface, np.ones(surface.shape[:-1]))
+    points = surface[:, FIRST_FACE_POINT:]
+    with np.errstate(invalid="ignore"):
+        local = (points - fit.origin[:, None]) @ fit.frame / fit.scale[:, None, None]
+    local[~fit.known] = np.nan
+    known = np.isfinite(local[calm]).all(axis=2)
+    neutral = np.full(local.shape[1:], np.nan)
+    some = known.any(axis=0)
+    neutral[some] = np.nanmedian(local[calm][:, some], axis=0)
+    return np.nan_to_num(local - neutral).astype(np.float32)
+
+
+def calm_frames(motion: HeadMotion) -> np.ndarray:
+    """(n,) frames of a clip that show its neutral face: the tenth that differs least from the median face; none where no face
+    is seen."""
     values = np.concatenate([motion.jaw[:, None], motion.gaze.reshape(len(motion.jaw), 4)], axis=1)
     seen = np.flatnonzero(motion.support >= HEAD_SUPPORT)
     if not len(seen):
-        return replace(motion, frame=motion.frame[:1], support=motion.support[:1], jaw=np.zeros(1), gaze=np.zeros((1, 2, 2)))
+        return seen
     off = values[seen] - np.median(values[seen], axis=0)
-    calm = seen[np.argsort(dot(off, off))[: max(1, len(seen) // 10)]]
+    return seen[np.argsort(dot(off, off))[: max(1, len(seen) // 10)]]
+
+
+def calm_frame(motion: HeadMotion) -> HeadMotion:
+    """The neutral frame of a clip: the median of its `calm_frames`."""
+    calm = calm_frames(motion)
+    if not len(calm):
+        return replace(motion, frame=motion.frame[:1], support=motion.support[:1], jaw=np.zeros(1), gaze=np.zeros((1, 2, 2)))
+    values = np.concatenate([motion.jaw[:, None], motion.gaze.reshape(len(motion.jaw), 4)], axis=1)
     centre = np.median(values[calm], axis=0)
     return HeadMotion(motion.frame[calm[:1]], motion.support[calm[:1]], centre[:1], centre[1:].reshape(1, 2, 2))

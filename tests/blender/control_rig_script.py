@@ -112,6 +112,7 @@ def main(kind: str) -> None:
         "deforming": all(controls.data.bones[n].use_deform for n in groups(body) if n in controls.data.bones),
         "ik": [controls.pose.bones[f"{limb}_parent.{s}"]["IK_FK"] for limb in ("upper_arm", "thigh") for s in "LR"],
         "action": controls.animation_data.action.name if controls.animation_data and controls.animation_data.action else "",
+        "one action": kind == "moving" and controls.animation_data.action == rig.animation_data.action,
         "rig hidden": rig.hide_get(),
         "active": bpy.context.view_layer.objects.active.name,
     }
