@@ -10,6 +10,7 @@ gather(files)                    many results in one scene
     mesh            the scan's geometry
     body            the person's body: mesh, materials, shape keys
     garments        clothes and hair: meshes of their own on the same rig
+    correctives     keys that mend bent joints, driven by the bones
     look            what body and garments look like: image textures into Principled
     mesh_texture    a mesh of the artist, and the photo on it
     alone           a scene with one object, which leaves the artist's alone

@@ -12,6 +12,7 @@ from mathutils import Vector
 from ..core.common.arrays import RigData
 from ..core.common.spaces import transform_points, transform_vectors
 from .alone import alone, operators_see
+from .correctives import drive_correctives
 from .hand_edits import is_edited, stamp
 from .mesh import write_normals
 from .photo_pose import write_photo_pose
@@ -146,6 +147,7 @@ def follow(scan: bpy.types.Object, rig: bpy.types.Object) -> None:
     modifier.object = rig
     modifier.use_vertex_groups = True
     modifier.use_bone_envelopes = False
+    drive_correctives(scan, rig)
     mesh = scan.data
     assert isinstance(mesh, bpy.types.Mesh)
     exact = mesh.attributes.get("custom_normal")

@@ -15,6 +15,7 @@ from ..core.common.looks import BODY_LOOKS, JOINED
 from ..core.common.spaces import transform_points, transform_vectors
 from .armature import bind
 from .carry import VALUES
+from .correctives import write_correctives
 from .groups import write_group, write_shares, write_skin_weights
 from .hand_edits import stamp
 from .look import write_look
@@ -55,6 +56,8 @@ def write_body(
     if body.bust is not None:
         write_shares(obj, BUST, body.bust)
     write_shape_keys(obj, body, points, world_from_camera)
+    if rig is not None:
+        write_correctives(obj, body.vertices, body.weights, rig, world_from_camera)
     if armature is not None:
         bind(obj, armature)
     if body.covered is not None:

@@ -22,6 +22,7 @@ from ..core.common.rotations import quaternion_from_rotation
 from ..core.common.wording import listed
 from .alone import alone
 from .armature import followers
+from .correctives import drive_correctives
 from .keys import Channels, assign, write_action, write_pose
 from .marks import made_in
 from .photo_pose import TRACK
@@ -227,6 +228,7 @@ def _let_follow(obj: bpy.types.Object, old: bpy.types.Object, new: bpy.types.Obj
     for modifier in obj.modifiers:
         if modifier.type == "ARMATURE" and modifier.object == old:
             modifier.object = new
+            drive_correctives(obj, new)
     if parent == old:
         if obj.parent_type == "BONE":
             pieces = deform_bones(obj.parent_bone, controls.data.bones.keys())

@@ -12,6 +12,7 @@ from ..core.common.avatars import GarmentData
 from ..core.common.looks import CLOTH, GARMENT_ROUGHNESS, Look
 from ..core.common.spaces import transform_points
 from .armature import bind
+from .correctives import write_correctives
 from .groups import write_shares, write_skin_weights
 from .hand_edits import stamp
 from .look import write_look
@@ -63,6 +64,8 @@ def write_garment(
         write_skin_weights(obj, garment.weights, rig)
     if garment.bust is not None:
         write_shares(obj, BUST, garment.bust)
+    if rig is not None:
+        write_correctives(obj, garment.vertices, garment.weights, rig, world_from_camera)
     if armature is not None:
         bind(obj, armature)
     if garment.bust is not None:

@@ -18,6 +18,7 @@ from ..core.common.landmarks import part_names
 from .armature import adopt_bone_marks, bind, follow, is_bound
 from .camera import PLACED, adopt_camera
 from .carry import carry_additions
+from .correctives import drive_correctives
 from .hand_edits import is_edited
 from .keep_materials import images_of, keep_materials
 from .marks import NAME, PERSON, PIECE, ROLE, Key, key_of, made_in, sign, unmark
@@ -198,6 +199,7 @@ def release(rig: bpy.types.Object) -> None:
     for obj in [obj for obj in bpy.data.objects if obj.get(ROLE) and obj.get(ROLE) != "rig"]:
         for modifier in [m for m in obj.modifiers if m.type == "ARMATURE" and m.object == rig]:
             obj.modifiers.remove(modifier)
+            drive_correctives(obj, None)
             for name in bones & set(obj.vertex_groups.keys()):
                 obj.vertex_groups.remove(obj.vertex_groups[name])
         if obj.parent == rig:

@@ -13,7 +13,7 @@ from ..core.body.reshape import Attachment, body_vertices, reshape, skin_rows
 from ..core.common.arrays import RigData
 from ..core.common.errors import SapiensError
 from ..core.common.rotations import rotation_from_quaternion
-from ..core.rig.rest_pose import bone_axes, pose_rig
+from ..core.rig.rest_pose import pose_rig
 from .armature import is_bound, read_rest_rig, write_rest_rig
 from .control_rig import check_no_controls
 from .hand_edits import is_edited, stamp
@@ -140,7 +140,7 @@ def _photo_turns(obj: bpy.types.Object, rig: RigData) -> dict[str, np.ndarray] |
     curves = {} if track is None else _curves_of(track)
     if not curves or any(len(curve.keyframe_points) != 1 for curve in curves.values()):
         return None
-    rests, turns = bone_axes(rig), []
+    rests, turns = rig.axes(), []
     for number, name in enumerate(rig.names):
         own = [_value(curves, name, "rotation_quaternion", index) for index in range(4)]
         own = np.eye(3) if None in own else rotation_from_quaternion(np.array(own, np.float64))
@@ -159,7 +159,7 @@ def _rest_photo_pose(obj: bpy.types.Object, before: RigData, after: RigData, tur
     curves, root = _curves_of(track), int(np.flatnonzero(after.parents < 0)[0])
     place = [_value(curves, after.names[root], "location", index) or 0.0 for index in range(3)]
     _, maps = pose_rig(after, np.array([turns[name] for name in after.names]))
-    maps[:, :3, 3] += before.heads[root] + bone_axes(before)[root] @ place + [0, 0, up] - after.heads[root]
+    maps[:, :3, 3] += before.heads[root] + before.axes()[root] @ place + [0, 0, up] - after.heads[root]
     for channels in photo_channels(obj, replace(after, photo_from_rest=maps), np.eye(4)):
         for index in channels.free:
             curve = curves.get((channels.data_path, index))

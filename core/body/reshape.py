@@ -13,7 +13,7 @@ import numpy as np
 
 from ..common.arrays import RigData, SkinWeights
 from ..common.rotations import two_axis_frame
-from ..rig.rest_pose import blended, bone_axes, moved, pose_rig
+from ..rig.rest_pose import blended, moved, pose_rig
 from .character import bone_weights, rest_rig
 from .evaluate import Shape, rest_points
 from .skeleton import BONES
@@ -102,7 +102,7 @@ def _rest_turns(resting: RigData, rig: RigData) -> np.ndarray:
     A bone that points where the trunk's turn takes it has that turn: then its roll alone was changed, which moves nothing.
     """
     at = {name: k for k, name in enumerate(rig.names)}
-    shown, wanted = bone_axes(rig), bone_axes(resting)
+    shown, wanted = rig.axes(), resting.axes()
     trunk = _trunk(rig) @ _trunk(resting).T
     out = np.tile(np.eye(3), (len(resting.names), 1, 1))
     for k, name in enumerate(resting.names):
@@ -142,7 +142,7 @@ def _moved_rig(rig: RigData, before: RigData, after: RigData, lift: np.ndarray) 
     heads, tails, z_axes = rig.heads.copy(), rig.tails.copy(), rig.z_axes.copy()
     heads[own] += (after.heads - before.heads + lift)[known]
     tails[own] += (after.tails - before.tails + lift)[known]
-    rolled = (bone_axes(after) @ np.swapaxes(bone_axes(before), 1, 2))[known]
+    rolled = (after.axes() @ np.swapaxes(before.axes(), 1, 2))[known]
     z_axes[own] = np.einsum("bij,bj->bi", rolled, rig.z_axes[own])
     return replace(rig, heads=heads, tails=tails, z_axes=z_axes)
 

@@ -10,6 +10,7 @@ from ..common.arrays import RigData
 from ..common.avatars import Avatar, BodyData
 from ..common.rotations import shortest_arc, unit
 from ..common.spaces import WORLD_FRONT
+from ..rig.correctives import before_correction
 from ..rig.rest_pose import blended, moved, pose_rig, undeform, undeformed
 from .character import make_body, resting_place
 from .fitted import BodyFit
@@ -31,7 +32,9 @@ def body_at_rest(avatar: Avatar, fit: BodyFit, rest: str) -> Avatar:
     assert maps is not None  # of `character.make_body`
     if mesh is not None and avatar.weights is not None:
         mesh = undeform(mesh, avatar.weights, maps)
-    garments = tuple(replace(g, vertices=undeformed(g.vertices, g.weights, maps)) for g in avatar.garments)
+    garments = tuple(
+        replace(g, vertices=before_correction(undeformed(g.vertices, g.weights, maps), g.weights, rig)) for g in avatar.garments
+    )
     return replace(avatar, mesh=mesh, body=body, garments=garments, rig=rig)
 
 

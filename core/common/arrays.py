@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .rotations import two_axis_frame
+
 
 def check_arrays(owner: str, **arrays: tuple) -> None:
     """Check that every (array, shape, kinds of dtype) fits; arrays may be None.
@@ -271,6 +273,10 @@ class RigData:
             unseen=(self.unseen, ("B",), "b"),
             photo_from_rest=(self.photo_from_rest, ("B", 4, 4), "f"),
         )
+
+    def axes(self) -> np.ndarray:
+        """(B, 3, 3) float64 rest axes of the bones, as Blender rolls them: y along the bone, z in the half plane of z_axes."""
+        return two_axis_frame((self.tails - self.heads).astype(np.float64), self.z_axes.astype(np.float64), "yz")
 
 
 @dataclass(frozen=True, eq=False)

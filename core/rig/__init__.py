@@ -9,5 +9,6 @@ patch_graph    its surface as a coarse graph, which weights are found on
 contact_seams  where skin only touches
 face_weights   of jaw and eyes
 rest_pose      an A-pose or T-pose at rest
+correctives    what bending takes from the skin, as shape keys
 settings       what a rig has
 """

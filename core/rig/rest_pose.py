@@ -55,12 +55,6 @@ def standing_rig(arms_below_degrees: float, stature: float = 1.7) -> RigData:
     )
 
 
-def bone_axes(rig: RigData) -> np.ndarray:
-    """(B, 3, 3) float64 rest axes of the bones, as Blender rolls them: y along the bone, z in the half plane of z_axes."""
-    along = (rig.tails - rig.heads).astype(np.float64)
-    return two_axis_frame(along, rig.z_axes.astype(np.float64), "yz")
-
-
 def rest_rotations(rig: RigData, rest: str, body: np.ndarray | None = None) -> np.ndarray:
     """(B, 3, 3): the turn of each bone, in camera axes, from the pose in the photo to the rest pose "A" or "T".
 
@@ -73,7 +67,7 @@ def rest_rotations(rig: RigData, rest: str, body: np.ndarray | None = None) -> n
     if rest not in REST_POSES:
         raise SapiensError(f"There is no rest pose {rest!r}.", f"Choose one of {', '.join(REST_POSES)}.")
     wanted = standing_rig(REST_POSES[rest])
-    target, current = bone_axes(wanted), bone_axes(rig)
+    target, current = wanted.axes(), rig.axes()
     upright = _upright(rig, current) if body is None else body
     out = np.broadcast_to(np.eye(3), current.shape).copy()
     for i, name in enumerate(rig.names):

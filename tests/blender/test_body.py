@@ -83,7 +83,9 @@ def test_the_mesh_is_what_an_artist_expects(part, fitted):
     assert set(read(mesh.polygons, "material_index", 1, np.int32)) == set(range(len(names)))
     assert read(mesh.polygons, "use_smooth", 1, bool).all()
 
-    assert len(keys) == 1 + 52 + 15 and keys[0].name == "Basis" and "viseme_aa" in keys
+    correctives = {key.name for key in keys if key.name.startswith("corrective_")}
+    assert len(keys) == 1 + 52 + 15 + len(correctives) and "corrective_shin_bend.L" in correctives
+    assert keys[0].name == "Basis" and "viseme_aa" in keys
     template = part("core.body.template").template()
     assert set(template.unit_names) <= set(keys.keys())
     np.testing.assert_allclose([keys[name].value for name in template.unit_names], fit.face, atol=1e-6)

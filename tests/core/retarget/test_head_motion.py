@@ -21,7 +21,6 @@ from sapiens2_avatar.core.retarget.bone_map import BoneMap
 from sapiens2_avatar.core.retarget.head_motion import HeadMotion, calm_frame, head_motion
 from sapiens2_avatar.core.retarget.solve import RetargetSettings, retarget_motion
 from sapiens2_avatar.core.rig.metarig import make_rig
-from sapiens2_avatar.core.rig.rest_pose import bone_axes
 
 
 def heads(turns: np.ndarray, scale: float = 1.72) -> np.ndarray:
@@ -83,7 +82,7 @@ def rig_with_a_face() -> tuple[RestRig, BoneMap]:
     points = 1.72 * template_head() + joints[joint_index("head")]
     whole = np.ones(68, np.float32)
     rig = make_rig(Pose(JOINT_NAMES, joints.astype(np.float32), whole, whole > 0, points.astype(np.float32), 1.72))
-    frames, count = bone_axes(rig), len(rig.names)
+    frames, count = rig.axes(), len(rig.names)
     matrices = np.tile(np.eye(4), (count, 1, 1))
     matrices[:, :3, :3], matrices[:, :3, 3] = frames, rig.heads
     whole = np.ones(count, bool)

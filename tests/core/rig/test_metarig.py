@@ -15,7 +15,7 @@ from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.common.rotations import angle_between, perpendicular, rotation_from_vector, unit
 from sapiens2_avatar.core.pose.lift import lift_pose
 from sapiens2_avatar.core.rig.metarig import RigSettings, make_rig
-from sapiens2_avatar.core.rig.rest_pose import bone_axes, deform, pose_rig, rest_rotations, standing_rig, unpose
+from sapiens2_avatar.core.rig.rest_pose import deform, pose_rig, rest_rotations, standing_rig, unpose
 from sapiens2_avatar.core.rig.rigify_types import RIGIFY_BONES, RIGIFY_COLLECTIONS, collection_of
 from support.people import photograph, standing
 
@@ -71,7 +71,7 @@ def test_bones_go_through_the_joints(rig):
 
 
 def test_local_z_points_to_the_side_the_joint_bends_to(rig):
-    frames = bone_axes(rig)
+    frames = rig.axes()
     for s in "LR":
         for inner, outer in (("upper_arm", "forearm"), ("thigh", "shin")):
             i, o = rig.names.index(f"{inner}.{s}"), rig.names.index(f"{outer}.{s}")
@@ -92,7 +92,7 @@ def test_rolls_agree_with_rigifys_own_metarig():
               "upper_arm.L": (0.19, -0.98, -0.1),
               "forearm.L": (-0.12, -0.99, 0.08), "hand.L": (-0.08, -1, 0.06), "toe.L": (0, 0, 1),
               "shoulder.L": (0, 0, 1)}  # fmt: skip
-    frames = bone_axes(rig)
+    frames = rig.axes()
     for name, z in wanted.items():
         assert name in rows
         assert np.degrees(angle_between(frames[rig.names.index(name), :, 2], np.array(z, float))) < 30, name
@@ -191,6 +191,6 @@ def test_rig_of_a_sitting_person_has_bent_knees(studio):
     direction = lambda n: unit((rig.tails - rig.heads)[rig.names.index(n)].astype(float))  # noqa: E731
     for s in "LR":
         assert 50 < np.degrees(angle_between(direction(f"thigh.{s}"), direction(f"shin.{s}"))) < 130
-        frame = bone_axes(rig)[rig.names.index(f"thigh.{s}")]
+        frame = rig.axes()[rig.names.index(f"thigh.{s}")]
         assert direction(f"shin.{s}") @ frame[:, 2] > 0.6  # the knee bends to +z
     assert joint_index("left_knee") >= 0
