@@ -98,13 +98,24 @@ def rest_points(shape: Shape, face: np.ndarray | None = None) -> np.ndarray:
     return points
 
 
+@cache
+def _head_directions() -> tuple[np.ndarray, np.ndarray]:
+    """(r,) rows of `directions` that those of the head move, and (40, r * 3) float32 how: the time goes into reading them."""
+    own = template().directions[-template().counts[2] :]
+    rows = np.flatnonzero(own.any(axis=(0, 2)))
+    return rows, np.ascontiguousarray(own[:, rows]).reshape(len(own), -1)
+
+
 @lru_cache(maxsize=4)
 def _faceless(coefficients: bytes) -> np.ndarray:
     """(P, 3) float32 points at rest. Frames of a clip and steps of a build ask for the same few people again and again."""
     t = template()
-    half = np.frombuffer(coefficients, np.float32) @ t.directions.reshape(len(t.directions), -1)
+    values, (rows, of_head) = np.frombuffer(coefficients, np.float32), _head_directions()
+    everywhere = len(values) - len(of_head)
+    half = (values[:everywhere] @ t.directions[:everywhere].reshape(everywhere, -1)).reshape(-1, 3)
+    half[rows] += (values[everywhere:] @ of_head).reshape(-1, 3)
     row, sign = _rows_in_half()
-    offsets = half.reshape(-1, 3)[row]
+    offsets = half[row]
     offsets[:, 0] *= sign.astype(np.float32)
     return t.base + offsets
 
@@ -189,14 +200,18 @@ class Frames:
     turns: np.ndarray
     heads: np.ndarray
 
+    def matrices(self) -> np.ndarray:
+        """(12, B) how each bone moves a point at rest: the rows of its turn, and its shift."""
+        shift = self.heads - np.einsum("bij,bj->bi", self.turns, self.rest)
+        return np.concatenate([self.turns.reshape(-1, 9), shift], axis=1).T
+
     def place(self, points: np.ndarray, bones: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """(n, 3) posed points of (n, 3) points at rest, computed in the precision of the points; bones, weights (n, k).
 
         Linear blend skinning: the mean of the bones' (3, 4) matrices moves a point. Each of their twelve numbers lies in a row of
         its own, so that what is added up point by point is read one after the other.
         """
-        shift = self.heads - np.einsum("bij,bj->bi", self.turns, self.rest)
-        of_bone = np.concatenate([self.turns.reshape(-1, 9), shift], axis=1).T.astype(points.dtype)
+        of_bone = self.matrices().astype(points.dtype)
         of_point, part = np.zeros((2, 12, len(points)), points.dtype)
         for bone, weight in zip(bones.T.astype(np.intp), weights.T.astype(points.dtype), strict=True):
             of_bone.take(bone, axis=1, out=part, mode="clip")  # the mode with which numpy writes into `out` itself
@@ -216,11 +231,48 @@ def frames(rest_heads: np.ndarray, posture: Posture) -> Frames:
     return Frames(rest_heads, turns, heads)
 
 
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Points of one region of the body, which few bones move: bones (k,), and weights (k, n) float32 of n points."""
+
+    bones: np.ndarray
+    weights: np.ndarray
+
+
+REGIONS = ("spine.002", "spine.004", *(f"{bone}.{side}" for bone in ("upper_arm", "hand", "thigh") for side in "LR"))
+"""Bones that begin a region of the body; what hangs on none of them belongs to the hips."""
+
+
+@cache
+def _blocks() -> tuple[np.ndarray, np.ndarray, tuple[_Block, ...]]:
+    """All points of the template in blocks: (P,) the points in their order, (P,) where each of them lies, and the blocks."""
+    t, names = template(), list(BONES)
+    weights = np.zeros((len(t.base), len(names)), np.float32)
+    np.add.at(weights, (np.arange(len(weights))[:, None], t.weight_bones.astype(np.intp)), t.weights)
+    region = np.zeros(len(names), np.intp)
+    for bone, name in enumerate(names[1:], 1):  # parents come first
+        region[bone] = bone if name in REGIONS else region[parents()[bone]]
+    of_point = region[weights.argmax(axis=1)]
+    order, blocks = np.argsort(of_point, kind="stable"), []
+    for start in np.unique(of_point):
+        own = weights[of_point == start]
+        bones = np.flatnonzero(own.any(axis=0))
+        blocks.append(_Block(bones, np.ascontiguousarray(own[:, bones].T)))
+    return order, np.argsort(order), tuple(blocks)
+
+
 def pose_points(points: np.ndarray, posture: Posture) -> np.ndarray:
-    """(P, 3) float64 posed points from (P, 3) points at rest."""
-    t = template()
-    skeleton = frames(t.heads.of(points.astype(np.float64)), posture)
-    return skeleton.place(points.astype(np.float32), t.weight_bones, t.weights).astype(np.float64)
+    """(P, 3) float64 posed points from (P, 3) points at rest, computed in float32: linear blend skinning of all of the template's
+    points, block by block with the bones that move it."""
+    order, place, blocks = _blocks()
+    of_bone = frames(template().heads.of(points), posture).matrices().astype(np.float32)
+    of_point = np.concatenate([of_bone[:, block.bones] @ block.weights for block in blocks], axis=1)
+    turn, (x, y, z) = of_point[:9].reshape(3, 3, -1), points.astype(np.float32).T[:, order]
+    out = turn[:, 0] * x
+    out += turn[:, 1] * y
+    out += turn[:, 2] * z
+    out += of_point[9:]
+    return out.T[place].astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
