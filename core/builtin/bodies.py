@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -15,11 +16,13 @@ from ..body.skeleton import BONES
 from ..body.template import template
 from ..common.arrays import Camera
 from ..common.errors import SapiensError
-from ..common.landmarks import SIDES
+from ..common.landmarks import SIDES, joint_keypoints
 from ..common.predictions import Predictions
 from ..landmarks.body import INDEX
 from ..landmarks.keypoints import keypoints_of
 from ..landmarks.people import PersonLandmarks
+from ..pose.anthropometry import DEFAULT_STATURE
+from ..pose.initial_guess import MEAN_RADIUS
 from ..pose.lift import lift_pose
 from ..pose.settings import PoseSettings
 from .depth_evidence import joint_depths
@@ -43,6 +46,10 @@ LEAST_MASK = 40
 """Pixels; of a person in a box of whom less is seen, the body or the box itself says where they are."""
 WEAK = 0.3
 """Keypoints of a lower score lie where the body has them."""
+BEHIND = 0.06
+"""Metres that a joint is farther behind the surface than inside of its own limb, from which on something else covers it."""
+COVERED = 0.4
+"""What is left of the score of such a keypoint."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +94,8 @@ def fit_people(
         keypoints = keypoints_of(person)
         fit = _fitted(image, keypoints, person, opacity > 0.5, camera)
         maps = None if fit is None else _drawn(fit, person, camera)
-        if fit is not None:
-            keypoints = _completed(keypoints, fit, camera)
+        if fit is not None and maps is not None:
+            keypoints = _completed(keypoints, fit, maps, camera)
         opacity = _enough(opacity, maps, person.box)
         found.append(FittedPerson(person, keypoints, opacity, person.box.astype(np.float32), maps))
     return _apart(found)
@@ -129,8 +136,9 @@ def _drawn(fit: BodyFit, person: PersonLandmarks, camera: Camera) -> BodyMaps:
     )
 
 
-def _completed(keypoints: np.ndarray, fit: BodyFit, camera: Camera) -> np.ndarray:
-    """The keypoints, those of low scores where the body has them; their scores stay as low as they are."""
+def _completed(keypoints: np.ndarray, fit: BodyFit, maps: BodyMaps, camera: Camera) -> np.ndarray:
+    """The keypoints, those of low scores where the body has them; their scores stay as low as they are. What lies behind another
+    part of the body has a low score too: the surface there is not its own, however sure the network is of its place."""
     places = template().keypoints.of(pose_points(rest_points(fit.shape, fit.face), fit.posture))
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = np.isfinite(places).all(axis=1) & (places[:, 2] > 0.05)
@@ -138,6 +146,18 @@ def _completed(keypoints: np.ndarray, fit: BodyFit, camera: Camera) -> np.ndarra
     replaced = drawn & (keypoints[:, 2] < WEAK)
     out = keypoints.copy()
     out[replaced, :2] = pixels[replaced]
+    x, y = np.clip(np.round(np.nan_to_num(pixels)), 0, (camera.width - 1, camera.height - 1)).astype(np.int64).T
+    with np.errstate(invalid="ignore"):
+        behind = drawn & (places[:, 2] - maps.points[y, x, 2] > _depth_inside() + BEHIND)
+    out[behind, 2] *= COVERED
+    return out
+
+
+@cache
+def _depth_inside() -> np.ndarray:
+    """(308,) metres that a keypoint of a joint lies inside the body, 0 on the skin."""
+    out, at = np.zeros(308), joint_keypoints()
+    out[at[at >= 0]] = MEAN_RADIUS[at >= 0] * DEFAULT_STATURE
     return out
 
 

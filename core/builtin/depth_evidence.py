@@ -10,9 +10,8 @@ from ..landmarks.body import INDEX, Body
 from ..pose.anatomy import rigid_head_weights, template_head, template_joints
 from ..pose.anthropometry import DEFAULT_STATURE
 from ..pose.initial_guess import MEAN_RADIUS
+from .stance import JOINTS, PARTS, stance
 
-LIMBS = tuple(f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in SIDES)
-"""Joints whose depth the network knows well enough to tell limbs that point to the camera from those that point away."""
 HEAD = ("nose", "left_ear", "right_ear")
 """Points on the skin, which tell where a head looks whose face is not seen."""
 UPRIGHT = 0.5
@@ -37,19 +36,22 @@ def joint_depths(body: Body, keypoints: np.ndarray, camera: Camera) -> np.ndarra
 
     keypoints  (308, 3) x, y, score
     """
-    names = (*LIMBS, *HEAD)
+    names = (*JOINTS, *HEAD)
     at = np.array([keypoint_index(name) for name in names])
     good = (keypoints[at, 2] >= LEAST_SCORE) & np.isfinite(keypoints[at]).all(axis=1)
     of_face, face_depth = _face(keypoints, camera)
     discs: list[tuple[np.ndarray, np.ndarray, float]] = []
-    world = body.world[[INDEX[name] for name in names]] * _growth(body)
+    world = body.world[[INDEX[name.replace("big_toe", "foot_index")] for name in names]] * _growth(body)
     rays = camera.rays(np.nan_to_num(keypoints[at, :2].astype(np.float64))).astype(np.float64)
     centre = _translation(world[good], rays[good], keypoints[at, 2][good]) if good.sum() >= FEWEST else None
     if centre is not None:
-        head = slice(len(LIMBS), None)
+        head, limbs = slice(len(JOINTS), None), slice(len(JOINTS))
         depth = world[:, 2] + centre[2]
         depth[head] += UPRIGHT * _over_shoulders(world, good)
-        depth[: len(LIMBS)] -= MEAN_RADIUS[[joint_index(name) for name in LIMBS]] * DEFAULT_STATURE
+        found = stance(world[limbs], rays[limbs], keypoints[at[limbs], 2], centre).depths
+        shoulders = slice(2 * PARTS.index("shoulder"), 2 * PARTS.index("shoulder") + 2)
+        depth[head] += (found - depth[limbs])[shoulders].mean()
+        depth[limbs] = found - MEAN_RADIUS[[joint_index(name) for name in JOINTS]] * DEFAULT_STATURE
         good &= depth > 0
         if len(of_face):  # its shape is known better, and its distance less well than that of a whole body
             nose = depth[names.index("nose")]
@@ -118,9 +120,9 @@ def _over_shoulders(world: np.ndarray, good: np.ndarray) -> float:
     """Metres away from the camera that bring the middle of the ears over the shoulders, as the trunk stands; 0 where the trunk
     or the ears are not seen.
 
-    world  (n, 3) metres of LIMBS and HEAD; good (n,) bool, which of them are seen
+    world  (n, 3) metres of JOINTS and HEAD; good (n,) bool, which of them are seen
     """
-    names = (*LIMBS, *HEAD)
+    names = (*JOINTS, *HEAD)
     pairs = [[names.index(f"{side}_{joint}") for side in SIDES] for joint in ("ear", "shoulder", "hip")]
     if not all(good[pair].all() for pair in pairs):
         return 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,9 @@ NAMES = (
     "left_knee", "right_knee", "left_ankle", "right_ankle", "left_heel", "right_heel", "left_foot_index", "right_foot_index",
 )  # fmt: skip
 INDEX = {name: i for i, name in enumerate(NAMES)}
+OTHER_SIDE = {"left": "right", "right": "left"}
+MIRRORED = np.array([INDEX[re.sub("left|right", lambda side: OTHER_SIDE[side.group()], name)] for name in NAMES])
+"""For each point the one that is in its place in a mirror."""
 TRUNK = np.array([INDEX[f"{side}_{joint}"] for joint in ("shoulder", "hip") for side in ("left", "right")])
 MIDDLE, TOP = 33, 34  # two more points: the middle of the hips, and how far from there a circle holds the whole body
 MARGIN = 1.25
@@ -57,24 +61,48 @@ def body_region(middle: np.ndarray, top: np.ndarray) -> Region:
     return Region.upright(middle, top, middle, 2 * MARGIN * max(float(np.linalg.norm(top - middle)), 1.0))
 
 
-def look_at_body(picture: Picture, region: Region) -> Body:
-    outputs = run(BODY, picture.cut(region, BODY.size))
-    rows = outputs["Identity"].reshape(39, 5).astype(np.float64)
-    rows[:, :3] /= BODY.size
-    rows[:, :2] = _at_peaks(rows[:, :2], sigmoid(outputs["Identity_3"][0]).astype(np.float64))
+def look_at_body(picture: Picture, region: Region, both_ways: bool = False) -> Body:
+    """The body in a region; both_ways: the mean of what the network sees in it and in its mirror image, which is less noisy and
+    favours neither side."""
+    cut = picture.cut(region, BODY.size)
+    rows, world, score, opacity = _look(cut)
+    if both_ways:
+        rows_2, world_2, score_2, opacity_2 = _unmirrored(_look(cut[:, ::-1]))
+        rows, world = (rows + rows_2) / 2, (world + world_2) / 2
+        score, opacity = (score + score_2) / 2, (opacity + opacity_2) / 2
     points = region.to_photo_3d(rows[:, :3])
-    visible, inside = sigmoid(rows[:, 3]), sigmoid(rows[:, 4])
-    world = outputs["Identity_4"].reshape(39, 3)[:33].astype(np.float64)
+    visible, inside = rows[:, 3], rows[:, 4]
     world[:, :2] = world[:, :2] @ region.axes
     return Body(
         points=np.column_stack([points[:33], (visible * inside)[:33]]),
-        inside=inside[:33].astype(np.float64),
+        inside=inside[:33],
         world=world,
-        score=float(outputs["Identity_1"].ravel()[0]),
+        score=score,
         region=region,
         next=body_region(points[MIDDLE, :2], points[TOP, :2]),
-        opacity=sigmoid(outputs["Identity_2"][0, 0]),
+        opacity=opacity,
     )
+
+
+Look = tuple[np.ndarray, np.ndarray, float, np.ndarray]
+"""(39, 5) x, y, z in shares of the square, visible and inside 0..1; (33, 3) metres in its axes; score; (256, 256) opacity."""
+
+
+def _look(square: np.ndarray) -> Look:
+    outputs = run(BODY, square)
+    rows = outputs["Identity"].reshape(39, 5).astype(np.float64)
+    rows[:, :3] /= BODY.size
+    rows[:, :2] = _at_peaks(rows[:, :2], sigmoid(outputs["Identity_3"][0]).astype(np.float64))
+    rows[:, 3:] = sigmoid(rows[:, 3:])
+    world = outputs["Identity_4"].reshape(39, 3)[:33].astype(np.float64)
+    return rows, world, float(outputs["Identity_1"].ravel()[0]), sigmoid(outputs["Identity_2"][0, 0])
+
+
+def _unmirrored(look: Look) -> Look:
+    """What was seen in a mirror, as it is without."""
+    rows, world, score, opacity = look
+    rows = np.concatenate([rows[MIRRORED], rows[len(NAMES) :]]) * (-1, 1, 1, 1, 1) + (1, 0, 0, 0, 0)
+    return rows, world[MIRRORED] * (-1, 1, 1), score, opacity[:, ::-1]
 
 
 def _at_peaks(places: np.ndarray, heat: np.ndarray) -> np.ndarray:

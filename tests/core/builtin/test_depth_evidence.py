@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.builtin.depth_evidence import LIMBS, joint_depths
+from sapiens2_avatar.core.builtin.depth_evidence import joint_depths
+from sapiens2_avatar.core.builtin.stance import JOINTS
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.landmarks import joint_index, keypoint_index
 from sapiens2_avatar.core.landmarks.body import INDEX, Body
@@ -51,8 +52,8 @@ def test_a_shoulder_behind_the_other_one_keeps_its_own_depth():
     left, right = joint_index("left_shoulder"), joint_index("right_shoulder")
     places = joints + np.array([0, 0.12 - joints[left, 1], 4.0])
     body, keypoints = _nobody(), np.zeros((308, 3))
-    for name in LIMBS:
-        body.world[INDEX[name]] = joints[joint_index(name)]
+    for name in JOINTS:
+        body.world[INDEX[name.replace("big_toe", "foot_index")]] = joints[joint_index(name)]
         keypoints[keypoint_index(name)] = [*CAMERA.project(places[joint_index(name)][None])[0], 0.9]
     found = joint_depths(body, keypoints, CAMERA)
     assert found is not None

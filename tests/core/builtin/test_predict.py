@@ -132,3 +132,11 @@ def test_a_task_that_it_lacks_is_named(tasks, sentence):
 def test_it_can_be_cancelled():
     with pytest.raises(Cancelled):
         predict_builtin(NOISE, cancel=lambda: True)
+
+
+def test_what_lies_behind_the_body_has_low_scores(sample):
+    """From the side one shoulder covers the other one."""
+    shoulders = [keypoint_index(f"{side}_shoulder") for side in ("left", "right")]
+    assert (sample.keypoints[0, shoulders, 2] > 0.8).all()
+    near, far = sorted(predict_builtin(DATA / "sample_side.jpg", ("pose",)).keypoints[0, shoulders, 2], reverse=True)
+    assert near > 0.8 and far < 0.5

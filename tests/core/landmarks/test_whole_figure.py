@@ -5,7 +5,7 @@ import pytest
 
 from sapiens2_avatar.core.capture.photo import read_photo
 from sapiens2_avatar.core.common.landmarks import DATA, keypoint_index
-from sapiens2_avatar.core.landmarks.body import INDEX
+from sapiens2_avatar.core.landmarks.body import INDEX, MIRRORED
 from sapiens2_avatar.core.landmarks.keypoints import keypoints_of
 from sapiens2_avatar.core.landmarks.people import find_people
 
@@ -49,6 +49,14 @@ def test_metric_points_stand_upright(person):
     ankles = world[[INDEX["left_ankle"], INDEX["right_ankle"]], 1].mean()
     assert 1.3 < ankles - world[INDEX["nose"], 1] < 1.7
     np.testing.assert_allclose(world[[INDEX["left_hip"], INDEX["right_hip"]]].mean(0), 0, atol=0.03)
+
+
+def test_a_mirror_image_shows_the_mirrored_person(person, photo):
+    (mirrored,) = find_people(np.ascontiguousarray(photo[:, ::-1]))
+    points, world = mirrored.body.points[MIRRORED], mirrored.body.world[MIRRORED]
+    points[:, 0] = photo.shape[1] - 1 - points[:, 0]
+    assert np.linalg.norm(points[:, :2] - person.body.points[:, :2], axis=1).max() < 0.03 * person.body.size
+    np.testing.assert_allclose(world * (-1, 1, 1), person.body.world, atol=0.03)
 
 
 def test_fingers_and_feet_of_the_keypoints(person):
