@@ -91,8 +91,9 @@ def predict_builtin(
 
 
 def _load() -> None:
-    """Read what the bodies and the light need. OpenCV leaves the other threads alone while a network runs."""
-    import scipy.optimize  # noqa: F401
+    """Read what the bodies and the parts need. OpenCV leaves the other threads alone while a network runs."""
+    import scipy.ndimage
+    import scipy.sparse  # noqa: F401
 
     template()
 

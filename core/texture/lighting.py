@@ -165,11 +165,35 @@ def fit_radiance(transfer: np.ndarray, observed: np.ndarray, weight: np.ndarray,
 
     transfer (N, D), observed (N,), weight (N,); `smoothness` is the ridge relative to the mean of the normal matrix's diagonal.
     """
-    from scipy.optimize import nnls
-
     rows = transfer * weight[:, None]
     normal_matrix = (rows.T @ rows).astype(np.float64)
     right = (rows.T @ (observed * weight)).astype(np.float64)
     ridge = smoothness * np.trace(normal_matrix) / len(right) + 1e-12
-    lower = np.linalg.cholesky(normal_matrix + ridge * np.eye(len(right)))
-    return nnls(lower.T, np.linalg.solve(lower, right))[0]
+    return _non_negative(normal_matrix + ridge * np.eye(len(right)), right)
+
+
+def _non_negative(normal_matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """(D,) non-negative least squares from their normal equations (D, D), (D,), by Lawson and Hanson's active sets (1974).
+
+    scipy.optimize has it too, and takes longer to import than a photo takes to be delighted.
+    """
+    found, free = np.zeros(len(right)), np.zeros(len(right), bool)
+    least = 1e-10 * max(float(np.abs(right).max(initial=0.0)), 1e-30)
+    for _ in range(3 * len(right)):
+        gradient = np.where(free, -np.inf, right - normal_matrix @ found)
+        if gradient.max() <= least:
+            break
+        free[gradient.argmax()] = True
+        while free.any():
+            wanted = np.zeros(len(right))
+            wanted[free] = np.linalg.solve(normal_matrix[np.ix_(free, free)], right[free])
+            over = free & (wanted <= 0)
+            if not over.any():
+                found = wanted
+                break
+            # As far towards the solution as all stay non-negative; whoever meets zero is held there.
+            way = found[over] / np.maximum(found[over] - wanted[over], 1e-300)
+            found = found + way.min() * (wanted - found)
+            free[over] &= way > way.min()
+            found[~free] = 0
+    return found
