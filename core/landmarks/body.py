@@ -61,15 +61,11 @@ def body_region(middle: np.ndarray, top: np.ndarray) -> Region:
     return Region.upright(middle, top, middle, 2 * MARGIN * max(float(np.linalg.norm(top - middle)), 1.0))
 
 
-def look_at_body(picture: Picture, region: Region, both_ways: bool = False) -> Body:
-    """The body in a region; both_ways: the mean of what the network sees in it and in its mirror image, which is less noisy and
-    favours neither side."""
+def look_at_body(picture: Picture, region: Region) -> Body:
+    """The body in a region: the mean of what the network sees in it and in its mirror image. That is less noisy, favours neither
+    side, and what is a person only one way round scores low."""
     cut = picture.cut(region, BODY.size)
-    rows, world, score, opacity = _look(cut)
-    if both_ways:
-        rows_2, world_2, score_2, opacity_2 = _unmirrored(_look(cut[:, ::-1]))
-        rows, world = (rows + rows_2) / 2, (world + world_2) / 2
-        score, opacity = (score + score_2) / 2, (opacity + opacity_2) / 2
+    rows, world, score, mask = _mean(_look(cut), _unmirrored(_look(cut[:, ::-1])))
     points = region.to_photo_3d(rows[:, :3])
     visible, inside = rows[:, 3], rows[:, 4]
     world[:, :2] = world[:, :2] @ region.axes
@@ -80,12 +76,13 @@ def look_at_body(picture: Picture, region: Region, both_ways: bool = False) -> B
         score=score,
         region=region,
         next=body_region(points[MIDDLE, :2], points[TOP, :2]),
-        opacity=opacity,
+        opacity=sigmoid(mask),
     )
 
 
 Look = tuple[np.ndarray, np.ndarray, float, np.ndarray]
-"""(39, 5) x, y, z in shares of the square, visible and inside 0..1; (33, 3) metres in its axes; score; (256, 256) opacity."""
+"""(39, 5) x, y, z in shares of the square, visible and inside 0..1; (33, 3) metres in its axes; score; (256, 256) logits of the
+mask, so that of two looks the surer one decides."""
 
 
 def _look(square: np.ndarray) -> Look:
@@ -95,14 +92,18 @@ def _look(square: np.ndarray) -> Look:
     rows[:, :2] = _at_peaks(rows[:, :2], sigmoid(outputs["Identity_3"][0]).astype(np.float64))
     rows[:, 3:] = sigmoid(rows[:, 3:])
     world = outputs["Identity_4"].reshape(39, 3)[:33].astype(np.float64)
-    return rows, world, float(outputs["Identity_1"].ravel()[0]), sigmoid(outputs["Identity_2"][0, 0])
+    return rows, world, float(outputs["Identity_1"].ravel()[0]), outputs["Identity_2"][0, 0]
+
+
+def _mean(one: Look, other: Look) -> Look:
+    return (one[0] + other[0]) / 2, (one[1] + other[1]) / 2, (one[2] + other[2]) / 2, (one[3] + other[3]) / 2
 
 
 def _unmirrored(look: Look) -> Look:
     """What was seen in a mirror, as it is without."""
-    rows, world, score, opacity = look
+    rows, world, score, mask = look
     rows = np.concatenate([rows[MIRRORED], rows[len(NAMES) :]]) * (-1, 1, 1, 1, 1) + (1, 0, 0, 0, 0)
-    return rows, world[MIRRORED] * (-1, 1, 1), score, opacity[:, ::-1]
+    return rows, world[MIRRORED] * (-1, 1, 1), score, mask[:, ::-1]
 
 
 def _at_peaks(places: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -65,7 +65,6 @@ def find_people(image: np.ndarray, boxes: np.ndarray | None = None) -> list[Pers
 
 
 def _person(picture: Picture, body: Body, box: np.ndarray | None = None) -> PersonLandmarks:
-    body = look_at_body(picture, body.region, both_ways=True)
     within = None
     if box is not None:
         reach = BOX_MARGIN * float((box[2:] - box[:2]).max())

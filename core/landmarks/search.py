@@ -21,8 +21,10 @@ FACE_SEEN, FACE_SURE = 0.5, 0.5
 """What the detector and the face's own network must say of a face whose body was not seen by itself."""
 MOST_TRIED = 12
 """When so many were looked at, the rest must be sure: pictures full of what looks a little like people take no end else."""
-BODY_SEEN, BODY_SURE = 0.5, 0.8
-"""What the body's network must say at the first look, and twice running."""
+BODY_SURE, BODY_SEEN, MOST_LOOKS = 0.8, 0.55, 3
+"""What the body's network must say twice running, or of somebody upright three times running, and how often it looks."""
+BODY_WITH_FACE = 0.5
+"""What it must say twice running where a face was seen."""
 INSIDE, INSIDE_UNSURE = 0.25, 0.5
 """Share of the body's points that must be inside the photo, when a sure detection or a face speaks for it and when not."""
 
@@ -132,16 +134,18 @@ def _add(bodies: list[Body], parts: list[Detections], picture: Picture) -> None:
             bodies.append(body)
 
 
-def _sure_body(picture: Picture, region: Region) -> Body | None:
-    """The body in a region, if its network is sure twice running. A region that is a little off may cost the first look."""
-    first = look_at_body(picture, region)
-    if first.score < BODY_SEEN:
-        return None
-    second = look_at_body(picture, first.next)
-    if min(first.score, second.score) >= BODY_SURE:
-        return second
-    third = look_at_body(picture, second.next)
-    return third if min(second.score, third.score) >= BODY_SURE else None
+def _sure_body(picture: Picture, region: Region, wanted: float = BODY_SURE) -> Body | None:
+    """The body in a region, if its network is sure of it. A region that is a little off may cost the first look."""
+    looks = [look_at_body(picture, region)]
+    while len(looks) < MOST_LOOKS:
+        looks.append(look_at_body(picture, looks[-1].next))
+        scores = [body.score for body in looks]
+        stands = abs(looks[-1].region.angle) < np.pi / 4
+        if min(scores[-2:]) >= wanted or (stands and len(looks) > 2 and min(scores[-3:]) >= BODY_SEEN):
+            return looks[-1]
+        if max(scores[-2:]) < BODY_SEEN:
+            return None
+    return None
 
 
 def _add_faces(bodies: list[Body], picture: Picture, places: list[Region]) -> None:
@@ -159,12 +163,10 @@ def _add_faces(bodies: list[Body], picture: Picture, places: list[Region]) -> No
         face = surest_face(picture, region)
         if face.score < FACE_SURE:
             continue
-        looks = [look_at_body(picture, region_from_face(right, left, mouth))]
-        for _ in range(2):
-            looks.append(look_at_body(picture, looks[-1].next))
-        body = looks[-1]
-        known = _known(body, bodies) or body.inside.mean() < INSIDE
-        if min(looks[-2].score, body.score) >= BODY_SURE and not known and _has_face(body, face.points[:, :2]):
+        body = _sure_body(picture, look_at_body(picture, region_from_face(right, left, mouth)).next, BODY_WITH_FACE)
+        if body is None or body.inside.mean() < INSIDE or _known(body, bodies):
+            continue
+        if _has_face(body, face.points[:, :2]):
             bodies.append(body)
 
 
