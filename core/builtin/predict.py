@@ -18,7 +18,8 @@ from ..common.errors import Cancelled, SapiensError
 from ..common.predictions import Predictions
 from ..common.progress import Progress
 from ..common.spaces import normal_head_from_camera
-from ..landmarks.people import find_people
+from ..landmarks.body import INDEX
+from ..landmarks.people import PersonLandmarks, find_people
 from ..texture.delight import delight
 from ..texture.foreground import foreground
 from .bodies import FittedPerson, fit_people
@@ -28,9 +29,11 @@ from .surface import person_surface
 MODEL, REVISION = BUILT_IN, "6"
 """What the predictions say of the model, and its version: higher whenever it would see something else in the same photo."""
 TASKS = ("seg", "normal", "pointmap", "albedo", "pose")
-ASSUMED_FOCAL = 1.6
-"""Longer sides of the photo: a lens of 58 mm. People fill the photos that they are made of: who takes or crops such a photo is a
-few metres off, farther than with the short lens that a telephone has for whole rooms."""
+ASSUMED_FOCAL, WHOLE_FIGURE = 1.6, 1.75
+"""Longer sides of the photo: a lens of 58 mm, of 63 mm where somebody is seen from head to foot. People fill the photos that they
+are made of: who takes or crops such a photo is a few metres off, farther than with the short lens that a telephone has for whole
+rooms; whole figures are taken with 50 to 85 mm.
+"""
 MARGIN = 3
 """Pixels around a person's mask in which their maps are made."""
 
@@ -74,7 +77,7 @@ def predict_builtin(
         raise SapiensError(
             f"No person was found in {photo.name}.", "Choose a photo that shows a person, or give a box around them."
         )
-    camera = _camera(photo)
+    camera = _camera(photo, people)
     report("body", 0.3)
     fitted = fit_people(photo.image, people, camera, photo.alpha, lambda share: report("body", 0.3 + 0.4 * share))
     maps = _maps(photo, fitted, camera, wanted, lambda share: report("maps", 0.7 + 0.3 * share))
@@ -113,12 +116,23 @@ def task_names(tasks: Iterable[str] | None) -> tuple[str, ...]:
     return tuple(task for task in TASKS if task in names)
 
 
-def _camera(photo: Photo) -> Camera:
+def _camera(photo: Photo, people: list[PersonLandmarks]) -> Camera:
     """The lens of the EXIF, else an assumed one."""
     height, width = photo.image.shape[:2]
-    source = "exif" if photo.focal_35mm else "assumed"
-    focal = focal_in_pixels(photo.focal_35mm, width, height) if photo.focal_35mm else ASSUMED_FOCAL * max(height, width)
+    if photo.focal_35mm:
+        source, focal = "exif", focal_in_pixels(photo.focal_35mm, width, height)
+    else:
+        whole = any(_whole(person, width, height) for person in people)
+        source, focal = "assumed", (WHOLE_FIGURE if whole else ASSUMED_FOCAL) * max(height, width)
     return Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2, source)
+
+
+def _whole(person: PersonLandmarks, width: int, height: int) -> bool:
+    """Whether head and feet are in the photo."""
+    ends = [INDEX[name] for name in ("nose", "left_ankle", "right_ankle", "left_heel", "right_heel")]
+    places = person.body.points[ends, :2]
+    inside = ((places >= 0) & (places <= (width - 1, height - 1))).all()
+    return bool(inside and person.body.inside[ends].min() > 0.5)
 
 
 def _maps(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from sapiens2_avatar.core.builtin.predict import TASKS, predict_builtin, task_names
+from sapiens2_avatar.core.builtin.predict import ASSUMED_FOCAL, TASKS, WHOLE_FIGURE, predict_builtin, task_names
 from sapiens2_avatar.core.common.errors import Cancelled, SapiensError
 from sapiens2_avatar.core.common.landmarks import DATA, keypoint_index, part_labels
 from sapiens2_avatar.core.common.predictions import Predictions
@@ -93,6 +93,11 @@ def test_it_says_what_it_is(sample):
     models = json.loads(sample.metadata["models"])
     assert set(models) == set(TASKS) and {model["id"] for model in models.values()} == {"preview"}
     assert sample.metadata["focal_source"] == "assumed"
+
+
+def test_a_longer_lens_is_assumed_for_whole_figures(sample, astronaut):
+    assert sample.intrinsics[0, 0] == pytest.approx(WHOLE_FIGURE * max(sample.width, sample.height))
+    assert astronaut.intrinsics[0, 0] == pytest.approx(ASSUMED_FOCAL * 512)
 
 
 def test_the_same_photo_gives_the_same_bytes(astronaut, tmp_path):
