@@ -36,7 +36,7 @@ DOWNLOAD_GIGABYTES = (0.4, 3.0)
 """What has to be downloaded: with torch for the CPU, and for CUDA."""
 DISK_GIGABYTES = (1.2, 6.0)
 OLDEST_PYTHON = (3, 11)
-MODULES = ("torch", "timm", "scipy", "cv2", "safetensors", "PIL", "huggingface_hub", "fast_simplification", "psutil")
+MODULES = ("torch", "scipy", "cv2", "safetensors", "PIL", "huggingface_hub", "fast_simplification", "psutil")
 PROGRAMS = Path(__file__).parent / "programs"
 IMPORT_CHECK, INTERPRETER_CHECK = PROGRAMS / "import_check.py", PROGRAMS / "interpreter_check.py"
 DEVICES = Path(__file__).parents[1] / "infer" / "devices.py"

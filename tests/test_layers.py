@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMON = "core.common"
-ARRAYS_ONLY = {"bpy", "mathutils", "torch", "timm"}
+ARRAYS_ONLY = {"bpy", "mathutils", "torch"}
 
 # room or module -> (rooms that it may import, foreign packages that it may never import); a room imports itself freely
 ROOMS = {
@@ -46,53 +46,53 @@ ROOMS = {
     "runtime": ({COMMON}, ARRAYS_ONLY | {"scipy", "cv2"}),
     "infer.settings": ({COMMON}, ARRAYS_ONLY | {"numpy"}),
     "infer": ({"core", "weights", "infer.settings"}, {"bpy", "mathutils"}),
-    "worker": ({"core", "infer", "weights"}, {"bpy", "mathutils", "torch", "timm"}),
+    "worker": ({"core", "infer", "weights"}, {"bpy", "mathutils", "torch"}),
     # Blender
-    "scene": ({"core"}, {"torch", "timm", "scipy", "cv2"}),
-    "preference_values": ({COMMON, "infer.settings"}, {"torch", "timm", "scipy", "cv2"}),
-    "folders": ({COMMON, "preference_values"}, {"torch", "timm", "scipy", "cv2"}),
+    "scene": ({"core"}, {"torch", "scipy", "cv2"}),
+    "preference_values": ({COMMON, "infer.settings"}, {"torch", "scipy", "cv2"}),
+    "folders": ({COMMON, "preference_values"}, {"torch", "scipy", "cv2"}),
     "jobs": ({COMMON, "core.formats", "weights", "runtime", "worker", "preference_values", "folders"},
-             {"torch", "timm", "scipy", "cv2"}),
-    "preferences": ({COMMON, "weights", "preference_values", "jobs", "panels"}, {"torch", "timm", "scipy", "cv2"}),
-    "bone_table_rows": ({"core", "scene"}, {"torch", "timm", "scipy", "cv2"}),
-    "setting_properties": ({COMMON}, {"torch", "timm", "scipy", "cv2"}),
-    "shape_properties": ({"core", "scene"}, {"torch", "timm", "scipy", "cv2"}),
-    "avatar_queries": ({COMMON, "scene"}, {"torch", "timm", "scipy", "cv2"}),
-    "step_properties": ({"core", "setting_properties"}, {"torch", "timm", "scipy", "cv2"}),
+             {"torch", "scipy", "cv2"}),
+    "preferences": ({COMMON, "weights", "preference_values", "jobs", "panels"}, {"torch", "scipy", "cv2"}),
+    "bone_table_rows": ({"core", "scene"}, {"torch", "scipy", "cv2"}),
+    "setting_properties": ({COMMON}, {"torch", "scipy", "cv2"}),
+    "shape_properties": ({"core", "scene"}, {"torch", "scipy", "cv2"}),
+    "avatar_queries": ({COMMON, "scene"}, {"torch", "scipy", "cv2"}),
+    "step_properties": ({"core", "setting_properties"}, {"torch", "scipy", "cv2"}),
     "properties": (
         {"core", "scene", "avatar_queries", "setting_properties", "shape_properties", "step_properties", "bone_table_rows",
          "infer.settings"},
-        {"torch", "timm", "scipy", "cv2"},
+        {"torch", "scipy", "cv2"},
     ),
-    "gizmos": ({"core", "scene", "avatar_queries"}, {"torch", "timm", "scipy", "cv2"}),
-    "thumbnails": ({"core", "folders"}, {"torch", "timm", "scipy", "cv2"}),
+    "gizmos": ({"core", "scene", "avatar_queries"}, {"torch", "scipy", "cv2"}),
+    "thumbnails": ({"core", "folders"}, {"torch", "scipy", "cv2"}),
     "operators": (
         {"core", "scene", "weights", "runtime", "worker", "jobs", "folders", "preference_values", "bone_table_rows",
          "properties", "avatar_queries", "setting_properties", "step_properties", "thumbnails", "gizmos",
          "infer.settings"},
-        {"torch", "timm"},
+        {"torch"},
     ),
     "panels": (
         {"core", "weights", "jobs", "preference_values", "properties", "avatar_queries", "setting_properties",
          "shape_properties", "thumbnails"},
-        {"torch", "timm", "scipy", "cv2"},
+        {"torch", "scipy", "cv2"},
     ),
     "manual": (set(), ARRAYS_ONLY),
     "registration": (
         {"core", "jobs", "panels", "preferences", "properties", "thumbnails", "gizmos", "manual", "operators",
          "commands"},
-        {"torch", "timm", "scipy", "cv2"},
+        {"torch", "scipy", "cv2"},
     ),
     # without a window
-    "batch": ({"core", "infer", "weights", "scene"}, {"torch", "timm"}),
-    "commands": ({"core", "batch", "infer", "weights", "runtime", "worker", "scene", "jobs"}, {"torch", "timm"}),
+    "batch": ({"core", "infer", "weights", "scene"}, {"torch"}),
+    "commands": ({"core", "batch", "infer", "weights", "runtime", "worker", "scene", "jobs"}, {"torch"}),
     # the doors
-    "load_package": (set(), {"bpy", "torch", "timm", "scipy", "cv2"}),
-    "__init__": ({"registration"}, {"bpy", "torch", "timm", "scipy", "cv2"}),
-    "__main__": ({"commands"}, {"bpy", "torch", "timm", "scipy", "cv2"}),
+    "load_package": (set(), {"bpy", "torch", "scipy", "cv2"}),
+    "__init__": ({"registration"}, {"bpy", "torch", "scipy", "cv2"}),
+    "__main__": ({"commands"}, {"bpy", "torch", "scipy", "cv2"}),
     "data": (set(), ARRAYS_ONLY),
 }  # fmt: skip
-HEAVY_AT_MODULE_LEVEL = {"scipy", "cv2", "PIL", "torch", "timm", "huggingface_hub", "av", "fast_simplification"}
+HEAVY_AT_MODULE_LEVEL = {"scipy", "cv2", "PIL", "torch", "huggingface_hub", "av", "fast_simplification"}
 NOT_THE_PRODUCT = {"tests", "benchmarks", "tools"}
 
 
@@ -232,6 +232,6 @@ def test_only_spaces_flips_signs():
 def test_import_loads_nothing_heavy():
     code = (
         "import sys, sapiens2_avatar as s2; s2.Predictions; "
-        "print(*sorted({m.split('.')[0] for m in sys.modules} & {'torch','timm','scipy','cv2','PIL','bpy','huggingface_hub'}))"
+        "print(*sorted({m.split('.')[0] for m in sys.modules} & {'torch','scipy','cv2','PIL','bpy','huggingface_hub'}))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""

@@ -2,8 +2,8 @@
 
     python tools/lock_runtime.py UV        UV: the path of uv
 
-torch and torchvision are pinned by hand in runtime/torch.txt, since their builds depend on the graphics card and come from an
-index that uv chooses at installation.
+torch is pinned by hand in runtime/torch.txt, since its builds depend on the graphics card and come from an index that uv chooses
+at installation.
 """
 
 from __future__ import annotations
@@ -23,5 +23,4 @@ def compile_lock(uv: str, *arguments: str) -> str:
 
 if __name__ == "__main__":
     locked = compile_lock(sys.argv[1], str(RUNTIME / "requirements.in"))
-    locked += compile_lock(sys.argv[1], "--no-deps", str(RUNTIME / "timm.in"))
     (RUNTIME / "requirements.lock").write_text(locked, "utf-8")

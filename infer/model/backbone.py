@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name torch's own documentation uses
-from timm.layers import RotaryEmbeddingDinoV3  # pyright: ignore[reportPrivateImportUsage]
 from torch import Tensor, nn
 
 from ...core.common.errors import SapiensError
 from .config import BackboneConfig
 from .layers import Conv2d, Linear
+from .rotary import RotaryEmbedding
 
 EPS = 1e-6
 TOKENIZER_WINDOWS_AT_ONCE = 1024
@@ -166,16 +166,13 @@ class Backbone(nn.Module):
         self.storage_tokens = nn.Parameter(torch.empty(1, config.registers, config.width))
         self.blocks = nn.ModuleList(Block(config, kv_heads) for kv_heads in config.kv_heads)
         self.ln1 = nn.RMSNorm(config.width, EPS)
-        # The DINOv3 embedding, which is Sapiens2's. Its periods follow from the base: float32 on every device, never loaded.
-        self.rope_embed = RotaryEmbeddingDinoV3(
-            config.head_width, temperature=config.rope_base, rescale_coords=config.rope_rescale, device="cpu"
-        )
+        self.rope_embed = RotaryEmbedding(config.head_width, config.rope_base)
         self.init_weights()
 
     @property
     def periods(self) -> Tensor:
         """(dh / 4,) float32: the periods of the rotary embedding, in units of half the image's side."""
-        return self.rope_embed.get_buffer("periods")
+        return self.rope_embed.periods
 
     def init_weights(self) -> None:
         """Fill the parameters with random numbers that training can start from."""
@@ -213,7 +210,7 @@ class Backbone(nn.Module):
 
     def _rotary(self, grid: tuple[int, int], prefix: int, device: torch.device) -> Tensor:
         """(N, 2 dh) float32: sines and cosines of every token. The prefix tokens have no place: sine 0, cosine 1."""
-        patches = self.rope_embed.get_embed(list(grid)).to(device)  # (h w, 2 dh)
+        patches = self.rope_embed(*grid).to(device)  # (h w, 2 dh)
         dh = self.config.head_width
         still = torch.cat([patches.new_zeros(prefix, dh), patches.new_ones(prefix, dh)], dim=1)
         return torch.cat([still, patches])

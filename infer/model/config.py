@@ -23,7 +23,6 @@ class BackboneConfig:
     kv_heads         Hk of each block, L numbers; empty = H everywhere. Fewer than H: grouped-query attention
     tokenizer_depth  blocks of the 4K variant's tokenizer, which turns each window of 4 x 4 patches into one token; 0 = none
     layer_scale      initial value of the attention branch's layer scale (used only for a new network)
-    rope_rescale     training only: coordinates of the rotary embedding are scaled by up to this factor; None = never
     """
 
     width: int
@@ -37,7 +36,6 @@ class BackboneConfig:
     window: int = 4
     layer_scale: float = 1e-4
     rope_base: float = 100.0
-    rope_rescale: float | None = None
 
     def __post_init__(self):
         if not self.kv_heads:
