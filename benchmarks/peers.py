@@ -27,6 +27,7 @@ import torch
 
 from sapiens2_avatar.infer import Sapiens2, Sapiens2Config, released_config, save_model
 from sapiens2_avatar.infer.draft import draft_size
+from sapiens2_avatar.infer.model.config import DECONV_TASKS
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = ROOT / ".cache" / "peers"
@@ -119,9 +120,10 @@ def peer_settings(config: Sapiens2Config) -> dict:
     backbone, (head,) = config.backbone, config.heads
     refined = len(head.refine)
     words = {
+        "use_pixel_shuffle": head.task not in DECONV_TASKS,
         "upsample_out_channels": head.upsample,
-        "upsample_kernel_size": 4 if head.task in ("pose", "seg") else 3,
-        "upsample_kernel_sizes": [4 if head.task in ("pose", "seg") else 3] * len(head.upsample),
+        "upsample_kernel_size": 4 if head.task in DECONV_TASKS else 3,
+        "upsample_kernel_sizes": [4 if head.task in DECONV_TASKS else 3] * len(head.upsample),
         "conv_out_channels": head.refine,
         "conv_kernel_size": head.refine_kernel,
         "conv_kernel_sizes": [head.refine_kernel] * refined,

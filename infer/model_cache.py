@@ -26,7 +26,9 @@ AHEAD = 1 / 3
 
 
 class ModelCache:
-    """The networks of checkpoints on one device. One whose weights do not fit is streamed from its file in every pass.
+    """The networks of checkpoints on one device. One whose weights do not fit is streamed from its file in every pass; without
+    `keep`, so is every one on the processor: a network that runs once or twice is read as often either way, and takes a fraction
+    of the memory.
 
     precision  see `infer.placement.choose_dtype`
     keep       hold as many as half of the free memory has room for; else only the last one
@@ -50,7 +52,7 @@ class ModelCache:
             if not (self.keep and (1 if model else 2) * needed < self.free_memory()):
                 self.clear()
             if model is None:
-                stream = needed > ROOM * self.free_memory()
+                stream = self._passing or needed > ROOM * self.free_memory()
                 model = load_model(checkpoint.path, self.device, self._dtype(checkpoint), stream)
             self._loaded[checkpoint.path] = model
             self._read_next(checkpoint)
@@ -63,14 +65,19 @@ class ModelCache:
         following = next((other for other in later if other.path not in self._loaded), None)
         if following is None or self._bytes(following) > AHEAD * self.free_memory():
             return
-        dtype = self._dtype(following)
+        dtype, stream = self._dtype(following), self._passing
 
         def read(stopped: Stopped) -> Sapiens2:
-            model = load_model(following.path, self.device, dtype, False, stopped)
+            model = load_model(following.path, self.device, dtype, stream, stopped)
             expect_file(following.path)
             return model
 
         self._ahead.begin(following.path, read)
+
+    @property
+    def _passing(self) -> bool:
+        """Whether all weights come and go with a pass."""
+        return self.device.type == "cpu" and not self.keep
 
     def _dtype(self, checkpoint: Checkpoint) -> torch.dtype:
         return choose_dtype(self.precision, self.device, checkpoint.tasks)

@@ -16,7 +16,9 @@ import torch.nn.functional as F  # noqa: N812 - the name torch's own documentati
 from torch import Tensor, nn
 
 from ...core.common.errors import SapiensError
+from .bands import norm_and_silu_, refined_by_cell, upsampled
 from .config import DECONV_TASKS, HeadConfig
+from .heap import trim_heap
 from .layers import ChannelNorm, Conv2d, ConvTranspose2d, InstanceNorm, Linear, SiLU, as_input
 
 CHANNELS_AT_ONCE = 32
@@ -64,7 +66,21 @@ class DeconvHead(Head):
         self.conv_layers = convolutions(width, config.refine, config.refine_kernel, InstanceNorm)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.predictor(self.conv_layers(self.deconv_layers(features)))
+        convolutions = [layer for layer in self.conv_layers if isinstance(layer, nn.Conv2d)]
+        by_cell = all(max(layer.kernel_size) == 1 for layer in convolutions)
+        in_16_bits = self.deconv_layers[0].weight.dtype != torch.float32
+        if torch.is_grad_enabled() or features.device.type != "cpu" or not (by_cell and in_16_bits):
+            return self.predictor(self.conv_layers(self.deconv_layers(features)))
+        maps = [refined_by_cell(self._upsampled(x), convolutions, self.predictor) for x in features.split(1)]
+        return maps[0] if len(maps) == 1 else torch.cat(maps)
+
+    def _upsampled(self, x: Tensor) -> Tensor:
+        """The map before the last norm."""
+        *before, last = (layer for layer in self.deconv_layers if isinstance(layer, nn.ConvTranspose2d))
+        for layer in before:
+            x = norm_and_silu_(layer(x))
+        trim_heap()
+        return upsampled(x, last)
 
 
 class ShuffleStage(nn.Sequential):
@@ -164,13 +180,16 @@ class PointmapHead(ShuffleHead):
 
 
 def make_head(width: int, config: HeadConfig, token_grid: tuple[int, int]) -> Head:
-    """The head of a task for feature maps (B, width, h, w), with random weights that training can start from."""
+    """The head of a task for feature maps (B, width, h, w), with random weights that training can start from; on the meta device
+    without values, see `Backbone.init_weights`."""
     if config.task in DECONV_TASKS:
         head: Head = DeconvHead(width, config)
     elif config.task == "pointmap":
         head = PointmapHead(width, config, token_grid)
     else:
         head = ShuffleHead(width, config)
+    if head.predictor.weight.is_meta:
+        return head
     for module in head.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -19,7 +19,7 @@ from ...core.common.errors import SapiensError
 from ...weights.header import CheckpointHeader, read_header
 from .config import DECONV_TASKS, TASK_OUTPUTS, BackboneConfig, HeadConfig, Sapiens2Config
 from .layers import in_low_precision
-from .reading import HINT, TensorReader
+from .reading import HINT, STORED, TensorReader
 from .sapiens import Sapiens2
 from .streaming import BLOCKS, stream_blocks
 
@@ -47,8 +47,8 @@ def load_model(
 
     All sizes come from the shapes; the input size is 1024 x 768 (4K variant: 4096 x 3072) unless the metadata has input_height
     and input_width. On the CPU, weights whose dtype is the file's stay mapped from the file; others are converted as they are
-    read: there is no second copy. The file must stay in place while the network is used. SapiensError if the file is damaged or
-    any name or shape is not Sapiens2's.
+    read: there is no second copy. Mapped weights count as memory while their part of the network runs. The file must stay in
+    place while the network is used. SapiensError if the file is damaged or any name or shape is not Sapiens2's.
     """
     header, device = read_header(path), torch.device(device)
     names = parameter_names(header.shapes)
@@ -66,12 +66,16 @@ def load_model(
 
     if periods in names:
         check_periods(model, TensorReader(header, names, torch.device("cpu"), wanted).read([periods])[periods], header)
-    reader = TensorReader(header, parameters, device, wanted, mapped=not stream, cancel=cancel)
+    # Where the bulk of them is converted, the few that stay are copied: a touched page of the file brings its neighbours along.
+    as_stored = all(STORED.get(header.dtypes[stored]) == dtype for name, stored in parameters.items() if in_low_precision(name))
+    reader = TensorReader(header, parameters, device, wanted, mapped=as_stored and not stream, cancel=cancel)
     here = [name for name in parameters if not (stream and name.startswith(BLOCKS))]
     model.load_state_dict(reader.read(here), strict=not stream, assign=True)
     if stream:
         stream_blocks(model.backbone, reader)
     model.backbone.rope_embed.to(device)
+    for part in (model.backbone, *map(model.head, model.tasks)):
+        part.register_forward_hook(lambda module, *_: reader.forget_pages(module))
     return model.requires_grad_(False).eval()
 
 

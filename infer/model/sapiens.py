@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor, nn
 
 from ...core.common.errors import SapiensError
 from .backbone import Backbone
 from .config import Sapiens2Config
 from .heads import make_head, named_outputs
+from .heap import trim_heap
 
 
 class Sapiens2(nn.Module):
@@ -54,6 +56,8 @@ class Sapiens2(nn.Module):
         A network without heads gives its last "features" (B, D, h, w).
         """
         _, features = self.backbone(image)
+        if image.device.type == "cpu" and not torch.is_grad_enabled():
+            trim_heap()
         if not self.tasks:
             return {"features": features}
         outputs: dict[str, Tensor] = {}

@@ -32,7 +32,7 @@ def run(model):
 @pytest.mark.parametrize("stored", [torch.float32, torch.float16])
 @pytest.mark.parametrize("wanted", [torch.bfloat16, torch.float16, torch.float32])
 def test_conversion_on_the_way_is_conversion(file, tmp_path, monkeypatch, stored, wanted):
-    monkeypatch.setattr(reading, "AT_ONCE", 1000)  # larger tensors come in several parts, the last one smaller
+    monkeypatch.setattr(reading, "VALUES_AT_ONCE", 250)  # larger tensors come in several parts, the last one smaller
     path = tmp_path / "other.safetensors"
     save_file({name: value.to(stored) for name, value in load_file(file).items() if "periods" not in name}, path)
     state = load_model(path, dtype=wanted).state_dict()
@@ -87,8 +87,15 @@ def test_a_file_that_is_cut_off_meanwhile_is_named(file, tmp_path):
 
 @pytest.mark.parametrize(("free", "streamed"), [(2**40, False), (1000, True)])
 def test_what_does_not_fit_is_streamed(file, monkeypatch, free, streamed):
-    models = ModelCache(torch.device("cpu"), "auto")
+    models = ModelCache(torch.device("cpu"), "auto", keep=True)
     monkeypatch.setattr(models, "free_memory", lambda: free)
     model = models.get(Checkpoint.read(file, "tiny"))
     assert all(p.is_meta for p in model.backbone.blocks.parameters()) == streamed
     assert not any(p.is_meta for p in model.decode_head.parameters())
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_runs_for_one_photo_is_streamed_on_the_processor(file, keep):
+    model = ModelCache(torch.device("cpu"), "float32", keep).get(Checkpoint.read(file, "tiny"))
+    assert all(p.is_meta for p in model.backbone.blocks.parameters()) != keep
+    assert torch.equal(run(model), run(load_model(file)))
