@@ -12,7 +12,7 @@ from ..core.common.version import VERSION
 from ..runtime.memory import total_memory
 from .console import Console
 
-LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow", "safetensors", "huggingface-hub", "torch", "av", "ray")
+LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow", "safetensors", "huggingface-hub", "torch", "timm", "av", "ray")
 
 
 HELP = "What this machine can do, and what is missing."

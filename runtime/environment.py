@@ -36,7 +36,9 @@ DOWNLOAD_GIGABYTES = (0.4, 3.0)
 """What has to be downloaded: with torch for the CPU, and for CUDA."""
 DISK_GIGABYTES = (1.2, 6.0)
 OLDEST_PYTHON = (3, 11)
-MODULES = ("torch", "scipy", "cv2", "safetensors", "PIL", "huggingface_hub", "fast_simplification", "psutil")
+MODULES = ("torch", "timm", "scipy", "cv2", "safetensors", "PIL", "huggingface_hub", "fast_simplification", "psutil")
+IN_PART = ("timm",)
+"""Those that are never imported whole: of timm one module is, which needs torch alone (`infer.model.rotary`)."""
 PROGRAMS = Path(__file__).parent / "programs"
 IMPORT_CHECK, INTERPRETER_CHECK = PROGRAMS / "import_check.py", PROGRAMS / "interpreter_check.py"
 DEVICES = Path(__file__).parents[1] / "infer" / "devices.py"
@@ -140,7 +142,8 @@ def install(
             if installed or not _answers(python):
                 shutil.rmtree(long_path(folder / "env"), ignore_errors=True)
             _make_whole(folder, source, base_python, log, progress, stopped, repair)
-        check = (str(python), "-I", str(IMPORT_CHECK), str(DEVICES), *MODULES)
+        whole = (name for name in MODULES if name not in IN_PART)
+        check = (str(python), "-I", str(IMPORT_CHECK), str(DEVICES), *whole)
         test = Step("Testing", 0.05, check, "Remove the runtime and install it again.")
         progress(test.title, 0.95)
         said = run_step(test, folder, log, lambda *_: None, stopped)

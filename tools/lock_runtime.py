@@ -23,4 +23,5 @@ def compile_lock(uv: str, *arguments: str) -> str:
 
 if __name__ == "__main__":
     locked = compile_lock(sys.argv[1], str(RUNTIME / "requirements.in"))
+    locked += compile_lock(sys.argv[1], "--no-deps", str(RUNTIME / "timm.in"))
     (RUNTIME / "requirements.lock").write_text(locked, "utf-8")

@@ -88,7 +88,7 @@ def test_blenders_python_needs_nothing_but_numpy_and_safetensors(extension):
         "m = conftest._checkout(); m.register();"
         "import importlib; [importlib.import_module(f'sapiens2_avatar.{n}') for n in"
         "('scene.build', 'scene.export', 'jobs', 'core.formats.avatar_file', 'runtime.environment')];"
-        "m.unregister(); print('loaded', sorted({'torch', 'scipy', 'cv2', 'PIL', 'huggingface_hub'} & set(sys.modules)))"
+        "m.unregister(); print('loaded', sorted({'torch', 'scipy', 'cv2', 'PIL', 'timm', 'huggingface_hub'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "loaded []" in done.stdout, done.stdout + done.stderr

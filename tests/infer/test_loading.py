@@ -11,6 +11,7 @@ import zipfile
 import pytest
 
 torch = pytest.importorskip("torch", reason="the network needs torch")
+pytest.importorskip("timm", reason="the network needs timm")
 
 from hypothesis import HealthCheck, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402

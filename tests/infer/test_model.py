@@ -11,6 +11,7 @@ import pytest
 from support import plain_network
 
 torch = pytest.importorskip("torch", reason="the network needs torch")
+pytest.importorskip("timm", reason="the network needs timm")
 
 from sapiens2_avatar.core.common.errors import SapiensError  # noqa: E402
 from sapiens2_avatar.infer import BackboneConfig, HeadConfig, Sapiens2, Sapiens2Config, load_model, released_config  # noqa: E402

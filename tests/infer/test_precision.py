@@ -3,6 +3,7 @@
 import pytest
 
 torch = pytest.importorskip("torch", reason="the network needs torch")
+pytest.importorskip("timm", reason="the network needs timm")
 
 from sapiens2_avatar.infer import (  # noqa: E402
     BackboneConfig,

@@ -155,8 +155,8 @@ class TestChosenPython:
 
     def test_missing_packages_are_named(self, small, monkeypatch):
         small.run()
-        monkeypatch.setattr(environment, "MODULES", ("torch", "safetensors", "scipy", "cv2"))
-        with pytest.raises(SapiensError, match="The chosen Python has no safetensors, scipy, cv2") as caught:
+        monkeypatch.setattr(environment, "MODULES", ("torch", "timm", "scipy", "cv2"))
+        with pytest.raises(SapiensError, match="The chosen Python has no timm, scipy, cv2") as caught:
             check_interpreter(installed_python(small.home))
         assert caught.value.remedy == "preferences"
 
