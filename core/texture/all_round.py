@@ -46,6 +46,8 @@ ENOUGH = 1.5
 """Texels for every pixel of the finest photo at which weights, normals and roughness lose nothing."""
 MIRRORED = 0.5
 """How far the colour of the mirror image counts against one that is seen."""
+TIPS = 0.04
+"""Metres of a blur over the rows of hair: its tips may be lighter than its roots, but nothing goes round it."""
 UPRIGHT = 0.7
 """Vertical share of a normal at rest, below which a place is part of a row that goes round the body."""
 SMALLEST = 64
@@ -227,8 +229,8 @@ def _fill(
     else:
         along, share = texels.of(surface.along), texels.of(surface.share)
         pattern = _pattern(job, texels, places, shares, along, share, tone)
-        behind = pattern.at(along, share)
-        guide = pattern.at(surface.along, surface.share, BROAD)
+        behind = pattern.at(along, share, 0.0 if lines is None else TIPS)
+        guide = pattern.at(surface.along, surface.share, BROAD if lines is None else TIPS)
         if lines is not None:
             detail += lines.shade[:, None] * shade_of(_fine(job), tone)
         elif surface.mirror is None:
