@@ -123,7 +123,7 @@ def build(
     console.claim_stdout()
     from ..batch.picture import write_picture
     from ..scene.build import write_avatars
-    from ..scene.export import export, export_ply
+    from ..scene.export import export, export_ply, left_out
     from ..scene.files import new_file, save_blend
     from ..scene.separate import scans, separate
 
@@ -151,6 +151,8 @@ def build(
     console.result(save_blend(output))
     for path in exports:
         console.result(export(path, collections))
+        if (without := left_out(path, collections)) is not None:
+            console.note(without)
     if cloud is not None:
         console.result(export_ply(cloud.absolute(), collections, cloud=True))
     if person is not None:

@@ -187,12 +187,15 @@ class SAPIENS2_OT_export(InObjectMode, ExportHelper, Operator):
         return {"FINISHED"}
 
     def _write(self, context: Context, path: Path) -> Path:
-        from ..scene.export import export, export_ply, has_action
+        from ..scene.export import export, export_ply, has_action, left_out
 
         collection = active_avatar(context)
         if self.format == CLOUD:
             return export_ply(path, [collection], cloud=True)
-        return export(path, [collection], motion=any(has_action(obj) for obj in collection.all_objects))
+        written = export(path, [collection], motion=any(has_action(obj) for obj in collection.all_objects))
+        if (without := left_out(path, [collection])) is not None:
+            self.report({"WARNING"}, without)
+        return written
 
     def _suffix(self) -> str:
         return FORMATS[self.format].suffix

@@ -35,6 +35,9 @@ from .rig_state import read_rest
 from .textures import complete_obj, own_textures
 from .units import let_be_metres, metres_per_unit
 
+SHIFTED = 0.004
+"""Of the photo's longer side that a lens is off its middle, from which a camera that cannot say so looks beside the photo."""
+
 
 def export(
     path: str | Path,
@@ -106,6 +109,17 @@ def export(
         if suffix in usd.SUFFIXES:
             stack.enter_context(usd.in_metres())
         return write_whole(path, write)
+
+
+def left_out(path: str | Path, collections: Sequence[bpy.types.Collection]) -> str | None:
+    """A sentence about what the format of a file has no place for, where the collections have such a thing; else None."""
+    if Path(path).suffix.lower() not in (".glb", ".gltf"):
+        return None
+    for obj in (obj for collection in collections for obj in collection.all_objects):
+        camera = obj.data
+        if isinstance(camera, bpy.types.Camera) and max(abs(camera.shift_x), abs(camera.shift_y)) > SHIFTED:
+            return f"glTF has no place for a shifted lens: its '{obj.name}' looks beside the photo. FBX, USD and .json hold it."
+    return None
 
 
 def is_posed(obj: bpy.types.Object) -> bool:

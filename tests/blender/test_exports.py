@@ -214,6 +214,18 @@ def test_a_take_is_whole_and_keeps_its_name(part, character, factory, export, tm
     assert written.keys > 0
 
 
+def test_a_shifted_lens_that_gltf_cannot_hold_is_said(part, make_avatar, tmp_path) -> None:
+    collection = part("scene.build").write_avatars([make_avatar()], "P")
+    (camera,) = [ob for ob in collection.all_objects if ob.type == "CAMERA"]
+    left_out = part("scene.export").left_out
+    camera.data.shift_x = camera.data.shift_y = 0.0005  # half a pixel, as of every photo
+    assert left_out(tmp_path / "p.glb", [collection]) is None
+    camera.data.shift_x = 0.05
+    said = left_out(tmp_path / "p.glb", [collection])
+    assert said is not None and camera.name in said and "shifted" in said
+    assert left_out(tmp_path / "p.usdc", [collection]) is None
+
+
 def test_every_format_of_the_table_can_be_written(part, make_avatar, tmp_path) -> None:
     """What dialogs, the command line and the batch offer is what `export` knows."""
     formats = part("core.formats.export_formats")
