@@ -114,9 +114,13 @@ def die(worker, part, points, out, monkeypatch, how) -> Callable:
     return run
 
 
-def quick(part):
-    """Settings of a build that does not take long."""
-    return part("core.avatar").AvatarSettings(make="scan", scan=part("core.surface.scan").ScanSettings(resolution="half"))
+def quick(part, large: bool = False):
+    """Settings of a build that does not take long; large: with a texture that does not fit into what was freed before it."""
+    return part("core.avatar").AvatarSettings(
+        make="scan",
+        scan=part("core.surface.scan").ScanSettings(resolution="half"),
+        texture=part("core.texture.settings").TextureSettings(bake=4096 if large else 0),
+    )
 
 
 def visible(folder: Path) -> set[str]:
@@ -139,7 +143,7 @@ def test_a_run_killed_at(how, point, written, die, worker, part, out):
     either way the artist runs again and has it."""
     asked, job_class, state = part("worker.requests"), part("worker.client").WorkerJob, part("worker.job").State
     made, avatars = out / "made.safetensors", out / "avatars.safetensors"
-    build = asked.BuildRequest(predictions=made, name="Anna", output=avatars, settings=quick(part))
+    build = asked.BuildRequest(predictions=made, name="Anna", output=avatars, settings=quick(part, how == "memory" and written))
     photo = Path(part("jobs").__file__).parent / "data" / "sample_photo.jpg"
     look = asked.PredictRequest(photo=photo, output=made, network=asked.NetworkSettings(flip_test=False))
     run = asked.RunRequest(predict=look, build=replace(build, photo=photo))
