@@ -39,7 +39,7 @@ def broken_python(worker_python, tmp_path) -> str:
             (site / entry.name).symlink_to(entry)
     (site / "scipy").mkdir()
     for entry in (packages / "scipy").iterdir():
-        if entry.name != "spatial":
+        if entry.name != "ndimage":
             (site / "scipy" / entry.name).symlink_to(entry)
     return str(environment / "bin" / "python")
 
