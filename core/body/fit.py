@@ -32,7 +32,7 @@ STAGES = (
     Stage(6, (*POSTURE, *SHAPE, "face"), joints=0.4, fingers=0.9, image=1.5, reach=0.06),
 )
 FURTHER = (Stage(1, POSTURE), Stage(2, (*POSTURE, "face"), joints=0.4, fingers=0.9, image=1.5, reach=0.06))
-"""For a known person who stood nearly so a frame ago: within 5 mm of what all stages find, from 10 degrees in every joint.
+"""For a known person who stood nearly so a frame ago: within 3.5 mm of what all stages find, from 2 degrees in every joint.
 
 A step less leaves a half more of what was off. A frame takes about 0.1 s of one core, so clips go by their joints alone."""
 DAMPING, LEAST_DAMPING = 1e-2, 1e-4
