@@ -157,7 +157,7 @@ def _twins_of_body() -> np.ndarray:
 def _axes(rest: np.ndarray, weights: SkinWeights, rig: RigData) -> tuple[np.ndarray, np.ndarray]:
     """(V, 2) metres along height and arm, and how far each counts: sleeves go along the arm, everything else with height."""
     arm = np.array([name.startswith(("upper_arm", "forearm", "hand", "palm", "thumb", "f_")) for name in rig.names])
-    amount = (weights.weights * arm[weights.bones]).sum(axis=1)
+    amount = weights.share_of(arm)
     along = [rest[:, 2]]
     side = np.where(rest[:, 0] > 0, "L", "R")
     reach = np.zeros(len(rest))
@@ -171,7 +171,7 @@ def _axes(rest: np.ndarray, weights: SkinWeights, rig: RigData) -> tuple[np.ndar
 def _limbs(weights: SkinWeights, rig: RigData) -> np.ndarray:
     """(V, 4) float32: how far each vertex of the body is trunk, arm, leg, foot. Head and hands are bare on most photos."""
     groups = [np.array([name.removesuffix(".L").removesuffix(".R") in bones for name in rig.names]) for bones in LIMBS]
-    return np.stack([(weights.weights * own[weights.bones]).sum(axis=1) for own in groups], axis=1).astype(np.float32)
+    return np.stack([weights.share_of(own) for own in groups], axis=1).astype(np.float32)
 
 
 def _eyes(photos: Sequence[tuple[Sighting, BodyFit]], views: Sequence[View]) -> dict[str, np.ndarray]:

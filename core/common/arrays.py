@@ -292,3 +292,7 @@ class SkinWeights:
 
     def __post_init__(self):
         check_arrays("SkinWeights", bones=(self.bones, ("V", "N"), "i"), weights=(self.weights, ("V", "N"), "f"))
+
+    def share_of(self, bones: np.ndarray) -> np.ndarray:
+        """(V,) float32: how far each vertex follows the bones that are chosen by (B,) bool."""
+        return (self.weights * bones[self.bones]).sum(axis=1)

@@ -79,7 +79,7 @@ def corrective_offsets(points: np.ndarray, weights: SkinWeights, rig: RigData) -
 def _factors(corrective: Corrective, points: np.ndarray, weights: SkinWeights, rig: RigData) -> tuple[np.ndarray, np.ndarray]:
     """(V,) how much farther a whole key brings each point from the axis, and (V, 3) float64 where it is from the axis."""
     bone = rig.names.index(corrective.bone)
-    share = np.clip((weights.weights * _below(rig, bone)[weights.bones]).sum(axis=1), 0, 1).astype(np.float64)
+    share = np.clip(weights.share_of(_below(rig, bone)), 0, 1).astype(np.float64)
     axes = rig.axes()[bone]
     axis, from_head = axes[:, 0] if corrective.bends else axes[:, 1], points.astype(np.float64) - rig.heads[bone]
     away = from_head - np.outer(from_head @ axis, axis)

@@ -36,7 +36,7 @@ from .project import (
 )
 from .rasterise import halves
 from .strands import Strands, relief, seen_height, shade_of, strands
-from .surface_fill import PLAIN, Pattern, pattern_of, plain_share, spread
+from .surface_fill import Pattern, pattern_of, plain_share, plained, spread
 from .texels import Texels, texels_of
 from .views import View, continued
 
@@ -161,8 +161,8 @@ def _plain(surface: PaintedSurface, texels: Texels, size: int) -> np.ndarray:
     import cv2
 
     tone = surface.tone.astype(np.float32)
-    share = np.clip(texels.of(plain_share(surface, np.zeros(len(surface.rest), np.float32))), 0, 1)
-    image = texels.image(byte_image(tone + share * (PLAIN - tone)), surface.tone)
+    share = texels.of(plain_share(surface, np.zeros(len(surface.rest), np.float32)))
+    image = texels.image(byte_image(plained(tone, share)), surface.tone)
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
@@ -225,7 +225,7 @@ def _fill(
         detail += _mirror_detail(job, texels)
     if surface.along is None or surface.share is None:
         plain = plain_share(surface, known)
-        guide, behind = (tone + np.clip(share, 0, 1) * (PLAIN - tone) for share in (plain, texels.of(plain)))
+        guide, behind = plained(tone, plain), plained(tone, texels.of(plain))
     else:
         along, share = texels.of(surface.along), texels.of(surface.share)
         pattern = _pattern(job, texels, places, shares, along, share, tone)
@@ -252,7 +252,7 @@ def _mirror_detail(job: _Job, texels: Texels) -> np.ndarray:
         better = np.flatnonzero(belief * quality > best)
         best[better] = (belief * quality)[better]
         x, y = values[better, 0], values[better, 1]
-        out[better] = (sample(p.sharp, x, y) - sample(p.broad, x, y)) * belief[better, None]
+        out[better] = p.fine(x, y) * belief[better, None]
     return out
 
 
@@ -261,8 +261,7 @@ def _bumps(job: _Job, texels: Texels, places: list[np.ndarray | None], shares: _
     fine = np.zeros((len(texels.index), 3), np.float32)
     for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
         if p is not None and values is not None:
-            x, y = values[:, 0], values[:, 1]
-            fine += (sample(p.sharp, x, y) - sample(p.broad, x, y)) * (shares.known * shares.high[k])[:, None]
+            fine += p.fine(values[:, 0], values[:, 1]) * (shares.known * shares.high[k])[:, None]
     height = lines.height * (1 - shares.known)
     at = np.flatnonzero(shares.known > 0.01)
     height[at] += seen_height(fine[at])

@@ -145,6 +145,10 @@ class Projection:
             return self
         return replace(self, sharp=np.clip(self.sharp * gain, 0, 255), broad=np.clip(self.broad * gain, 0, 255))
 
+    def fine(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """(n, 3) float32 colours at (n,) pixels beyond their low frequencies."""
+        return sample(self.sharp, x, y) - sample(self.broad, x, y)
+
     def seen(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of points given by their (N, 4) values: how far each is seen (N,) float32 0..1, and how well, pixels per metre."""
         height, width = self.inner.shape

@@ -34,8 +34,8 @@ HINTED = 0.6
 """Of what photos show: behind, no strand lies where the true one does, and a calmer guess is a better one."""
 STRAND = 0.003
 """Metres across the strands that photos of a whole person show."""
-FAINT = 4.0
-"""Steps of 255 between the dark and the bright strands, below which the photo shows none."""
+FAINT = 2.0
+"""Steps of 255, standard deviation of the strands' brightness, below which the photo shows none."""
 CAP = 0.06
 """Metres below the top of the hair within which it says where the head's middle is."""
 BEHIND = 0.03
@@ -85,8 +85,7 @@ def seen_height(fine: np.ndarray) -> np.ndarray:
     fine  (n, 3) float sRGB 0..255 beyond the low frequencies
     """
     bright = fine @ LUMINANCE
-    low, high = np.percentile(bright, (16, 84)) if len(bright) else (0.0, 0.0)
-    return np.float32(STEEP * STRAND) * np.clip(2 * bright / max(high - low, FAINT), -2, 2)
+    return np.float32(STEEP * STRAND) * np.clip(bright / max(_deviation(bright), FAINT), -2, 2)
 
 
 def relief(height: np.ndarray, texel: float) -> np.ndarray:
@@ -103,11 +102,9 @@ def shade_of(fine: np.ndarray, tone: np.ndarray) -> np.ndarray:
     tone  (3,) sRGB 0..255 of the hair
     """
     tone = np.asarray(tone, np.float32)
-    bright = fine @ LUMINANCE if len(fine) else np.zeros(0, np.float32)
-    spread = float(np.subtract(*np.percentile(bright, (84, 16))) / 2) if len(bright) else 0.0
     light = float(max(tone @ LUMINANCE, 8.0))
     # Strands of dark and of light hair differ in how much light comes back, not in hue.
-    return tone * np.float32(np.clip(HINTED * spread / light, FAINTEST, STRONGEST))
+    return tone * np.float32(np.clip(HINTED * _deviation(fine @ LUMINANCE) / light, FAINTEST, STRONGEST))
 
 
 def whorl_of(points: np.ndarray) -> np.ndarray:
@@ -122,14 +119,18 @@ def whorl_of(points: np.ndarray) -> np.ndarray:
     return np.array([x, y, np.median(points[near, 2])])
 
 
+def _deviation(bright: np.ndarray) -> float:
+    """The standard deviation of a brightness (n,), of most of it: a parting or a clasp does not count. 0 of none."""
+    return float(np.subtract(*np.percentile(bright, (84, 16))) / 2) if len(bright) else 0.0
+
+
 def _noise(rng: np.random.Generator, cells: int, turns: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """(n,) float32 of mean 0 and standard deviation about 1: noise with `cells` a turn and one a row, smooth between them."""
-    count = max(int(np.ceil(rows.max(initial=0) - rows.min(initial=0))) + 2, 2)
+    u, v = (turns % 1) * np.float32(cells), rows - rows.min(initial=0)
+    count = int(np.ceil(v.max(initial=0))) + 2
     table = rng.standard_normal((cells, count)).astype(np.float32)
-    u = (turns % 1) * np.float32(cells)
-    v = rows - rows.min(initial=0)
     i, j = np.minimum(u.astype(np.int32), cells - 1), v.astype(np.int32)
-    s, t = (f * f * (3 - 2 * f) for f in (u - i, v - j))
+    s, t = smoothstep(u - i, (0, 1)), smoothstep(v - j, (0, 1))
     k = (i + 1) % cells
     left = table[i, j] * (1 - t) + table[i, j + 1] * t
     right = table[k, j] * (1 - t) + table[k, j + 1] * t

@@ -133,6 +133,11 @@ def plain_share(surface: PaintedSurface, known: np.ndarray) -> np.ndarray:
     return surface.limbs @ unseen[:, None].astype(np.float32)
 
 
+def plained(tone: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """(n, 3) float32 sRGB: a tone (3,), plain as far as the (n, 1) shares of `plain_share` say, which may be extrapolated."""
+    return tone + np.clip(share, 0, 1) * (PLAIN - tone)
+
+
 def _trimmed_means(group: np.ndarray, values: np.ndarray, weight: np.ndarray, groups: int) -> np.ndarray:
     """(groups, 3) float32 weighted means of each group without its ends, channel by channel; 0 of an empty group.
 

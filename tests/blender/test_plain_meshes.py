@@ -11,13 +11,10 @@ import bpy
 import numpy as np
 import pytest
 
-READERS = {
-    ".glb": lambda path: bpy.ops.import_scene.gltf(filepath=str(path)),
-    ".fbx": lambda path: bpy.ops.import_scene.fbx(filepath=str(path)),
-    ".usdc": lambda path: bpy.ops.wm.usd_import(filepath=str(path)),
-    ".obj": lambda path: bpy.ops.wm.obj_import(filepath=str(path)),
-}
-SHAPED = [suffix for suffix in READERS if suffix != ".obj"]
+from support.readers import READERS
+
+FORMATS = (".glb", ".fbx", ".usdc", ".obj")
+SHAPED = [suffix for suffix in FORMATS if suffix != ".obj"]
 
 
 @pytest.fixture
@@ -196,7 +193,7 @@ WAYS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("suffix", READERS)
+@pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_reader_opens_what_the_scene_shows(part, person, tmp_path, way, suffix) -> None:
     collection, rig, tube = person
