@@ -6,6 +6,7 @@ skeleton          the bones that move it
 evaluate          shape, face and posture to points, with derivatives
 fitted            what a fit gives
 fit               photos of one person to shape and postures
+agreement         photos that show one posture
 initial_posture   a first posture, in closed form
 evidence          what one photo says
 correspondence    where the seen surface and the outline pull

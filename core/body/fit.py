@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from ..common.arrays import Camera, Pose
 from ..common.errors import SapiensError
 from ..common.predictions import Predictions
+from .agreement import Agreement, spread_between
 from .evaluate import Posture, Shape, rest_points
 from .evidence import Evidence, gather
 from .fitted import BodyFit, guessed_bones, guessed_sentence
@@ -118,15 +120,18 @@ def _settled(states: list[State], evidence: list[Evidence], stage: Stage, free: 
     own, shared = (_free_columns(tuple(n for n in free if (n in SHAPE) == common)) for common in (False, True))
     tightness, damping = 1 / np.sqrt(len(states)), DAMPING
     bodies = [Body.of(state) for state in states]
+    spreads = np.array([spread_between(one.pose, other.pose) for one, other in combinations(evidence, 2)])
     for _ in range(stage.steps):
+        agreement = Agreement.of([body.state.posture for body in bodies], spreads)
         rows = [gather_rows(b, e, stage, tightness, shaped=len(shared) > 0) for b, e in zip(bodies, evidence, strict=True)]
         normal, gradient = _normal_equations(rows, own, shared)
-        before = sum(map(_cost, rows))
+        agreement.add_to(normal, gradient, own)
+        before = sum(map(_cost, rows)) + agreement.cost()
         for _ in range(4):
             step = -np.linalg.solve(normal + damping * np.diag(np.diag(normal) + 1e-9), gradient)
             candidates = [Body.of(body.state.moved(_step_of(step, k, own, shared, len(bodies)))) for k, body in enumerate(bodies)]
             after = [gather_rows(b, e, stage, tightness, like=r) for b, e, r in zip(candidates, evidence, rows, strict=True)]
-            if sum(map(_cost, after)) < before:
+            if sum(map(_cost, after)) + agreement.cost([body.state.posture for body in candidates]) < before:
                 bodies, damping = candidates, max(damping / 3, LEAST_DAMPING)
                 break
             damping *= 8

@@ -26,7 +26,7 @@ from sapiens2_avatar.core.common.landmarks import (
 )
 from sapiens2_avatar.core.common.pins import Pin, pinned
 from sapiens2_avatar.core.common.predictions import Predictions
-from sapiens2_avatar.core.common.rotations import rotation_from_vector
+from sapiens2_avatar.core.common.rotations import rotation_from_vector, vector_from_rotation
 from sapiens2_avatar.core.common.spaces import normal_head_from_camera
 from sapiens2_avatar.core.pose.lift import lift_pose
 
@@ -141,6 +141,43 @@ def test_photos_of_both_sides_share_one_shape(man):
     front, back = person.fits
     assert np.array_equal(front.shape.coefficients(), back.shape.coefficients())
     assert max(gap(front, truth)[0], gap(back, behind)[0]) < 0.008
+
+
+def all_round(moved: float) -> list[BodyFit]:
+    """One man in a posture, from three sides; between the photos every bone turns by some `moved` degrees."""
+    rng, first = np.random.default_rng(1), posed(PEOPLE["heavy man"], 0.0, 6)
+    out = []
+    for yaw in (0.3, 2.4, 4.5):
+        turns = rotation_from_vector(rng.normal(0, np.radians(moved), (len(BONES), 3))) @ first.posture.turns
+        turns[0] = TO_CAMERA @ rotation_from_vector(np.array([0, 0, yaw]))
+        out.append(BodyFit(first.shape, Posture(turns, first.posture.translation)))
+    return out
+
+
+def bones_apart(fits: list[BodyFit]) -> float:
+    """Degrees by which bones turn between photos, but for the root."""
+    turns = np.stack([fit.posture.turns for fit in fits])[:, 1:]
+    between = np.swapaxes(turns, -1, -2) @ np.roll(turns, 1, axis=0)
+    return float(np.degrees(np.linalg.norm(vector_from_rotation(between), axis=-1)).mean())
+
+
+def test_photos_of_one_posture_agree_how_the_bones_turn(monkeypatch):
+    truth = all_round(0)
+    photos = [dressed(photographed(fit), 0.012) for fit in truth]
+    found = fit_body(photos).fits
+    monkeypatch.setattr("sapiens2_avatar.core.body.fit.spread_between", lambda one, other: np.inf)
+    apart = fit_body(photos).fits
+    assert bones_apart(found) < 0.6 * bones_apart(apart)
+    joints, joints_apart = (np.mean([gap(a, b)[1] for a, b in zip(fits, truth, strict=True)]) for fits in (found, apart))
+    assert joints < 0.8 * joints_apart
+
+
+def test_postures_that_differ_do_not_pull_each_other(monkeypatch):
+    photos = [photographed(fit) for fit in all_round(25)]
+    found = fit_body(photos).fits
+    monkeypatch.setattr("sapiens2_avatar.core.body.fit.spread_between", lambda one, other: np.inf)
+    for one, other in zip(found, fit_body(photos).fits, strict=True):
+        assert np.array_equal(one.posture.turns, other.posture.turns)
 
 
 def test_a_known_person_keeps_their_shape(tmp_path, man):
