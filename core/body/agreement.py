@@ -24,17 +24,21 @@ FEWEST = 6
 """Joints that both photos must show."""
 SPREAD = np.radians(0.4)
 """Standard deviation of a bone's turn between two photos of one posture, if they show it exactly."""
-NOISE = 0.015
-"""Metres between the joints of two photos of one posture: measured 6 to 9 mm on exact maps, 10 to 25 on those of a network, 30 to
-50 where every bone turned by 2 degrees between the photos, 50 to 90 where by 5, over 160 where by 20."""
-MOVED = 0.1
-"""Metres between them from which on nothing is shared: the postures are different ones."""
+NOISE, DRAWN_NOISE = 0.015, 0.05
+"""Metres between the joints of two photos of one posture, going by maps of a network and by maps that are drawn.
+
+Measured 6 to 9 mm on exact maps, 10 to 25 on those of a network, 40 to 56 on drawn ones; on exact maps 30 to 50 where every bone
+turned by 2 degrees between the photos, 50 to 90 where by 5, over 160 where by 20."""
+MOVED = 4.0
+"""Times that from which on nothing is shared: the postures are different ones."""
 APART = np.radians(15.0)
 """Difference from which on a bone is taken to have moved between two photos (there Geman and McClure's weight is a quarter)."""
 
 
-def spread_between(one: Pose, other: Pose) -> float:
+def spread_between(one: Pose, other: Pose, noise: float = NOISE) -> float:
     """Radians by which bones are thought to turn between two photos, infinite where the photos share too few joints.
+
+    noise  metres by which the joints of one posture differ
 
     It goes by the median distance of the joints that both show once one photo's are brought onto the other's: a joint that is hidden
     and was put anywhere does not count.
@@ -45,7 +49,7 @@ def spread_between(one: Pose, other: Pose) -> float:
     a, b = (pose.positions[LIMBS][both].astype(np.float64) for pose in (one, other))
     turn, scale, shift = fit_rigid(a, b, np.ones(len(a)))
     apart = float(np.median(np.linalg.norm(scale * a @ turn.T + shift - b, axis=1)))
-    return SPREAD * (1 + (apart / NOISE) ** 2) if apart < MOVED else np.inf
+    return SPREAD * (1 + (apart / noise) ** 2) if apart < MOVED * noise else np.inf
 
 
 @dataclass(frozen=True, eq=False)

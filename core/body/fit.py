@@ -12,10 +12,11 @@ from itertools import combinations
 
 import numpy as np
 
+from ..capture.provenance import is_drawn
 from ..common.arrays import Camera, Pose
 from ..common.errors import SapiensError
 from ..common.predictions import Predictions
-from .agreement import Agreement, spread_between
+from .agreement import DRAWN_NOISE, NOISE, Agreement, spread_between
 from .evaluate import Posture, Shape, rest_points
 from .evidence import Evidence, gather
 from .fitted import BodyFit, guessed_bones, guessed_sentence
@@ -83,9 +84,11 @@ def fit_sightings(
     states = [_first(e, shape or Shape(), sighting.start) for e, sighting in zip(evidence, sightings, strict=True)]
     if stages is None:
         stages = FURTHER if shape is not None and all(sighting.start is not None for sighting in sightings) else STAGES
+    noise = DRAWN_NOISE if any(is_drawn(sighting.predictions) for sighting in sightings) else NOISE
+    spreads = np.array([spread_between(one.pose, other.pose, noise) for one, other in combinations(evidence, 2)])
     for stage in stages:
         free = stage.free if shape is None else tuple(name for name in stage.free if name not in SHAPE)
-        states = _settled(states, evidence, stage, free)
+        states = _settled(states, evidence, stage, free, spreads)
     return [_described(state, seen.pose) for state, seen in zip(states, evidence, strict=True)]
 
 
@@ -115,12 +118,13 @@ def _free_columns(names: tuple[str, ...]) -> np.ndarray:
     return out[~np.isin(out, fixed)]
 
 
-def _settled(states: list[State], evidence: list[Evidence], stage: Stage, free: tuple[str, ...]) -> list[State]:
-    """The states after the steps of a stage."""
+def _settled(
+    states: list[State], evidence: list[Evidence], stage: Stage, free: tuple[str, ...], spreads: np.ndarray
+) -> list[State]:
+    """The states after the steps of a stage; spreads: of `Agreement`."""
     own, shared = (_free_columns(tuple(n for n in free if (n in SHAPE) == common)) for common in (False, True))
     tightness, damping = 1 / np.sqrt(len(states)), DAMPING
     bodies = [Body.of(state) for state in states]
-    spreads = np.array([spread_between(one.pose, other.pose) for one, other in combinations(evidence, 2)])
     for _ in range(stage.steps):
         agreement = Agreement.of([body.state.posture for body in bodies], spreads)
         rows = [gather_rows(b, e, stage, tightness, shaped=len(shared) > 0) for b, e in zip(bodies, evidence, strict=True)]

@@ -165,7 +165,7 @@ def test_photos_of_one_posture_agree_how_the_bones_turn(monkeypatch):
     truth = all_round(0)
     photos = [dressed(photographed(fit), 0.012) for fit in truth]
     found = fit_body(photos).fits
-    monkeypatch.setattr("sapiens2_avatar.core.body.fit.spread_between", lambda one, other: np.inf)
+    monkeypatch.setattr("sapiens2_avatar.core.body.fit.spread_between", lambda *_: np.inf)
     apart = fit_body(photos).fits
     assert bones_apart(found) < 0.6 * bones_apart(apart)
     joints, joints_apart = (np.mean([gap(a, b)[1] for a, b in zip(fits, truth, strict=True)]) for fits in (found, apart))
@@ -175,7 +175,7 @@ def test_photos_of_one_posture_agree_how_the_bones_turn(monkeypatch):
 def test_postures_that_differ_do_not_pull_each_other(monkeypatch):
     photos = [photographed(fit) for fit in all_round(25)]
     found = fit_body(photos).fits
-    monkeypatch.setattr("sapiens2_avatar.core.body.fit.spread_between", lambda one, other: np.inf)
+    monkeypatch.setattr("sapiens2_avatar.core.body.fit.spread_between", lambda *_: np.inf)
     for one, other in zip(found, fit_body(photos).fits, strict=True):
         assert np.array_equal(one.posture.turns, other.posture.turns)
 
