@@ -13,7 +13,6 @@ from ..common.arrays import Pose
 from ..common.landmarks import SIDES, joint_index
 from ..common.rotations import fit_rigid, vector_from_rotation
 from .evaluate import Posture
-from .skeleton import BONES
 from .state import columns
 
 LIMBS = [
@@ -40,8 +39,8 @@ def spread_between(one: Pose, other: Pose, noise: float = NOISE) -> float:
 
     noise  metres by which the joints of one posture differ
 
-    It goes by the median distance of the joints that both show once one photo's are brought onto the other's: a joint that is hidden
-    and was put anywhere does not count.
+    It goes by the median distance of the joints that both show, once one photo's are brought onto the other's: a joint that is
+    hidden and was put anywhere does not count.
     """
     both = (one.seen & other.seen)[LIMBS]
     if both.sum() < FEWEST:
