@@ -9,7 +9,7 @@ import bpy
 from bpy.types import Collection, Context, Operator
 from mathutils import Euler, Vector
 
-from ..avatar_queries import active_avatar
+from ..avatar_queries import active_avatar, meant_avatar
 
 FROM_THE_FRONT = (radians(84), 0.0, radians(18))
 SHADING = ("color_type", "use_scene_lights", "use_scene_world", "use_scene_lights_render", "use_scene_world_render")
@@ -82,7 +82,7 @@ def _fill_view(context: Context, objects: list[bpy.types.Object]) -> None:
     if not corners:
         return
     view, larger = space.region_3d, max(region.width, region.height)
-    low, high = (Vector(extreme(corner[axis] for corner in corners) for axis in range(3)) for extreme in (min, max))
+    low, high = (Vector([extreme(corner[axis] for corner in corners) for axis in range(3)]) for extreme in (min, max))
     view.view_location = (low + high) / 2
     across, up = (SENSOR / 2 / space.lens * side / larger * FILL for side in (region.width, region.height))
     seen = [view.view_rotation.inverted() @ (corner - view.view_location) for corner in corners]
@@ -151,7 +151,7 @@ class SAPIENS2_OT_result_show(Operator):
         region = next(region for region in context.area.regions if region.type == "WINDOW")
         with context.temp_override(region=region):
             if context.space_data.local_view is None:
-                show_alone(context, active_avatar(context))
+                show_alone(context, meant_avatar(context))
             else:
                 show_everything(context)
         return {"FINISHED"}

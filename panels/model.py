@@ -7,7 +7,7 @@ from bpy.types import Context, Panel
 
 from .. import jobs, preference_values
 from ..weights.licence import SAPIENS2_LICENCE
-from .parts import draw_remedy, paragraph
+from .parts import draw_remedy, paragraph, translated
 from .progress import draw_outcome, step
 from .tab import AfterSetup
 
@@ -46,7 +46,7 @@ class SAPIENS2_PT_model(AfterSetup, Panel):
 
 
 def _names(tasks: tuple[str, ...]) -> str:
-    return ", ".join(bpy.app.translations.pgettext_iface(WORDS.get(task, task)) for task in tasks)
+    return ", ".join(translated(WORDS.get(task, task)) for task in tasks)
 
 
 def _draw_weights(layout: bpy.types.UILayout, found: jobs.Installed, device: str) -> None:
