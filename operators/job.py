@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -144,11 +144,14 @@ class JobOperator(Mixin):
     """Mix in before `bpy.types.Operator`, and define `make_job` and `finish`.
 
     In a window the result is written into the scene that it was asked for, when the artist is not in the middle of something
-    (`operators.artist`); until then it is held.
+    (`operators.artist`); until then it is held. The operator waits in Blender's first window: one that was opened later, for a
+    render or a photo or to have two, may be closed meanwhile.
     """
 
     _job: WorkerJob | None = None
     _scene = 0
+    _window = 0
+    """Address of the window that the job was started in."""
     _timer = None
     _scratch: Path | None = None
 
@@ -180,8 +183,12 @@ class JobOperator(Mixin):
         except SapiensError as error:
             self._clean(context)
             return fail(self, error)
-        self._timer = context.window_manager.event_timer_add(jobs.TICK_SECONDS, window=context.window)
-        context.window_manager.modal_handler_add(self)
+        manager = context.window_manager
+        self._window = context.window.as_pointer()
+        lasting = manager.windows[0]
+        with nullcontext() if lasting == context.window else context.temp_override(window=lasting):
+            self._timer = manager.event_timer_add(jobs.TICK_SECONDS, window=lasting)
+            manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Context, event: Event) -> set[str]:
@@ -206,7 +213,8 @@ class JobOperator(Mixin):
             jobs.settle()
 
     def cancel(self, context: Context) -> None:
-        """Blender ends us: another file was opened, the window was closed, a question before the start was answered with no."""
+        """Blender ends us: another file was opened, its first window was closed, a question before the start was answered with
+        no."""
         if self._job is not None:
             self._job.cancel()
         self._clean(context)
@@ -243,14 +251,20 @@ class JobOperator(Mixin):
 
     @contextmanager
     def _asked_scene(self, context: Context, job: WorkerJob) -> Iterator[None]:
-        """Inside, `context.scene` is the scene that the job was started in. Raises SapiensError when it is gone."""
+        """Inside, `context.scene` is the scene that the job was started in, and `context.window` the window, or another one that
+        shows this scene, if there is one. Raises SapiensError when the scene is gone."""
         scene = next((scene for scene in bpy.data.scenes if scene.session_uid == self._scene), None)
         if scene is None:
             raise SapiensError(f"The scene that {job.title} was made for is gone.", "Make it again in another scene.")
-        if scene == context.scene:
+        showing = [window for window in context.window_manager.windows if window.scene == scene]
+        window = next((window for window in showing if window.as_pointer() == self._window), next(iter(showing), None))
+        if window is None:
+            with context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
+                yield
+        elif window == context.window:
             yield
         else:
-            with context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
+            with context.temp_override(window=window):
                 yield
 
     def _clean(self, context: Context) -> None:
