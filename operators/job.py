@@ -6,7 +6,7 @@ import shutil
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -140,6 +140,14 @@ def _note_inputs(context: Context) -> None:
     jobs.status.inputs = inputs(context.scene.sapiens2)
 
 
+def _say_stopped(title: str, operator: str, scene: int) -> None:
+    """A job has ended with the first of several windows. Called by a timer, when another file would be open that ended it."""
+    if any(known.session_uid == scene for known in bpy.data.scenes):
+        jobs.status.error = SapiensError(f"{title} was stopped: Blender's first window was closed.", "Start it again.")
+        jobs.status.failed = operator
+        jobs.settle()
+
+
 class JobOperator(Mixin):
     """Mix in before `bpy.types.Operator`, and define `make_job` and `finish`.
 
@@ -217,6 +225,8 @@ class JobOperator(Mixin):
         no."""
         if self._job is not None:
             self._job.cancel()
+            if not bpy.app.background:
+                bpy.app.timers.register(partial(_say_stopped, self._job.title, type(self).bl_idname, self._scene))
         self._clean(context)
 
     def _start(self, context: Context) -> WorkerJob:

@@ -343,5 +343,26 @@ def two_windows():
         alone = [view_of(win).spaces.active.local_view is not None for win in windows()]
         say(f"{number}: {alone}, {faces}")
         shown = [*shown, alone]
-    return {"seen": arrivals.seen, "first": first, "other": other, "faces": faces, "shown": shown,
-            "error": str(jobs().status.error or "")}  # fmt: skip
+    error = jobs().status.error
+    stopped = yield from first_window_closed(arrivals)
+    return {"seen": arrivals.seen, "first": first, "other": other, "faces": faces, "shown": shown, "error": str(error or ""),
+            "stopped": stopped}  # fmt: skip
+
+
+def first_window_closed(arrivals):
+    """What is said when the first of two windows is closed while its job runs; and that nothing is when a file is opened."""
+    said = []
+    with in_view():
+        bpy.ops.wm.window_new_main()
+    yield from arrivals.start("first window", "build_scan")
+    close(windows()[0])
+    yield from until(lambda: at_rest() and jobs().status.error, NET)
+    said.append(jobs().status.error.message)
+    arrivals.points.release()
+    yield from arrivals.start("another file", "build_scan")
+    said.append(jobs().status.error)
+    bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
+    arrivals.points.release()
+    yield from until(at_rest, NET)
+    yield 0.5
+    return [*said, jobs().status.error]

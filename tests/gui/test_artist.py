@@ -45,6 +45,7 @@ def test_a_result_waits_for_the_other_window(play, small):
     assert run < 1250 and after_closing > 1700, "each run was written into its scene"
     # The first window shows its own avatar, until both are in sight of one window.
     assert value["shown"] == [[False, True], [False]] and value["error"] == "", value
+    assert "first window was closed" in value["stopped"][0] and value["stopped"][1:] == [None, None], value
 
 
 def check_held(seen: dict[str, dict], words: dict[str, str]) -> None:
