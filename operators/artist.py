@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import bpy
 from bpy.types import Context
 
 OURS = "SAPIENS2_OT_"
-RENDERS = {"RENDER_OT_render": "RENDER", "OBJECT_OT_bake": "OBJECT_BAKE"}
+RENDERS: dict[str, Literal["RENDER", "OBJECT_BAKE"]] = {"RENDER_OT_render": "RENDER", "OBJECT_OT_bake": "OBJECT_BAKE"}
 """Operators of Blender whose job (`bpy.app.is_job_running`) reads the scene in a thread of its own. Such an operator notices that
 its job has ended at the next event of its window only, which may never come: whether it runs is asked of the job."""
 
