@@ -58,8 +58,8 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
         column.operator("sapiens2.run", icon="PLAY")
         paragraph(layout, missing or what_it_makes(settings), "INFO" if missing else "NONE")
         layout.row(align=True).prop(settings, "make", expand=True)
-        row = layout.row(align=True)
-        row.prop(settings, "place", expand=True)
+        if active_avatar(context) is not None:  # else there is nothing to update
+            layout.row(align=True).prop(settings, "place", expand=True)
         layout.prop(settings, "match_render")
         alone = context.space_data is not None and context.space_data.local_view is not None
         if alone or active_avatar(context) is not None:
