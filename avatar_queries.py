@@ -29,6 +29,16 @@ def active_avatar(context: bpy.types.Context) -> bpy.types.Collection | None:
     return of_scene(context)
 
 
+def meant_avatar(context: bpy.types.Context) -> bpy.types.Collection:
+    """As `active_avatar`. Raises SapiensError where there is none."""
+    from .core.common.errors import SapiensError
+
+    avatar = active_avatar(context)
+    if avatar is None:
+        raise SapiensError("There is no avatar in the scene.", "Make one from a photo first.")
+    return avatar
+
+
 def is_of_avatar(obj: bpy.types.Object | None) -> bool:
     """Whether a build has made the object, or it is a copy of one that a build has made."""
     from .scene.marks import ROLE

@@ -294,9 +294,7 @@ def make_groups(settings: PropertyGroup) -> None:
                 make_groups(group)
 
 
-def avatar_settings(
-    settings: SapiensSettings, own: ScanProperties | TextureProperties | RigProperties | None = None
-) -> AvatarSettings:
+def avatar_settings(settings: SapiensSettings, own: object | None = None) -> AvatarSettings:
     """What the sidebar asks for. own: has some of the settings too, and its values count."""
     scan, texture, rig = (
         own if isinstance(own, part) else group

@@ -126,7 +126,7 @@ def _forget(*_file: object) -> None:
 
 @persistent
 def _changed(*_scene: object) -> None:
-    show.show_bones_to_pose()
+    show.show_what_is_worked_on()
 
 
 def _command(arguments: list[str]) -> int:

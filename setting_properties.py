@@ -28,9 +28,9 @@ def items_of(setting: Setting) -> tuple[tuple[str, str, str], ...]:
 
 def property_of(setting: Setting) -> Any:
     """The property that shows a setting, to annotate a class with."""
-    words = {"name": setting.label, "description": setting.description}
+    words: dict[str, Any] = {"name": setting.label, "description": setting.description}
     if setting.choices:
-        extra = ((FACES.value, FACES.label, FACES.description),) if setting.unit == "triangles" else ()
+        extra = ((str(FACES.value), FACES.label, FACES.description),) if setting.unit == "triangles" else ()
         return EnumProperty(**words, items=(*items_of(setting), *extra), default=identifier(setting.default, setting))
     if setting.kind is bool:
         return BoolProperty(**words, default=setting.default)
@@ -38,7 +38,7 @@ def property_of(setting: Setting) -> Any:
         return StringProperty(**words, default=setting.default)
     zero = setting.unset is not ANY and setting.typical is None  # 0 stands for "not said"
     default = 0 if zero else setting.typical if setting.typical is not None else setting.default + setting.first
-    ends = {
+    ends: dict[str, Any] = {
         "min": 0 if zero else setting.low + setting.first,
         "max": setting.high,
         "soft_min": setting.soft[0],
@@ -47,8 +47,8 @@ def property_of(setting: Setting) -> Any:
     limits = {name: end for name, end in ends.items() if abs(end) != float("inf")}
     if setting.kind is int:
         return IntProperty(**words, default=default, **limits)
-    factor = {"subtype": "FACTOR"} if (setting.low, setting.high) == (0, 1) else {}
-    unit = {"unit": UNITS[setting.unit]} if setting.unit in UNITS else {}
+    factor: dict[str, Any] = {"subtype": "FACTOR"} if (setting.low, setting.high) == (0, 1) else {}
+    unit: dict[str, Any] = {"unit": UNITS[setting.unit]} if setting.unit in UNITS else {}
     return FloatProperty(**words, default=default, **limits, **factor, **unit)
 
 

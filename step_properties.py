@@ -44,15 +44,18 @@ class ScanProperties:
         quads.prop(self, "quads")
         layout.prop(self, "detail", slider=True)
         layout.prop(self, "close")
+        layout.separator()  # where it stands, and how large it is
         layout.prop(self, "scale")
         if self.scale != "PREDICTED":
             layout.prop(self, self.scale.lower())
         draw_or_automatic(layout, self, "focal", 50.0)
         layout.prop(self, "keep_camera_frame")
+        layout.separator()  # of an avatar
         layout.prop(self, "garments")
         layout.prop(self, "extent")
         layout.prop(self, "one_mesh")
         layout.prop(self, "texture_size")
+        layout.separator()  # who it is
         layout.prop(self, "trust_photos")
         layout.prop(self, "known_person", icon="COMMUNITY")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import blf
 import bpy
@@ -44,7 +45,8 @@ def draw_shape(kind: str, points: Sequence[Sequence[float]], colour: Colour, wid
     gpu.state.blend_set("ALPHA")
     shader.bind()
     if lines:
-        shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
+        viewport: Any = gpu.state.viewport_get()  # x, y, width, height; the stubs say None
+        shader.uniform_float("viewportSize", viewport[2:])
         shader.uniform_float("lineWidth", width)
     shader.uniform_float("color", colour)
     batch.draw(shader)

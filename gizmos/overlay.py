@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 import gpu
 import numpy as np
@@ -89,8 +91,9 @@ def _texture_of(image: Image) -> gpu.types.GPUTexture:
         step = -(-max(width, height) // MOST)
         shown = np.ones((*pixels.reshape(height, width, -1)[::step, ::step].shape[:2], 4), np.float32)
         shown[..., :3] = pixels.reshape(height, width, -1)[::step, ::step, :3]
-        buffer = gpu.types.Buffer("FLOAT", shown.size, np.ascontiguousarray(shown).ravel())
-        _texture = image.session_uid, gpu.types.GPUTexture(shown.shape[1::-1], format="RGBA16F", data=buffer)
+        types: Any = gpu.types  # whose stubs say nothing of what they are made from
+        buffer = types.Buffer("FLOAT", shown.size, np.ascontiguousarray(shown).ravel())
+        _texture = image.session_uid, types.GPUTexture(shown.shape[1::-1], format="RGBA16F", data=buffer)
     return _texture[1]
 
 

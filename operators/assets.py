@@ -6,7 +6,7 @@ import bpy
 from bpy.props import StringProperty
 from bpy.types import Context, Event, Operator
 
-from ..avatar_queries import active_avatar
+from ..avatar_queries import meant_avatar
 from ..core.common.errors import SapiensError
 from .job import ForAvatar, fail, succeed
 
@@ -40,7 +40,7 @@ class SAPIENS2_OT_asset_mark(ForAvatar, Operator):
         from ..scene.assets import AssetDetails, mark_asset, render_preview
 
         self._fill(context)
-        avatar = active_avatar(context)
+        avatar = meant_avatar(context)
         tags = tuple(tag for word in self.tags.split(",") if (tag := word.strip()))
         mark_asset(avatar, AssetDetails(self.about, self.license, tags, self.author))
         try:
@@ -57,7 +57,7 @@ class SAPIENS2_OT_asset_mark(ForAvatar, Operator):
         """What is not given is as it is said of the avatar already, else as it can be seen of it."""
         from ..scene.assets import asset_details
 
-        details = asset_details(active_avatar(context))
+        details = asset_details(meant_avatar(context))
         given = {"about": details.description, "license": details.license, "author": details.author}
         for name, value in (given | {"tags": ", ".join(details.tags)}).items():
             if not self.properties.is_property_set(name):

@@ -10,7 +10,7 @@ from bpy.types import Context, Operator
 from bpy_extras.io_utils import ExportHelper
 
 from .. import jobs
-from ..avatar_queries import active_avatar, avatar_rigs, has_controls, is_photo_pose
+from ..avatar_queries import avatar_rigs, has_controls, is_photo_pose, meant_avatar
 from ..core.common.errors import SapiensError
 from ..core.formats.export_formats import CLOUD, FORMATS, SUFFIXES, dialog_items
 from .job import ForAvatar, at_once
@@ -121,7 +121,10 @@ class SAPIENS2_OT_shape_photo(InObjectMode, Operator):
         from ..scene.reshape import change_shape, numbers_of
 
         found = active_body(context)
-        change_shape(*found, numbers_of(found[1], of_photo=True))
+        photo = None if found is None else numbers_of(found[1], of_photo=True)
+        if found is None or photo is None:
+            raise SapiensError("The avatar has no body whose shape is known.", "Rebuild it.")
+        change_shape(*found, photo)
         return {"FINISHED"}
 
 
@@ -138,7 +141,7 @@ class SAPIENS2_OT_separate_parts(InObjectMode, Operator):
 
         if not super().poll(context):
             return False
-        if not objects_of([active_avatar(context)], "scan"):
+        if not objects_of([meant_avatar(context)], "scan"):
             cls.poll_message_set("The avatar has no scan: its parts are apart already")
             return False
         return True
@@ -148,7 +151,7 @@ class SAPIENS2_OT_separate_parts(InObjectMode, Operator):
         from ..scene.replace import check_free
         from ..scene.separate import scans, separate
 
-        whole = [obj for objects in scans(active_avatar(context)).values() for obj in objects]
+        whole = [obj for objects in scans(meant_avatar(context)).values() for obj in objects]
         check_free(whole)
         made = [piece for obj in whole for piece in separate(obj)]
         self.report({"INFO"}, ", ".join(obj.name for obj in made))
@@ -168,9 +171,11 @@ class SAPIENS2_OT_export(InObjectMode, ExportHelper, Operator):
     check_existing: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
 
     def invoke(self, context: Context, event: bpy.types.Event) -> set[str]:
+        from ..scene.typed import choose_file
+
         if not self.filepath:
-            self.filepath = bpy.path.clean_name(active_avatar(context).name) + self._suffix()
-        return ExportHelper.invoke(self, context, event)
+            self.filepath = bpy.path.clean_name(meant_avatar(context).name) + self._suffix()
+        return choose_file(self, context, event)
 
     def check(self, _context: Context) -> bool:
         """The name in the file browser follows the format."""
@@ -189,7 +194,7 @@ class SAPIENS2_OT_export(InObjectMode, ExportHelper, Operator):
     def _write(self, context: Context, path: Path) -> Path:
         from ..scene.export import export, export_ply, has_action, left_out
 
-        collection = active_avatar(context)
+        collection = meant_avatar(context)
         if self.format == CLOUD:
             return export_ply(path, [collection], cloud=True)
         written = export(path, [collection], motion=any(has_action(obj) for obj in collection.all_objects))

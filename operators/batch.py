@@ -13,17 +13,16 @@ from pathlib import Path
 
 import bpy
 from bpy.props import BoolProperty, FloatProperty
-from bpy.types import Context, Operator, PropertyGroup
+from bpy.types import Context, Operator
 
-from .. import jobs, preference_values
+from .. import jobs
 from ..core.common.errors import Cancelled, SapiensError
 from ..core.common.processes import clean_environment
 from ..core.common.settings import as_arguments
 from ..core.common.wording import counted
-from ..infer.settings import NetworkSettings
-from ..properties import avatar_settings
-from ..setting_properties import said
+from ..properties import SapiensSettings, avatar_settings
 from ..worker.thread import ThreadJob
+from .build import network_settings
 from .job import Idle, at_once, fail, submit
 
 POLL_SECONDS = 0.1
@@ -44,6 +43,7 @@ def run_command(command: list[str], progress: Callable[[str, float], None], stop
                 process.terminate()
             time.sleep(POLL_SECONDS)
 
+    assert process.stderr is not None  # a pipe
     threading.Thread(target=end_when_stopped, daemon=True).start()
     failures = []
     progress("looking for photos", 0.0)
@@ -63,10 +63,10 @@ def run_command(command: list[str], progress: Callable[[str, float], None], stop
         )
 
 
-def batch_arguments(settings: PropertyGroup) -> list[str]:
+def batch_arguments(settings: SapiensSettings) -> list[str]:
     """The settings of the sidebar as arguments of the command `batch`."""
     source, output = (bpy.path.abspath(path) for path in (settings.batch.folder, settings.batch.output))
-    network = NetworkSettings(**said(NetworkSettings, settings.network) | {"device": preference_values.device_for(settings)})
+    network = network_settings(settings)
     avatar = avatar_settings(settings)
     found = ["batch", source, "-o", output]
     for part in (network, avatar, avatar.scan, avatar.texture, avatar.rig):
@@ -145,12 +145,13 @@ class SAPIENS2_OT_batch_gather(Operator):
     @at_once
     def execute(self, context: Context) -> set[str]:
         from ..scene.library import gather
+        from ..scene.typed import scene_of
 
         output = Path(bpy.path.abspath(context.scene.sapiens2.batch.output))
         files = sorted(path for path in output.glob("*/*.blend") if path.stem == path.parent.name)
         if not files:
             raise SapiensError(f"There are no .blend files in {output}.", "Run the batch with Scene switched on first.")
-        made = gather(files, link=self.link, spacing=self.spacing, scene=context.scene)
+        made = gather(files, link=self.link, spacing=self.spacing, scene=scene_of(context))
         self.report({"INFO"}, f"{counted(len(made), 'result')} brought into the scene")
         return {"FINISHED"}
 

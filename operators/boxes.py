@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 from bpy.props import EnumProperty, IntProperty
 from bpy.types import Area, Context, Event, Operator
@@ -9,7 +11,6 @@ from bpy.types import Area, Context, Event, Operator
 from .. import jobs
 from ..gizmos import boxes as handles
 from ..gizmos.handle import pressed_at
-from ..properties import photo_path
 from ..scene.photo_editor import EditorFrame, frame_of
 from .job import BUSY
 from .maps import show_image
@@ -28,6 +29,9 @@ class SAPIENS2_OT_box_draw(Operator):
 
     _area: Area | None = None
     _start: tuple[float, float] | None = None
+    _photo = Path()
+    _stored = (0, 0)
+    """Width and height of the photo as it is stored."""
 
     @classmethod
     def poll(cls, context: Context) -> bool:
@@ -40,7 +44,7 @@ class SAPIENS2_OT_box_draw(Operator):
         return True
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
-        path = photo_path(context.scene.sapiens2)
+        path = Path(bpy.path.abspath(context.scene.sapiens2.photo))
         try:
             image = bpy.data.images.load(str(path), check_existing=True)
         except RuntimeError:
@@ -49,7 +53,7 @@ class SAPIENS2_OT_box_draw(Operator):
         if not image.size[0]:  # HEIC, and AVIF before Blender 5: the worker reads them, Blender does not
             self.report({"ERROR"}, f"Blender cannot show {path.name}. Save it as PNG or JPEG to draw a box, or go on without one")
             return {"CANCELLED"}
-        self._photo, self._stored = path, tuple(image.size)
+        self._photo, self._stored = path, (image.size[0], image.size[1])
         self._area = show_image(context, image)
         window = next(w for w in context.window_manager.windows if self._area in w.screen.areas[:])
         window.cursor_modal_set("CROSSHAIR")
@@ -154,7 +158,7 @@ def changed(
 ) -> tuple[float, float, float, float]:
     """x1, y1, x2, y2 of a box whose `part` (`gizmos.boxes.PARTS`) was moved by pixels, inside a photo of this size. A corner
     stops before the one across; a box that is moved keeps its size."""
-    values = dict(zip(EDGES, box, strict=True))
+    values: dict[str, float] = dict(zip(EDGES, box, strict=True))
     for axis, (low, high) in enumerate((("x1", "x2"), ("y1", "y2"))):
         move, end = moved[axis], float(size[axis])
         if part == "all":

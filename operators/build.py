@@ -14,12 +14,12 @@ from bpy.types import Context, Event, Operator
 from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs, preference_values, thumbnails
-from ..avatar_queries import active_avatar, avatars
+from ..avatar_queries import active_avatar, avatars, meant_avatar
 from ..core.capture.photo import SUFFIXES
 from ..core.common.errors import SapiensError
 from ..core.common.pins import Pin
 from ..infer.settings import UNSAID, NetworkSettings
-from ..properties import avatar_settings, more_photos
+from ..properties import SapiensSettings, avatar_settings, more_photos
 from ..setting_properties import said
 from ..weights.catalogue import fingerprint
 from ..worker.client import WorkerJob
@@ -49,9 +49,14 @@ def stated(network: NetworkSettings) -> dict:
 
 def network_options(context: Context) -> NetworkSettings:
     """How the sidebar asks the network to look."""
-    settings = context.scene.sapiens2
-    device = preference_values.device_for(settings)
-    return NetworkSettings(**said(NetworkSettings, settings.network) | {"device": device})
+    return network_settings(context.scene.sapiens2)
+
+
+def network_settings(settings: SapiensSettings) -> NetworkSettings:
+    """The same of the settings of a scene, on the device that these or the preferences name."""
+    asked = said(NetworkSettings, settings.network)
+    asked["device"] = preference_values.device_for(settings)
+    return NetworkSettings(**asked)
 
 
 def chosen_boxes(context: Context) -> tuple[Box, ...] | None:
@@ -96,6 +101,7 @@ def write_result(
     from ..scene.control_rig import check_plain
     from ..scene.people import find_photo, match_people, photo_hash
     from ..scene.pins import keep_pins, pins_of
+    from ..scene.typed import scene_of
     from ..scene.update import fits
 
     settings = context.scene.sapiens2
@@ -103,7 +109,7 @@ def write_result(
     avatars = load_avatars(result["avatars"])
     old, notes = None, []
     if in_place or settings.place == "REPLACE":
-        old = target or find_photo(context.scene, photo_hash(avatars[0]), source, active_avatar(context))
+        old = target or find_photo(scene_of(context), photo_hash(avatars[0]), source, active_avatar(context))
         old = None if old in but else old
     if old is not None and part is None:
         check_plain(old)
@@ -113,7 +119,7 @@ def write_result(
     settings.avatar = made = write_avatars(
         avatars,
         name,
-        scene=context.scene,
+        scene=scene_of(context),
         source=source,
         match_render=settings.match_render,
         replace=old,
@@ -145,6 +151,7 @@ class SAPIENS2_OT_run(Idle, JobOperator, Operator):
     def make_job(self, context: Context, scratch: Path) -> WorkerJob:
         from ..scene.build import find_collection
         from ..scene.pins import pins_of
+        from ..scene.typed import scene_of
 
         settings = context.scene.sapiens2
         photo = chosen_photo(settings, self.photo)
@@ -159,7 +166,7 @@ class SAPIENS2_OT_run(Idle, JobOperator, Operator):
             previews=thumbnails.folder(str(predictions)),
             photo=photo,
         )
-        self._pins = pins_of(find_collection(context.scene, str(predictions)))
+        self._pins = pins_of(find_collection(scene_of(context), str(predictions)))
         build = replace(build, pins=self._pins)
         others = () if self.photo else tuple(self._look(path, network) for path in more_photos(settings))
         if predictions.is_file() and all(other.output.is_file() for other in others):
@@ -204,7 +211,9 @@ class SAPIENS2_OT_add_avatar(Idle, ImportHelper, Operator):
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         """With a path at once, else ask for it."""
-        return self.execute(context) if self.filepath else ImportHelper.invoke(self, context, event)
+        from ..scene.typed import choose_file
+
+        return self.execute(context) if self.filepath else choose_file(self, context, event)
 
     @at_once
     def execute(self, context: Context) -> set[str]:
@@ -231,7 +240,7 @@ class SAPIENS2_OT_clear(ForAvatar, Operator):
     def execute(self, context: Context) -> set[str]:
         from ..scene.build import clear
 
-        collection = active_avatar(context)
+        collection = meant_avatar(context)
         clear(collection)
         if not collection.all_objects and not collection.children:
             bpy.data.collections.remove(collection)

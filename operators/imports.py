@@ -50,10 +50,12 @@ class SAPIENS2_OT_import_predictions(Queues, JobOperator, ImportHelper, Operator
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         """With paths (files that were dropped) build at once, else ask for them."""
+        from ..scene.typed import choose_file
+
         if any(file.name for file in self.files) or Path(bpy.path.abspath(self.filepath)).is_file():
             return JobOperator.invoke(self, context, event)
         self._asked = True
-        return ImportHelper.invoke(self, context, event)
+        return choose_file(self, context, event)
 
     def draw(self, _context: Context) -> None:
         column = self.layout.column(align=True)

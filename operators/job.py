@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
+from contextlib import contextmanager, nullcontext
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import bpy
-from bpy.types import Context, Event, Operator
+from bpy.types import Context, Event, Operator, UILayout
 
 from .. import jobs
 from ..avatar_queries import active_avatar, is_linked
@@ -25,23 +25,33 @@ BUSY = "Another job is running: wait for its end, or cancel it"
 HELD = "A result is done and waits for you: see the Run panel"
 
 
-class Idle:
+if TYPE_CHECKING:
+
+    class Mixin(Operator):
+        """What the classes below are mixed into."""
+
+        layout: UILayout  # the stubs say None as well, which no operator sees that is drawn
+else:
+    Mixin = object
+
+
+class Idle(Mixin):
     """Mix in before `bpy.types.Operator`: an operator that has to wait until the running job has ended."""
 
     @classmethod
-    def poll(cls: type[Operator], _context: Context) -> bool:
+    def poll(cls, _context: Context) -> bool:
         if jobs.current() is not None or jobs.status.held:
             cls.poll_message_set(BUSY if jobs.current() is not None else HELD)
             return False
         return True
 
 
-class Queues:
+class Queues(Mixin):
     """Mix in before `bpy.types.Operator`: an operator whose job waits its turn behind that of the worker,
     but not behind an installation."""
 
     @classmethod
-    def poll(cls: type[Operator], _context: Context) -> bool:
+    def poll(cls, _context: Context) -> bool:
         running = jobs.current()
         if running is not None and running.exclusive:
             cls.poll_message_set(BUSY)
@@ -49,7 +59,7 @@ class Queues:
         return True
 
 
-class ForAvatar:
+class ForAvatar(Mixin):
     """Mix in before `bpy.types.Operator`: an operator on the avatar that the artist means.
 
     modes    in which it can be used; none: in all
@@ -60,7 +70,7 @@ class ForAvatar:
     changes = True
 
     @classmethod
-    def poll(cls: type[Operator], context: Context) -> bool:
+    def poll(cls, context: Context) -> bool:
         if cls.modes and context.mode not in cls.modes:
             cls.poll_message_set("Switch to Object Mode first")
             return False
@@ -86,13 +96,13 @@ def submit(operator: Operator, job: JobOfKind, start: Callable[[JobOfKind], JobO
         if bpy.app.background:
             jobs.wait(job)
         if job.state is State.FAILED:
-            raise job.error
+            raise job.failure
     except SapiensError as error:
         return fail(operator, error)
     return {"FINISHED"}
 
 
-def fail(operator: Operator, error: SapiensError, level: str = "ERROR") -> set[str]:
+def fail(operator: Operator, error: SapiensError, level: Literal["ERROR", "WARNING"] = "ERROR") -> set[str]:
     """Say what went wrong in Blender's own place, and keep it in the panel.
     An "ERROR" raises in scripts, and pops up in a window."""
     jobs.status.error, jobs.status.failed = error, type(operator).bl_idname
@@ -130,15 +140,26 @@ def _note_inputs(context: Context) -> None:
     jobs.status.inputs = inputs(context.scene.sapiens2)
 
 
-class JobOperator:
+def _say_stopped(title: str, operator: str, scene: int) -> None:
+    """A job has ended with the first of several windows. Called by a timer, when another file would be open that ended it."""
+    if any(known.session_uid == scene for known in bpy.data.scenes):
+        jobs.status.error = SapiensError(f"{title} was stopped: Blender's first window was closed.", "Start it again.")
+        jobs.status.failed = operator
+        jobs.settle()
+
+
+class JobOperator(Mixin):
     """Mix in before `bpy.types.Operator`, and define `make_job` and `finish`.
 
     In a window the result is written into the scene that it was asked for, when the artist is not in the middle of something
-    (`operators.artist`); until then it is held.
+    (`operators.artist`); until then it is held. The operator waits in Blender's first window: one that was opened later, for a
+    render or a photo or to have two, may be closed meanwhile.
     """
 
     _job: WorkerJob | None = None
     _scene = 0
+    _window = 0
+    """Address of the window that the job was started in."""
     _timer = None
     _scratch: Path | None = None
 
@@ -150,18 +171,18 @@ class JobOperator:
         """Write the result into the scene `context.scene`, whole or not at all. May raise SapiensError."""
         raise NotImplementedError
 
-    def execute(self: Operator, context: Context) -> set[str]:
+    def execute(self, context: Context) -> set[str]:
         """Blocking: background, a script, the redo panel."""
         try:
-            self._start(context)
-            jobs.wait(self._job)
-            return self._end(context)
+            job = self._start(context)
+            jobs.wait(job)
+            return self._end(context, job)
         except SapiensError as error:
             return fail(self, error)
         finally:
             self._clean(context)
 
-    def invoke(self: Operator, context: Context, _event: Event | None) -> set[str]:
+    def invoke(self, context: Context, _event: Event | None) -> set[str]:
         """In a window: start the job and come back when it has ended."""
         if bpy.app.background:
             return self.execute(context)
@@ -170,24 +191,29 @@ class JobOperator:
         except SapiensError as error:
             self._clean(context)
             return fail(self, error)
-        self._timer = context.window_manager.event_timer_add(jobs.TICK_SECONDS, window=context.window)
-        context.window_manager.modal_handler_add(self)
+        manager = context.window_manager
+        self._window = context.window.as_pointer()
+        lasting = manager.windows[0]
+        with nullcontext() if lasting == context.window else context.temp_override(window=lasting):
+            self._timer = manager.event_timer_add(jobs.TICK_SECONDS, window=lasting)
+            manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Context, event: Event) -> set[str]:
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
         jobs.pump()
-        if not self._job.ended:
+        job = self._job
+        if job is None or not job.ended:
             return {"PASS_THROUGH"}
-        if self._job.state is State.DONE:
+        if job.state is State.DONE:
             waits_for = occupation(context, modal=not jobs.status.write_now)
             if waits_for:
-                jobs.hold(self._job, waits_for)
+                jobs.hold(job, waits_for)
                 return {"PASS_THROUGH"}
         try:
-            with self._asked_scene(context):
-                return self._end(context)
+            with self._asked_scene(context, job):
+                return self._end(context, job)
         except SapiensError as error:
             return fail(self, error, "WARNING")  # no popup over what the artist does by now
         finally:
@@ -195,12 +221,15 @@ class JobOperator:
             jobs.settle()
 
     def cancel(self, context: Context) -> None:
-        """Blender ends us: another file was opened, the window was closed, a question before the start was answered with no."""
+        """Blender ends us: another file was opened, its first window was closed, a question before the start was answered with
+        no."""
         if self._job is not None:
             self._job.cancel()
+            if not bpy.app.background:
+                bpy.app.timers.register(partial(_say_stopped, self._job.title, type(self).bl_idname, self._scene))
         self._clean(context)
 
-    def _start(self, context: Context) -> None:
+    def _start(self, context: Context) -> WorkerJob:
         if jobs.interpreter() is None:
             raise jobs.no_python()
         self._scratch = jobs.scratch()
@@ -209,14 +238,14 @@ class JobOperator:
         job.asked_by = type(self).bl_idname
         self._job = jobs.submit(job)
         _note_inputs(context)
+        return job
 
-    def _end(self: Operator, context: Context) -> set[str]:
-        job = self._job
+    def _end(self, context: Context, job: WorkerJob) -> set[str]:
         if job.state is State.CANCELLED:
             self.report({"INFO"}, f"{job.title}: cancelled")
             return {"CANCELLED"}
         if job.state is State.FAILED:
-            raise job.error
+            raise job.failure
         try:
             self.finish(context, job)
         except SapiensError:
@@ -231,15 +260,21 @@ class JobOperator:
         return {"FINISHED"}
 
     @contextmanager
-    def _asked_scene(self, context: Context) -> Iterator[None]:
-        """Inside, `context.scene` is the scene that the job was started in. Raises SapiensError when it is gone."""
+    def _asked_scene(self, context: Context, job: WorkerJob) -> Iterator[None]:
+        """Inside, `context.scene` is the scene that the job was started in, and `context.window` the window, or another one that
+        shows this scene, if there is one. Raises SapiensError when the scene is gone."""
         scene = next((scene for scene in bpy.data.scenes if scene.session_uid == self._scene), None)
         if scene is None:
-            raise SapiensError(f"The scene that {self._job.title} was made for is gone.", "Make it again in another scene.")
-        if scene == context.scene:
+            raise SapiensError(f"The scene that {job.title} was made for is gone.", "Make it again in another scene.")
+        showing = [window for window in context.window_manager.windows if window.scene == scene]
+        window = next((window for window in showing if window.as_pointer() == self._window), next(iter(showing), None))
+        if window is None:
+            with context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
+                yield
+        elif window == context.window:
             yield
         else:
-            with context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
+            with context.temp_override(window=window):
                 yield
 
     def _clean(self, context: Context) -> None:

@@ -57,6 +57,7 @@ def write_motion(context: Context, motion: Take | BodyMotion, name: str) -> str:
     from ..scene.action import whole_frames, write_take
     from ..scene.photo_pose import show_photo_pose
     from ..scene.retarget import pose_armature
+    from ..scene.typed import scene_of
 
     settings, armature = context.scene.sapiens2, target(context)
     bones = None
@@ -72,7 +73,7 @@ def write_motion(context: Context, motion: Take | BodyMotion, name: str) -> str:
     start = context.scene.frame_current if settings.motion.at_cursor else 1
     written = write_take(motion, armature, name=name, start_frame=start, bones=bones, settings=how,
                          mute_constraints=settings.retarget.mute_constraints, keep_raw=settings.motion.keep_raw)  # fmt: skip
-    told = fit_timeline(context.scene, armature, *whole_frames(written.action))
+    told = fit_timeline(scene_of(context), armature, *whole_frames(written.action))
     jobs.status.notes = tuple(dict.fromkeys((*written.notes, *told)))
     return f"{counted(len(motion), 'frame')}, {counted(written.keys, 'key')} on '{armature.name}'"
 
@@ -98,7 +99,7 @@ class MotionOperator(JobOperator):
     def _clip(self, context: Context) -> Path:
         raise NotImplementedError
 
-    def _bvh(self: Operator, context: Context) -> set[str] | None:
+    def _bvh(self, context: Context) -> set[str] | None:
         """A BVH file needs no worker: write it at once. None for every other clip."""
         from ..core.formats.other_programs import read_bvh_motion
 
@@ -140,7 +141,7 @@ class MotionOperator(JobOperator):
         poses = folders.make_cache_folder() / f"{path.stem[:80]}-{_digest(request)}.safetensors"
         return WorkerJob(path.name, replace(request, poses=poses))
 
-    def finish(self: Operator, context: Context, job: WorkerJob) -> None:
+    def finish(self, context: Context, job: WorkerJob) -> None:
         from ..core.formats.clip_files import load_take
 
         said = write_motion(context, load_take(job.result["take"]), job.request.clip.stem)
@@ -200,10 +201,12 @@ class SAPIENS2_OT_import_motion(Idle, MotionOperator, ImportHelper, Operator):
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         """With a path (a file that was dropped) at once, else ask for it."""
+        from ..scene.typed import choose_file
+
         if self.filepath and not self._asked:
             return MotionOperator.invoke(self, context, event)
         self._asked = True
-        return ImportHelper.invoke(self, context, event)
+        return choose_file(self, context, event)
 
     def execute(self, context: Context) -> set[str]:
         """Blocking, except after the file browser, where there is a window to wait in."""

@@ -160,7 +160,7 @@ class SAPIENS2_OT_photo_from_clipboard(Operator):
         try:
             return file_of_image(next(iter(made)))
         finally:
-            bpy.data.batch_remove(made)
+            bpy.data.batch_remove([*made])
 
 
 class SAPIENS2_OT_photo_open(ImportHelper, Operator):
@@ -173,7 +173,9 @@ class SAPIENS2_OT_photo_open(ImportHelper, Operator):
     filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in SUFFIXES), options={"HIDDEN"})
 
     def invoke(self, context: Context, event: Event) -> set[str]:
-        return self.execute(context) if self.filepath else ImportHelper.invoke(self, context, event)
+        from ..scene.typed import choose_file
+
+        return self.execute(context) if self.filepath else choose_file(self, context, event)
 
     @at_once
     def execute(self, context: Context) -> set[str]:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import bpy
 from bpy.props import CollectionProperty, EnumProperty, StringProperty
-from bpy.types import Context, Event, Operator, OperatorFileListElement, PropertyGroup
+from bpy.types import Context, Event, Operator, OperatorFileListElement
 from bpy_extras.io_utils import ImportHelper
 
 from .. import jobs
 from ..core.capture.photo import SUFFIXES
 from ..core.common.errors import SapiensError
 from ..core.common.wording import counted
-from ..properties import more_photos, photo_path
+from ..properties import SapiensSettings, more_photos, photo_path
 from .job import at_once
 from .photo import check_photo
 
@@ -41,7 +41,7 @@ def checked_files(operator: Operator) -> list[Path]:
     return [check_photo(path) for path in paths or [Path(operator.filepath)]]
 
 
-def add_photos(settings: PropertyGroup, paths: list[Path]) -> None:
+def add_photos(settings: SapiensSettings, paths: list[Path]) -> None:
     """Put other photos of the person into the list, each once."""
     known = {photo_path(settings), *more_photos(settings)}
     for path in paths:
@@ -51,7 +51,7 @@ def add_photos(settings: PropertyGroup, paths: list[Path]) -> None:
     settings.more_row = max(len(settings.more_photos) - 1, 0)
 
 
-def note_what_they_gave(settings: PropertyGroup, notes: tuple[str, ...]) -> None:
+def note_what_they_gave(settings: SapiensSettings, notes: tuple[str, ...]) -> None:
     """Keep with each photo of the list whether the avatar was made with it, or why not: the notes of the build say so."""
     for photo in settings.more_photos:
         path = Path(photo.path)

@@ -10,7 +10,7 @@ from bpy.props import FloatVectorProperty, IntProperty, StringProperty
 from bpy.types import Context, Event, Operator
 
 from .. import jobs
-from ..avatar_queries import active_avatar, look_in
+from ..avatar_queries import look_in, meant_avatar
 from ..core.common.landmarks import keypoint_names
 from ..core.common.pins import Pin
 from ..gizmos import pins as handles
@@ -62,7 +62,7 @@ def _keep(context: Context, pin: Pin) -> None:
     from ..scene.pins import set_pin
 
     look = look_in(context)
-    set_pin(look.avatar if look is not None else active_avatar(context), pin)
+    set_pin(look.avatar if look is not None else meant_avatar(context), pin)
 
 
 class Pins(ForAvatar):
@@ -161,7 +161,7 @@ class SAPIENS2_OT_pin_remove(Pins, Operator):
 
         if not super().poll(context):
             return False
-        if not pins_of(active_avatar(context)):
+        if not pins_of(meant_avatar(context)):
             cls.poll_message_set("The avatar has no pins")
             return False
         return True
@@ -169,7 +169,7 @@ class SAPIENS2_OT_pin_remove(Pins, Operator):
     def execute(self, context: Context) -> set[str]:
         from ..scene.pins import keep_pins, pins_of
 
-        avatar = active_avatar(context)
+        avatar = meant_avatar(context)
         left = [pin for number, pin in enumerate(pins_of(avatar)) if self.pin not in (-1, number)]
         keep_pins(avatar, left)
         follow(context)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 from bpy.props import BoolProperty, StringProperty
-from bpy.types import Context, Event, Operator, UILayout
+from bpy.types import Context, Event, Operator
 
 from .. import thumbnails
 from ..avatar_queries import active_avatar, active_predictions
@@ -34,7 +34,7 @@ class Rebuild(Idle, JobOperator):
     """The properties that were mixed in."""
     group: str
     """Where the sidebar has the same properties: `Scene.sapiens2.GROUP`."""
-    draw_shown: Callable[[Operator, UILayout], None]
+    draw_shown: Callable[..., None]
     _asked = False
     _target = 0
     _pins: tuple[Pin, ...] = ()
@@ -49,7 +49,7 @@ class Rebuild(Idle, JobOperator):
         name="In Place", description="Update the avatar, wherever the sidebar puts results", options={"HIDDEN", "SKIP_SAVE"}
     )
 
-    def invoke(self: Operator, context: Context, event: Event | None) -> set[str]:
+    def invoke(self, context: Context, event: Event | None) -> set[str]:
         """In a window: what was edited by hand is built again only when the artist says so."""
         from ..scene.hand_edits import is_edited
         from ..scene.marks import made_in
@@ -69,14 +69,14 @@ class Rebuild(Idle, JobOperator):
             icon="WARNING",
         )
 
-    def execute(self: Operator, context: Context) -> set[str]:
+    def execute(self, context: Context) -> set[str]:
         """Blocking, except after the question, where there is a window to wait in."""
         if self._asked:
             self._asked = False
             return JobOperator.invoke(self, context, None)
         return JobOperator.execute(self, context)
 
-    def draw(self: Operator, _context: Context) -> None:
+    def draw(self, _context: Context) -> None:
         self.layout.use_property_split, self.layout.use_property_decorate = True, False
         self.draw_shown(self.layout)
 
@@ -129,7 +129,7 @@ class Rebuild(Idle, JobOperator):
         target = next((collection for collection in bpy.data.collections if collection.session_uid == self._target), None)
         write_result(context, job.result, self._name, parts.get(self.part), target, pins=self._pins, in_place=self.in_place)
 
-    def _replaces(self: Operator, context: Context) -> bool:
+    def _replaces(self, context: Context) -> bool:
         """Whether the avatar that is there gets the result."""
         return self.in_place or context.scene.sapiens2.place == "REPLACE"
 
@@ -137,11 +137,12 @@ class Rebuild(Idle, JobOperator):
         """What is built again: the avatar that the artist means, or one of the predictions that a script has named."""
         from ..scene.build import find_collection
         from ..scene.marks import source_of
+        from ..scene.typed import scene_of
 
         active = active_avatar(context)
         if not self.predictions or (active is not None and source_of(active) == bpy.path.abspath(self.predictions)):
             return active
-        return find_collection(context.scene, bpy.path.abspath(self.predictions))
+        return find_collection(scene_of(context), bpy.path.abspath(self.predictions))
 
 
 class SAPIENS2_OT_build_scan(ScanProperties, Rebuild, Operator):

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from contextlib import suppress
 from math import radians
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.types import Collection, Context, Operator
 from mathutils import Euler, Vector
 
-from ..avatar_queries import active_avatar
+from ..avatar_queries import active_avatar, meant_avatar
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FROM_THE_FRONT = (radians(84), 0.0, radians(18))
 SHADING = ("color_type", "use_scene_lights", "use_scene_world", "use_scene_lights_render", "use_scene_world_render")
-BONES = "show_bones"
-"""Of the overlay of a view: the bones of a face cover it."""
+BONES, OUTLINE = "show_bones", "show_outline_selected"
+"""Of the overlay of a view: the bones of a face cover it, and a line round each piece of clothing hides how they meet."""
 LIGHT, BRIGHT = "studio_light", "paint.sl"
 """Of solid shading; of the lights that Blender comes with, the one that leaves textures as bright as they are."""
 FILL = 0.85
 """Share of the view that a result fills, in the direction in which it is larger."""
+CENTRINGS = 8
+"""How often the view is moved to the middle of what it shows, which moves with the distance."""
 SENSOR = 72.0
 """Millimetres of the larger side of a view that a lens is counted for."""
 _before: dict[int, dict[str, object]] = {}
 """Of the views that show a result alone, by their address: the shading and the overlay that they had before."""
+_unmarked: dict[int, list[str]] = {}
+"""Of the views that show the first avatar, by their address: what was selected for the artist, and is not outlined until they
+select something."""
 
 
 def first_look(context: Context, avatar: Collection) -> None:
@@ -40,11 +49,20 @@ def first_look(context: Context, avatar: Collection) -> None:
     if space.local_view is not None or space.region_3d.view_perspective == "CAMERA":
         return
     from ..scene.people import select_avatar
+    from ..scene.typed import layer_of
 
     select_avatar(context, avatar)
     region = next(region for region in area.regions if region.type == "WINDOW")
     with context.temp_override(area=area, region=region):
         show_alone(context, avatar)
+    address = space.as_pointer()
+    _before[address][OUTLINE] = space.overlay.show_outline_selected
+    space.overlay.show_outline_selected = False
+    _unmarked[address] = _selected(layer_of(context))
+
+
+def _selected(layer: bpy.types.ViewLayer) -> list[str]:
+    return [obj.name for obj in layer.objects if obj.select_get(view_layer=layer)]
 
 
 def show_alone(context: Context, avatar: Collection) -> None:
@@ -76,17 +94,39 @@ def show_alone(context: Context, avatar: Collection) -> None:
 
 
 def _fill_view(context: Context, objects: list[bpy.types.Object]) -> None:
-    """Move the view, which keeps its direction, until it shows objects as large as it can."""
+    """Move the view, which keeps its direction, until it shows objects in its middle and as large as it can."""
+    import numpy as np
+
     space, region = context.space_data, context.region
-    corners = [obj.matrix_world @ Vector(corner) for obj in objects for corner in obj.bound_box]
-    if not corners:
+    points = _points(context, objects)
+    if not len(points):
         return
     view, larger = space.region_3d, max(region.width, region.height)
-    low, high = (Vector(extreme(corner[axis] for corner in corners) for axis in range(3)) for extreme in (min, max))
-    view.view_location = (low + high) / 2
-    across, up = (SENSOR / 2 / space.lens * side / larger * FILL for side in (region.width, region.height))
-    seen = [view.view_rotation.inverted() @ (corner - view.view_location) for corner in corners]
-    view.view_distance = max(place.z + max(abs(place.x) / across, abs(place.y) / up) for place in seen)
+    axes = np.array(view.view_rotation.to_matrix())  # columns: right, up, towards the viewer
+    reach = np.array([SENSOR / 2 / space.lens * side / larger * FILL for side in (region.width, region.height)])
+    middle, distance = (points.min(0) + points.max(0)) / 2, 0.0
+    for _ in range(CENTRINGS):
+        seen = (points - middle) @ axes
+        distance = float((seen[:, 2] + (np.abs(seen[:, :2]) / reach).max(1)).max())
+        drawn = seen[:, :2] / (distance - seen[:, 2:])
+        middle = middle + axes[:, :2] @ ((drawn.min(0) + drawn.max(0)) / 2 * distance)
+    view.view_location, view.view_distance = Vector(middle), distance
+
+
+def _points(context: Context, objects: list[bpy.types.Object]) -> np.ndarray:
+    """(N, 3) float64 vertices of meshes as they are drawn, in the scene."""
+    import numpy as np
+
+    graph, found = context.evaluated_depsgraph_get(), [np.empty((0, 3))]
+    for obj in objects:
+        drawn = obj.evaluated_get(graph)
+        mesh = drawn.to_mesh()
+        places = np.empty((len(mesh.vertices), 3), np.float32)
+        mesh.vertices.foreach_get("co", places.ravel())
+        drawn.to_mesh_clear()
+        matrix = np.array(obj.matrix_world)
+        found.append(places @ matrix[:3, :3].T + matrix[:3, 3])
+    return np.concatenate(found)
 
 
 def _light_solid(shading: bpy.types.View3DShading, name: str) -> str:
@@ -104,22 +144,29 @@ def show_everything(context: Context) -> None:
     """Leave the local view, with the shading and the bones that were before it."""
     bpy.ops.view3d.localview()
     space = context.space_data
+    _unmarked.pop(space.as_pointer(), None)
     for name, value in _before.pop(space.as_pointer(), {}).items():
         if name == LIGHT:
             _light_solid(space.shading, str(value))
         else:
-            setattr(space.overlay if name == BONES else space.shading, name, value)
+            setattr(space.overlay if name in (BONES, OUTLINE) else space.shading, name, value)
 
 
-def show_bones_to_pose() -> None:
-    """Who poses sees the bones, in a result that is shown alone, too. To be called after every change of the scene."""
+def show_what_is_worked_on() -> None:
+    """Who poses sees the bones, in a result that is shown alone, too, and who selects sees the outline of what they selected.
+    To be called after every change of the scene."""
     if not _before:
         return
     for window in bpy.context.window_manager.windows:
+        spaces = [area.spaces.active for area in window.screen.areas if area.type == "VIEW_3D"]
+        for space in spaces:
+            address = space.as_pointer()
+            if address in _unmarked and _unmarked[address] != _selected(window.view_layer):
+                del _unmarked[address]
+                space.overlay.show_outline_selected = bool(_before[address].pop(OUTLINE))
         active = window.view_layer.objects.active
         if active is None or active.type != "ARMATURE" or active.mode == "OBJECT":
             continue
-        spaces = [area.spaces.active for area in window.screen.areas if area.type == "VIEW_3D"]
         for space in spaces:
             if space.as_pointer() in _before and not space.overlay.show_bones:
                 space.overlay.show_bones = True
@@ -151,7 +198,7 @@ class SAPIENS2_OT_result_show(Operator):
         region = next(region for region in context.area.regions if region.type == "WINDOW")
         with context.temp_override(region=region):
             if context.space_data.local_view is None:
-                show_alone(context, active_avatar(context))
+                show_alone(context, meant_avatar(context))
             else:
                 show_everything(context)
         return {"FINISHED"}

@@ -13,7 +13,7 @@ from bpy.types import Context, Operator
 from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs, preference_values, thumbnails
-from ..avatar_queries import active_avatar, active_predictions, is_beside
+from ..avatar_queries import active_predictions, is_beside, meant_avatar
 from ..core.common.atomic_files import atomic_write
 from ..core.common.errors import SapiensError
 from ..core.formats.import_groups import OURS
@@ -120,7 +120,7 @@ class SAPIENS2_OT_find_predictions(ForAvatar, ImportHelper, Operator):
         from ..scene.marks import PHOTO
         from ..scene.people import image_hash
 
-        path, avatar = Path(bpy.path.abspath(self.filepath)), active_avatar(context)
+        path, avatar = Path(bpy.path.abspath(self.filepath)), meant_avatar(context)
         if not path.is_file():
             raise SapiensError(f"{path.name or 'The file'} does not exist.", f"Choose a {OURS} file.")
         if avatar.get(PHOTO, "") not in ("", image_hash(Predictions.load(path).image)):
@@ -134,7 +134,7 @@ def _name(context: Context, path: Path) -> None:
     """Let the avatar that the artist means have its predictions from this file."""
     from ..scene.marks import SOURCE, named_in_file
 
-    avatar, settings = active_avatar(context), context.scene.sapiens2
+    avatar, settings = meant_avatar(context), context.scene.sapiens2
     if bpy.path.abspath(settings.predictions) == active_predictions(context):
         settings.predictions = str(path)
     avatar[SOURCE] = named_in_file(str(path))

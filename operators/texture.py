@@ -51,7 +51,9 @@ class SAPIENS2_OT_texture_mesh(MeshTextureProperties, Idle, JobOperator, Operato
     def make_job(self, context: Context, scratch: Path) -> WorkerJob:
         from ..scene.mesh_texture import camera_in, read_mesh
 
-        settings = context.scene.sapiens2
+        settings, stands = context.scene.sapiens2, context.object
+        if stands is None:
+            raise SapiensError("No mesh is selected.", "Select the mesh that stands on the person in the photo.")
         for name in said(MeshTextureSettings, self):
             if not self.properties.is_property_set(name):
                 setattr(self, name, getattr(settings.mesh_texture, name))
@@ -59,8 +61,8 @@ class SAPIENS2_OT_texture_mesh(MeshTextureProperties, Idle, JobOperator, Operato
         path = Path(bpy.path.abspath(active_predictions(context)))
         if not path.is_file():
             raise missing(path)
-        self._target, collection = context.object.session_uid, active_avatar(context)
-        mesh = read_mesh(context.object, camera_in(collection), asked.new_uvs)
+        self._target, collection = stands.session_uid, active_avatar(context)
+        mesh = read_mesh(stands, camera_in(collection), asked.new_uvs)
         request = TextureRequest(
             predictions=path,
             mesh=mesh.save(scratch / "mesh.safetensors"),
@@ -69,7 +71,7 @@ class SAPIENS2_OT_texture_mesh(MeshTextureProperties, Idle, JobOperator, Operato
             look=TextureSettings(**said(TextureSettings, settings.texture)),
             others=other_predictions(collection),
         )
-        return WorkerJob(context.object.name, request)
+        return WorkerJob(stands.name, request)
 
     def finish(self, context: Context, job: WorkerJob) -> None:
         from ..core.texture.artist_mesh import MeshTexture

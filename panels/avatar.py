@@ -16,7 +16,7 @@ from ..avatar_queries import (
     rig_doubts,
 )
 from ..shape_properties import body_shape
-from .parts import paragraph
+from .parts import paragraph, translated
 from .progress import draw_outcome, step
 from .tab import AfterSetup
 
@@ -72,8 +72,8 @@ class SAPIENS2_PT_scan(Rebuilds, Panel):
 
 
 def _draw_focal_lengths(layout: UILayout, context: Context) -> None:
-    """Every focal length that was considered for the photo: the one that was used ticked, the others with a button that builds
-    with them; red where that would look different."""
+    """Every focal length that was considered for the photo, once: the one that was used ticked, the others with a button that
+    builds with them; red where that would look different."""
     from ..core.capture.camera import AGREE, focal_35mm_equivalent
 
     values = matched_camera(context)
@@ -81,17 +81,17 @@ def _draw_focal_lengths(layout: UILayout, context: Context) -> None:
         return
     box = layout.box().column(align=True)
     box.label(text="Focal Length")
+    same: dict[str, list[str]] = {}  # as it is shown -> where it comes from
     for source, pixels in values["focal_lengths"].items():
+        same.setdefault(f"{focal_35mm_equivalent(pixels, values['width'], values['height']):.1f} mm", []).append(source)
+    for shown, sources in same.items():
+        pixels, used = values["focal_lengths"][sources[0]], values["source"] in sources
         row = box.row()
         row.alert = max(pixels / values["fx"], values["fx"] / pixels) > 1 + AGREE
-        millimetres = focal_35mm_equivalent(pixels, values["width"], values["height"])
-        name = bpy.app.translations.pgettext_iface(FOCAL_SOURCES.get(source, source.capitalize()))
-        row.label(
-            text=f"{name}: {millimetres:.1f} mm",
-            icon="CHECKMARK" if source == values["source"] else "BLANK1",
-            translate=False,
-        )
-        if source != values["source"]:
+        names = ", ".join(translated(FOCAL_SOURCES.get(source, source.capitalize())) for source in sources)
+        row.label(text=f"{names}: {shown}", icon="CHECKMARK" if used else "BLANK1", translate=False)
+        if not used:
+            millimetres = focal_35mm_equivalent(pixels, values["width"], values["height"])
             row.operator("sapiens2.build_scan", text="", icon="FILE_REFRESH").focal = millimetres
 
 

@@ -7,7 +7,7 @@ from bpy.types import Context, Panel
 
 from .. import jobs, preference_values
 from ..weights.licence import SAPIENS2_LICENCE
-from .parts import draw_remedy, paragraph
+from .parts import draw_remedy, paragraph, translated
 from .progress import draw_outcome, step
 from .tab import AfterSetup
 
@@ -30,23 +30,29 @@ class SAPIENS2_PT_model(AfterSetup, Panel):
     def draw(self, context: Context) -> None:
         layout, settings = step(self.layout), context.scene.sapiens2
         layout.prop(settings.network, "model", text="")
-        found = jobs.status.models.get(settings.network.model)
         if settings.network.model == "preview":
-            paragraph(layout, "Rough, for a first look: no substitute for Sapiens2", "INFO")
-        elif found is not None:
-            _draw_weights(layout, found, preference_values.device_for(settings))
-        column = layout.column()
-        column.use_property_split, column.use_property_decorate = True, False
-        column.prop(settings.network, "device")
-        column.prop(settings.network, "precision")
-        column.prop(settings.network, "flip_test")
-        column.prop(settings.network, "draft")
-        layout.operator("wm.url_open", text="License of Sapiens2", icon="URL").url = SAPIENS2_LICENCE.url
+            paragraph(layout, "Rough, for a first look. Choose Sapiens2 above for what the photo really shows", "INFO")
+        else:
+            _draw_network(layout, settings)
         draw_outcome(self.layout, "sapiens2.model_download", "sapiens2.model_import")
 
 
+def _draw_network(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """What is installed of a network, and how it looks; the preview has nothing of this."""
+    found = jobs.status.models.get(settings.network.model)
+    if found is not None:
+        _draw_weights(layout, found, preference_values.device_for(settings))
+    column = layout.column()
+    column.use_property_split, column.use_property_decorate = True, False
+    column.prop(settings.network, "device")
+    column.prop(settings.network, "precision")
+    column.prop(settings.network, "flip_test")
+    column.prop(settings.network, "draft")
+    layout.operator("wm.url_open", text="License of Sapiens2", icon="URL").url = SAPIENS2_LICENCE.url
+
+
 def _names(tasks: tuple[str, ...]) -> str:
-    return ", ".join(bpy.app.translations.pgettext_iface(WORDS.get(task, task)) for task in tasks)
+    return ", ".join(translated(WORDS.get(task, task)) for task in tasks)
 
 
 def _draw_weights(layout: bpy.types.UILayout, found: jobs.Installed, device: str) -> None:

@@ -18,7 +18,7 @@ class SAPIENS2_PT_motion(AfterSetup, Panel):
 
     def draw(self, context: Context) -> None:
         layout, settings = step(self.layout), context.scene.sapiens2.motion
-        layout.prop(settings, "clip", text="")
+        layout.prop(settings, "clip", text="", placeholder="Clip")
         if not settings.clip:
             paragraph(layout, "Choose a video, or a folder of pictures", "INFO")
         column = layout.column()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.types import UILayout
@@ -10,6 +11,9 @@ from bpy.types import UILayout
 from .. import jobs
 from ..core.common.errors import SapiensError
 from ..properties import inputs
+
+if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import IconItems
 
 TEXT_WIDTH = 34
 """Letters that fit into the sidebar at its default width; used where there is no window to measure text in."""
@@ -19,7 +23,7 @@ ICON = 22
 BOX = 20
 
 # Key of `core.common.errors.REMEDIES` -> operator, text, icon
-REMEDY_BUTTONS = {
+REMEDY_BUTTONS: dict[str, tuple[str, str, IconItems]] = {
     "runtime": ("sapiens2.runtime_install", "Repair Runtime", "FILE_REFRESH"),
     "preferences": ("preferences.addon_show", "Open Preferences", "PREFERENCES"),
     "network": ("extensions.userpref_allow_online", "Allow Online Access", "INTERNET"),
@@ -49,7 +53,12 @@ def _lines(text: str, letters: int, pixels: float, size: float) -> tuple[str, ..
     return tuple(lines)
 
 
-def paragraph(layout: UILayout, text: str, icon: str = "NONE", *, box: bool = False) -> None:
+def translated(text: str) -> str:
+    """A text in the language of Blender's interface; the stubs say that there may be none."""
+    return bpy.app.translations.pgettext_iface(text) or text
+
+
+def paragraph(layout: UILayout, text: str, icon: IconItems = "NONE", *, box: bool = False) -> None:
     """Text in as many lines as the sidebar needs at its present width. `box`: it is drawn in a box, which is narrower."""
     context = bpy.context
     pixels = size = 0.0
@@ -57,7 +66,7 @@ def paragraph(layout: UILayout, text: str, icon: str = "NONE", *, box: bool = Fa
         scale = context.preferences.system.ui_scale
         pixels = max(context.region.width - scale * (MARGIN + ICON * (icon != "NONE") + BOX * box), 80 * scale)
         size = context.preferences.ui_styles[0].widget.points * scale
-    text = bpy.app.translations.pgettext_iface(text)
+    text = translated(text)
     column = layout.column(align=True)
     column.scale_y = 0.8
     for index, line in enumerate(_lines(text, TEXT_WIDTH, pixels, size)):

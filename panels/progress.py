@@ -6,7 +6,7 @@ import bpy
 from bpy.types import Context, Header, UILayout
 
 from .. import jobs
-from .parts import draw_error, paragraph, shown_error
+from .parts import draw_error, paragraph, shown_error, translated
 
 
 def step(layout: UILayout) -> UILayout:
@@ -55,12 +55,11 @@ def draw_job(layout: UILayout, *operators: str) -> bool:
 
 def words(job: jobs.Job) -> str:
     """What a job is doing, how far it is and how long it will take, as far as that is known."""
-    translate = bpy.app.translations.pgettext_iface
     if job.cancel_at is not None:
-        return translate("Stopping")
+        return translated("Stopping")
     if job.state is jobs.State.WAITING:
-        return translate("Waiting")
-    stage = translate(job.stage[:1].upper() + job.stage[1:] or "Working")
+        return translated("Waiting")
+    stage = translated(job.stage[:1].upper() + job.stage[1:] or "Working")
     if not job.fraction:  # nothing is known yet
         return stage
     seconds = job.seconds_left()

@@ -8,7 +8,7 @@ from bpy.types import Context, Panel
 from .. import jobs
 from ..avatar_queries import active_avatar
 from ..properties import make_groups
-from .parts import draw_error, is_about_now, paragraph
+from .parts import draw_error, is_about_now, paragraph, translated
 from .presets import SAPIENS2_PT_presets
 from .progress import draw_job
 from .tab import AfterSetup
@@ -28,17 +28,16 @@ def what_is_missing(settings: bpy.types.PropertyGroup) -> str:
 
 def what_it_makes(settings: bpy.types.PropertyGroup) -> str:
     """A sentence about what the button will make."""
-    translate = bpy.app.translations.pgettext_iface
     body = settings.make != "scan"
     scan = settings.make != "avatar"
     things = ["body", "clothes"] * body + ["scan", "textures"] * scan + ["rig"] * settings.rig.with_rig
-    made = translate("{:s} and camera").format(", ".join(map(translate, things)))
+    made = translated("{:s} and camera").format(", ".join(map(translated, things)))
     chosen = sum(box.use for box in settings.boxes)
     if len(settings.boxes) == 1:
-        return translate("Makes {:s} of the person in the box").format(made)
+        return translated("Makes {:s} of the person in the box").format(made)
     if chosen:
-        return translate("Makes {:s} of {:d} of {:d} people").format(made, chosen, len(settings.boxes))
-    return translate("Makes {:s} of everybody in the photo").format(made)
+        return translated("Makes {:s} of {:d} of {:d} people").format(made, chosen, len(settings.boxes))
+    return translated("Makes {:s} of everybody in the photo").format(made)
 
 
 class SAPIENS2_PT_run(AfterSetup, Panel):
@@ -59,8 +58,8 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
         column.operator("sapiens2.run", icon="PLAY")
         paragraph(layout, missing or what_it_makes(settings), "INFO" if missing else "NONE")
         layout.row(align=True).prop(settings, "make", expand=True)
-        row = layout.row(align=True)
-        row.prop(settings, "place", expand=True)
+        if active_avatar(context) is not None:  # else there is nothing to update
+            layout.row(align=True).prop(settings, "place", expand=True)
         layout.prop(settings, "match_render")
         alone = context.space_data is not None and context.space_data.local_view is not None
         if alone or active_avatar(context) is not None:

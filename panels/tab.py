@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bpy.types import Context
+from typing import TYPE_CHECKING
+
+from bpy.types import Context, UILayout
 
 from .. import jobs
 
@@ -13,6 +15,8 @@ class Sidebar:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Sapiens2"
+    if TYPE_CHECKING:
+        layout: UILayout  # the stubs say None as well, which no panel sees that is drawn
 
 
 class AfterSetup(Sidebar):

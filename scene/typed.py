@@ -35,6 +35,16 @@ def view_of(context: bpy.types.Context) -> bpy.types.RegionView3D | None:
     return cast("bpy.types.RegionView3D | None", context.region_data)
 
 
+def area_of(context: bpy.types.Context) -> bpy.types.Area | None:
+    """The area of the context; see `scene_of`."""
+    return cast("bpy.types.Area | None", context.area)
+
+
+def space_of(area: bpy.types.Area) -> bpy.types.SpaceView3D:
+    """The space of an area that is a 3D view."""
+    return cast("bpy.types.SpaceView3D", area.spaces.active)
+
+
 def camera_of(obj: bpy.types.Object) -> bpy.types.Camera:
     """The data of an object that is a camera."""
     return cast("bpy.types.Camera", obj.data)
@@ -48,6 +58,17 @@ def mesh_of(obj: bpy.types.Object) -> bpy.types.Mesh:
 def data_of(obj: bpy.types.Object) -> bpy.types.ID:
     """The data of an object that is no empty."""
     return cast("bpy.types.ID", obj.data)
+
+
+def choose_file(operator: bpy.types.Operator, context: bpy.types.Context, event: bpy.types.Event | None) -> set[str]:
+    """Let the artist choose a file, for an operator with ImportHelper or ExportHelper; the stubs say that nothing is returned.
+
+    Returns what `invoke` has to return: `execute` is called when a file was chosen.
+    """
+    from bpy_extras.io_utils import ExportHelper, ImportHelper
+
+    helper: Any = ExportHelper if isinstance(operator, ExportHelper) else ImportHelper
+    return helper.invoke(operator, context, event)
 
 
 def open_library(path: Path, link: bool = False) -> AbstractContextManager[tuple[LibraryContents, LibraryContents]]:

@@ -62,6 +62,11 @@ class Job:
     def ended(self) -> bool:
         return self.state in (State.DONE, State.FAILED, State.CANCELLED)
 
+    @property
+    def failure(self) -> SapiensError:
+        """Why a job that failed has failed."""
+        return self.error or SapiensError(f"{self.title} failed.")
+
     def cancel(self) -> None:
         """Ask it to stop."""
         raise NotImplementedError

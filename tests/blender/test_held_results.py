@@ -15,11 +15,12 @@ def window(modal=(), playing=False, scrubbing=False, file_dialog=False, active=N
     browser = SimpleNamespace(type="FILE_BROWSER", spaces=SimpleNamespace(active=dialog))
     screen = SimpleNamespace(is_animation_playing=playing, is_scrubbing=scrubbing, areas=[browser])
     layer = SimpleNamespace(objects=SimpleNamespace(active=active))
-    return SimpleNamespace(modal_operators=operators, screen=screen, view_layer=layer)
+    return SimpleNamespace(modal_operators=operators, screen=screen, view_layer=layer, scene=None)
 
 
 def context(*windows):
-    return SimpleNamespace(window_manager=SimpleNamespace(windows=list(windows)), scene=bpy.context.scene)
+    manager = SimpleNamespace(windows=list(windows))
+    return SimpleNamespace(window_manager=manager, scene=bpy.context.scene, temp_override=bpy.context.temp_override)
 
 
 BUSY = {
@@ -27,7 +28,7 @@ BUSY = {
     "Cube": {"active": SimpleNamespace(name="Cube", mode="EDIT")},
     "Head": {"active": SimpleNamespace(name="Head", mode="SCULPT")},
     "playing": {"playing": True, "active": SimpleNamespace(name="Cube", mode="OBJECT")},
-    "file dialog": {"file_dialog": True},
+    "file dialog": {"file_dialog": True, "modal": [("WM_OT_save_as_mainfile", "Save As")]},
 }
 
 
@@ -36,6 +37,13 @@ def test_whatever_the_artist_does_in_any_window_is_said(part, word):
     artist = part("operators.artist")
     assert word in artist.occupation(context(window(), window(**BUSY[word])))
     assert artist.occupation(context(window(modal=[("SAPIENS2_OT_run", "Make Avatar")]), window())) == ""
+
+
+@pytest.mark.parametrize("operator", ["RENDER_OT_render", "OBJECT_OT_bake"])
+def test_a_render_that_has_ended_is_waited_for_no_longer(part, operator):
+    """Its operator stays in Blender's list until the pointer moves over its window."""
+    ended = context(window(), window(modal=[(operator, "Render")]))
+    assert part("operators.artist").occupation(ended) == ""
 
 
 def test_who_does_not_want_to_wait_for_an_add_on_need_not(part):

@@ -110,8 +110,9 @@ def test_the_avatars_are_listed_with_what_deletes_the_one_that_is_meant(part, ma
     settings = bpy.context.scene.sapiens2
     settings.predictions = "/made.safetensors"
     assert not part("panels.avatars").SAPIENS2_PT_avatars.poll(bpy.context)
+    assert "place" not in draw(part, "Run"), "nothing to update"
     part("scene.build").write_avatars([make_avatar()], "Photo", source="/made.safetensors")
-    assert "sapiens2.clear" in draw(part, "Avatars") and "sapiens2.result_show" in draw(part, "Run")
+    assert "sapiens2.clear" in draw(part, "Avatars") and {"sapiens2.result_show", "place"} <= set(draw(part, "Run"))
     bpy.context.view_layer.objects.active = bpy.data.objects["Photo Scan"]
     bpy.ops.object.mode_set(mode="EDIT")
     assert not bpy.ops.sapiens2.clear.poll()
@@ -131,6 +132,25 @@ def test_the_model_panel_looks_at_the_memory_of_the_chosen_device(part, monkeypa
     devices = (("cuda:0", "Small Card", 8 * 10**9), ("cpu", "", 0))
     monkeypatch.setattr(jobs, "status", jobs.Status(models={"0.8b": installed}, memory=64 * 10**9, devices=devices))
     assert sentence in " ".join(draw(part, "Model"))
+
+
+@pytest.mark.parametrize(("model", "shown"), [("preview", False), ("0.8b", True)])
+def test_the_preview_has_no_settings_of_a_network(part, model, shown):
+    bpy.context.scene.sapiens2.network.model = model
+    assert ({"device", "precision", "flip_test", "draft"} <= set(draw(part, "Model"))) == shown
+
+
+def test_focal_lengths_that_are_the_same_are_one_row(part, make_avatar):
+    """Only what is different can be chosen."""
+    sure = make_avatar()
+    used = sure.camera.fx
+    for other, rows in ((used * 1.0001, 1), (used * 1.5, 2)):
+        bpy.data.batch_remove([*bpy.data.objects, *bpy.data.collections])
+        lengths = {sure.camera.source: used, "exif": other}
+        part("scene.build").write_avatars([replace(sure, focal_lengths=lengths)], "Photo")
+        seen = draw(part, "Scan")
+        assert len([text for text in seen if text.endswith(" mm")]) == rows, seen
+        assert seen.count("sapiens2.build_scan") == rows, "Rebuild, and one for each other focal length"
 
 
 def test_the_panel_has_the_precisions_of_the_command_line(part):

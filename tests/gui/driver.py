@@ -248,7 +248,7 @@ def run():
     def step():
         try:
             pause = next(steps)
-            if not redraws.label:
+            if not redraws.label and any(a.type == "VIEW_3D" for a in window().screen.areas):  # none under a full-screen dialog
                 region("UI").tag_redraw()
             return pause
         except StopIteration as end:

@@ -80,9 +80,11 @@ def clicks():
     picture("first_look")
     shading, overlay = area().spaces.active.shading, area().spaces.active.overlay
     made = settings().avatar
-    found = {"share": share_of_view(made.name), "type": shading.type, "color": shading.color_type, "bones": overlay.show_bones}
+    found = {"share": share_of_view(made.name), "type": shading.type, "color": shading.color_type, "bones": overlay.show_bones,
+             "outline": overlay.show_outline_selected}  # fmt: skip
     roles = sorted({obj.get("sapiens2_role") for obj in made.all_objects})
     yield from look_closely(made)
+    yield from key("a", "Alt_L", then=lambda: overlay.show_outline_selected)  # nothing is selected: by the artist
     return {"clicks": hand.made, "roles": roles, "error": str(jobs().status.error or ""), "python": preferences().python_path,
             **found}  # fmt: skip
 

@@ -27,19 +27,36 @@ def small(predictions, tmp_path_factory) -> Path:
 
 
 def test_a_result_waits_until_the_artist_is_free(play, small):
-    value = play("artist.held", PREDICTIONS=str(small))[0]["value"]
+    value = play("held.held", PREDICTIONS=str(small))[0]["value"]
     words = {
         "move": "Move", "move of the scan": "Move", "turn": "Rotate", "scale": "Resize", "loop cut": "Loop Cut",
-        "stroke": "Sculpt", "edit": "Scan", "play": "playing",
+        "stroke": "Sculpt", "edit": "Scan", "play": "playing", "file dialog": "file dialog",
+        "file dialog over all": "file dialog", "render": "rendering",
     }  # fmt: skip
-    assert set(value["seen"]) == set(words)
-    for name, seen in value["seen"].items():
-        assert seen["kept"] and seen["error"] is None and seen["held"] == 0, (name, seen)
-        assert len(seen["words"]) == 1 and words[name] in seen["words"][0], (name, seen)
-        assert seen["made"][1] > 50, (name, seen)
-    faces = [seen["made"][0] for seen in value["seen"].values()]
-    assert len(set(faces)) == len(faces), "each was written"
+    check_held(value["seen"], words)
     assert value["same"] and sum("Scan" in name for name in value["objects"]) == 1, value["objects"]
+
+
+def test_a_result_waits_for_the_other_window(play, small):
+    value = play("held.two_windows", PREDICTIONS=str(small))[0]["value"]
+    check_held(value["seen"], {"move in the second window": "Move"})
+    assert value["other"] == ["Block"] and "anna Scan" in value["first"], value
+    (run,), (after_closing,) = value["faces"]
+    assert run < 1250 and after_closing > 1700, "each run was written into its scene"
+    # The first window shows its own avatar, until both are in sight of one window.
+    assert value["shown"] == [[False, True], [False]] and value["error"] == "", value
+    assert "first window was closed" in value["stopped"][0] and value["stopped"][1:] == [None, None], value
+
+
+def check_held(seen: dict[str, dict], words: dict[str, str]) -> None:
+    """Each result waited, said for what in one of these words, and was written afterwards."""
+    assert set(seen) == set(words)
+    for name, found in seen.items():
+        assert found["kept"] and found["error"] is None and found["held"] == 0, (name, found)
+        assert len(found["words"]) == 1 and words[name] in found["words"][0], (name, found)
+        assert found["made"][1] > 50, (name, found)
+    faces = [found["made"][0] for found in seen.values()]
+    assert len(set(faces)) == len(faces), "each was written"
 
 
 def test_what_the_artist_has_done_stays(play, small):

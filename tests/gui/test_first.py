@@ -14,4 +14,5 @@ def test_eight_clicks_make_the_first_avatar(play):
     assert len(value["clicks"]) <= 8, value["clicks"]
     assert len(re.findall(r"^\d\. ", PAGE.read_text("utf-8"), re.MULTILINE)) == len(value["clicks"])
     assert {"body", "rig", "camera"} <= set(value["roles"]) and value["error"] == ""
-    assert value["share"] > 0.33 and value["type"] == "SOLID" and value["color"] == "TEXTURE" and not value["bones"]
+    assert not value["outline"], "until something is selected"
+    assert 0.8 < value["share"] < 1 and value["type"] == "SOLID" and value["color"] == "TEXTURE" and not value["bones"]
