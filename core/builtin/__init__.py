@@ -6,6 +6,7 @@ bodies          everybody in a photo, with their bodies
 depth_evidence  what the networks know of the depth of joints
 stance          how a person stands in depth, on the ground under both feet
 surface         depth and normals of one person, from the body out to the outline
+hair_dome       hair as the skull, as much larger as its outline
 parts           body parts, clothes, hair and shoes of one person
 body_regions    where on the body each pixel lies
 colours         how likely a colour is on skin, hair and clothes

@@ -16,6 +16,7 @@ from ..common.landmarks import part_labels
 from ..surface.multigrid import solve
 from ..texture.inpaint import push_pull
 from .body_regions import nearest_cells
+from .hair_dome import hair_dome
 
 CELLS = 448
 """Of the longer side of the person's box, at most."""
@@ -90,10 +91,17 @@ def person_surface(mask: np.ndarray, parts: np.ndarray, maps: BodyMaps | None, c
     cloth, hair = (np.isin(worn, part_labels(*names)) for names in (COVERING, ("Hair",)))
     part = maps.labels[at] if maps is not None else np.zeros(inside.shape, np.uint8)
     cut = _cuts(inside, on, points, part, _pitch(share, camera))
-    normal = _normals(inside, on, normals, np.select([hair, cloth], [UNDER_HAIR, UNDER_CLOTH], 1.0), cut)
+    body, bare = points[..., 2], np.select([hair, cloth], [UNDER_HAIR, UNDER_CLOTH], 1.0)
+    hold = np.where(hair, HOLD_HAIR, HOLD)
+    dome = hair_dome(inside, on, part, hair, points, normals)
+    if dome is not None:
+        lies = dome.share > 0
+        on, body, normals = on | lies, np.where(lies, dome.depth, body), np.where(lies[..., None], dome.normal, normals)
+        bare, hold = np.maximum(bare, dome.share * hair), hold + (HOLD - HOLD_HAIR) * dome.share
+    normal = _normals(inside, on, normals, bare, cut)
     pitch = _pitch(share, camera)
     distance = STATURE * camera.fy / max(height, width)
-    depth = _depth(inside, on, points[..., 2], normal, rays, pitch, distance, np.where(hair, HOLD_HAIR, HOLD), cut)
+    depth = _depth(inside, on, body, normal, rays, pitch, distance, hold, cut)
     fine = cv2.resize(np.dstack([normal, depth]), (width, height), interpolation=cv2.INTER_LINEAR)
     length = np.maximum(np.linalg.norm(fine[..., :3], axis=-1, keepdims=True), 1e-6)
     return PersonSurface(fine[..., 3], fine[..., :3] / length)

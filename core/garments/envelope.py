@@ -22,6 +22,7 @@ SHELL = 0.02  # metres behind the outermost points of a cell that belong to the 
 COVER = 0.0025  # metres over the skin, at least
 THINNEST, THICKEST = 0.002, 0.12  # metres over the skull
 BEHIND_BODY = 0.12  # metres that hair goes on where something in front hides its end
+BEHIND_NECK = 0.3  # cosine of the azimuth from the back, beyond which a neck hides what is behind it
 BROAD = 0.03  # metres that it is wider than the neck where it goes on for so long
 BELOW = 6  # rows under the lowest that has any
 TAPER = 0.06  # metres before a hidden end over which it gets narrower
@@ -207,7 +208,7 @@ def envelope(head: Head, capsule: Capsule, cues: Cues, grows: np.ndarray, thin: 
     free = (bare >= FEWEST) & ~seen
     # Hair may hang behind a neck that is seen from in front.
     neck = capsule.heights < head.eye_level - head.height
-    free &= ~(neck[:, None] & (np.cos(capsule.azimuths) > 0.3))
+    free &= ~(neck[:, None] & (np.cos(capsule.azimuths) > BEHIND_NECK))
     close, hanging = _skull_radius(head, capsule)
     over = np.clip(outer - close, -0.02, THICKEST)
     near = seen & (capsule.heights > head.eye_level - 0.5 * head.height)[:, None]
@@ -336,4 +337,25 @@ def _closed_behind(
         fill = (rows >= found.first) & (rows <= end)
         cover = fill[:, None] & (np.arange(half) <= found.column[:, None]) & ~free[flip][:, :half]
         there[flip][:, :half][cover] = 1.0  # a view: written through
+    _behind_neck(capsule, there, free, sides, neck, reach)
     return there, reach, depth
+
+
+def _behind_neck(
+    capsule: Capsule, there: np.ndarray, free: np.ndarray, sides: list[_Side | None], neck: float, reach: np.ndarray
+) -> None:
+    """Hair that hangs beside the neck on one side goes round behind it, as far as the neck hides it on the other: nobody's hair
+    ends in the middle of the nape. Written into `there` and `reach`.
+
+    neck  metres from the middle of the nape to either side of it
+    """
+    half = COLUMNS // 2
+    behind = np.cos(capsule.azimuths[:half]) > BEHIND_NECK
+    rows = np.arange(capsule.rows)
+    for side, (mine, other) in enumerate(zip(sides, sides[::-1], strict=True)):
+        if other is None or (mine is not None and mine.last >= other.last):
+            continue
+        below = (rows <= other.last) & (rows > (other.first if mine is None else mine.last))
+        flip = np.s_[:, ::-1] if side else np.s_[:, :]
+        there[flip][:, :half][below[:, None] & behind & ~free[flip][:, :half]] = 1.0  # a view: written through
+        reach[below, side] = np.minimum(reach[below, side], neck)

@@ -24,6 +24,7 @@ from .normal_detail import calmed, normal_detail
 from .other_side import BUTTON, EDGE, round_the_side, within_frame, without_prints
 from .project import (
     BROAD,
+    FACING,
     Drawn,
     PaintedSurface,
     Projection,
@@ -289,13 +290,17 @@ def _pattern(
     tone: np.ndarray,
 ) -> Pattern:
     """The pattern of what is seen well."""
+    if job.surface.whorl is not None:  # what hair looks like on the whole, shaded under its fringe and lit at its outline
+        wide = [None if p is None else replace(p, facing=FACING) for p in job.projections]
+        shares = _shares(replace(job, projections=wide), places)
+    # A sole or the top of a shoulder has the height of a rim that is seen, and takes its colour: it is none of the row. Nor does
+    # piping on a shoulder show a row.
+    upright = np.abs(texels.of(vertex_normals(job.surface.rest.astype(np.float64), job.surface.quads)[:, 2:])[:, 0]) < UPRIGHT
     at = np.flatnonzero(shares.known > 0.8)
     if len(at) < 100:
         at = np.flatnonzero(shares.known > 0.3)
     step = max(1, len(at) // SAMPLES)
     at = at[::step]
-    # A sole or the top of a shoulder has the height of a rim that is seen, and takes its colour.
-    upright = np.abs(texels.of(vertex_normals(job.surface.rest.astype(np.float64), job.surface.quads)[:, 2:])[:, 0]) < UPRIGHT
     whole = np.flatnonzero(texels.inside & upright)[::step]
     colours, cosine = np.zeros((len(at), 3), np.float32), np.zeros(len(at), np.float32)
     for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
@@ -304,7 +309,7 @@ def _pattern(
             colours += sample(p.sharp, values[at, 0], values[at, 1]) * shares.high[k, at, None]
     # What is turned to the side says more of the back than the middle of the front: an open jacket is closed behind.
     weight = (1.05 - np.clip(cosine, 0, 1)) ** 2
-    return pattern_of(along[at], share[at], colours, weight, tone, (along[whole], share[whole]))
+    return pattern_of(along[at], share[at], colours, weight, upright[at], tone, (along[whole], share[whole]))
 
 
 def _other_side(job: _Job, pattern: Pattern, texels: Texels, places: list[np.ndarray | None]) -> np.ndarray:

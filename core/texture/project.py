@@ -16,6 +16,11 @@ from .views import View, continued
 
 FACING = (0.05, 0.25)
 """Cosines to the camera below which a point is not seen, and above which it is."""
+FACING_OF_HAIR = (0.25, 0.7)
+"""The same of hair whose outline has another colour than its middle: there the background shines through the strands, and light
+from behind. Over so broad a border the colours of the photo run out into strands that are guessed."""
+STRANGE = (2.5, 8.0)
+"""Distance in CIELAB between the outline of hair and its middle, up to which the outline is believed, beyond which it is not."""
 HIDDEN = (0.006, 0.016)
 """Metres behind what is drawn in front of it, up to which a point is seen, and beyond which it is not."""
 APART = (0.02, 0.045)
@@ -23,6 +28,8 @@ APART = (0.02, 0.045)
 RIM = (-5.0, 1.0)
 """Pixels inside of the parts that show a surface, below which a point is not seen, and above which it is. The colours of the
 parts are continued outwards, because a fit is off by some pixels."""
+FEWEST = 20
+"""Vertices of hair that tell the colour of its outline, or of its middle."""
 BROAD = 0.012
 """Metres: standard deviation of the blur that parts the low from the high frequencies."""
 
@@ -129,6 +136,7 @@ class Projection:
     depth   (H, W) float32 metres that the photo shows there, continued; NaN = unknown
     front   (H, W) float32 metres of what is drawn in front of everything
     scale   pixels of the photo per metre at the median depth
+    facing  cosines to the camera below which a point is not seen, and above which it is
     """
 
     values: np.ndarray
@@ -138,6 +146,7 @@ class Projection:
     depth: np.ndarray
     front: np.ndarray
     scale: float
+    facing: tuple[float, float] = FACING
 
     def brightened(self, gain: np.ndarray) -> Projection:
         """The same with all colours times (3,) gains."""
@@ -155,12 +164,12 @@ class Projection:
         x, y, z, cosine = values.T
         with np.errstate(invalid="ignore"):
             near = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5) & (z > NEAREST)
-        near &= cosine > FACING[0]
+        near &= cosine > self.facing[0]
         at = np.flatnonzero(near)
         belief, quality = np.zeros(len(values), np.float32), np.zeros(len(values), np.float32)
         pixel = np.rint(y[at]).astype(np.int32) * width + np.rint(x[at]).astype(np.int32)
         z, cosine = z[at], cosine[at]
-        found = smoothstep(cosine, FACING) * smoothstep(self.inner.ravel()[pixel], RIM)
+        found = smoothstep(cosine, self.facing) * smoothstep(self.inner.ravel()[pixel], RIM)
         found *= 1 - smoothstep(z - self.front.ravel()[pixel], HIDDEN)
         away = np.abs(z - self.depth.ravel()[pixel])
         # Where the photo has no depth, the mesh alone says what is in front.
@@ -192,7 +201,7 @@ def project(surface: PaintedSurface, view: View, number: int, drawn: Drawn) -> P
     pure = inside > min(0.5 * BORDER, 0.6 * float(inside.max()))
     sharp = _continued_colours(view.colour, pure, own)
     front = np.where(np.isfinite(drawn.depth), drawn.depth, np.float32(1e4))
-    return Projection(
+    made = Projection(
         values,
         sharp,
         blurred(sharp, inside > 0, BROAD * scale),
@@ -201,6 +210,24 @@ def project(surface: PaintedSurface, view: View, number: int, drawn: Drawn) -> P
         cv2.dilate(front, np.ones((3, 3), np.uint8)),
         scale,
     )
+    return made if surface.whorl is None else replace(made, facing=_facing_of_hair(made))
+
+
+def _facing_of_hair(p: Projection) -> tuple[float, float]:
+    """The cosines between which hair begins to be seen, by how much its outline differs from its middle, on either side of it."""
+    import cv2
+
+    cosine, seen = p.values[:, 3], p.seen(p.values)[0] > 0.3
+    outline, middle = seen & (cosine < 0.4), seen & (cosine > 0.6)
+    if np.count_nonzero(middle) < FEWEST:
+        return FACING
+    left = p.values[:, 0] < np.median(p.values[middle, 0])
+    parts = [middle, *(side for side in (outline & left, outline & ~left) if np.count_nonzero(side) >= FEWEST)]
+    tones = np.stack([np.median(sample(p.broad, *p.values[part, :2].T), axis=0) for part in parts])
+    own, *sides = cv2.cvtColor(tones[None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
+    share = smoothstep(np.array(max((np.linalg.norm(side - own) for side in sides), default=0.0)), STRANGE)
+    low, high = np.array(FACING) + share * (np.array(FACING_OF_HAIR) - np.array(FACING))
+    return float(low), float(high)
 
 
 def _continued_colours(colour: np.ndarray, pure: np.ndarray, own: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ WAVES = (9, 0.08, 0.08)
 """Waves of the strands: cells round the axis, metres along it, radians."""
 STEEP = 0.1
 """Height of the relief over the breadth of a cell."""
-FAINTEST, STRONGEST = 0.04, 0.2
+FAINTEST, STRONGEST = 0.04, 0.14
 """Standard deviation of the strands' brightness, as a share of the hair's tone."""
 HINTED = 0.6
 """Of what photos show: behind, no strand lies where the true one does, and a calmer guess is a better one."""

@@ -70,6 +70,7 @@ def pattern_of(
     share: np.ndarray,
     colours: np.ndarray,
     weight: np.ndarray,
+    upright: np.ndarray,
     tone: np.ndarray,
     whole: tuple[np.ndarray, np.ndarray],
 ) -> Pattern:
@@ -78,8 +79,10 @@ def pattern_of(
     along, share  (n, G) float32 places, and how far each axis counts
     colours       (n, 3) float32
     weight        (n,) float32 > 0: how far each says what is behind
+    upright       (n,) bool: they are part of the rows; others only have the height of one
     tone          (3,) of an axis along which nothing is seen
-    whole         along and share of the whole surface, as densely: of a row of which only a strip is seen nobody knows the rest
+    whole         along and share of all of the surface that is upright, as densely: of a row of which only a strip is seen nobody
+                  knows the rest
     """
     starts, rows = [], []
     for axis in range(along.shape[1]):
@@ -93,7 +96,8 @@ def pattern_of(
         number = ((place - start) / BIN).astype(np.int64)
         count = np.bincount(number)
         typical = _trimmed_means(number, values, counts, len(count))
-        believed = smoothstep(_covered(count, whole[0][whole[1][:, axis] > 0.6, axis], start), COVERED)
+        shown = np.bincount(number[upright[mine]], minlength=len(count))
+        believed = smoothstep(_covered(shown, whole[0][whole[1][:, axis] > 0.6, axis], start), COVERED)
         good = np.flatnonzero((count >= FEWEST) & (believed > 0))
         if not len(good):
             starts.append(start)

@@ -354,3 +354,21 @@ def test_a_sliver_of_skin_at_the_outline_is_hair(front):
     assert 60 < rim.sum() < 0.1 * own.sum()
     (again,), _, _, _ = dressed((fit, replace(predictions, seg=labels)))
     assert volume(again.vertices, again.quads) > 0.985 * volume(hair.vertices, hair.quads)
+
+
+def test_hair_beside_the_neck_on_one_side_goes_round_behind_it():
+    """The photo shows that none stands out on the other side, and nothing of what the neck hides."""
+    fit = standing()
+    seen = drawn(fit)
+    labels, points = seen.seg.copy(), seen.pointmap.copy()
+    row = 190
+    neck = np.flatnonzero(labels[row] == FACE)
+    strand = np.zeros_like(labels, bool)
+    strand[150 : row + 10, neck[0] - 12 : neck[0] + 1] = True
+    depth = float(np.median(points[row, neck, 2])) + 0.08  # behind the side of the neck
+    labels[strand], points[strand] = HAIR, (CAMERA.rays() * np.float32(depth))[strand]
+    (hair,), _, _, _ = dressed((fit, replace(seen, seg=labels, pointmap=points)))
+    pixel = CAMERA.project(dense(hair))
+    beside = pixel[(np.abs(pixel[:, 1] - row) < 5) & (dense(hair)[:, 2] > depth - 0.01), 0]
+    assert beside.min() < neck[0] - 4
+    assert neck[-1] - 8 < beside.max() < neck[-1] + 6

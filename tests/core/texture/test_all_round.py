@@ -11,6 +11,7 @@ from sapiens2_avatar.core.common.spaces import pixel_from_uv
 from sapiens2_avatar.core.texture.all_round import paint
 from sapiens2_avatar.core.texture.blend import exposure_gains
 from sapiens2_avatar.core.texture.project import PaintedSurface
+from sapiens2_avatar.core.texture.surface_fill import pattern_of
 from sapiens2_avatar.core.texture.views import View, iris_tone
 from support.barrel import (
     SEGMENTS,
@@ -195,6 +196,23 @@ def test_a_strip_of_a_row_says_nothing_of_its_back():
     points, found = at_quads(surface, made.base_colour_srgb)
     behind = (facing(points) < -0.5) & (np.abs(points[:, 2] - 0.3) < 0.04)
     assert found[behind].mean() < 130
+
+
+def test_what_lies_on_a_shoulder_is_no_row_of_the_back():
+    """Piping on a shoulder has the height of the upper back, of which nothing is seen."""
+    rng = np.random.default_rng(7)
+    count = 4000
+    height = rng.uniform(0, 0.3, count).astype(np.float32)[:, None]
+    on_top = height[:, 0] > 0.27
+    colours = np.where(on_top[:, None], [0.0, 240.0, 120.0], [140.0, 40.0, 80.0]).astype(np.float32)
+    share, weight, tone = np.ones((count, 1), np.float32), np.ones(count, np.float32), np.array([140.0, 40.0, 80.0])
+    whole = (np.concatenate([height, height]), np.ones((2 * count, 1), np.float32))
+    where = np.array([[0.285]], np.float32), np.ones((1, 1), np.float32)
+    shoulder, stripe = (
+        pattern_of(height, share, colours, weight, upright, tone, whole).at(*where)[0] for upright in (~on_top, on_top | True)
+    )
+    assert np.abs(shoulder - tone).max() < 20
+    assert stripe[1] > 180
 
 
 def test_nothing_is_smeared_beyond_the_border_of_the_photo():

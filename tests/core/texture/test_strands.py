@@ -81,3 +81,29 @@ def test_whorl_is_behind_the_top():
     cap = 0.1 * np.stack([np.cos(turn) * np.cos(rise), np.sin(turn) * np.cos(rise), np.sin(rise)], axis=-1).reshape(-1, 3)
     x, y, z = whorl_of(cap + np.array([0.02, 0.05, 1.6]))
     assert abs(x - 0.02) < 0.01 and 0.05 < y < 0.1 and 1.68 < z <= 1.7
+
+
+def _lit_from_behind(amount: float):
+    """Hair whose outline is paler than its middle."""
+
+    def colours(points: np.ndarray) -> np.ndarray:
+        rim = np.clip((0.6 - facing(points)) / 0.3, 0, 1)[:, None]
+        return np.array([90.0, 60.0, 45.0]) + amount * rim
+
+    return colours
+
+
+def test_a_pale_outline_of_hair_is_not_carried_round_it():
+    paler = {}
+    for amount in (0.0, 90.0):
+        surface = surface_at(0.0, whorl=WHORL)
+        along, share = surface.rest[:, 2:], np.ones((len(surface.rest), 1), np.float32)
+        surface = surface_at(0.0, whorl=WHORL, along=along, share=share)
+        made = paint([surface], [photo_of(surface, 0, _lit_from_behind(amount))], 512)[0].base_colour_srgb
+        texels = texels_of(surface.quads, surface.uvs, 512, 0)
+        at = facing(texels.of(surface.rest))
+        colour = made.reshape(-1, 3)[texels.index].astype(np.float32)
+        paler[amount] = [float(colour[rows].mean()) for rows in (at > 0.7, (at > 0.15) & (at < 0.3))]
+    # Where the photo shows its middle well it is as it was; the border is no stripe.
+    assert abs(paler[90.0][0] - paler[0.0][0]) < 6
+    assert paler[90.0][1] - paler[0.0][1] < 45
