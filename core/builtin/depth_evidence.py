@@ -10,6 +10,7 @@ from ..landmarks.body import INDEX, Body
 from ..pose.anatomy import rigid_head_weights, template_head, template_joints
 from ..pose.anthropometry import DEFAULT_STATURE
 from ..pose.initial_guess import MEAN_RADIUS
+from .limb_widths import nearer_sides
 from .stance import JOINTS, PARTS, stance
 
 HEAD = ("nose", "left_ear", "right_ear")
@@ -30,11 +31,12 @@ DISC = 0.012
 """Radius of the piece of surface over a joint, in extents of the body."""
 
 
-def joint_depths(body: Body, keypoints: np.ndarray, camera: Camera) -> np.ndarray | None:
+def joint_depths(body: Body, keypoints: np.ndarray, mask: np.ndarray, camera: Camera) -> np.ndarray | None:
     """(H, W, 3) float32 metres: a piece of surface over each joint and each point of the face that is seen, 0 elsewhere; None
     where too few are seen.
 
     keypoints  (308, 3) x, y, score
+    mask       (H, W) bool: the person's pixels
     """
     names = (*JOINTS, *HEAD)
     at = np.array([keypoint_index(name) for name in names])
@@ -48,7 +50,8 @@ def joint_depths(body: Body, keypoints: np.ndarray, camera: Camera) -> np.ndarra
         head, limbs = slice(len(JOINTS), None), slice(len(JOINTS))
         depth = world[:, 2] + centre[2]
         depth[head] += UPRIGHT * _over_shoulders(world, good)
-        found = stance(world[limbs], rays[limbs], keypoints[at[limbs], 2], centre).depths
+        wider = nearer_sides(keypoints, mask, LEAST_SCORE)
+        found = stance(world[limbs], rays[limbs], keypoints[at[limbs], 2], centre, wider).depths
         shoulders = slice(2 * PARTS.index("shoulder"), 2 * PARTS.index("shoulder") + 2)
         depth[head] += (found - depth[limbs])[shoulders].mean()
         depth[limbs] = found - MEAN_RADIUS[[joint_index(name) for name in JOINTS]] * DEFAULT_STATURE

@@ -21,9 +21,9 @@ PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel", "big_toe"
 JOINTS = tuple(f"{side}_{part}" for part in PARTS for side in SIDES)
 """The joints whose depths are found; left ones are even."""
 SAID = {
-    "shoulder": 0.05, "elbow": 0.07, "wrist": 0.11, "hip": 0.03, "knee": 0.06, "ankle": 0.18, "heel": 0.21, "big_toe": 0.24,
+    "shoulder": 0.05, "elbow": 0.08, "wrist": 0.14, "hip": 0.03, "knee": 0.09, "ankle": 0.25, "heel": 0.4, "big_toe": 0.4,
 }  # fmt: skip
-"""Metres, standard deviation of what the network says of a joint's depth."""
+"""Metres, standard deviation of what the network says of a joint's depth. Heels and toes say again what ankles said."""
 BONES = {
     ("shoulder", "elbow"): 0.05, ("elbow", "wrist"): 0.06, ("hip", "knee"): 0.06, ("knee", "ankle"): 0.05,
     ("ankle", "heel"): 0.08, ("ankle", "big_toe"): 0.12, ("heel", "big_toe"): 0.15,
@@ -47,6 +47,9 @@ PITCH, PITCH_SPREAD, ROLL_SPREAD = 3.0, 6.0, 3.0
 """Degrees that cameras look down, how much that differs, and how much they are tilted."""
 SEEN = 0.3
 """Joints of a lower score are guesses, of which nothing follows."""
+WIDTHS = {("shoulder", "elbow"): 0.12, ("elbow", "wrist"): 0.12, ("hip", "knee"): 0.05, ("knee", "ankle"): 0.04}
+"""What the widths of a left and a right limb in the photo differ by at the same distance: a share, one standard deviation. Arms
+turn, and show a broader or a narrower side."""
 STEPS, LONGEST = 25, 0.15
 
 
@@ -62,29 +65,32 @@ class Stance:
 @dataclass(frozen=True, eq=False)
 class _Seen:
     """What a photo shows: rays (16, 3) of depth 1, said (16,) metres of depth from the hips, scores (16,), toes: metres that
-    toes are farther than heels if feet point to where the trunk faces, stands: 0..1 whether the trunk is upright in the photo."""
+    toes are farther than heels if feet point to where the trunk faces, stands: 0..1 whether the trunk is upright in the photo,
+    wider (4,) of `limb_widths.nearer_sides`."""
 
     rays: np.ndarray
     said: np.ndarray
     scores: np.ndarray
     toes: float
     stands: float
+    wider: np.ndarray
 
 
-def stance(world: np.ndarray, rays: np.ndarray, scores: np.ndarray, centre: np.ndarray) -> Stance:
+def stance(world: np.ndarray, rays: np.ndarray, scores: np.ndarray, centre: np.ndarray, wider: np.ndarray) -> Stance:
     """The depths that agree best with everything.
 
     world   (16, 3) metres of JOINTS from the middle of the hips, camera axes, as the network says, of a person of mean size
     rays    (16, 3) depth-1 rays of their places in the photo
     scores  (16,) 0..1
     centre  (3,) metres, where those hips are
+    wider   (4,) of `limb_widths.nearer_sides`
     """
     left, right = world[0::2], world[1::2]
     shoulder, hip = PARTS.index("shoulder"), PARTS.index("hip")
     up = unit((left + right)[shoulder] - (left + right)[hip])
     facing = unit(np.cross(-up, (left - right)[shoulder] + (left - right)[hip]))
     foot = float(_lengths()[1][list(_pairs()[2]).index("heel big_toe")])
-    seen = _Seen(rays, world[:, 2], scores, float(facing[2]) * foot, float(np.clip((-up[1] - 0.5) / 0.3, 0, 1)))
+    seen = _Seen(rays, world[:, 2], scores, float(facing[2]) * foot, float(np.clip((-up[1] - 0.5) / 0.3, 0, 1)), wider)
     heel, toe = 2 * PARTS.index("heel"), 2 * PARTS.index("big_toe")
     depths = world[:, 2] + centre[2]
     depths[toe : toe + 2] = depths[heel : heel + 2] + seen.toes
@@ -164,6 +170,12 @@ def _residuals(states: np.ndarray, seen: _Seen) -> tuple[np.ndarray, np.ndarray]
     both = known[pairs].all(axis=1)[: 2 * len(BONES)].reshape(-1, 2).all(axis=1)
     add((longer[:, 0 : 2 * len(BONES) : 2] - longer[:, 1 : 2 * len(BONES) : 2]) / ALIKE * both)
     add(log_size / SIZE)
+
+    for ratio, (start, end), spread in zip(seen.wider, WIDTHS, WIDTHS.values(), strict=True):
+        if np.isfinite(ratio):
+            a, b = (2 * PARTS.index(name) for name in (start, end))
+            middles = (depth[:, a : a + 2] + depth[:, b : b + 2]) / 2
+            add((np.log(middles[:, 1:] / middles[:, :1]) - ratio) / spread, 2.0)
 
     middle: dict[str, np.ndarray] = dict(zip(PARTS, np.moveaxis((points[:, 0::2] + points[:, 1::2]) / 2, 1, 0), strict=True))
     whole: dict[str, bool] = dict(zip(PARTS, known[0::2] & known[1::2], strict=True))
