@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-from ..common.arrays import Camera
-from ..common.landmarks import SIDES, joint_index, keypoint_index
+from ..common.arrays import Camera, Pose
+from ..common.landmarks import FINGERS, SIDES, finger_joints, joint_index, keypoint_index
 from ..landmarks.body import INDEX, Body
 from ..pose.anatomy import rigid_head_weights, template_head, template_joints
 from ..pose.anthropometry import DEFAULT_STATURE
@@ -31,9 +33,33 @@ DISC = 0.012
 """Radius of the piece of surface over a joint, in extents of the body."""
 
 
-def joint_depths(body: Body, keypoints: np.ndarray, mask: np.ndarray, camera: Camera) -> np.ndarray | None:
-    """(H, W, 3) float32 metres: a piece of surface over each joint and each point of the face that is seen, 0 elsewhere; None
-    where too few are seen.
+@dataclass(frozen=True, eq=False)
+class JointDepths:
+    """surface  (H, W, 3) float32 metres: a piece of it over each joint and each point of the face that is seen, 0 elsewhere;
+             None where too few are seen
+    joints   (16, 3) float64 metres of JOINTS, seen or not; None where too few are seen
+    """
+
+    surface: np.ndarray | None
+    joints: np.ndarray | None = None
+
+    def placed(self, pose: Pose) -> Pose:
+        """The pose with the joints where they are here, and hands at their wrists. The lift looks for a surface over each joint:
+        where limbs cross it may take that of the other one, and what it does not see it stretches away from the trunk."""
+        if self.joints is None:
+            return pose
+        at = [joint_index(name) for name in JOINTS]
+        positions = pose.positions.astype(np.float64)
+        for side in SIDES:
+            wrist = joint_index(f"{side}_wrist")
+            fingers = [joint_index(name) for finger in FINGERS for name in finger_joints(side, finger)]
+            positions[fingers] += self.joints[JOINTS.index(f"{side}_wrist")] - positions[wrist]
+        positions[at] = self.joints
+        return replace(pose, positions=positions.astype(np.float32))
+
+
+def joint_depths(body: Body, keypoints: np.ndarray, mask: np.ndarray, camera: Camera) -> JointDepths:
+    """What the networks say of one person.
 
     keypoints  (308, 3) x, y, score
     mask       (H, W) bool: the person's pixels
@@ -46,12 +72,14 @@ def joint_depths(body: Body, keypoints: np.ndarray, mask: np.ndarray, camera: Ca
     world = body.world[[INDEX[name.replace("big_toe", "foot_index")] for name in names]] * _growth(body)
     rays = camera.rays(np.nan_to_num(keypoints[at, :2].astype(np.float64))).astype(np.float64)
     centre = _translation(world[good], rays[good], keypoints[at, 2][good]) if good.sum() >= FEWEST else None
+    joints = None
     if centre is not None:
         head, limbs = slice(len(JOINTS), None), slice(len(JOINTS))
         depth = world[:, 2] + centre[2]
         depth[head] += UPRIGHT * _over_shoulders(world, good)
         wider = nearer_sides(keypoints, mask, LEAST_SCORE)
         found = stance(world[limbs], rays[limbs], keypoints[at[limbs], 2], centre, wider).depths
+        joints = rays[limbs] * found[:, None]
         shoulders = slice(2 * PARTS.index("shoulder"), 2 * PARTS.index("shoulder") + 2)
         depth[head] += (found - depth[limbs])[shoulders].mean()
         depth[limbs] = found - MEAN_RADIUS[[joint_index(name) for name in JOINTS]] * DEFAULT_STATURE
@@ -65,7 +93,7 @@ def joint_depths(body: Body, keypoints: np.ndarray, mask: np.ndarray, camera: Ca
     if len(of_face):
         extent = float(np.ptp(keypoints[of_face, :2], axis=0).max())
         discs.append((keypoints[of_face, :2], face_depth, FACE_POINT * extent))
-    return _drawn(discs, camera) if discs else None
+    return JointDepths(_drawn(discs, camera) if discs else None, joints)
 
 
 def _drawn(discs: list[tuple[np.ndarray, np.ndarray, float]], camera: Camera) -> np.ndarray:

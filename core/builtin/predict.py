@@ -26,7 +26,7 @@ from .bodies import FittedPerson, fit_people
 from .parts import person_parts
 from .surface import person_surface
 
-MODEL, REVISION = BUILT_IN, "6"
+MODEL, REVISION = BUILT_IN, "7"
 """What the predictions say of the model, and its version: higher whenever it would see something else in the same photo."""
 TASKS = ("seg", "normal", "pointmap", "albedo", "pose")
 ASSUMED_FOCAL, WHOLE_FIGURE = 1.6, 1.75

@@ -2,7 +2,7 @@
 
 The network makes strides too short, bends the knees of people who stand straight, and lets feet hang down. Its depths are one
 piece of evidence of several: joints lie on their rays, limbs have usual lengths, left and right alike, feet point to the front
-and stand flat on one level ground, below what they carry.
+and stand flat on one level ground, below what they carry; and of a left and a right limb the nearer one looks wider.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ SAID = {
     "shoulder": 0.05, "elbow": 0.08, "wrist": 0.14, "hip": 0.03, "knee": 0.09, "ankle": 0.25, "heel": 0.4, "big_toe": 0.4,
 }  # fmt: skip
 """Metres, standard deviation of what the network says of a joint's depth. Heels and toes say again what ankles said."""
+LEAN = 0.04
+"""How much the network leans everybody to the camera: metres nearer a metre."""
 BONES = {
     ("shoulder", "elbow"): 0.05, ("elbow", "wrist"): 0.06, ("hip", "knee"): 0.06, ("knee", "ankle"): 0.05,
     ("ankle", "heel"): 0.08, ("ankle", "big_toe"): 0.12, ("heel", "big_toe"): 0.15,
@@ -39,6 +41,8 @@ HIPS = 0.05
 """The same for hips and the line from shoulders to ankles."""
 FLAT, GROUND = 0.03, 0.04
 """Metres between the heights of heel and toe, and between the lowest points of both feet."""
+HEEL_ABOVE = 0.015
+"""Metres that the back of the heel is above the joint of the big toe of a foot that stands flat."""
 FORWARDS = 0.05
 """Metres that a toe is nearer or farther than straight before its heel, as the trunk faces."""
 BALANCE, UPRIGHT = 0.07, 0.1
@@ -90,7 +94,8 @@ def stance(world: np.ndarray, rays: np.ndarray, scores: np.ndarray, centre: np.n
     up = unit((left + right)[shoulder] - (left + right)[hip])
     facing = unit(np.cross(-up, (left - right)[shoulder] + (left - right)[hip]))
     foot = float(_lengths()[1][list(_pairs()[2]).index("heel big_toe")])
-    seen = _Seen(rays, world[:, 2], scores, float(facing[2]) * foot, float(np.clip((-up[1] - 0.5) / 0.3, 0, 1)), wider)
+    said, stands = world[:, 2] - LEAN * world[:, 1], float(np.clip((-up[1] - 0.5) / 0.3, 0, 1))
+    seen = _Seen(rays, said, scores, float(facing[2]) * foot, stands, wider)
     heel, toe = 2 * PARTS.index("heel"), 2 * PARTS.index("big_toe")
     depths = world[:, 2] + centre[2]
     depths[toe : toe + 2] = depths[heel : heel + 2] + seen.toes
@@ -200,7 +205,7 @@ def _residuals(states: np.ndarray, seen: _Seen) -> tuple[np.ndarray, np.ndarray]
     down = _down(states)
     height = (points * down[:, None]).sum(axis=2)
     stood = seen.stands * (known[heel] & known[toe])
-    add((height[:, heel] - height[:, toe]) / FLAT * stood, 1.0)
+    add((height[:, heel] + HEEL_ABOVE - height[:, toe]) / FLAT * stood, 1.0)
     add((depth[:, toe] - depth[:, heel] - seen.toes) / FORWARDS * (known[heel] & known[toe]))
     lowest = np.maximum(height[:, heel], height[:, toe])
     add((lowest[:, :1] - lowest[:, 1:]) / GROUND * stood.min(), 4.0)
