@@ -79,6 +79,7 @@ def test_an_arm_that_nobody_sees_is_where_the_network_guesses_it():
         keypoints[keypoint_index(name)] = [*CAMERA.project(joints[joint_index(name)][None])[0], 0.9]
     for name in ("left_elbow", "left_wrist"):
         keypoints[keypoint_index(name), 2] = 0.1
+        body.inside[INDEX[name]] = 0.9
     depths = joint_depths(body, keypoints, NO_MASK, CAMERA)
     assert depths.joints is not None
     assert np.abs(depths.joints[:, 2] - joints[[joint_index(name) for name in JOINTS], 2]).max() < 0.06
@@ -94,4 +95,7 @@ def test_an_arm_that_nobody_sees_is_where_the_network_guesses_it():
     wrist, knuckle = joint_index("left_wrist"), joint_index("left_forefinger_third_joint")
     np.testing.assert_allclose(placed.positions[wrist], depths.joints[JOINTS.index("left_wrist")], atol=1e-5)
     np.testing.assert_allclose(placed.positions[knuckle], placed.positions[wrist], atol=1e-5)  # as far from it as before
+    body.inside[:] = 0.0  # beyond the border of the photo: as the lift has it, from the shoulder
+    placed = joint_depths(body, keypoints, NO_MASK, CAMERA).placed(lifted)
+    np.testing.assert_allclose(placed.positions[wrist], placed.positions[joint_index("left_shoulder")], atol=1e-5)
     assert joint_depths(_nobody(), np.zeros((308, 3)), NO_MASK, CAMERA).placed(lifted) is lifted
