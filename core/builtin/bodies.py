@@ -107,7 +107,8 @@ def _fitted(
     """The body; None where the keypoints cannot be a person's: what is drawn of them then is the outline."""
     seen = Predictions(image, keypoints=keypoints[None], intrinsics=camera.matrix.astype(np.float32))
     try:
-        pose = lift_pose(replace(seen, pointmap=joint_depths(person.body, keypoints, camera)), 0, camera, LIFT)
+        depths = joint_depths(person.body, keypoints, mask, camera)
+        pose = depths.placed(lift_pose(replace(seen, pointmap=depths.surface), 0, camera, LIFT))
         return fit_photo(seen, camera=camera, pose=pose, mask=mask if mask.any() else None, stages=STAGES)
     except (SapiensError, np.linalg.LinAlgError):
         return None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+
 import numpy as np
 
-from ..common.arrays import Camera
-from ..common.landmarks import SIDES, joint_index, keypoint_index
+from ..common.arrays import Camera, Pose
+from ..common.landmarks import FINGERS, SIDES, finger_joints, joint_index, keypoint_index
 from ..landmarks.body import INDEX, Body
 from ..pose.anatomy import rigid_head_weights, template_head, template_joints
 from ..pose.anthropometry import DEFAULT_STATURE
 from ..pose.initial_guess import MEAN_RADIUS
+from .limb_widths import nearer_sides
 from .stance import JOINTS, PARTS, stance
 
 HEAD = ("nose", "left_ear", "right_ear")
@@ -24,17 +27,51 @@ LENGTHS = (("elbow", "shoulder"), ("wrist", "elbow"), ("knee", "hip"), ("ankle",
 """Joints of a side between which a person's size is measured."""
 LEAST_SCORE = 0.3
 """Joints of a lower score are guesses, and so is their depth."""
+HANGS_ON = {"elbow": "shoulder", "wrist": "elbow", "knee": "hip", "ankle": "knee", "heel": "ankle", "big_toe": "ankle"}
+IN_PHOTO = 0.5
+"""Joints that the network says to be in the photo with a lower probability are beyond its border."""
 FEWEST = 4
 """Joints without which the distance of a body cannot be told."""
 DISC = 0.012
 """Radius of the piece of surface over a joint, in extents of the body."""
 
 
-def joint_depths(body: Body, keypoints: np.ndarray, camera: Camera) -> np.ndarray | None:
-    """(H, W, 3) float32 metres: a piece of surface over each joint and each point of the face that is seen, 0 elsewhere; None
-    where too few are seen.
+@dataclass(frozen=True, eq=False)
+class JointDepths:
+    """surface  (H, W, 3) float32 metres: a piece of it over each joint and each point of the face that is seen, 0 elsewhere;
+             None where too few are seen
+    joints   (16, 3) float64 metres of JOINTS, seen or not; None where too few are seen
+    told     (16,) bool: which of them are in the photo, seen or covered; what the network says of others means nothing
+    """
+
+    surface: np.ndarray | None
+    joints: np.ndarray | None = None
+    told: np.ndarray = field(default_factory=lambda: np.zeros(len(JOINTS), bool))
+
+    def placed(self, pose: Pose) -> Pose:
+        """The pose with the joints where they are here, and hands at their wrists. The lift looks for a surface over each joint:
+        where limbs cross it may take that of the other one, and what it does not see it stretches away from the trunk."""
+        if self.joints is None or not self.told.any():
+            return pose
+        positions = pose.positions.astype(np.float64)
+        moved = self.joints - positions[[joint_index(name) for name in JOINTS]]
+        trunk = moved[self.told].mean(axis=0)
+        for i, name in enumerate(JOINTS):
+            side, part = name.split("_", 1)
+            if not self.told[i]:  # hangs on its limb as the lift has it
+                moved[i] = moved[JOINTS.index(f"{side}_{HANGS_ON[part]}")] if part in HANGS_ON else trunk
+            positions[joint_index(name)] += moved[i]
+        for side in SIDES:
+            fingers = [joint_index(name) for finger in FINGERS for name in finger_joints(side, finger)]
+            positions[fingers] += moved[JOINTS.index(f"{side}_wrist")]
+        return replace(pose, positions=positions.astype(np.float32))
+
+
+def joint_depths(body: Body, keypoints: np.ndarray, mask: np.ndarray, camera: Camera) -> JointDepths:
+    """What the networks say of one person.
 
     keypoints  (308, 3) x, y, score
+    mask       (H, W) bool: the person's pixels
     """
     names = (*JOINTS, *HEAD)
     at = np.array([keypoint_index(name) for name in names])
@@ -44,11 +81,15 @@ def joint_depths(body: Body, keypoints: np.ndarray, camera: Camera) -> np.ndarra
     world = body.world[[INDEX[name.replace("big_toe", "foot_index")] for name in names]] * _growth(body)
     rays = camera.rays(np.nan_to_num(keypoints[at, :2].astype(np.float64))).astype(np.float64)
     centre = _translation(world[good], rays[good], keypoints[at, 2][good]) if good.sum() >= FEWEST else None
+    joints, told = None, np.zeros(len(JOINTS), bool)
     if centre is not None:
         head, limbs = slice(len(JOINTS), None), slice(len(JOINTS))
         depth = world[:, 2] + centre[2]
         depth[head] += UPRIGHT * _over_shoulders(world, good)
-        found = stance(world[limbs], rays[limbs], keypoints[at[limbs], 2], centre).depths
+        wider = nearer_sides(keypoints, mask, LEAST_SCORE)
+        found = stance(world[limbs], rays[limbs], keypoints[at[limbs], 2], centre, wider).depths
+        joints = rays[limbs] * found[:, None]
+        told = good[limbs] | (body.inside[[INDEX[name.replace("big_toe", "foot_index")] for name in JOINTS]] >= IN_PHOTO)
         shoulders = slice(2 * PARTS.index("shoulder"), 2 * PARTS.index("shoulder") + 2)
         depth[head] += (found - depth[limbs])[shoulders].mean()
         depth[limbs] = found - MEAN_RADIUS[[joint_index(name) for name in JOINTS]] * DEFAULT_STATURE
@@ -62,7 +103,7 @@ def joint_depths(body: Body, keypoints: np.ndarray, camera: Camera) -> np.ndarra
     if len(of_face):
         extent = float(np.ptp(keypoints[of_face, :2], axis=0).max())
         discs.append((keypoints[of_face, :2], face_depth, FACE_POINT * extent))
-    return _drawn(discs, camera) if discs else None
+    return JointDepths(_drawn(discs, camera) if discs else None, joints, told)
 
 
 def _drawn(discs: list[tuple[np.ndarray, np.ndarray, float]], camera: Camera) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 The network makes strides too short, bends the knees of people who stand straight, and lets feet hang down. Its depths are one
 piece of evidence of several: joints lie on their rays, limbs have usual lengths, left and right alike, feet point to the front
-and stand flat on one level ground, below what they carry.
+and stand flat on one level ground, below what they carry; and of a left and a right limb the nearer one looks wider.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel", "big_toe"
 JOINTS = tuple(f"{side}_{part}" for part in PARTS for side in SIDES)
 """The joints whose depths are found; left ones are even."""
 SAID = {
-    "shoulder": 0.05, "elbow": 0.07, "wrist": 0.11, "hip": 0.03, "knee": 0.06, "ankle": 0.18, "heel": 0.21, "big_toe": 0.24,
+    "shoulder": 0.05, "elbow": 0.08, "wrist": 0.14, "hip": 0.03, "knee": 0.09, "ankle": 0.25, "heel": 0.4, "big_toe": 0.4,
 }  # fmt: skip
-"""Metres, standard deviation of what the network says of a joint's depth."""
+"""Metres, standard deviation of what the network says of a joint's depth. Heels and toes say again what ankles said."""
+LEAN = 0.04
+"""How much the network leans everybody to the camera: metres nearer a metre."""
 BONES = {
     ("shoulder", "elbow"): 0.05, ("elbow", "wrist"): 0.06, ("hip", "knee"): 0.06, ("knee", "ankle"): 0.05,
     ("ankle", "heel"): 0.08, ("ankle", "big_toe"): 0.12, ("heel", "big_toe"): 0.15,
@@ -39,6 +41,8 @@ HIPS = 0.05
 """The same for hips and the line from shoulders to ankles."""
 FLAT, GROUND = 0.03, 0.04
 """Metres between the heights of heel and toe, and between the lowest points of both feet."""
+HEEL_ABOVE = 0.015
+"""Metres that the back of the heel is above the joint of the big toe of a foot that stands flat."""
 FORWARDS = 0.05
 """Metres that a toe is nearer or farther than straight before its heel, as the trunk faces."""
 BALANCE, UPRIGHT = 0.07, 0.1
@@ -47,6 +51,9 @@ PITCH, PITCH_SPREAD, ROLL_SPREAD = 3.0, 6.0, 3.0
 """Degrees that cameras look down, how much that differs, and how much they are tilted."""
 SEEN = 0.3
 """Joints of a lower score are guesses, of which nothing follows."""
+WIDTHS = {("shoulder", "elbow"): 0.12, ("elbow", "wrist"): 0.12, ("hip", "knee"): 0.05, ("knee", "ankle"): 0.04}
+"""What the widths of a left and a right limb in the photo differ by at the same distance: a share, one standard deviation. Arms
+turn, and show a broader or a narrower side."""
 STEPS, LONGEST = 25, 0.15
 
 
@@ -62,29 +69,33 @@ class Stance:
 @dataclass(frozen=True, eq=False)
 class _Seen:
     """What a photo shows: rays (16, 3) of depth 1, said (16,) metres of depth from the hips, scores (16,), toes: metres that
-    toes are farther than heels if feet point to where the trunk faces, stands: 0..1 whether the trunk is upright in the photo."""
+    toes are farther than heels if feet point to where the trunk faces, stands: 0..1 whether the trunk is upright in the photo,
+    wider (4,) of `limb_widths.nearer_sides`."""
 
     rays: np.ndarray
     said: np.ndarray
     scores: np.ndarray
     toes: float
     stands: float
+    wider: np.ndarray
 
 
-def stance(world: np.ndarray, rays: np.ndarray, scores: np.ndarray, centre: np.ndarray) -> Stance:
+def stance(world: np.ndarray, rays: np.ndarray, scores: np.ndarray, centre: np.ndarray, wider: np.ndarray) -> Stance:
     """The depths that agree best with everything.
 
     world   (16, 3) metres of JOINTS from the middle of the hips, camera axes, as the network says, of a person of mean size
     rays    (16, 3) depth-1 rays of their places in the photo
     scores  (16,) 0..1
     centre  (3,) metres, where those hips are
+    wider   (4,) of `limb_widths.nearer_sides`
     """
     left, right = world[0::2], world[1::2]
     shoulder, hip = PARTS.index("shoulder"), PARTS.index("hip")
     up = unit((left + right)[shoulder] - (left + right)[hip])
     facing = unit(np.cross(-up, (left - right)[shoulder] + (left - right)[hip]))
     foot = float(_lengths()[1][list(_pairs()[2]).index("heel big_toe")])
-    seen = _Seen(rays, world[:, 2], scores, float(facing[2]) * foot, float(np.clip((-up[1] - 0.5) / 0.3, 0, 1)))
+    said, stands = world[:, 2] - LEAN * world[:, 1], float(np.clip((-up[1] - 0.5) / 0.3, 0, 1))
+    seen = _Seen(rays, said, scores, float(facing[2]) * foot, stands, wider)
     heel, toe = 2 * PARTS.index("heel"), 2 * PARTS.index("big_toe")
     depths = world[:, 2] + centre[2]
     depths[toe : toe + 2] = depths[heel : heel + 2] + seen.toes
@@ -165,6 +176,12 @@ def _residuals(states: np.ndarray, seen: _Seen) -> tuple[np.ndarray, np.ndarray]
     add((longer[:, 0 : 2 * len(BONES) : 2] - longer[:, 1 : 2 * len(BONES) : 2]) / ALIKE * both)
     add(log_size / SIZE)
 
+    for ratio, (start, end), spread in zip(seen.wider, WIDTHS, WIDTHS.values(), strict=True):
+        if np.isfinite(ratio):
+            a, b = (2 * PARTS.index(name) for name in (start, end))
+            middles = (depth[:, a : a + 2] + depth[:, b : b + 2]) / 2
+            add((np.log(middles[:, 1:] / middles[:, :1]) - ratio) / spread, 2.0)
+
     middle: dict[str, np.ndarray] = dict(zip(PARTS, np.moveaxis((points[:, 0::2] + points[:, 1::2]) / 2, 1, 0), strict=True))
     whole: dict[str, bool] = dict(zip(PARTS, known[0::2] & known[1::2], strict=True))
     spine = middle["shoulder"] - middle["hip"]
@@ -188,7 +205,7 @@ def _residuals(states: np.ndarray, seen: _Seen) -> tuple[np.ndarray, np.ndarray]
     down = _down(states)
     height = (points * down[:, None]).sum(axis=2)
     stood = seen.stands * (known[heel] & known[toe])
-    add((height[:, heel] - height[:, toe]) / FLAT * stood, 1.0)
+    add((height[:, heel] + HEEL_ABOVE - height[:, toe]) / FLAT * stood, 1.0)
     add((depth[:, toe] - depth[:, heel] - seen.toes) / FORWARDS * (known[heel] & known[toe]))
     lowest = np.maximum(height[:, heel], height[:, toe])
     add((lowest[:, :1] - lowest[:, 1:]) / GROUND * stood.min(), 4.0)

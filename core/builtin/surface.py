@@ -34,6 +34,8 @@ SPANNED = 0.03
 """Metres from the legs, half way between them: where it is more, a skirt or a coat spans both."""
 UNDER_CLOTH = 0.015
 """How much the normal of a covered body weighs against smoothness: cloth lies over hollows, some six cells wide."""
+ON_LIMBS = 0.03
+"""The same of covered arms and legs, which sleeves and trousers follow."""
 UNDER_HAIR = 0.002
 """The same of the skull under hair, which stands centimetres off it."""
 RIM_SLOPE = 0.97
@@ -91,7 +93,8 @@ def person_surface(mask: np.ndarray, parts: np.ndarray, maps: BodyMaps | None, c
     cloth, hair = (np.isin(worn, part_labels(*names)) for names in (COVERING, ("Hair",)))
     part = maps.labels[at] if maps is not None else np.zeros(inside.shape, np.uint8)
     cut = _cuts(inside, on, points, part, _pitch(share, camera))
-    body, bare = points[..., 2], np.select([hair, cloth], [UNDER_HAIR, UNDER_CLOTH], 1.0)
+    on_limb = np.isin(part, part_labels(*(name for names in LIMBS for name in names)))
+    body, bare = points[..., 2], np.select([hair, cloth & on_limb, cloth], [UNDER_HAIR, ON_LIMBS, UNDER_CLOTH], 1.0)
     hold = np.where(hair, HOLD_HAIR, HOLD)
     dome = hair_dome(inside, on, part, hair, points, normals)
     if dome is not None:

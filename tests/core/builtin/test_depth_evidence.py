@@ -5,14 +5,15 @@ import pytest
 
 from sapiens2_avatar.core.builtin.depth_evidence import joint_depths
 from sapiens2_avatar.core.builtin.stance import JOINTS
-from sapiens2_avatar.core.common.arrays import Camera
-from sapiens2_avatar.core.common.landmarks import joint_index, keypoint_index
+from sapiens2_avatar.core.common.arrays import Camera, Pose
+from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, keypoint_index
 from sapiens2_avatar.core.landmarks.body import INDEX, Body
 from sapiens2_avatar.core.landmarks.regions import Region
 from sapiens2_avatar.core.pose.anatomy import template_head, template_joints
 from sapiens2_avatar.core.pose.anthropometry import DEFAULT_STATURE
 
 CAMERA = Camera(600, 800, 1200.0, 1200.0, 299.5, 399.5, "assumed")
+NO_MASK = np.zeros((800, 600), bool)
 FACING = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 """Body axes (x to the left, y to the back, z up) to the camera space of somebody who faces the camera."""
 
@@ -37,7 +38,7 @@ def _nobody() -> Body:
 @pytest.mark.parametrize("distance", [0.6, 1.5])
 def test_a_face_alone_tells_how_far_it_is(distance):
     keypoints = _keypoints(distance)
-    found = joint_depths(_nobody(), keypoints, CAMERA)
+    found = joint_depths(_nobody(), keypoints, NO_MASK, CAMERA).surface
     assert found is not None
     for name in ("nose", "tip_of_nose"):
         k = keypoint_index(name)
@@ -55,7 +56,7 @@ def test_a_shoulder_behind_the_other_one_keeps_its_own_depth():
     for name in JOINTS:
         body.world[INDEX[name.replace("big_toe", "foot_index")]] = joints[joint_index(name)]
         keypoints[keypoint_index(name)] = [*CAMERA.project(places[joint_index(name)][None])[0], 0.9]
-    found = joint_depths(body, keypoints, CAMERA)
+    found = joint_depths(body, keypoints, NO_MASK, CAMERA).surface
     assert found is not None
     near, far = (np.round(keypoints[keypoint_index(f"{side}_shoulder"), :2]).astype(int) for side in ("left", "right"))
     assert 3 <= np.linalg.norm(near - far) < 8
@@ -64,4 +65,37 @@ def test_a_shoulder_behind_the_other_one_keeps_its_own_depth():
 
 
 def test_nothing_is_known_of_somebody_without_joints_and_face():
-    assert joint_depths(_nobody(), np.zeros((308, 3)), CAMERA) is None
+    found = joint_depths(_nobody(), np.zeros((308, 3)), NO_MASK, CAMERA)
+    assert found.surface is None
+    assert found.joints is None
+
+
+def test_an_arm_that_nobody_sees_is_where_the_network_guesses_it():
+    """The lift alone stretches it away from the trunk."""
+    joints = template_joints() * DEFAULT_STATURE @ FACING.T + (0, 0.1, 4.0)
+    body, keypoints = _nobody(), np.zeros((308, 3))
+    for name in JOINTS:
+        body.world[INDEX[name.replace("big_toe", "foot_index")]] = joints[joint_index(name)] - (0, 0.1, 4.0)
+        keypoints[keypoint_index(name)] = [*CAMERA.project(joints[joint_index(name)][None])[0], 0.9]
+    for name in ("left_elbow", "left_wrist"):
+        keypoints[keypoint_index(name), 2] = 0.1
+        body.inside[INDEX[name]] = 0.9
+    depths = joint_depths(body, keypoints, NO_MASK, CAMERA)
+    assert depths.joints is not None
+    assert np.abs(depths.joints[:, 2] - joints[[joint_index(name) for name in JOINTS], 2]).max() < 0.06
+    lifted = Pose(
+        JOINT_NAMES,
+        np.zeros((68, 3), np.float32),
+        np.ones(68, np.float32),
+        np.ones(68, bool),
+        np.full((308, 3), np.nan, np.float32),
+        DEFAULT_STATURE,
+    )
+    placed = depths.placed(lifted)
+    wrist, knuckle = joint_index("left_wrist"), joint_index("left_forefinger_third_joint")
+    np.testing.assert_allclose(placed.positions[wrist], depths.joints[JOINTS.index("left_wrist")], atol=1e-5)
+    np.testing.assert_allclose(placed.positions[knuckle], placed.positions[wrist], atol=1e-5)  # as far from it as before
+    body.inside[:] = 0.0  # beyond the border of the photo: as the lift has it, from the shoulder
+    placed = joint_depths(body, keypoints, NO_MASK, CAMERA).placed(lifted)
+    np.testing.assert_allclose(placed.positions[wrist], placed.positions[joint_index("left_shoulder")], atol=1e-5)
+    assert joint_depths(_nobody(), np.zeros((308, 3)), NO_MASK, CAMERA).placed(lifted) is lifted

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.builtin.stance import JOINTS, stance
+from sapiens2_avatar.core.builtin.stance import JOINTS, LEAN, stance
 from sapiens2_avatar.core.common.landmarks import joint_index
 from sapiens2_avatar.core.common.rotations import rotation_from_vector
 from sapiens2_avatar.core.pose.anatomy import template_joints
@@ -13,6 +13,7 @@ FACING = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 """Body axes (x to the left, y to the back, z up) to the camera space of somebody who faces the camera."""
 LEVEL = rotation_from_vector(np.array([np.radians(3), 0, 0]))
 """From there to the camera space of a camera that looks down by three degrees."""
+UNKNOWN = np.full(4, np.nan)
 AT = {name: i for i, name in enumerate(JOINTS)}
 
 
@@ -35,12 +36,15 @@ def _turned(joints: np.ndarray, side: str, degrees: float) -> np.ndarray:
     return out
 
 
-def _found(joints: np.ndarray, said: np.ndarray, score: float = 0.9) -> np.ndarray:
-    """(16,) metres of depth from the hips of joints (16, 3) of which the network says (16,) depths."""
+def _found(joints: np.ndarray, said: np.ndarray, score: float | np.ndarray = 0.9, wider: np.ndarray = UNKNOWN) -> np.ndarray:
+    """(16,) metres of depth from the hips of joints (16, 3) of which the network says (16,) depths.
+
+    wider  (4,) of `limb_widths.nearer_sides`
+    """
     centre = np.array([0, 0.1, 3.5])
     places = joints + centre
     world = np.column_stack([joints[:, :2], said])
-    depths = stance(world, places / places[:, 2:], np.full(len(JOINTS), score), centre).depths
+    depths = stance(world, places / places[:, 2:], np.full(len(JOINTS), score), centre, wider).depths
     return depths - depths[[AT["left_hip"], AT["right_hip"]]].mean()
 
 
@@ -51,6 +55,25 @@ def test_a_stride_that_the_network_makes_too_short_is_told_by_the_ground():
     true = joints[left, 2] - joints[right, 2]
     assert true > 0.4
     assert found[left] - found[right] == pytest.approx(true, rel=0.2)
+
+
+def test_the_wider_leg_is_the_nearer_one():
+    """Of long legs, whose lengths deny a stride, and without heels and toes in the photo: nothing is known of the ground.
+
+    The network says that everything is equally far.
+    """
+    joints = _turned(_turned(_standing(), "right", 20), "left", -20) @ LEVEL.T
+    joints[AT["left_knee"] :] *= 1.16
+    scores = np.where([name.endswith(("heel", "toe")) for name in JOINTS], 0.0, 0.9)
+    shins = [joints[[AT[f"{side}_knee"], AT[f"{side}_ankle"]], 2].mean() + 3.5 for side in ("left", "right")]
+    wider = np.array([np.nan, np.nan, np.nan, np.log(shins[1] / shins[0])])
+    strides = [
+        found[AT["left_ankle"]] - found[AT["right_ankle"]]
+        for found in (_found(joints, np.zeros(len(JOINTS)), scores, ratio) for ratio in (UNKNOWN, wider))
+    ]
+    true = joints[AT["left_ankle"], 2] - joints[AT["right_ankle"], 2]
+    assert strides[1] == pytest.approx(true, rel=0.2)
+    assert strides[0] < 0.75 * true
 
 
 def test_straight_legs_are_not_bent_and_feet_do_not_hang():
@@ -89,6 +112,7 @@ def test_somebody_who_lies_is_not_stood_up():
 
 def test_nothing_follows_from_joints_that_are_not_seen():
     joints = _standing()
-    said = joints[:, 2] + np.linspace(-0.2, 0.2, len(JOINTS))
+    said = joints[:, 2] + LEAN * joints[:, 1] + np.linspace(-0.2, 0.2, len(JOINTS))
+    upright = said - LEAN * joints[:, 1]
     hips = [AT["left_hip"], AT["right_hip"]]
-    np.testing.assert_allclose(_found(joints, said, score=0.1), said - said[hips].mean(), atol=0.02)
+    np.testing.assert_allclose(_found(joints, said, score=0.1), upright - upright[hips].mean(), atol=0.02)
