@@ -38,6 +38,14 @@ GAIN_SAMPLES = 200_000
 """Pixels of the photo that are looked at to keep its brightness."""
 ONE_NORMAL = 0.97
 """Length of the mean of four unit normals from which they count as one: 14 degrees apart from it."""
+LEAST_LIGHT = 0.1
+"""Of the usual light: no place on a person is darker, for light comes back from clothes and walls."""
+TINT = 1.7
+"""How much more or less of one channel than of the others the light may hold, beside the usual light: a few directions of a fitted
+sphere can be of any colour, and what only they reach would turn grey or white."""
+ROOM = 0.5
+"""Logarithm of how much brighter than its material a place in the dark may be, and twice that in half of the usual light. Where
+the model lets too little light in, as under an arm, the quotient would be white."""
 DARKEST = 0.004
 """Linear values below this are noise of the camera and of 8 bits."""
 
@@ -84,13 +92,14 @@ def delight(
 @dataclass(frozen=True, eq=False)
 class _Light:
     """occlusion (h, w, 3): S over the light without shadows; mirrored (h, w, 3); albedo (h, w, 3) of the
-    materials; radiance (D, 3) of towards (D, 3)."""
+    materials; radiance (D, 3) of towards (D, 3); usual (3,): the median of S."""
 
     occlusion: np.ndarray
     mirrored: np.ndarray
     albedo: np.ndarray
     radiance: np.ndarray
     towards: np.ndarray
+    usual: np.ndarray
 
 
 def _fit(cells: Cells, camera: Camera, settings: DelightSettings) -> _Light:
@@ -121,7 +130,14 @@ def _fit(cells: Cells, camera: Camera, settings: DelightSettings) -> _Light:
         out[cells.valid] = values
         return push_pull(out, cells.valid.astype(np.float32))
 
-    return _Light(spread(shading / open_sky), spread(mirrored), spread(constant), radiance, towards)
+    return _Light(spread(shading / open_sky), spread(mirrored), spread(constant), radiance, towards, np.median(shading, axis=0))
+
+
+def _likely(shading: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """(N, 3) shading within what light can be where the (3,) usual one is; its luminance changes only where it is too dark."""
+    relative = shading / np.maximum(usual, 1e-6)
+    light = np.maximum(relative @ LUMINANCE, LEAST_LIGHT)[:, None]
+    return np.clip(relative, light / TINT, light * TINT).astype(np.float32) * np.maximum(usual, 1e-6).astype(np.float32)
 
 
 def _unlit(colour: np.ndarray, shading: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
@@ -159,8 +175,7 @@ def _fit_channels(
             transfer = matt * albedo[:, channel, None] + gloss
             radiance[:, channel] = fit_radiance(transfer, colour[:, channel], robust / expected[:, channel])
         shading, mirrored = (matt @ radiance).astype(np.float32), (gloss @ radiance).astype(np.float32)
-        # No place on a person is darker than a tenth of the usual: light comes back from clothes and walls.
-        shading = np.maximum(shading, 0.1 * np.median(shading, axis=0) + 1e-6)
+        shading = _likely(shading, np.median(shading, axis=0))
         expected = np.maximum(shading * albedo + mirrored, DARKEST)
         error = np.log(np.maximum(colour, DARKEST) / expected).mean(axis=1)
         robust = 1 / (1 + np.square(error / (2 * (1.48 * np.median(np.abs(error)) + 0.02))))
@@ -235,8 +250,9 @@ def _apply(
             exact = _upsample(cells, light, x, y + rows.start, label[hard], n[hard], depth[rows][y, x])
             for values, fixed in zip((occlusion, mirrored, usual), exact, strict=True):
                 values[hard] = fixed
-        shading = occlusion * _irradiance(n, light.towards, light.radiance)
-        found = _unlit(colour, np.maximum(shading, 1e-4), mirrored)
+        shading = _likely(occlusion * _irradiance(n, light.towards, light.radiance), light.usual)
+        dark = np.clip(1 - (shading / light.usual) @ LUMINANCE, 0.01, 1)
+        found = np.minimum(_unlit(colour, shading, mirrored), usual * np.exp(ROOM / dark)[:, None])
         albedo[rows].reshape(-1, 3)[inside] = found
         # A mirrored light is white: it adds as much to every channel as the least of the three rises.
         rise = found - usual

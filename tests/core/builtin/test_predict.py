@@ -41,6 +41,13 @@ def test_the_astronaut_is_found_without_flag_and_shuttle(astronaut):
     assert share(astronaut.seg[300:430, 60:240], "Upper_Clothing") > 0.9
 
 
+def test_nothing_under_an_arm_turns_white(sample):
+    """Where the drawn surface is darker than the real one, a photo over its light would be as bright as snow."""
+    shirt = np.isin(sample.seg, part_labels("Upper_Clothing"))
+    assert sample.image[shirt].min(axis=1).max() < 190
+    assert (sample.albedo[shirt].min(axis=1) > 200).sum() == 0
+
+
 def test_hands_that_are_not_seen_are_not_drawn_over_the_suit(astronaut):
     assert share(astronaut.seg, "Left_Hand", "Right_Hand") < 0.01
 
