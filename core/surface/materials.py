@@ -78,3 +78,8 @@ def roughness_of_label() -> np.ndarray:
 def material_named(name: str) -> Material | None:
     """The row of MATERIALS of this name, None for another name."""
     return next((material for material in MATERIALS if material.name == name), None)
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """The body parts of a material."""
+    return next(material.parts for material in MATERIALS if material.name == name)

@@ -16,6 +16,7 @@ normal_detail    normal map of what the mesh of such a surface cannot carry
 all_round        photos in, textures of closed surfaces out
 views            what one photo knows
 project          which pixel a point of a surface is, and how well it is seen
+openings         where clothes show their inside
 blend            several photos made one
 surface_fill     what no photo shows
 other_side       the fine pattern of cloth, carried to where no photo looks

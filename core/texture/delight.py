@@ -18,7 +18,7 @@ import numpy as np
 from ..common.arrays import Camera
 from ..common.colour import LUMINANCE
 from ..common.landmarks import part_labels
-from ..surface.materials import MATERIALS, material_of_label
+from ..surface.materials import MATERIALS, material_of_label, parts_of
 from .colour_clusters import split_colours
 from .inpaint import push_pull
 from .lighting import Cells, diffuse_transfer, directions, fit_radiance, glossy_transfer, make_cells, visibility
@@ -41,8 +41,8 @@ ONE_NORMAL = 0.97
 LEAST_LIGHT = 0.1
 """Of the usual light: no place on a person is darker, for light comes back from clothes and walls."""
 TINT = 1.7
-"""How much more or less of one channel than of the others the light may hold, beside the usual light: a few directions of a fitted
-sphere can be of any colour, and what only they reach would turn grey or white."""
+"""How much more or less of one channel than of the others light may hold, beside the usual light: a few directions of the sphere
+that is fitted can be of any colour, and what only they reach would turn grey or white."""
 ROOM = 0.5
 """Logarithm of how much brighter than its material a place in the dark may be, and twice that in half of the usual light. Where
 the model lets too little light in, as under an arm, the quotient would be white."""
@@ -310,7 +310,7 @@ def _gain(albedo: np.ndarray, photo: np.ndarray, labels: np.ndarray) -> float:
     """What the albedo is multiplied by."""
     step = max(1, math.ceil(math.sqrt(labels.size / GAIN_SAMPLES)))
     photo, albedo, labels = photo[::step, ::step], albedo[::step, ::step], labels[::step, ::step]
-    skin = np.isin(labels, part_labels(*next(m.parts for m in MATERIALS if m.name == "Skin")))
+    skin = np.isin(labels, part_labels(*parts_of("Skin")))
     reference = skin if skin.any() else labels > 0
     if not reference.any():
         return 1.0
