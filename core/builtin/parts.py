@@ -68,6 +68,11 @@ FEWEST_OF_FACE = 20
 """Cells of a face that tell its hue."""
 BELLY = 1.3
 """How much likelier a bare belly is than a bare chest."""
+BALD_HUE, BALD_SHADE = 6.0, -3.0
+"""What would be hair is a bald scalp if its hue, a and b of CIELAB, is as near to the face's, and it is no darker than that, in
+lightness: scalps shine, and hair of that hue is darker than the skin."""
+BALD_OFF = 0.3
+"""Share of it that may lie off the head: hair that hangs is hair, of whatever colour."""
 HAIR_FALLS = 1.6
 """How fast hair becomes less likely away from the head, a length of it."""
 BEYOND = 6.0
@@ -99,6 +104,9 @@ def person_parts(
         alike = _like_the_face(colours, regions)
         expected[..., SKIN] += alike
         shares[solid] = _kinds(bins_of(colours[solid]), expected[solid], _counts(regions, alike)[solid], solid)
+        if _is_bald(colours, regions, solid & (shares.argmax(axis=-1) == HAIR)):
+            shares[..., SKIN] += shares[..., HAIR]
+            shares[..., HAIR] = 0
     filled = _sharp(shares, photo, solid)
     row, column = (np.clip((np.arange(n) * m) // n, 0, m - 1) for n, m in zip((height, width), solid.shape, strict=True))
     label = regions.label[np.ix_(row, column)]
@@ -143,6 +151,16 @@ def _like_the_face(colours: np.ndarray, regions: Regions) -> np.ndarray:
     away = np.linalg.norm(colours[..., 1:] - np.median(colours[regions.face][:, 1:], axis=0), axis=-1)
     told = np.isin(regions.label, part_labels("Torso", *ARMS, *LEGS))
     return np.where(told, HUE * (2 * np.exp(-np.square(away / HUE_SPREAD)) - 1), 0).astype(np.float32)
+
+
+def _is_bald(colours: np.ndarray, regions: Regions, hair: np.ndarray) -> bool:
+    """Whether the cells (h, w) that would be hair are a scalp; colours (h, w, 3) CIELAB. Without a face nothing tells."""
+    if regions.face.sum() < FEWEST_OF_FACE or not hair.any():
+        return False
+    skin, found = np.median(colours[regions.face & ~hair], axis=0), np.median(colours[hair], axis=0)
+    stands_off = np.mean((regions.beyond > BESIDE)[hair] | ~regions.head[hair])
+    near = np.linalg.norm((found - skin)[1:]) < BALD_HUE
+    return bool(near and found[0] - skin[0] > BALD_SHADE and stands_off < BALD_OFF)
 
 
 def _counts(regions: Regions, alike: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from sapiens2_avatar.core.builtin.parts import (
     SKIN,
     UNSURE,
     UPPER,
+    _is_bald,
     _kinds,
     _like_the_face,
     _with_socks,
@@ -91,6 +92,30 @@ def test_tanned_legs_have_the_hue_of_the_face_and_jeans_have_not():
     assert (likelier[0] == 0).all() and (likelier[1] > 0.4).all() and (likelier[2] < -0.5).all()
     unseen = np.zeros((3, 30), bool)
     assert (_like_the_face(lab(image), Regions(label, flat, flat, unseen, unseen, flat)) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("hair", "hangs", "bald"),
+    [
+        ([225, 175, 145], False, True),  # a scalp that shines
+        ([225, 175, 145], True, False),  # hair of that colour
+        ([140, 105, 84], False, False),  # brown hair has the hue of skin, and is darker
+        ([190, 190, 190], False, False),
+        ([235, 205, 130], False, False),  # blond
+    ],
+)
+def test_a_scalp_is_no_hair(hair, hangs, bald):
+    image = np.tile(np.uint8([200, 150, 120]), (40, 40, 1))
+    above = np.zeros((40, 40), bool)
+    above[:20] = True
+    image[above] = hair
+    label, flat = np.full((40, 40), part_labels("Face_Neck")[0], np.uint8), np.zeros((40, 40), np.float32)
+    beyond = flat + (np.arange(40) < 16) if hangs else flat
+    everywhere = np.ones((40, 40), bool)
+    regions = Regions(label, flat, beyond.astype(np.float32), everywhere, ~above, flat)
+    assert _is_bald(lab(image), regions, above) == bald
+    assert not _is_bald(lab(image), Regions(label, flat, flat, everywhere, np.zeros_like(above), flat), above)
+    assert not _is_bald(lab(image), regions, np.zeros_like(above))
 
 
 def test_specks_are_of_the_kind_around_them():
