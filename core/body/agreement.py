@@ -35,7 +35,8 @@ APART = np.radians(15.0)
 
 
 def spread_between(one: Pose, other: Pose, noise: float = NOISE) -> float:
-    """Radians by which bones are thought to turn between two photos, infinite where the photos share too few joints.
+    """Radians by which bones are thought to turn between two photos; infinite where they share too few joints, or where the
+    postures are different ones.
 
     noise  metres by which the joints of one posture differ
 

@@ -8,7 +8,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from ..common.arrays import Camera, Pose
-from ..common.landmarks import part_labels, part_names
+from ..common.landmarks import CLOTH_PARTS, part_labels, part_names
 from ..common.predictions import Predictions
 from ..common.rotations import unit
 from ..common.spaces import camera_from_normal_head
@@ -28,7 +28,6 @@ CLOTH_EASE: dict[str, tuple[float, float, float]] = {
 """Class -> metres from the skin out to its surface: usual, standard deviation outwards, and of skin that would show through."""
 EASE_THERE = {("Lower_Clothing", "Lower_Leg"): 0.026, ("Upper_Clothing", "Upper_Leg"): 0.024}
 """Class and part of the body where it usually hangs farther out: trouser legs widen to the hem, and so do skirts of coats."""
-LOOSE = ("Upper_Clothing", "Lower_Clothing", "Apparel")
 LOOSENESS = 0.015  # metres: standard deviation from one suit to another, of the ease of a whole piece on a part of the body
 ALONG_RAY = 0.25  # weight of a clothed joint's depth: what is lifted from cloth is as far off as the cloth is
 SKIN_SPREAD = 0.004  # metres, of bare skin
@@ -84,7 +83,7 @@ def ease_table() -> np.ndarray:
 @cache
 def looseness_table() -> np.ndarray:
     """(29,) metres of LOOSENESS, 0 for other classes."""
-    return np.array([LOOSENESS if name in LOOSE else 0.0 for name in part_names()])
+    return np.array([LOOSENESS if name in CLOTH_PARTS else 0.0 for name in part_names()])
 
 
 @cache
@@ -165,7 +164,7 @@ class Evidence:
         ray = unit(self.pose.positions.astype(np.float64))
         with np.errstate(invalid="ignore", divide="ignore"):
             pixels = self.camera.project(self.pose.positions)
-        lost = np.where(np.isin(self.classes_at(pixels), part_labels(*LOOSE)), 1 - ALONG_RAY, 0.0)
+        lost = np.where(np.isin(self.classes_at(pixels), part_labels(*CLOTH_PARTS)), 1 - ALONG_RAY, 0.0)
         return np.eye(3) - lost[:, None, None] * ray[:, :, None] * ray[:, None, :]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..body.maps import BodyMaps
 from ..common.arrays import Camera
-from ..common.landmarks import part_labels
+from ..common.landmarks import CLOTH_PARTS, part_labels
 from ..surface.multigrid import solve
 from ..texture.inpaint import push_pull
 from .body_regions import nearest_cells
@@ -20,7 +20,6 @@ from .hair_dome import hair_dome
 
 CELLS = 448
 """Of the longer side of the person's box, at most."""
-COVERING = ("Apparel", "Upper_Clothing", "Lower_Clothing")
 LIMBS = tuple(
     tuple(f"{side}_{part}" for part in parts)
     for side in ("Left", "Right")
@@ -90,7 +89,7 @@ def person_surface(mask: np.ndarray, parts: np.ndarray, maps: BodyMaps | None, c
         on = maps.face[at] >= 0
         points, normals = (np.nan_to_num(a[at]) for a in (maps.points, maps.normals))
     worn = parts[np.ix_(at[0].ravel() - box[0].start, at[1].ravel() - box[1].start)]
-    cloth, hair = (np.isin(worn, part_labels(*names)) for names in (COVERING, ("Hair",)))
+    cloth, hair = (np.isin(worn, part_labels(*names)) for names in (CLOTH_PARTS, ("Hair",)))
     part = maps.labels[at] if maps is not None else np.zeros(inside.shape, np.uint8)
     cut = _cuts(inside, on, points, part, _pitch(share, camera))
     on_limb = np.isin(part, part_labels(*(name for names in LIMBS for name in names)))

@@ -47,6 +47,8 @@ def part_colours() -> np.ndarray:
 
 HEAD_PARTS = ("Face_Neck", "Hair", "Eyeglass", "Lower_Lip", "Upper_Lip", "Lower_Teeth", "Upper_Teeth", "Tongue")
 """The classes of the head, the neck among them."""
+CLOTH_PARTS = ("Apparel", "Upper_Clothing", "Lower_Clothing")
+"""The classes of cloth: it hangs loose, covers skin and opens to its inside. Shoes and socks fit closely."""
 
 
 def part_labels(*names: str) -> np.ndarray:

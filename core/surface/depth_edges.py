@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from ..common.arrays import Camera
-from ..common.landmarks import part_names
+from ..common.landmarks import CLOTH_PARTS, part_names
 
 CLAMP = 0.15
 """Cosine of the view angle below which a normal is not believed: a grazing normal would excuse any gap."""
@@ -116,7 +116,7 @@ def parts_apart() -> np.ndarray:
     arms = {n for n in names if n.endswith(("_Hand", "_Lower_Arm", "_Upper_Arm"))}
     legs = {n for n in names if n.endswith(("_Foot", "_Lower_Leg", "_Upper_Leg", "_Shoe", "_Sock"))}
     head = {n for n in names if n in ("Face_Neck", "Hair", "Eyeglass") or n.endswith(("_Lip", "_Teeth")) or n == "Tongue"}
-    trunk = {"Torso", "Upper_Clothing", "Lower_Clothing", "Apparel"}
+    trunk = {"Torso", *CLOTH_PARTS}
 
     def side(name: str) -> str:
         return name.split("_")[0] if name.startswith(("Left", "Right")) and name in arms | legs else ""

@@ -92,7 +92,7 @@ def delight(
 @dataclass(frozen=True, eq=False)
 class _Light:
     """occlusion (h, w, 3): S over the light without shadows; mirrored (h, w, 3); albedo (h, w, 3) of the
-    materials; radiance (D, 3) of towards (D, 3); usual (3,): the median of S."""
+    materials; radiance (D, 3) of towards (D, 3); usual (3,): `_usual` of S."""
 
     occlusion: np.ndarray
     mirrored: np.ndarray
@@ -130,14 +130,19 @@ def _fit(cells: Cells, camera: Camera, settings: DelightSettings) -> _Light:
         out[cells.valid] = values
         return push_pull(out, cells.valid.astype(np.float32))
 
-    return _Light(spread(shading / open_sky), spread(mirrored), spread(constant), radiance, towards, np.median(shading, axis=0))
+    return _Light(spread(shading / open_sky), spread(mirrored), spread(constant), radiance, towards, _usual(shading))
+
+
+def _usual(shading: np.ndarray) -> np.ndarray:
+    """(3,) float32 > 0: the median of (N, 3) shading."""
+    return np.maximum(np.median(shading, axis=0), 1e-6).astype(np.float32)
 
 
 def _likely(shading: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    """(N, 3) shading within what light can be where the (3,) usual one is; its luminance changes only where it is too dark."""
-    relative = shading / np.maximum(usual, 1e-6)
+    """(N, 3) float32 shading, brought to what light can be where the (3,) usual one is: not too dark, of no strong tint."""
+    relative = shading / usual
     light = np.maximum(relative @ LUMINANCE, LEAST_LIGHT)[:, None]
-    return np.clip(relative, light / TINT, light * TINT).astype(np.float32) * np.maximum(usual, 1e-6).astype(np.float32)
+    return np.clip(relative, light / TINT, light * TINT).astype(np.float32) * usual
 
 
 def _unlit(colour: np.ndarray, shading: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
@@ -175,7 +180,7 @@ def _fit_channels(
             transfer = matt * albedo[:, channel, None] + gloss
             radiance[:, channel] = fit_radiance(transfer, colour[:, channel], robust / expected[:, channel])
         shading, mirrored = (matt @ radiance).astype(np.float32), (gloss @ radiance).astype(np.float32)
-        shading = _likely(shading, np.median(shading, axis=0))
+        shading = _likely(shading, _usual(shading))
         expected = np.maximum(shading * albedo + mirrored, DARKEST)
         error = np.log(np.maximum(colour, DARKEST) / expected).mean(axis=1)
         robust = 1 / (1 + np.square(error / (2 * (1.48 * np.median(np.abs(error)) + 0.02))))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..common.arrays import check_arrays
-from ..common.landmarks import part_labels
+from ..common.landmarks import CLOTH_PARTS, part_labels
 from ..common.rotations import unit
 from ..surface.materials import parts_of
 from .foreground import BORDER
@@ -31,8 +31,6 @@ APART = (0.02, 0.045)
 RIM = (-5.0, 1.0)
 """Pixels inside of the parts that show a surface, below which a point is not seen, and above which it is. The colours of the
 parts are continued outwards, because a fit is off by some pixels."""
-CLOTHES = "Apparel", "Upper_Clothing", "Lower_Clothing"
-"""Parts that open to their inside."""
 FEWEST = 20
 """Vertices of hair that tell the colour of its outline, or of its middle."""
 BROAD = 0.012
@@ -204,7 +202,7 @@ def project(surface: PaintedSurface, view: View, number: int, drawn: Drawn) -> P
     outside = cv2.distanceTransform((~own).astype(np.uint8), cv2.DIST_L2, 5)
     # The pixels of the rim are mixed with what is beside them.
     pure = inside > min(0.5 * BORDER, 0.6 * float(inside.max()))
-    if np.isin(surface.labels, part_labels(*CLOTHES)).any():
+    if np.isin(surface.labels, part_labels(*CLOTH_PARTS)).any():
         skin = np.isin(view.labels, part_labels(*parts_of("Skin")))
         pure &= ~shadowed_inside(view.colour, own, skin, scale)
     sharp = _continued_colours(view.colour, pure, own)

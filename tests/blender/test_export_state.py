@@ -9,13 +9,7 @@ import bpy
 import numpy as np
 import pytest
 
-READERS = {
-    ".glb": lambda path: bpy.ops.import_scene.gltf(filepath=str(path)),
-    ".gltf": lambda path: bpy.ops.import_scene.gltf(filepath=str(path)),
-    ".fbx": lambda path: bpy.ops.import_scene.fbx(filepath=str(path)),
-    ".usdc": lambda path: bpy.ops.wm.usd_import(filepath=str(path)),
-    ".obj": lambda path: bpy.ops.wm.obj_import(filepath=str(path)),
-}
+from support.readers import READERS
 
 
 @pytest.fixture

@@ -12,13 +12,8 @@ import pytest
 
 pytest.importorskip("scipy", reason="the worker joins meshes with SciPy, which Blender's own Python does not have")
 
+from support.readers import READERS
 from support.reading import read, roles
-
-READERS = {
-    ".glb": lambda path: bpy.ops.import_scene.gltf(filepath=str(path)),
-    ".fbx": lambda path: bpy.ops.import_scene.fbx(filepath=str(path)),
-    ".usdc": lambda path: bpy.ops.wm.usd_import(filepath=str(path)),
-}
 
 
 @pytest.fixture
@@ -70,7 +65,7 @@ def test_building_again_switches_between_several_objects_and_one(part, dressed, 
     assert "covered" in found["body"].modifiers
 
 
-@pytest.mark.parametrize("suffix", READERS)
+@pytest.mark.parametrize("suffix", [".glb", ".fbx", ".usdc"])
 def test_readers_of_its_exports_have_one_mesh_with_its_keys(part, joined, tmp_path, suffix):
     collection = part("scene.build").write_avatars([joined], "P")
     (body,) = [obj for obj in collection.objects if obj.type == "MESH"]
