@@ -12,6 +12,7 @@ from ..common.avatars import BodyData, GarmentData
 from ..common.colour import SKIN_TONE
 from ..common.landmarks import part_labels, part_names
 from ..texture.all_round import paint
+from ..texture.hem_bands import Hems
 from ..texture.project import PaintedSurface
 from ..texture.settings import TextureSettings
 from ..texture.strands import whorl_of
@@ -117,6 +118,7 @@ def _garment(garment: GarmentData, photos: Sequence[tuple[Sighting, BodyFit]], r
         share=share,
         reach=CLOTH_REACH,
         whorl=whorl_of(rest) if garment.kind == "hair" else None,
+        hems=None if garment.kind == "hair" else Hems.of(rest, garment.quads[~garment.inside]),
     )
 
 

@@ -19,6 +19,7 @@ project          which pixel a point of a surface is, and how well it is seen
 openings         where clothes show their inside
 blend            several photos made one
 surface_fill     what no photo shows
+hem_bands        collars and cuffs, carried round
 other_side       the fine pattern of cloth, carried to where no photo looks
 strands          hair where no photo looks
 texels           where texels lie on their surface

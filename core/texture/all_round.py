@@ -21,23 +21,20 @@ from ..common.colour import byte_image
 from ..common.errors import SapiensError
 from .blend import blend_shares, exposure_gains
 from .normal_detail import calmed, normal_detail
-from .other_side import BUTTON, EDGE, round_the_side, within_frame, without_prints
+from .other_side import other_side
 from .project import (
     BROAD,
     FACING,
-    Drawn,
     PaintedSurface,
+    PaintJob,
     Projection,
-    blurred,
     draw_surfaces,
     project,
     sample,
-    smoothstep,
     vertex_normals,
 )
-from .rasterise import halves
 from .strands import Strands, relief, seen_height, shade_of, strands
-from .surface_fill import Pattern, pattern_of, plain_share, plained, spread
+from .surface_fill import Pattern, Place, pattern_of, plain_share, plained, spread
 from .texels import Texels, texels_of
 from .views import View, continued
 
@@ -84,20 +81,11 @@ def paint(surfaces: Sequence[PaintedSurface], views: Sequence[View], size: int =
         found = [[None if p is None else p.brightened(gain) for p, gain in zip(row, gains, strict=True)] for row in found]
         at_vertices = [replace(seen, broad=np.clip(seen.broad * gains[:, None], 0, 255)) for seen in at_vertices]
     calm = [calmed(view) for view in views]
-    jobs = [_Job(surface, calm, row, drawn, number) for number, (surface, row) in enumerate(zip(surfaces, found, strict=True))]
+    jobs = [
+        PaintJob(surface, calm, row, drawn, number) for number, (surface, row) in enumerate(zip(surfaces, found, strict=True))
+    ]
     with ThreadPoolExecutor(TOGETHER) as pool:
         return list(pool.map(_painted, jobs, at_vertices, [size] * len(jobs)))
-
-
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """One surface, the views (`calmed`), its projections, all surfaces drawn in the views, and its number among those."""
-
-    surface: PaintedSurface
-    views: Sequence[View]
-    projections: Sequence[Projection | None]
-    drawn: Sequence[Drawn]
-    number: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +128,7 @@ def _nothing(count: int) -> _Seen:
     return _Seen(np.zeros((0, count, 3), np.float32), np.zeros((0, count), np.float32), np.zeros((0, count), np.float32))
 
 
-def _painted(job: _Job, at_vertices: _Seen, size: int) -> SurfaceTextures:
+def _painted(job: PaintJob, at_vertices: _Seen, size: int) -> SurfaceTextures:
     """The textures of one surface."""
     surface = job.surface
     side = _side(job, size) if surface.whorl is None else size // 2
@@ -167,7 +155,7 @@ def _plain(surface: PaintedSurface, texels: Texels, size: int) -> np.ndarray:
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
-def _side(job: _Job, size: int) -> int:
+def _side(job: PaintJob, size: int) -> int:
     """Texels of the side at which a surface is weighed: half of `size`, and half of that again as long as it is enough."""
     finest = max((p.scale for p in job.projections if p is not None), default=0.0)
     least = max(ENOUGH * finest * _texel(job.surface, 1), SMALLEST)
@@ -195,7 +183,7 @@ class _Shares:
     known: np.ndarray
 
 
-def _shares(job: _Job, places: list[np.ndarray | None]) -> _Shares:
+def _shares(job: PaintJob, places: list[np.ndarray | None]) -> _Shares:
     count = next(len(p) for p in places if p is not None)
     belief, quality = np.zeros((len(places), count), np.float32), np.zeros((len(places), count), np.float32)
     for k, (projection, values) in enumerate(zip(job.projections, places, strict=True)):
@@ -205,7 +193,7 @@ def _shares(job: _Job, places: list[np.ndarray | None]) -> _Shares:
 
 
 def _fill(
-    job: _Job,
+    job: PaintJob,
     texels: Texels,
     places: list[np.ndarray | None],
     at_vertices: _Seen,
@@ -228,20 +216,21 @@ def _fill(
         plain = plain_share(surface, known)
         guide, behind = plained(tone, plain), plained(tone, texels.of(plain))
     else:
-        along, share = texels.of(surface.along), texels.of(surface.share)
-        pattern = _pattern(job, texels, places, shares, along, share, tone)
-        behind = pattern.at(along, share, 0.0 if lines is None else TIPS)
-        guide = pattern.at(surface.along, surface.share, BROAD if lines is None else TIPS)
+        at_vertex = Place.on(surface)
+        place = at_vertex.mapped(texels.of)
+        pattern = _pattern(job, texels, places, shares, place, tone)
+        behind = pattern.at(place, 0.0 if lines is None else TIPS)
+        guide = pattern.at(at_vertex, BROAD if lines is None else TIPS)
         if lines is not None:
             detail += lines.shade[:, None] * shade_of(_fine(job), tone)
         elif surface.mirror is None:
-            detail += _other_side(job, pattern, texels, places)
+            detail += other_side(job, pattern, texels, places)
     out = behind + detail
     out += texels.of(spread(low - guide, known, surface.rest, surface.quads, surface.reach))
     return np.clip(out, 0, 255)
 
 
-def _mirror_detail(job: _Job, texels: Texels) -> np.ndarray:
+def _mirror_detail(job: PaintJob, texels: Texels) -> np.ndarray:
     """(N, 3) float32: the high frequencies of the other side of the body, where they are seen."""
     out = np.zeros((len(texels.index), 3), np.float32)
     best = np.zeros(len(out), np.float32)
@@ -257,7 +246,7 @@ def _mirror_detail(job: _Job, texels: Texels) -> np.ndarray:
     return out
 
 
-def _bumps(job: _Job, texels: Texels, places: list[np.ndarray | None], shares: _Shares, lines: Strands) -> np.ndarray:
+def _bumps(job: PaintJob, texels: Texels, places: list[np.ndarray | None], shares: _Shares, lines: Strands) -> np.ndarray:
     """(N, 3) float32 tangent-space normals of the relief of hair, of the strands that photos show and of those behind."""
     fine = np.zeros((len(texels.index), 3), np.float32)
     for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
@@ -269,7 +258,7 @@ def _bumps(job: _Job, texels: Texels, places: list[np.ndarray | None], shares: _
     return relief(texels.image(height), _texel(job.surface, texels.side)).reshape(-1, 3)[texels.index]
 
 
-def _fine(job: _Job) -> np.ndarray:
+def _fine(job: PaintJob) -> np.ndarray:
     """(n, 3) float32: what photos show of the surface beyond its low frequencies, some of their pixels."""
     some = []
     for k, p in enumerate(job.projections):
@@ -281,12 +270,11 @@ def _fine(job: _Job) -> np.ndarray:
 
 
 def _pattern(
-    job: _Job,
+    job: PaintJob,
     texels: Texels,
     places: list[np.ndarray | None],
     shares: _Shares,
-    along: np.ndarray,
-    share: np.ndarray,
+    place: Place,
     tone: np.ndarray,
 ) -> Pattern:
     """The pattern of what is seen well."""
@@ -309,43 +297,11 @@ def _pattern(
             colours += sample(p.sharp, values[at, 0], values[at, 1]) * shares.high[k, at, None]
     # What is turned to the side says more of the back than the middle of the front: an open jacket is closed behind.
     weight = (1.05 - np.clip(cosine, 0, 1)) ** 2
-    return pattern_of(along[at], share[at], colours, weight, upright[at], tone, (along[whole], share[whole]))
+    some, all_of_it = place.mapped(lambda values: values[at]), place.mapped(lambda values: values[whole])
+    return pattern_of(some, colours, weight, upright[at], tone, all_of_it)
 
 
-def _other_side(job: _Job, pattern: Pattern, texels: Texels, places: list[np.ndarray | None]) -> np.ndarray:
-    """(N, 3) float32: the fine pattern that photos show on the side that is turned to them, behind it and round the sides."""
-    surface = job.surface
-    quads = surface.quads if surface.hiding is None else np.concatenate([surface.quads, surface.hiding])
-    faces = halves(quads)
-    assert surface.along is not None and surface.share is not None
-    out, best = None, None
-    for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
-        if p is None or values is None:
-            continue
-        own = (job.drawn[k].surface == job.number) & (p.inner > 1)
-        out = np.zeros((len(values), 3), np.float32) if out is None else out
-        best = np.zeros(len(values), np.float32) if best is None else best
-        if not own.any():
-            continue
-        corners, weights = faces[job.drawn[k].face[own]], job.drawn[k].shares[own][..., None]
-        along, share = ((x[corners] * weights).sum(axis=1) for x in (surface.along, surface.share))
-        rest = np.zeros_like(p.sharp)
-        rest[own] = p.sharp[own] - pattern.at(along, share)
-        fine = np.where(own[..., None], rest - blurred(rest, own, BROAD * p.scale), 0)
-        fine = without_prints(fine, own, BUTTON * p.scale)
-        facing = np.abs(values[:, 3])
-        better = np.flatnonzero(facing > best)
-        best[better] = facing[better]
-        behind = smoothstep(facing[better], EDGE)[:, None]
-        # At the sides a pixel would be smeared over much of the surface.
-        x, y = texels.of(round_the_side(surface, p, job.views[k].camera, k))[better].T
-        mirrored = within_frame(fine, values[better, 0], values[better, 1])
-        out[better] = behind * mirrored + (1 - behind) * within_frame(fine, x, y)
-    assert out is not None
-    return out
-
-
-def _roughness(job: _Job, texels: Texels, places: list[np.ndarray | None], shares: _Shares) -> np.ndarray | None:
+def _roughness(job: PaintJob, texels: Texels, places: list[np.ndarray | None], shares: _Shares) -> np.ndarray | None:
     """(side, side) uint8: the gloss that photos show, and that of most of the surface where none looks; None = unknown."""
     total, weight = np.zeros(len(texels.index), np.float32), np.zeros(len(texels.index), np.float32)
     for k, (view, p, values) in enumerate(zip(job.views, job.projections, places, strict=True)):
@@ -362,7 +318,7 @@ def _roughness(job: _Job, texels: Texels, places: list[np.ndarray | None], share
 
 
 def _composed(
-    job: _Job, texels: Texels, places: list[np.ndarray | None], shares: _Shares, fill: np.ndarray, size: int
+    job: PaintJob, texels: Texels, places: list[np.ndarray | None], shares: _Shares, fill: np.ndarray, size: int
 ) -> SurfaceTextures:
     """Photos and fill at the full resolution.
 

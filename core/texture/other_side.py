@@ -7,7 +7,10 @@ import numpy as np
 from ..common.arrays import Camera
 from ..common.rotations import unit
 from .inpaint import push_pull
-from .project import PaintedSurface, Projection, box_around, sample, smoothstep, vertex_normals
+from .project import BROAD, PaintedSurface, PaintJob, Projection, blurred, box_around, sample, smoothstep, vertex_normals
+from .rasterise import halves
+from .surface_fill import Pattern, Place
+from .texels import Texels
 
 PRINTS = (18.0, 82.0)
 """Percentiles between which the fine pattern of one side is continued to the other: a print or a button is beyond them."""
@@ -21,6 +24,39 @@ AROUND = 24
 """Places from which the pattern goes on round the side, the nearest that are seen well."""
 FRAME = (0.0, 12.0)
 """Pixels from the border of the photo over which the fine pattern comes in: beyond it there is none to carry on."""
+
+
+def other_side(job: PaintJob, pattern: Pattern, texels: Texels, places: list[np.ndarray | None]) -> np.ndarray:
+    """(N, 3) float32: the fine pattern that photos show on the side that is turned to them, behind it and round the sides."""
+    surface = job.surface
+    quads = surface.quads if surface.hiding is None else np.concatenate([surface.quads, surface.hiding])
+    faces = halves(quads)
+    at_vertex = Place.on(surface)
+    out, best = None, None
+    for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
+        if p is None or values is None:
+            continue
+        own = (job.drawn[k].surface == job.number) & (p.inner > 1)
+        out = np.zeros((len(values), 3), np.float32) if out is None else out
+        best = np.zeros(len(values), np.float32) if best is None else best
+        if not own.any():
+            continue
+        corners, weights = faces[job.drawn[k].face[own]], job.drawn[k].shares[own][..., None]
+        place = at_vertex.mapped(lambda x, corners=corners, weights=weights: (x[corners] * weights).sum(axis=1))
+        rest = np.zeros_like(p.sharp)
+        rest[own] = p.sharp[own] - pattern.at(place)
+        fine = np.where(own[..., None], rest - blurred(rest, own, BROAD * p.scale), 0)
+        fine = without_prints(fine, own, BUTTON * p.scale)
+        facing = np.abs(values[:, 3])
+        better = np.flatnonzero(facing > best)
+        best[better] = facing[better]
+        behind = smoothstep(facing[better], EDGE)[:, None]
+        # At the sides a pixel would be smeared over much of the surface.
+        x, y = texels.of(round_the_side(surface, p, job.views[k].camera, k))[better].T
+        mirrored = within_frame(fine, values[better, 0], values[better, 1])
+        out[better] = behind * mirrored + (1 - behind) * within_frame(fine, x, y)
+    assert out is not None
+    return out * (1 - pattern.banded(at_vertex.mapped(texels.of)))
 
 
 def within_frame(fine: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

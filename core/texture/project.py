@@ -12,6 +12,7 @@ from ..common.landmarks import CLOTH_PARTS, part_labels
 from ..common.rotations import unit
 from ..surface.materials import parts_of
 from .foreground import BORDER
+from .hem_bands import Hems
 from .inpaint import push_pull
 from .openings import shadowed_inside
 from .rasterise import NEAREST, draw_mesh, halves
@@ -55,6 +56,7 @@ class PaintedSurface:
     limbs    (V, G) float32 how far each vertex belongs to limbs of which one is bare only if a photo shows it so; the others are
              plain. None = there are none
     whorl    (3,) float     metres, where hair grows from, in the space of `rest` with z up; None = it is no hair
+    hems     where it ends, along which bands of colour go on; None = nowhere
     """
 
     quads: np.ndarray
@@ -70,6 +72,7 @@ class PaintedSurface:
     reach: float = 0.06
     limbs: np.ndarray | None = None
     whorl: np.ndarray | None = None
+    hems: Hems | None = None
 
     def __post_init__(self):
         check_arrays(
@@ -102,6 +105,17 @@ class Drawn:
     surface: np.ndarray
     face: np.ndarray
     shares: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class PaintJob:
+    """One surface, the views (`calmed`), its projections, all surfaces drawn in the views, and its number among those."""
+
+    surface: PaintedSurface
+    views: Sequence[View]
+    projections: Sequence[Projection | None]
+    drawn: Sequence[Drawn]
+    number: int
 
 
 def draw_surfaces(surfaces: Sequence[PaintedSurface], view: View, number: int) -> Drawn:

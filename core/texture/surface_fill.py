@@ -5,10 +5,12 @@ Nothing is done in the plane of the texture: colours spread over the mesh, so th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from .hem_bands import Hems, at_hem
 from .project import PaintedSurface, smoothstep
 
 BIN = 0.003
@@ -17,6 +19,11 @@ FEWEST = 10
 """Texels of a row from which its colour can be told."""
 TRIMMED = 0.2
 """Share of a row, at either end of its values, that does not count for its colour: prints, buttons, pockets."""
+HEMMED = 0.38
+"""The same of a row along a hem, which lies some millimetres off the one in the photo: of two colours it takes the one that more
+of it has."""
+BANDED = (15.0, 40.0)
+"""Steps in colour, sRGB, between a hem and what is above it, from which it may be a band, and is one."""
 CALM = 0.03
 """Metres over which the colours of rows are compared with their neighbours'."""
 INDEPENDENT = 5.0
@@ -34,7 +41,86 @@ BELIEVED = 0.02
 
 
 @dataclass(frozen=True, eq=False)
+class Place:
+    """Where N points of a surface lie, for its pattern.
+
+    along, share    (N, G) as of `PaintedSurface`
+    distance, near  (N, H) as of `Hems`
+    twin            (H,) as of `Hems`
+    """
+
+    along: np.ndarray
+    share: np.ndarray
+    distance: np.ndarray
+    near: np.ndarray
+    twin: np.ndarray
+
+    @staticmethod
+    def on(surface: PaintedSurface) -> Place:
+        """The vertices of a surface that has axes."""
+        assert surface.along is not None and surface.share is not None
+        hems = Hems.none(len(surface.along)) if surface.hems is None else surface.hems
+        return Place(surface.along, surface.share, hems.distance, hems.near, hems.twin)
+
+    def mapped(self, function: Callable[[np.ndarray], np.ndarray]) -> Place:
+        """Other points, to which `function` carries values of these."""
+        return Place(*map(function, (self.along, self.share, self.distance, self.near)), self.twin)
+
+
+@dataclass(frozen=True, eq=False)
 class Pattern:
+    """The colours of a garment where no photo shows it: its rows, and the bands along its hems."""
+
+    rows: Rows
+    bands: Rows
+
+    def at(self, place: Place, smooth: float = 0.0) -> np.ndarray:
+        """(N, 3) float32 sRGB; smooth: metres, standard deviation of a blur along the axes."""
+        out = self.rows.at(place.along, place.share, smooth)
+        if not place.near.shape[1]:
+            return out
+        return out + at_hem(place.distance, place.near) * self.bands.at(place.distance, place.near, smooth)
+
+    def banded(self, place: Place) -> np.ndarray:
+        """(N, 1) float32 0..1: how far points belong to a band of another colour. What photos show beyond the pattern there is
+        the border of the band where the surface lies a little off, and does not go on elsewhere."""
+        if not place.near.shape[1]:
+            return np.zeros((len(place.along), 1), np.float32)
+        banded = smoothstep(self.bands.steps(), BANDED).astype(np.float32)
+        return at_hem(place.distance, place.near) * (place.near @ banded)[:, None]
+
+
+def pattern_of(
+    place: Place, colours: np.ndarray, weight: np.ndarray, upright: np.ndarray, tone: np.ndarray, whole: Place
+) -> Pattern:
+    """The pattern of n points that are seen.
+
+    colours  (n, 3) float32
+    weight   (n,) float32 > 0: how far each says what is behind
+    upright  (n,) bool: they are part of the rows; others only have the height of one
+    tone     (3,) of an axis along which nothing is seen
+    whole    all of the surface that is upright, as densely: of a row of which only a strip is seen nobody knows the rest
+
+    A band is what the rows along a hem have beyond those along the axes, which begin where it ends: a hem is seldom level.
+    """
+    away = at_hem(place.distance, place.near)[:, 0] == 0
+    if np.count_nonzero(away & upright) < FEWEST * FEWEST:
+        away[:] = True
+    rows = _rows_of(
+        place.along[away], place.share[away], colours[away], weight[away], upright[away], tone, (whole.along, whole.share)
+    )
+    beyond = colours - rows.at(place.along, place.share)
+    none = np.zeros(3, np.float32)
+    every = np.ones(len(colours), bool)
+    bands = _rows_of(place.distance, place.near, beyond, weight, every, none, (whole.distance, whole.near), HEMMED)
+    # Of two sleeves the one of which the photo shows more tells the band of both.
+    steps = bands.steps()
+    told = np.where(steps[place.twin] > steps, place.twin, np.arange(len(steps)))
+    return Pattern(rows, Rows(bands.start[told], tuple(bands.colours[k] for k in told), none))
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
     """The typical colour of a garment at every place along the axes of the body: rows of stripes go on round it, what is on one
     side only, as a print or a row of buttons, does not.
 
@@ -64,8 +150,12 @@ class Pattern:
                 out[:, channel] += (self.tone[channel] + near * seen) * counts
         return out
 
+    def steps(self) -> np.ndarray:
+        """(G,) float: by how much the rows of each axis differ from its last one, at most."""
+        return np.array([np.linalg.norm(row - row[-1], axis=1).max() for row in self.colours])
 
-def pattern_of(
+
+def _rows_of(
     along: np.ndarray,
     share: np.ndarray,
     colours: np.ndarray,
@@ -73,17 +163,9 @@ def pattern_of(
     upright: np.ndarray,
     tone: np.ndarray,
     whole: tuple[np.ndarray, np.ndarray],
-) -> Pattern:
-    """The pattern of points that are seen.
-
-    along, share  (n, G) float32 places, and how far each axis counts
-    colours       (n, 3) float32
-    weight        (n,) float32 > 0: how far each says what is behind
-    upright       (n,) bool: they are part of the rows; others only have the height of one
-    tone          (3,) of an axis along which nothing is seen
-    whole         along and share of all of the surface that is upright, as densely: of a row of which only a strip is seen nobody
-                  knows the rest
-    """
+    trimmed: float = TRIMMED,
+) -> Rows:
+    """The rows of n points along G axes; the other arguments are those of `pattern_of`, and of `_trimmed_means`."""
     starts, rows = [], []
     for axis in range(along.shape[1]):
         mine = share[:, axis] > 0.6
@@ -95,7 +177,7 @@ def pattern_of(
         start = float(place.min())
         number = ((place - start) / BIN).astype(np.int64)
         count = np.bincount(number)
-        typical = _trimmed_means(number, values, counts, len(count))
+        typical = _trimmed_means(number, values, counts, len(count), trimmed)
         shown = np.bincount(number[upright[mine]], minlength=len(count))
         believed = smoothstep(_covered(shown, whole[0][whole[1][:, axis] > 0.6, axis], start), COVERED)
         good = np.flatnonzero((count >= FEWEST) & (believed > 0))
@@ -108,7 +190,7 @@ def pattern_of(
         # Between rows that are believed, and before the first, a row is as good as those.
         rows.append(_without_chance(row, number, values, np.interp(steps, good, believed[good])).astype(np.float32))
         starts.append(start)
-    return Pattern(np.array(starts), tuple(rows), np.asarray(tone, np.float32))
+    return Rows(np.array(starts), tuple(rows), np.asarray(tone, np.float32))
 
 
 def _covered(count: np.ndarray, places: np.ndarray, start: float) -> np.ndarray:
@@ -142,8 +224,10 @@ def plained(tone: np.ndarray, share: np.ndarray) -> np.ndarray:
     return tone + np.clip(share, 0, 1) * (PLAIN - tone)
 
 
-def _trimmed_means(group: np.ndarray, values: np.ndarray, weight: np.ndarray, groups: int) -> np.ndarray:
+def _trimmed_means(group: np.ndarray, values: np.ndarray, weight: np.ndarray, groups: int, trimmed: float) -> np.ndarray:
     """(groups, 3) float32 weighted means of each group without its ends, channel by channel; 0 of an empty group.
+
+    trimmed  share at either end, below 0.5
 
     A median would jump between the colours of stripes that run along the axis.
     """
@@ -154,7 +238,7 @@ def _trimmed_means(group: np.ndarray, values: np.ndarray, weight: np.ndarray, gr
         order = np.lexsort((values[:, channel], group))
         rank, mine = np.cumsum(weight[order], dtype=np.float64) - 0.5 * weight[order], group[order]
         place = (rank - before[mine]) / np.maximum(total[mine], 1e-12)
-        kept = weight[order] * np.clip(np.minimum(place - TRIMMED, 1 - TRIMMED - place) / 0.05, 1e-3, 1)
+        kept = weight[order] * np.clip(np.minimum(place - trimmed, 1 - trimmed - place) / 0.05, 1e-3, 1)
         sums = np.bincount(mine, kept * values[order, channel], minlength=groups)
         out[:, channel] = sums / np.maximum(np.bincount(mine, kept, minlength=groups), 1e-12)
     return out
