@@ -10,16 +10,19 @@ from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.spaces import pixel_from_uv
 from sapiens2_avatar.core.texture.all_round import paint
 from sapiens2_avatar.core.texture.blend import exposure_gains
+from sapiens2_avatar.core.texture.hem_bands import Hems
 from sapiens2_avatar.core.texture.project import PaintedSurface
-from sapiens2_avatar.core.texture.surface_fill import pattern_of
+from sapiens2_avatar.core.texture.surface_fill import Place, pattern_of
 from sapiens2_avatar.core.texture.views import View, iris_tone
 from support.barrel import (
+    RADIUS,
     SEGMENTS,
     TONE,
     barrel,
     colours_of,
     facing,
     photo_of,
+    stood,
     surface_at,
 )
 
@@ -205,14 +208,34 @@ def test_what_lies_on_a_shoulder_is_no_row_of_the_back():
     height = rng.uniform(0, 0.3, count).astype(np.float32)[:, None]
     on_top = height[:, 0] > 0.27
     colours = np.where(on_top[:, None], [0.0, 240.0, 120.0], [140.0, 40.0, 80.0]).astype(np.float32)
-    share, weight, tone = np.ones((count, 1), np.float32), np.ones(count, np.float32), np.array([140.0, 40.0, 80.0])
-    whole = (np.concatenate([height, height]), np.ones((2 * count, 1), np.float32))
-    where = np.array([[0.285]], np.float32), np.ones((1, 1), np.float32)
+    weight, tone = np.ones(count, np.float32), np.array([140.0, 40.0, 80.0])
+
+    def place(height: np.ndarray) -> Place:
+        hems = Hems.none(len(height))
+        return Place(height, np.ones_like(height), hems.distance, hems.near, hems.twin)
+
+    whole, where = place(np.concatenate([height, height])), place(np.array([[0.285]], np.float32))
     shoulder, stripe = (
-        pattern_of(height, share, colours, weight, upright, tone, whole).at(*where)[0] for upright in (~on_top, on_top | True)
+        pattern_of(place(height), colours, weight, upright, tone, whole).at(where)[0] for upright in (~on_top, on_top | True)
     )
     assert np.abs(shoulder - tone).max() < 20
     assert stripe[1] > 180
+
+
+def test_a_band_along_a_hem_goes_round_it_however_it_slants():
+    """A cuff in another colour, on a sleeve that is longer behind."""
+    surface = surface_at(0)
+    rest = surface.rest * (1, 1, 0.9)
+    rest[:, 2] += 0.3 * rest[:, 2] * rest[:, 1]  # the top rises from the front to the back
+    surface = replace(surface, rest=rest, posed=(stood(rest),), hems=Hems.of(rest, surface.quads))
+    surface = replace(surface, **_axes(surface))
+    top = lambda p: 0.54 * (1 + 0.3 * p[:, 1])  # noqa: E731
+    cuffed = lambda p: np.where((top(p) - p[:, 2] < 0.012)[:, None], [40.0, 220.0, 120.0], [140.0, 40.0, 80.0])  # noqa: E731
+    made = paint([surface], [photo_of(surface, 0, cuffed)], 1024)[0]
+    points, found = at_quads(surface, made.base_colour_srgb)
+    behind, below = (points[:, 1] > 0.5 * RADIUS), top(points) - points[:, 2]
+    assert found[behind & (below < 0.01), 1].mean() > 170
+    assert np.abs(found[behind & (below > 0.03)] - [140, 40, 80]).mean() < 12
 
 
 def test_nothing_is_smeared_beyond_the_border_of_the_photo():
