@@ -67,7 +67,8 @@ class Hems:
     @staticmethod
     def none(count: int) -> Hems:
         """Of a surface of so many vertices that is nowhere open."""
-        return Hems(*(np.zeros((count, 0), np.float32) for _ in range(2)), np.zeros(0, np.int64))
+        nowhere = np.zeros((count, 0), np.float32)
+        return Hems(nowhere, nowhere, np.zeros(0, np.int64))
 
 
 def at_hem(distance: np.ndarray, near: np.ndarray) -> np.ndarray:

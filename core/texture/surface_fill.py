@@ -64,7 +64,8 @@ class Place:
 
     def mapped(self, function: Callable[[np.ndarray], np.ndarray]) -> Place:
         """Other points, to which `function` carries values of these."""
-        return Place(*map(function, (self.along, self.share, self.distance, self.near)), self.twin)
+        along, share, distance, near = map(function, (self.along, self.share, self.distance, self.near))
+        return Place(along, share, distance, near, self.twin)
 
 
 @dataclass(frozen=True, eq=False)
