@@ -156,7 +156,13 @@ def set_models_folder() -> None:
     chosen = preference_values.current().models_folder
     if chosen:
         os.environ[MODELS_VARIABLE] = bpy.path.abspath(chosen)
-    elif _models_before is None:
+    else:
+        _give_back_models_folder()
+
+
+def _give_back_models_folder() -> None:
+    """The variable as Blender was started with."""
+    if _models_before is None:
         os.environ.pop(MODELS_VARIABLE, None)
     else:
         os.environ[MODELS_VARIABLE] = _models_before
@@ -324,7 +330,7 @@ def redraw() -> None:
 
 
 def stop() -> None:
-    """Called by `unregister`: no process, timer or scratch folder of this Blender is left."""
+    """Called by `unregister`: no process, timer or scratch folder of this Blender is left, nor a folder in its environment."""
     if _thread is not None and not _thread.ended:
         _thread.cancel()
         wait(_thread)
@@ -333,6 +339,8 @@ def stop() -> None:
         bpy.app.timers.unregister(_tick)
     _forget_last()
     status.held.clear()
+    status.write_now = False
+    _give_back_models_folder()
 
 
 def settle() -> None:

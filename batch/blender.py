@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import subprocess
 import tempfile
@@ -11,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.common.errors import SapiensError
+from ..core.common.json_lines import decode_line, encode_line
 from ..core.common.processes import clean_environment
 
 Blender = Callable[..., dict]
@@ -32,23 +32,23 @@ class BlenderProcess:
 
     def __init__(self, command: str):
         self.command = [command] if Path(command).is_file() else shlex.split(command)
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __call__(self, step: str, **arguments: object) -> dict:
         """One step. Raises SapiensError as the step does, and BlenderDied when Blender is gone and half a scene with it."""
         process = self._process = self._process or self._start()
         assert process.stdin is not None and process.stdout is not None
         try:
-            process.stdin.write(json.dumps({"step": step, "arguments": arguments}) + "\n")
+            process.stdin.write(encode_line({"step": step, "arguments": arguments}))
             process.stdin.flush()
-            answer = json.loads(process.stdout.readline())
+            answer = decode_line(process.stdout.readline())
         except (OSError, ValueError) as error:
             raise BlenderDied(f"Blender ended in the step {step}.") from error
         if "error" in answer:
             raise SapiensError(answer["error"], answer["hint"])
         return answer["result"]
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _start(self) -> subprocess.Popen[bytes]:
         # Blender's own Python may lack safetensors. Ours works in every version of Python, so where it lies is told,
         # to be searched last.
         spec = find_spec("safetensors")
@@ -62,9 +62,6 @@ class BlenderProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
                 env=clean_environment(),
             )
         except OSError as error:
@@ -76,7 +73,7 @@ class BlenderProcess:
             line = process.stdout.readline()
             if not line:
                 break
-            if line.startswith('{"ready"'):
+            if line.startswith(b'{"ready"'):
                 return process
         process.kill()
         process.wait()

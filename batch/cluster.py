@@ -21,9 +21,9 @@ from types import ModuleType
 from typing import Any
 
 from ..core.common.errors import SapiensError
-from .engine import Outcome, Worker, call, finish_all, give_up, predict_all
+from .engine import CallProcess, Outcome, call, finish_all, give_up, predict_all
 from .plan import PREDICT, Plan
-from .stages import Job
+from .stages import InputJob
 
 RETRIES = 3
 """How often the same work is given to another node because its node was lost."""
@@ -31,7 +31,7 @@ PATIENCE_SECONDS = 60.0
 """How long a cluster may have no node that can work before the batch stops."""
 
 
-def run_ray(jobs: Iterable[Job], plan: Plan, address: str | None = None, group: int = 8) -> Iterator[Outcome]:
+def run_ray(jobs: Iterable[InputJob], plan: Plan, address: str | None = None, group: int = 8) -> Iterator[Outcome]:
     """Do all jobs on the cluster at `address` (None: the one that Ray finds, RAY_ADDRESS) and yield each as it ends.
 
     Raises SapiensError when Ray is not installed, there is no cluster, or no node is left that can work.
@@ -49,7 +49,7 @@ def run_ray(jobs: Iterable[Job], plan: Plan, address: str | None = None, group: 
 class _Group:
     """Jobs of one call, and how often their node was lost."""
 
-    jobs: list[Job]
+    jobs: list[InputJob]
     lost: int = 0
 
 
@@ -59,12 +59,12 @@ class _Batch:
 
     ray: ModuleType
     plan: Plan
-    jobs: list[Job]
+    jobs: list[InputJob]
     size: int
     groups: deque[_Group] = field(default_factory=deque)
     idle: deque[Any] = field(default_factory=deque)  # actors
     predicting: dict[Any, tuple[_Group, Any]] = field(default_factory=dict)  # call -> group, actor
-    finishing: dict[Any, Job] = field(default_factory=dict)
+    finishing: dict[Any, InputJob] = field(default_factory=dict)
     seen_alive: float = field(default_factory=time.monotonic)
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -103,7 +103,7 @@ class _Batch:
                 "Give it nodes with a core or more, then start the same command again: it goes on from here.",
             )
 
-    def finish(self, jobs: Iterable[Job]) -> None:
+    def finish(self, jobs: Iterable[InputJob]) -> None:
         self.finishing |= {self.finish_task.remote([job], self.plan): job for job in jobs}
 
     def predicted(self, reference: Any) -> Iterator[Outcome]:
@@ -142,22 +142,22 @@ def _reason(problem: Exception) -> SapiensError:
 class NetworkOnNode:
     """The network on one node: its worker process, and the weights in it, stay between calls."""
 
-    def predict(self, jobs: list[Job], plan: Plan) -> list[Outcome]:
+    def predict(self, jobs: list[InputJob], plan: Plan) -> list[Outcome]:
         return _in_child(predict_all, jobs, plan)
 
 
-def finish_on_node(jobs: list[Job], plan: Plan) -> list[Outcome]:
+def finish_on_node(jobs: list[InputJob], plan: Plan) -> list[Outcome]:
     """What comes after the network, as a Ray task."""
     return _in_child(finish_all, jobs, plan)
 
 
 @lru_cache(maxsize=1)
-def _child() -> Worker:
+def _child() -> CallProcess:
     """The child of this Ray worker."""
-    return Worker()
+    return CallProcess()
 
 
-def _in_child(function: Callable[..., list[Outcome]], jobs: list[Job], plan: Plan) -> list[Outcome]:
+def _in_child(function: Callable[..., list[Outcome]], jobs: list[InputJob], plan: Plan) -> list[Outcome]:
     if not all(job.folder.parent.is_dir() for job in jobs):
         error = SapiensError(
             f"The node {socket.gethostname()} does not see the folder {jobs[0].folder.parent}.",
@@ -182,6 +182,6 @@ def _connect(address: str | None) -> ModuleType:
     return ray
 
 
-def _absolute(job: Job) -> Job:
+def _absolute(job: InputJob) -> InputJob:
     """Nodes have working folders of their own."""
     return replace(job, item=replace(job.item, path=job.item.path.absolute()), folder=job.folder.absolute())

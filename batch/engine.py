@@ -24,9 +24,9 @@ from ..core.common.errors import SapiensError
 from ..core.common.processes import silence_stdout
 from .blender import BlenderDied
 from .plan import PREDICT, Plan
-from .stages import Job, fail, finish, predict_group
+from .stages import InputJob, fail, finish, predict_group
 
-Outcome = tuple[Job, SapiensError | None]
+Outcome = tuple[InputJob, SapiensError | None]
 DIED = SapiensError(
     "The worker process died twice on this input.", "It may need more memory than there is: try a smaller model or fewer workers."
 )
@@ -34,7 +34,7 @@ THREADS: tuple[str, ...] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 log = logging.getLogger(__name__)
 
 
-class Worker:
+class CallProcess:
     """One process that takes one call at a time and is replaced when it dies.
 
     threads  that its numeric libraries may use; None = as many as there are cores. With one, what it makes does not depend on how
@@ -74,7 +74,7 @@ def end_workers() -> None:
 class _Task:
     """A call that is running or waits: a group for the network, or one job for the rest."""
 
-    jobs: list[Job]
+    jobs: list[InputJob]
     tries: int = 0
 
 
@@ -83,9 +83,9 @@ class _Lane:
     """Workers of one kind and the queue before them."""
 
     function: Callable
-    workers: list[Worker]
+    workers: list[CallProcess]
     queue: deque[_Task] = field(default_factory=deque)
-    running: dict[Future, tuple[_Task, Worker]] = field(default_factory=dict)
+    running: dict[Future, tuple[_Task, CallProcess]] = field(default_factory=dict)
 
     def start(self, plan: Plan) -> None:
         busy = {id(worker) for _, worker in self.running.values()}
@@ -96,15 +96,15 @@ class _Lane:
             self.running[worker.submit(self.function, task.jobs, plan)] = (task, worker)
 
 
-def run_local(jobs: Iterable[Job], plan: Plan, workers: int = 1, group: int = 8) -> Iterator[Outcome]:
+def run_local(jobs: Iterable[InputJob], plan: Plan, workers: int = 1, group: int = 8) -> Iterator[Outcome]:
     """Do all jobs and yield each with None or the reason of its failure, as they end.
 
     workers  processes for the stages after the network
     group    photos that share one loading of each checkpoint
     """
     jobs = list(jobs)
-    network = _Lane(predict_all, [Worker()])
-    rest = _Lane(finish_all, [Worker(threads=1) for _ in range(max(1, workers))])
+    network = _Lane(predict_all, [CallProcess()])
+    rest = _Lane(finish_all, [CallProcess(threads=1) for _ in range(max(1, workers))])
     predicting = [job for job in jobs if PREDICT in job.todo]
     network.queue.extend(_Task(predicting[i : i + group]) for i in range(0, len(predicting), group))
     rest.queue.extend(_Task([job]) for job in jobs if PREDICT not in job.todo)
@@ -125,13 +125,13 @@ def run_local(jobs: Iterable[Job], plan: Plan, workers: int = 1, group: int = 8)
         end_workers()
 
 
-def predict_all(jobs: list[Job], plan: Plan) -> list[Outcome]:
+def predict_all(jobs: list[InputJob], plan: Plan) -> list[Outcome]:
     """`predict_group` as one call of a worker process, for those of the jobs that still need it."""
     outcomes = {job.item.name: error for job, error in predict_group([job.left() for job in jobs], plan)}
     return [(job, outcomes.get(job.item.name)) for job in jobs]
 
 
-def finish_all(jobs: list[Job], plan: Plan) -> list[Outcome]:
+def finish_all(jobs: list[InputJob], plan: Plan) -> list[Outcome]:
     """`finish` as one call of a worker process.
 
     If the Blender of this process dies, the process does so too: then the rule for a worker that died holds for both.
@@ -142,7 +142,9 @@ def finish_all(jobs: list[Job], plan: Plan) -> list[Outcome]:
         os._exit(1)
 
 
-def call(worker: Worker, function: Callable[[list[Job], Plan], list[Outcome]], jobs: list[Job], plan: Plan) -> list[Outcome]:
+def call(
+    worker: CallProcess, function: Callable[[list[InputJob], Plan], list[Outcome]], jobs: list[InputJob], plan: Plan
+) -> list[Outcome]:
     """Call `predict_all` or `finish_all` in the worker and wait. If it dies, each job has one more try of its own."""
     future = worker.submit(function, jobs, plan)
     wait([future])
@@ -159,7 +161,7 @@ def call(worker: Worker, function: Callable[[list[Job], Plan], list[Outcome]], j
     return outcomes
 
 
-def give_up(jobs: list[Job], function: Callable, error: SapiensError) -> list[Outcome]:
+def give_up(jobs: list[InputJob], function: Callable, error: SapiensError) -> list[Outcome]:
     """Write the reason into the reports of jobs that a call could not do."""
     for job in jobs:
         later = next((stage for stage in job.todo if stage != PREDICT), PREDICT)
@@ -167,7 +169,7 @@ def give_up(jobs: list[Job], function: Callable, error: SapiensError) -> list[Ou
     return [(job, error) for job in jobs]
 
 
-def _result(future: Future, task: _Task, worker: Worker, lane: _Lane) -> list[Outcome]:
+def _result(future: Future, task: _Task, worker: CallProcess, lane: _Lane) -> list[Outcome]:
     """What a call gave. A process that died gives its inputs one more try, each on its own; then a reason."""
     if isinstance(future.exception(), BrokenProcessPool):
         worker.replace()
@@ -177,7 +179,7 @@ def _result(future: Future, task: _Task, worker: Worker, lane: _Lane) -> list[Ou
     return _outcomes(future, task.jobs, lane.function)
 
 
-def _outcomes(future: Future, jobs: list[Job], function: Callable) -> list[Outcome]:
+def _outcomes(future: Future, jobs: list[InputJob], function: Callable) -> list[Outcome]:
     problem = future.exception()
     if problem is None:
         return future.result()

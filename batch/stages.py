@@ -41,7 +41,7 @@ POSES = ".poses.safetensors"
 
 
 @dataclass(frozen=True)
-class Job:
+class InputJob:
     """One input and what is still to do for it: stage -> key."""
 
     item: Item
@@ -58,19 +58,19 @@ class Job:
             return Record(str(self.item.path), self.item.sha256)
         return replace(found, input=str(self.item.path), error="", hint="", failed_key="", copy_of="")
 
-    def left(self) -> Job:
+    def left(self) -> InputJob:
         """The same without the stages that are done: a call that was cut off is made again, by this process or another one."""
         record = self.record()
         return replace(self, todo={s: key for s, key in self.todo.items() if not record.is_done(s, key, self.folder)})
 
 
-def fail(job: Job, stage: str, error: SapiensError) -> None:
+def fail(job: InputJob, stage: str, error: SapiensError) -> None:
     """Write the reason why a stage failed into the input's report."""
     record = replace(job.record(), error=error.message, hint=error.hint, failed_key=job.todo.get(stage, ""))
     save(job.folder, record)
 
 
-def predict_group(jobs: list[Job], plan: Plan) -> Iterator[tuple[Job, SapiensError | None]]:
+def predict_group(jobs: list[InputJob], plan: Plan) -> Iterator[tuple[InputJob, SapiensError | None]]:
     """Run the network on a group of photos; yields each job when its file is written or has failed.
 
     The network stays loaded for the next group. One result is written while the network works on the next photo.
@@ -109,11 +109,11 @@ def _looked_at(photos: Sequence[Path], plan: Plan) -> Iterator[Predictions | Sap
     )
 
 
-def _predict_person(job: Job, plan: Plan) -> list[Path]:
+def _predict_person(job: InputJob, plan: Plan) -> list[Path]:
     return predict_person(job.item, job.folder, partial(_looked_at, plan=plan))
 
 
-def _predict_clip(job: Job, plan: Plan) -> list[Path]:
+def _predict_clip(job: InputJob, plan: Plan) -> list[Path]:
     """Everybody's poses in each frame, and the predictions of the frame that shows most of somebody, to build them from."""
     from ..infer.clip import clip_poses
 
@@ -146,7 +146,7 @@ def _session(device: str, precision: str, draft: bool) -> Session:
     return Session(device, precision, keep=True, draft=draft)
 
 
-def _write_predictions(job: Job, result: Predictions | SapiensError) -> tuple[Job, SapiensError | None]:
+def _write_predictions(job: InputJob, result: Predictions | SapiensError) -> tuple[InputJob, SapiensError | None]:
     """What the network gave into the input's folder: the file, or the reason."""
     if isinstance(result, SapiensError):
         fail(job, PREDICT, result)
@@ -154,7 +154,7 @@ def _write_predictions(job: Job, result: Predictions | SapiensError) -> tuple[Jo
     return job, _attempt(job, PREDICT, lambda job: [result.save(job.file(PREDICTIONS))])
 
 
-def finish(job: Job, plan: Plan) -> SapiensError | None:
+def finish(job: InputJob, plan: Plan) -> SapiensError | None:
     """Scene, exports and picture of one input whose predictions are written; None = all done."""
     later = {stage: partial(_output, stage=stage, plan=plan) for stage in job.todo if stage not in (PREDICT, SCENE)}
     if SCENE in job.todo:
@@ -215,7 +215,7 @@ def _started(command: str) -> Blender:
     return call
 
 
-def _attempt(job: Job, stage: str, work: Callable[[Job], list[Path]]) -> SapiensError | None:
+def _attempt(job: InputJob, stage: str, work: Callable[[InputJob], list[Path]]) -> SapiensError | None:
     """Run work(job) -> files it made, and write into the report that the stage is done, or why not."""
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
@@ -229,7 +229,7 @@ def _attempt(job: Job, stage: str, work: Callable[[Job], list[Path]]) -> Sapiens
     return None
 
 
-def _copy_predictions(job: Job) -> list[Path]:
+def _copy_predictions(job: InputJob) -> list[Path]:
     """Stored predictions are an input like any other: checked, then kept beside what is made of them."""
     predictions = load_stored(job.item.path)
     target = job.file(PREDICTIONS)
@@ -240,7 +240,7 @@ def _copy_predictions(job: Job) -> list[Path]:
     return [target]
 
 
-def _scene(job: Job, plan: Plan) -> list[Path]:
+def _scene(job: InputJob, plan: Plan) -> list[Path]:
     """The .blend file, and the notes about it in the report."""
     _open_scene(job, plan)
     path = job.file(".blend")
@@ -251,7 +251,7 @@ def _scene(job: Job, plan: Plan) -> list[Path]:
     return [path]
 
 
-def _open_scene(job: Job, plan: Plan) -> None:
+def _open_scene(job: InputJob, plan: Plan) -> None:
     """Build the result in the open file, and write the notes about it into the report."""
     settings = plan.avatar
     predictions = Predictions.load(job.file(PREDICTIONS))
@@ -287,7 +287,7 @@ def _open_scene(job: Job, plan: Plan) -> None:
     save(job.folder, replace(job.record(), notes=list(dict.fromkeys(notes))))
 
 
-def _output(job: Job, stage: str, plan: Plan) -> list[Path]:
+def _output(job: InputJob, stage: str, plan: Plan) -> list[Path]:
     """The picture, or an export, of the scene that is open."""
     if stage != PREVIEW:
         blender(plan)("write", path=str(job.file(stage).absolute()))

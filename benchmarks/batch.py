@@ -22,10 +22,10 @@ from pathlib import Path
 
 import psutil
 
-from sapiens2_avatar.batch.engine import Worker, call, end_workers, finish_all, predict_all
+from sapiens2_avatar.batch.engine import CallProcess, call, end_workers, finish_all, predict_all
 from sapiens2_avatar.batch.items import make_items
 from sapiens2_avatar.batch.plan import PREDICT, Plan
-from sapiens2_avatar.batch.stages import Job
+from sapiens2_avatar.batch.stages import InputJob
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample_photo.jpg"
 PLAN = Plan(make=("predictions", "blend"))
@@ -45,11 +45,11 @@ def photos(folder: Path, count: int, width: int) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def jobs_for(paths: list[Path], output: Path, stages: set[str] | None = None) -> list[Job]:
+def jobs_for(paths: list[Path], output: Path, stages: set[str] | None = None) -> list[InputJob]:
     found = []
     for item in make_items(paths):
         todo = {stage: key for stage, key in PLAN.stages(item).items() if stages is None or stage in stages}
-        found.append(Job(item, output / item.name, todo))
+        found.append(InputJob(item, output / item.name, todo))
     return found
 
 
@@ -63,10 +63,10 @@ class Measured:
     """A worker, and what its process has used."""
 
     def __init__(self, threads: int | None = None):
-        self.worker = Worker(threads)
+        self.worker = CallProcess(threads)
         self.process: psutil.Process | None = None
 
-    def do(self, function, jobs: list[Job]) -> None:
+    def do(self, function, jobs: list[InputJob]) -> None:
         before = set(psutil.Process().children())
         checked(call(self.worker, function, jobs, PLAN))
         if self.process is None:
@@ -118,12 +118,12 @@ def second_worker(folder: Path, width: int, count: int = 8, rounds: int = 4) -> 
     processor time of the one that works longest, which is what the clock would say on a machine that does nothing else.
     """
     paths = photos(folder / "two", count, width)
-    predicting = Worker()
+    predicting = CallProcess()
     checked(call(predicting, predict_all, jobs_for(paths, folder / "two out"), PLAN))
     predicting.replace()
     workers = [Measured(threads=1), Measured(threads=1)]
     rest = [
-        Job(job.item, job.folder, {s: k for s, k in job.todo.items() if s != PREDICT})
+        InputJob(job.item, job.folder, {s: k for s, k in job.todo.items() if s != PREDICT})
         for job in jobs_for(paths, folder / "two out")
     ]
     for worker in workers:
@@ -136,7 +136,7 @@ def second_worker(folder: Path, width: int, count: int = 8, rounds: int = 4) -> 
             with ThreadPoolExecutor(used) as threads:
                 free = list(workers[:used])
 
-                def one(job: Job, free=free) -> None:
+                def one(job: InputJob, free=free) -> None:
                     worker = free.pop()
                     worker.do(finish_all, [job])
                     free.append(worker)

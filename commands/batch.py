@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..batch.engine import Outcome
     from ..batch.items import Item
     from ..batch.plan import Plan
-    from ..batch.stages import Job
+    from ..batch.stages import InputJob
 
 HELP = "Many inputs: a folder, a list in a text file, or a pattern. Start it again to go on where it stopped."
 
@@ -116,13 +116,13 @@ def _run(options: Namespace, console: Console, output: Path, suffix: str, plan: 
     from ..batch import record as records
     from ..batch.items import chunk, find_inputs, make_items
     from ..batch.report import Journal, line_of, write_contact_sheet, write_reports
-    from ..batch.stages import Job, write_library
+    from ..batch.stages import InputJob, write_library
 
     inputs = find_inputs(options.source, options.one_person)
     items = make_items(inputs, options.name, records.known_names(output), options.one_person)
     items = chunk(items, *options.chunk)
     lines: dict[Path, dict] = {}
-    jobs: list[Job] = []
+    jobs: list[InputJob] = []
     copies: list[tuple[Item, str]] = []
     journal = Journal(output / f"report{suffix}.jsonl")
 
@@ -150,7 +150,7 @@ def _run(options: Namespace, console: Console, output: Path, suffix: str, plan: 
             todo = plan.todo(item, found, folder, options.retry_failed)
             if todo:
                 _remove_leftovers(folder, ".*.part", ".sapiens2-*")
-                jobs.append(Job(item, folder, todo))
+                jobs.append(InputJob(item, folder, todo))
             else:
                 assert found is not None
                 if found.input != str(item.path):  # the same content under another name
@@ -179,7 +179,7 @@ def _run(options: Namespace, console: Console, output: Path, suffix: str, plan: 
             console.result(_in_worker(write_library, files, Path(options.library), plan))
 
 
-def _engine(options: Namespace, jobs: list[Job], plan: Plan) -> Iterator[Outcome]:
+def _engine(options: Namespace, jobs: list[InputJob], plan: Plan) -> Iterator[Outcome]:
     """Where the work is done."""
     if options.engine == "ray":
         from ..batch.cluster import run_ray
@@ -217,10 +217,10 @@ def make_plan(options: Namespace) -> Plan:
 
 def _in_worker(function: Callable[..., Path], *arguments: object) -> Path:
     """One call in a process of its own: this one has no Blender, and starts fast because of that."""
-    from ..batch.engine import Worker, end_workers
+    from ..batch.engine import CallProcess, end_workers
 
     try:
-        return Worker().submit(function, *arguments).result()
+        return CallProcess().submit(function, *arguments).result()
     finally:
         end_workers()
 

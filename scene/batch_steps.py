@@ -5,18 +5,18 @@ The open file holds one result: its collections are those that hold people.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 import bpy
 
 from ..core.common.avatars import Avatar
 from ..core.common.errors import SapiensError
+from ..core.common.json_lines import decode_line, encode_line
 from ..core.common.processes import silence_stdout
 from .build import write_avatars
 from .export import export, has_action
@@ -97,19 +97,17 @@ def call(step: str, **arguments: object) -> dict:
     return STEPS[step](**arguments) or {}
 
 
-def serve(requests: TextIO | None = None) -> None:
-    """Do the steps that come as JSON lines {"step", "arguments"} and answer each with {"result"} or {"error", "hint"}, until
-    the pipe ends.
+def serve() -> None:
+    """Do the steps that come on stdin (`core.common.json_lines`), {step, arguments}, and answer each with {result} or
+    {error, hint}, until the pipe ends.
 
     Blender itself prints on stdout, so what it prints from here on goes nowhere.
     """
-    requests = requests or sys.stdin
-    assert requests is not None  # the process was started with a pipe
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     silence_stdout()
     _answer(answers, ready=bpy.app.version_string)
     for line in requests:
-        request = json.loads(line)
+        request = decode_line(line)
         try:
             _answer(answers, result=call(request["step"], **request["arguments"]))
         except SapiensError as error:
@@ -120,8 +118,8 @@ def serve(requests: TextIO | None = None) -> None:
             _answer(answers, error=text, hint="Please report it with the version of Blender.")
 
 
-def _answer(answers: TextIO, **values: object) -> None:
-    answers.write(json.dumps(values) + "\n")
+def _answer(answers: BinaryIO, **values: object) -> None:
+    answers.write(encode_line(values))
     answers.flush()
 
 

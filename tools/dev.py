@@ -42,7 +42,11 @@ SOURCES = {
     **{name: [f"requirements/{name}.in"] for name in ENVIRONMENTS if name != "main"},
 }
 # A process for each core, up to four: some tests need 6 GB. Who is idle takes tests from who is not.
-PYTEST = ("-m", "pytest", "--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
+CORES = os.cpu_count() or 1
+PROCESSES = min(CORES, 4)
+PYTEST = ("-m", "pytest", f"--numprocesses={PROCESSES}", "--dist=worksteal")
+# They share the cores. Threads beyond those wait for each other, and the network takes twice the time.
+THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(CORES // PROCESSES))
 # How uv resolves a lock file: the same for every machine.
 RESOLVE = ("--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--generate-hashes", "--universal", "--no-config")
 # Shared libraries that the bpy wheel loads and that a bare server lacks -> Debian package.
@@ -179,17 +183,17 @@ def test(arguments: list[str]) -> None:
     """Style, types, the tests, and the packaged extension on every Blender."""
     setup()
     lint()
-    env = {**os.environ, "EXT_ZIP": str(build())}
+    env = {**os.environ, **THREADS, "EXT_ZIP": str(build())}
     # Blender's module and torch's tests in processes of their own, as they are in use.
     run(python_of("main"), *PYTEST, "--ignore=tests/blender", "--ignore=tests/gui", *arguments, env=env)
     run(python_of("main"), *PYTEST, "tests/blender", *arguments, env=env)
-    run(python_of("main"), "-m", "pytest", "-rs", "tests/gui", *arguments, env=env | window())
+    run(python_of("main"), *PYTEST, "tests/gui", *arguments, env=env | window())
     for name in ("blender-4.2", "blender-5.0", "blender-5.2"):
         if not ensure(name):
             say(f"SKIPPED {name}: no Python {ENVIRONMENTS[name][1]} on this machine, and none could be downloaded")
             continue
         say(f"the packaged extension on {name}")
-        run(python_of(name), *PYTEST, "tests/blender", *arguments, env=env)
+        run(python_of(name), *PYTEST, "tests/blender", "-m", "not one_blender", *arguments, env=env)
 
 
 def window() -> dict[str, str]:
@@ -236,4 +240,5 @@ if __name__ == "__main__":
     if rest and chosen.command not in TAKE_ARGUMENTS:
         parser.error(f"{chosen.command} takes no arguments: {' '.join(rest)}")
     os.environ.setdefault("UV_NO_PROGRESS", "1")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of some hundred processes compiles torch and the tests anew
     COMMANDS[chosen.command](*([rest] if chosen.command in TAKE_ARGUMENTS else []))

@@ -1,4 +1,4 @@
-"""What Blender and its worker process say to each other: one JSON object per line, arrays by file.
+"""What Blender and its worker process say to each other (`core.common.json_lines`).
 
 To the worker     run {id, job, arguments} · cancel {id} · quit
 From the worker   ready {pid, python} · progress {id, stage, fraction} · and, exactly once per job,
@@ -7,9 +7,8 @@ From the worker   ready {pid, python} · progress {id, stage, fraction} · and, 
 
 from __future__ import annotations
 
-import json
-
 from ..core.common.errors import SapiensError
+from ..core.common.json_lines import decode_line, encode_line
 
 REQUIRED = {
     "run": {"id", "job", "arguments"},
@@ -29,16 +28,16 @@ def encode(kind: str, **values: object) -> bytes:
     missing = REQUIRED[kind] - values.keys()
     if missing:
         raise ValueError(f"A {kind} message needs {', '.join(sorted(missing))}.")
-    return json.dumps({"kind": kind, **values}, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
+    return encode_line({"kind": kind, **values})
 
 
 def decode(line: bytes) -> dict:
     """The message of one line, with its kind under "kind". Raises SapiensError for anything else."""
     try:
-        message = json.loads(line)
+        message = decode_line(line)
     except ValueError as error:
         raise SapiensError("The worker said something that is no message.", "Look into the log, then run again.") from error
-    kind = message.get("kind") if isinstance(message, dict) else None
+    kind = message.get("kind")
     if kind not in REQUIRED or not REQUIRED[kind] <= message.keys():
         raise SapiensError("The worker sent an incomplete message.", "Look into the log, then run again.")
     return message

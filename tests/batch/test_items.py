@@ -5,7 +5,7 @@ import pytest
 
 from sapiens2_avatar.batch.items import MAX_NAME_BYTES, chunk, find_inputs, make_items, safe_name
 from sapiens2_avatar.batch.plan import Plan
-from sapiens2_avatar.batch.stages import Job, predict_group
+from sapiens2_avatar.batch.stages import InputJob, predict_group
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.predictions import Predictions
 
@@ -97,7 +97,7 @@ def test_demo_outputs_are_predictions_and_those_of_one_photo_are_one_input(tmp_p
     depth, lost, seg = make_items(find_inputs(str(tmp_path / "out" / "*" / "*.npy")))
     assert (depth.path.name, seg.path.name) == ("one_depth.npy", "one_seg.npy") and depth.sha256 == seg.sha256 != ""
     assert "photo of lost_seg.npy was not found" in lost.error
-    job = Job(depth, tmp_path / "results", Plan().stages(depth))
+    job = InputJob(depth, tmp_path / "results", Plan().stages(depth))
     assert [error for _, error in predict_group([job], Plan())] == [None]
     made = Predictions.load(tmp_path / "results" / "one_depth.safetensors")
     assert made.seg.all() and np.allclose(made.pointmap[..., 2], 2.0)

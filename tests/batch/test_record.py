@@ -9,7 +9,7 @@ from sapiens2_avatar.batch import record as records
 from sapiens2_avatar.batch import stages
 from sapiens2_avatar.batch.items import Item
 from sapiens2_avatar.batch.plan import PREDICT, PREVIEW, SCENE, NetworkOptions, Plan
-from sapiens2_avatar.batch.stages import Job, fail
+from sapiens2_avatar.batch.stages import InputJob, fail
 from sapiens2_avatar.core.common.errors import SapiensError
 
 PLAN = Plan(make=("predictions", "blend", "preview", ".glb"))
@@ -65,7 +65,7 @@ def test_a_missing_or_cut_file_is_made_again(item, tmp_path):
 
 def test_a_known_failure_waits_for_retry_or_for_another_setting(item, tmp_path):
     folder = tmp_path / "out"
-    fail(Job(item, folder, PLAN.stages(item)), PREDICT, SapiensError("No person was found.", "Another photo."))
+    fail(InputJob(item, folder, PLAN.stages(item)), PREDICT, SapiensError("No person was found.", "Another photo."))
     assert left(item, folder, PLAN) == []
     assert left(item, folder, PLAN, retry=True) == list(PLAN.stages(item))
     assert left(item, folder, replace(PLAN, network=NetworkOptions(model="1b"))) == list(PLAN.stages(item))
@@ -104,7 +104,7 @@ def test_what_saving_the_scene_had_to_say_is_in_the_report(item, tmp_path, monke
         return {"notes": [note]}
 
     monkeypatch.setattr(stages, "blender", lambda plan: blender)
-    job = Job(item, tmp_path / "out", {SCENE: "key"})
+    job = InputJob(item, tmp_path / "out", {SCENE: "key"})
     assert stages.finish(job, PLAN) is None
     record = records.load(job.folder)
     assert record.notes == [note] and record.error == "" and record.is_done(SCENE, "key", job.folder)

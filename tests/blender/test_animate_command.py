@@ -194,11 +194,25 @@ def moving_rigs(path: Path, part) -> dict[str, float]:
     }
 
 
+@pytest.mark.one_blender
 def test_who_is_seen_longest_moves_and_not_who_stands_on_the_left(two_people, command, part, tmp_path) -> None:
     for person, name in ((0, "clip 2 Rig"), (1, "clip 1 Rig")):
         bvh = tmp_path / "o.bvh"
         status, _, log = command(
-            "animate", two_people, "--who", person, "-o", tmp_path / "o.blend", "--resolution", 2000, "--bvh", bvh, "--fps", 25
+            "animate",
+            two_people,
+            "--who",
+            person,
+            "-o",
+            tmp_path / "o.blend",
+            "--make",
+            "scan",
+            "--resolution",
+            2000,
+            "--bvh",
+            bvh,
+            "--fps",
+            25,
         )
         assert status == 0, log
         frames = sum(1 for _ in two_people.iterdir())
@@ -207,6 +221,7 @@ def test_who_is_seen_longest_moves_and_not_who_stands_on_the_left(two_people, co
         assert list(moving) == [name] and (moving[name] > 0) == (person == 0), (person, moving)
 
 
+@pytest.mark.one_blender
 def test_a_known_person_moves_in_a_clip(studio, command, part, tmp_path) -> None:
     """The shape of the file, and the motion of the clip."""
     person, out = tmp_path / "a.person", tmp_path / "o.blend"
@@ -217,7 +232,8 @@ def test_a_known_person_moves_in_a_clip(studio, command, part, tmp_path) -> None
     folder.mkdir()
     for n in range(3):
         (folder / f"{n}.safetensors").write_bytes(Path(studio(f"walk/frame_0{n}")).read_bytes())
-    words = ["animate", folder, "-o", out, "--person", person, "--fps", 25]
+    plain = ["--no-garments", "--texture-size", 0]
+    words = ["animate", folder, "-o", out, "--person", person, "--fps", 25, *plain]
     status, _, log = command(*words)
     assert status == 0, log
     part("scene.files").open_blend(out)

@@ -24,6 +24,7 @@ def test_the_settings_of_the_sidebar_are_arguments_that_the_command_line_takes(p
 
 
 @pytest.mark.slow
+@pytest.mark.one_blender  # the scenes are written by the Blender of the worker's Python
 def test_the_button_makes_scenes_says_how_many_and_brings_them_in(part, worker, tmp_path):
     if not SAMPLE.exists():
         pytest.skip("the built-in photo is not there")
@@ -31,7 +32,7 @@ def test_the_button_makes_scenes_says_how_many_and_brings_them_in(part, worker, 
     (tmp_path / "in").mkdir()
     shutil.copy(SAMPLE, tmp_path / "in" / "person.jpg")
     (tmp_path / "in" / "broken.jpg").write_bytes(b"no photo")
-    settings.batch.folder, settings.batch.output = str(tmp_path / "in"), str(tmp_path / "out")
+    settings.batch.folder, settings.batch.output, settings.make = str(tmp_path / "in"), str(tmp_path / "out"), "scan"
     settings.scan.resolution, settings.scan.faces, settings.batch.picture, settings.network.flip_test = (
         "FACES",
         2000,

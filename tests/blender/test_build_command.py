@@ -173,7 +173,7 @@ def test_a_full_disk_leaves_nothing_half_written(studio, tmp_path, capsys):
     if os.system(f"mount -t tmpfs -o size=64k tmpfs '{disk}' 2>/dev/null"):
         pytest.skip("a small disk cannot be mounted here")
     try:
-        assert main(["build", str(studio("body_sit")), "-o", str(disk / "x.blend"), "--json", "--quiet"]) == 1
+        assert main(["build", str(studio("body_sit")), "-o", str(disk / "x.blend"), "--make", "scan", "--json", "--quiet"]) == 1
         failure = said_by(capsys)["failures"][0]
         assert "could not be written" in failure["error"] and "space" in failure["hint"]
         assert not any(disk.iterdir())

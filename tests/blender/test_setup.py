@@ -210,6 +210,18 @@ def test_weights_are_imported_once_the_licence_is_accepted(prefs, worker, part, 
     assert "SAPIENS2_MODELS" not in os.environ or Path(os.environ["SAPIENS2_MODELS"]) != models
 
 
+def test_nothing_of_the_preferences_stays_with_blender_when_the_extension_goes(prefs, part, monkeypatch, tmp_path):
+    """Else whoever enables it again would take the folder for one that was set before Blender started."""
+    jobs, before = part("jobs"), os.environ.get("SAPIENS2_MODELS")
+    prefs.models_folder = str(tmp_path / "models")
+    monkeypatch.setattr(jobs.status, "write_now", True)
+    assert os.environ["SAPIENS2_MODELS"] == str(tmp_path / "models")
+    jobs.stop()
+    assert os.environ.get("SAPIENS2_MODELS") == before and not jobs.status.write_now
+    jobs.refresh()
+    assert os.environ["SAPIENS2_MODELS"] == str(tmp_path / "models"), "it comes back with the extension"
+
+
 def test_a_folder_without_weights_is_one_sentence(prefs, worker, home, tmp_path):
     prefs.models_folder = str(tmp_path / "models")
     with pytest.raises(RuntimeError, match="No Sapiens2 checkpoint was found"):

@@ -57,6 +57,7 @@ def test_another_file_of_that_name_is_not_overwritten(avatar, stored, tmp_path) 
 
 
 def test_an_unsaved_file_has_no_beside(worker, stored) -> None:
+    bpy.context.scene.sapiens2.make = "scan"
     assert bpy.ops.sapiens2.import_predictions(filepath=str(stored)) == {"FINISHED"}
     assert not bpy.ops.sapiens2.keep_predictions.poll()
 

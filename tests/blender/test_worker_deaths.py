@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import bpy
 import pytest
 
 from support import held_worker
@@ -131,9 +130,7 @@ def visible(folder: Path) -> set[str]:
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc"),
-    pytest.mark.skipif(
-        bpy.app.version[:2] != (4, 5), reason="how a worker dies does not depend on Blender: one version tells it"
-    ),
+    pytest.mark.one_blender,
 ]
 
 

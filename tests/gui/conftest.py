@@ -22,6 +22,8 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SCREEN = 1120, 860
+DISPLAY = 99 + 20 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+"""Number of the first screen that this process of pytest looks for: others take theirs at the same time."""
 SECONDS = 3600
 """No scenario is waited for longer: the end of one that hangs, not what is expected of any computer."""
 SAMPLE = ROOT / "data" / "sample_photo.jpg"
@@ -148,7 +150,7 @@ def start(blender, zip_path, worker_python, predictions, tmp_path):
         }  # fmt: skip
         variables.pop("SAPIENS2_PYTHON", None)
         screen = f"-screen 0 {SCREEN[0]}x{SCREEN[1]}x24 +extension GLX +render -noreset"
-        command = ["xvfb-run", "-a", "-s", screen, *blender, "--factory-startup", "--gpu-backend", "opengl",
+        command = ["xvfb-run", "-n", str(DISPLAY), "-a", "-s", screen, *blender, "--factory-startup", "--gpu-backend", "opengl",
                    "--window-geometry", "0", "0", *map(str, SCREEN), "--python-exit-code", "3", "-P",
                    str(HERE / "begin.py")]  # fmt: skip
         with (out / "blender.log").open("wb") as log:
