@@ -267,7 +267,7 @@ class SapiensSettings(PropertyGroup):
     match_render: BoolProperty(
         name="Match Render to Photo", description="Also set the render size and the scene's camera to those of the photo"
     )
-    network: PointerProperty(type=SapiensNetwork, name="Network", description="What looks at the photo")
+    network: PointerProperty(type=SapiensNetwork, name="Model", description="What looks at the photo")
     scan: PointerProperty(type=SapiensScan, name="Scan", description="How the surface is made")
     shape: PointerProperty(type=SapiensShape, name="Shape", description="Who the body is: each slider changes it at once")
     texture: PointerProperty(type=SapiensTexture, name="Texture", description="How the materials are made")

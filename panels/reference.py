@@ -32,6 +32,7 @@ class SAPIENS2_PT_reference(AfterSetup, Panel):
         if not settings.photo:
             paragraph(layout, "Choose the photo of a person, drop one on the viewport, or try the sample", "INFO")
             layout.operator("sapiens2.add_avatar", text="Try the Sample Photo", icon="USER").filepath = str(SAMPLE)
+            draw_outcome(self.layout, "sapiens2.people_find")
             return
         layout.template_icon(thumbnails.photo_icon(settings), scale=7.0)
         draw_more(layout, settings)

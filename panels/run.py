@@ -10,7 +10,7 @@ from ..avatar_queries import active_avatar
 from ..properties import make_groups
 from .parts import draw_error, is_about_now, paragraph, translated
 from .presets import SAPIENS2_PT_presets
-from .progress import draw_job
+from .progress import IN_THEIR_PANELS, draw_job, step
 from .tab import AfterSetup
 
 
@@ -48,10 +48,11 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
         SAPIENS2_PT_presets.draw_panel_header(self.layout)
 
     def draw(self, context: Context) -> None:
-        layout, settings = self.layout, context.scene.sapiens2
+        settings = context.scene.sapiens2
         make_groups(settings)
-        if draw_job(layout):
+        if draw_job(self.layout, but=IN_THEIR_PANELS):
             return
+        layout = step(self.layout)
         missing = what_is_missing(settings)
         column = layout.column()
         column.scale_y, column.enabled = 1.6, not missing
@@ -63,13 +64,13 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
         layout.prop(settings, "match_render")
         alone = context.space_data is not None and context.space_data.local_view is not None
         if alone or active_avatar(context) is not None:
-            row = layout.row(align=True)
+            row = self.layout.row(align=True)
             row.operator("sapiens2.result_show", text="Show Everything" if alone else "Show Result", icon="ZOOM_SELECTED")
             if alone:
                 row.prop(context.space_data.overlay, "show_bones", text="", icon="BONE_DATA")
-        draw_error(layout)
+        draw_error(self.layout)
         for note in jobs.status.notes if is_about_now() else ():
-            paragraph(layout, note, "INFO")
+            paragraph(self.layout, note, "INFO")
 
 
 CLASSES = (SAPIENS2_PT_run,)
