@@ -24,7 +24,9 @@ class SAPIENS2_PT_reference(AfterSetup, Panel):
     def draw(self, context: Context) -> None:
         layout, settings = step(self.layout), context.scene.sapiens2
         column = layout.column()
-        column.prop(settings, "photo", text="", placeholder="Photo")
+        row = column.row(align=True)
+        row.prop(settings, "photo", text="", placeholder="Photo")
+        row.operator("sapiens2.photo_open", text="", icon="FILE_FOLDER")
         row = column.row(align=True)
         row.prop(settings, "image", text="")
         row.operator("sapiens2.photo_from_image", text="", icon="IMPORT")
