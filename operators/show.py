@@ -173,6 +173,19 @@ def show_what_is_worked_on() -> None:
                 _before[space.as_pointer()].pop(BONES, None)
 
 
+def show_beside(context: Context, rig: bpy.types.Object) -> None:
+    """Let what was made of an avatar that is shown alone be seen there too, with its bones."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            space = area.spaces.active
+            if area.type != "VIEW_3D" or space.as_pointer() not in _before or space.local_view is None:
+                continue
+            if rig.name in window.view_layer.objects:
+                rig.local_view_set(space, True)
+                space.overlay.show_bones = True
+                _before[space.as_pointer()].pop(BONES, None)
+
+
 class SAPIENS2_OT_result_show(Operator):
     """Show nothing but the result, as large as the view allows; once more shows everything again"""
 
