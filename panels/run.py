@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import bpy
-from bpy.types import Context, Panel
+from bpy.types import Context, Panel, UILayout
 
 from .. import jobs
 from ..avatar_queries import active_avatar
 from ..properties import make_groups
-from .parts import draw_error, is_about_now, paragraph, translated
+from .parts import draw_error, is_about_now, paragraph, shown_error, translated
 from .presets import SAPIENS2_PT_presets
 from .progress import IN_THEIR_PANELS, draw_job, step
 from .tab import AfterSetup
+
+LOOKING = ("sapiens2.run", "sapiens2.people_find", "sapiens2.add_avatar")
+"""Operators that let the model look at a photo."""
 
 
 def what_is_missing(settings: bpy.types.PropertyGroup) -> str:
@@ -38,6 +41,21 @@ def what_it_makes(settings: bpy.types.PropertyGroup) -> str:
     if chosen:
         return translated("Makes {:s} of {:d} of {:d} people").format(made, chosen, len(settings.boxes))
     return translated("Makes {:s} of everybody in the photo").format(made)
+
+
+def _offer_better(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """What sees more than the built-in model, where that could not do a photo: how large it is, and where to get it."""
+    error = shown_error()
+    if error is None or error.remedy or jobs.status.detail or jobs.status.failed not in LOOKING:
+        return
+    if settings.network.model != "preview":
+        return
+    sizes = [found.missing_bytes for found in jobs.status.models.values() if found.missing_bytes]
+    if any(found.tasks for found in jobs.status.models.values()) or not sizes:
+        paragraph(layout, "Sapiens2 sees more than Preview: choose it in Model above", "INFO")
+        return
+    words = "Sapiens2 sees more than Preview: get it in Model above, from {:.1f} GB on, with a license of its own"
+    paragraph(layout, translated(words).format(min(sizes) / 1e9), "INFO")
 
 
 class SAPIENS2_PT_run(AfterSetup, Panel):
@@ -69,6 +87,7 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
             if alone:
                 row.prop(context.space_data.overlay, "show_bones", text="", icon="BONE_DATA")
         draw_error(self.layout)
+        _offer_better(self.layout, settings)
         for note in jobs.status.notes if is_about_now() else ():
             paragraph(self.layout, note, "INFO")
 

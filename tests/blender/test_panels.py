@@ -324,6 +324,22 @@ def test_an_error_is_shown_where_it_happened_until_it_is_about_something_else(pa
     assert not any(said in " ".join(draw(part, label)) for label in ("Reference", "Run"))
 
 
+@pytest.mark.parametrize(("model", "failed", "offered"), [
+    ("preview", "sapiens2.run", True), ("0.8b", "sapiens2.run", False), ("preview", "sapiens2.export", False),
+])  # fmt: skip
+def test_where_the_built_in_model_cannot_do_a_photo_the_other_is_offered(part, monkeypatch, model, failed, offered):
+    jobs, settings = part("jobs"), bpy.context.scene.sapiens2
+    settings.photo, settings.network.model = "/a photo.jpg", model
+    error = part("core.common.errors").SapiensError("No person was found in a photo.jpg.", "Choose another photo.")
+    away = jobs.Installed((), ("pose",), 3 * 10**9, 4 * 10**9)
+    for models, words in (
+        ({"0.4b": away}, "from 4.0 GB on, with a license"),
+        ({"1b": replace(away, tasks=("seg",))}, "choose it"),
+    ):
+        monkeypatch.setattr(jobs, "status", jobs.Status(error=error, failed=failed, models=models, python="python"))
+        assert (words in " ".join(draw(part, "Run"))) == offered
+
+
 def test_an_error_of_working_offline_ends_when_blender_may_go_online(part, monkeypatch):
     jobs, parts = part("jobs"), part("panels.parts")
     error = part("core.common.errors").SapiensError("Blender is set to work offline.", "Allow it.", "network")
