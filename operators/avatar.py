@@ -14,7 +14,7 @@ from ..avatar_queries import avatar_rigs, has_controls, is_photo_pose, meant_ava
 from ..core.common.errors import SapiensError
 from ..core.formats.export_formats import CLOUD, FORMATS, SUFFIXES, dialog_items
 from .job import ForAvatar, at_once
-from .show import show_beside
+from .show import show_instead
 
 
 class InObjectMode(ForAvatar):
@@ -68,7 +68,7 @@ def _take_over(context: Context, rig: bpy.types.Object, controls: bpy.types.Obje
     from ..scene.typed import layer_of
 
     layer = layer_of(context)
-    show_beside(context, controls)
+    show_instead(context, rig, controls)
     if layer.objects.active == rig:
         controls.select_set(True, view_layer=layer)
         layer.objects.active = controls

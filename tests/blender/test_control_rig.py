@@ -79,13 +79,16 @@ def test_who_had_the_rig_selected_has_its_controls_selected_and_sees_them(part, 
     assert part("avatar_queries").is_of_avatar(controls)
 
     shown, overlay = [], SimpleNamespace(show_bones=False)
-    space = SimpleNamespace(as_pointer=lambda: 5, local_view=True, overlay=overlay)
+    space = SimpleNamespace(as_pointer=lambda: 5, local_view=None, overlay=overlay)
     area = SimpleNamespace(type="VIEW_3D", spaces=SimpleNamespace(active=space))
-    window = SimpleNamespace(screen=SimpleNamespace(areas=[area]), view_layer=SimpleNamespace(objects={"Controls": None}))
+    objects = {"Rig": None, "Controls": None}
+    window = SimpleNamespace(screen=SimpleNamespace(areas=[area]), view_layer=SimpleNamespace(objects=objects))
     context = SimpleNamespace(window_manager=SimpleNamespace(windows=[window]))
+    plain = SimpleNamespace(name="Rig", local_view_get=lambda _view: True)
     made = SimpleNamespace(name="Controls", local_view_set=lambda view, state: shown.append((view, state)))
-    show.show_beside(context, made)
-    assert not shown and not overlay.show_bones, "a view that the artist has made is theirs"
+    show.show_instead(context, plain, made)
+    assert not shown and not overlay.show_bones, "a view that shows everything shows it anyway"
+    space.local_view = True
     monkeypatch.setitem(show._before, 5, {"show_bones": True})
-    show.show_beside(context, made)
+    show.show_instead(context, plain, made)
     assert shown == [(space, True)] and overlay.show_bones and show._before[5] == {}
