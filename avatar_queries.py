@@ -40,10 +40,13 @@ def meant_avatar(context: bpy.types.Context) -> bpy.types.Collection:
 
 
 def is_of_avatar(obj: bpy.types.Object | None) -> bool:
-    """Whether a build has made the object, or it is a copy of one that a build has made."""
+    """Whether a build has made the object, or it is a copy of one that a build has made, or the control rig of one."""
+    from .scene.control_rig import CONTROLS
     from .scene.marks import ROLE
 
-    return obj is not None and ROLE in obj
+    if obj is None or ROLE in obj:
+        return obj is not None
+    return obj.type == "ARMATURE" and any(rig.get(CONTROLS) == obj for rig in bpy.data.objects if CONTROLS in rig)
 
 
 def is_linked(avatar: bpy.types.Collection) -> bool:

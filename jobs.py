@@ -55,6 +55,7 @@ class Status:
     inputs         what the last job was given (`properties.inputs`): error and notes are about that
     held           jobs that are done, whose results wait until the artist is free -> what the artist is in the middle of
     write_now      the artist does not want to wait for a running operator
+    found          the artist has seen the tab since Blender started
     python         the Python of the worker, None = the runtime has to be installed first; kept by `refresh`
     outdated       there is a runtime, but of an older version of the extension
     unfinished     its installation was begun, and can go on
@@ -72,6 +73,7 @@ class Status:
     inputs: tuple[object, ...] | None = None
     held: dict[Job, str] = field(default_factory=dict)
     write_now: bool = False
+    found: bool = False
     python: Path | None = None
     outdated: bool = False
     unfinished: bool = False
@@ -209,7 +211,7 @@ def no_python() -> SapiensError:
     if status.python_problem is not None:
         return status.python_problem
     hint = "Install the runtime in the sidebar."
-    return SapiensError("There is no Python environment for the network yet.", hint, "runtime")
+    return SapiensError("What looks at the photos is not installed yet.", hint, "runtime")
 
 
 def submit(job: WorkerJob) -> WorkerJob:

@@ -82,6 +82,9 @@ class SapiensPreferences(AddonPreferences):
         layout, status = self.layout, jobs.status
         layout.use_property_split = True
         layout.use_property_decorate = False
+        row = layout.row()
+        row.label(text="Sapiens2 is a tab in the sidebar of the 3D view (press N there)", icon="INFO")
+        row.operator("sapiens2.tab_open", text="Open the Tab")
         layout.label(text="Runtime")
         column = layout.column()
         row = column.row(align=True)

@@ -233,9 +233,8 @@ class SapiensLook(PropertyGroup):
 class SapiensSettings(PropertyGroup):
     """`Scene.sapiens2`: the reference and the result here, every step of the work in a group of its own."""
 
-    photo: StringProperty(
-        name="Photo", description="The photograph of a person", subtype="FILE_PATH", options=RELATIVE, update=_photo_chosen
-    )
+    # No FILE_PATH: its button opens a file dialog without pictures, the panel has one with them (`sapiens2.photo_open`).
+    photo: StringProperty(name="Photo", description="The photograph of a person", update=_photo_chosen)
     photo_size: IntVectorProperty(name="Size", description="Width and height of the photo that the boxes are for", size=2, min=0)
     more_photos: CollectionProperty(
         type=SapiensPhoto,
@@ -267,7 +266,7 @@ class SapiensSettings(PropertyGroup):
     match_render: BoolProperty(
         name="Match Render to Photo", description="Also set the render size and the scene's camera to those of the photo"
     )
-    network: PointerProperty(type=SapiensNetwork, name="Network", description="What looks at the photo")
+    network: PointerProperty(type=SapiensNetwork, name="Model", description="What looks at the photo")
     scan: PointerProperty(type=SapiensScan, name="Scan", description="How the surface is made")
     shape: PointerProperty(type=SapiensShape, name="Shape", description="Who the body is: each slider changes it at once")
     texture: PointerProperty(type=SapiensTexture, name="Texture", description="How the materials are made")

@@ -47,6 +47,7 @@ from .operators import (
     setup,
     show,
     stored,
+    tab,
     texture,
 )
 from .panels import menus, progress
@@ -93,6 +94,7 @@ CLASSES: tuple[Any, ...] = (  # the stubs do not know that gizmos are registered
     *motion.CLASSES,
     *batch.CLASSES,
     *setup.CLASSES,
+    *tab.CLASSES,
     *show.CLASSES,
     *look.CLASSES,
     *pins.CLASSES,

@@ -11,7 +11,7 @@ from .core.texture.settings import MeshTextureSettings, TextureSettings
 from .setting_properties import FACES, draw_or_automatic, shows
 
 SCALES = (
-    ("PREDICTED", "As Predicted", "As large as the network sees the person"),
+    ("PREDICTED", "As Predicted", "As large as the model sees the person"),
     ("STATURE", "Height of Person", "Scaled to a height that you know"),
     ("DISTANCE", "Distance", "Scaled to a measured distance from the camera to the person"),
 )
@@ -22,8 +22,8 @@ RESOLUTION = settings_of(ScanSettings)["resolution"]
 @shows(AvatarSettings, but=("make", "with_rig"))
 @shows(ScanSettings)
 class ScanProperties:
-    """How a scan is built. Mixed into what is saved with the file, and into the operator that builds it again; the sidebar and
-    the redo panel draw it alike."""
+    """How an avatar and a scan are built. Mixed into what is saved with the file, and into the operator that builds them again;
+    the sidebar, in the panels Avatar and Scan, and the redo panel draw them alike."""
 
     faces: IntProperty(
         name="Faces",
@@ -35,7 +35,24 @@ class ScanProperties:
     )
     scale: EnumProperty(name="Scale", description="How large the person is", items=SCALES)
 
+    def draw_avatar(self, layout: UILayout) -> None:
+        """What counts for a body with its clothes, and for where any result stands."""
+        layout.prop(self, "extent")
+        layout.prop(self, "garments")
+        layout.prop(self, "one_mesh")
+        layout.prop(self, "texture_size")
+        layout.separator()  # where it stands, and how large it is
+        layout.prop(self, "scale")
+        if self.scale != "PREDICTED":
+            layout.prop(self, self.scale.lower())
+        draw_or_automatic(layout, self, "focal", 50.0)
+        layout.prop(self, "keep_camera_frame")
+        layout.separator()  # who it is
+        layout.prop(self, "trust_photos")
+        layout.prop(self, "known_person", icon="COMMUNITY")
+
     def draw_scan(self, layout: UILayout) -> None:
+        """What counts for the surface as the camera saw it, and for nothing else."""
         layout.prop(self, "resolution")
         if self.resolution == FACES.value:
             layout.prop(self, "faces")
@@ -44,20 +61,11 @@ class ScanProperties:
         quads.prop(self, "quads")
         layout.prop(self, "detail", slider=True)
         layout.prop(self, "close")
-        layout.separator()  # where it stands, and how large it is
-        layout.prop(self, "scale")
-        if self.scale != "PREDICTED":
-            layout.prop(self, self.scale.lower())
-        draw_or_automatic(layout, self, "focal", 50.0)
-        layout.prop(self, "keep_camera_frame")
-        layout.separator()  # of an avatar
-        layout.prop(self, "garments")
-        layout.prop(self, "extent")
-        layout.prop(self, "one_mesh")
-        layout.prop(self, "texture_size")
-        layout.separator()  # who it is
-        layout.prop(self, "trust_photos")
-        layout.prop(self, "known_person", icon="COMMUNITY")
+
+    def draw_all(self, layout: UILayout) -> None:
+        self.draw_avatar(layout)
+        layout.separator()
+        self.draw_scan(layout)
 
 
 @shows(TextureSettings)

@@ -118,9 +118,9 @@ def _check_maps(predictions: Predictions, name: str, settings: AvatarSettings) -
         if settings.stature is None and settings.distance is None:
             return
         raise SapiensError(
-            f"{name} has no pointmap that could be scaled.", "Leave height and distance out, or run the pointmap task."
+            f"{name} has no depth map that could be scaled.", "Leave height and distance out, or run the depth task (pointmap)."
         )
-    raise SapiensError(f"{name} has no pointmap, so there is no surface.", "Run the pointmap task on the photo first.")
+    raise SapiensError(f"{name} has no depth map, so there is no surface.", "Run the depth task (pointmap) on the photo first.")
 
 
 @dataclass(frozen=True, eq=False)

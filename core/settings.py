@@ -115,7 +115,7 @@ class AvatarSettings:
         typical=2.5,
     )
     keep_camera_frame: bool = setting(
-        False, "Camera at Origin", "Leave the scan where the camera saw it instead of standing it on the ground"
+        False, "Camera at Origin", "Leave the person where the camera saw them instead of standing them on the ground"
     )
 
     def __post_init__(self) -> None:

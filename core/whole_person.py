@@ -164,5 +164,5 @@ def _missing(build: Build, predictions: Predictions) -> tuple[str, ...]:
     if predictions.seg is None and build.settings.garments:
         return ("Without body parts nothing tells cloth from skin: no clothes and no hair are made.",)
     if predictions.pointmap is None and build.settings.garments:
-        return ("Without a pointmap clothes lie close to the body, and there is no hair.",)
+        return ("Without a depth map clothes lie close to the body, and there is no hair.",)
     return ()

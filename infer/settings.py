@@ -8,7 +8,7 @@ from ..core.common.settings import Choice, check_settings, setting
 
 MODELS = (
     Choice("preview", "Preview", "Built in, runs anywhere in seconds, with any photo: a fitted body, for a first look"),
-    Choice("0.4b", "Sapiens2 0.4B", "The smallest of the released networks"),
+    Choice("0.4b", "Sapiens2 0.4B", "The smallest and fastest of the four"),
     Choice("0.8b", "Sapiens2 0.8B", "Better faces and hands, twice the time"),
     Choice("1b", "Sapiens2 1B", "Also has soft outlines (matting)"),
     Choice("5b", "Sapiens2 5B", "The best and the slowest: needs a graphics card with much memory"),
@@ -41,20 +41,20 @@ class NetworkSettings:
     device  one of the choices, or one of several cards: "cuda:1"
     """
 
-    model: str = setting("preview", "Model", "The network that looks at the photo", choices=MODELS, open=True)
+    model: str = setting("preview", "Model", "What looks at the photo", choices=MODELS, open=True)
     tasks: tuple[str, ...] | None = setting(
-        None, "Tasks", "Comma-separated list of what the network does; unless it is said, all that it can", kind=tuple
+        None, "Tasks", "Comma-separated list of what the model does; unless it is said, all that it can", kind=tuple
     )
-    device: str = setting("auto", "Device", "What the network runs on", choices=DEVICES, open=True)
-    precision: str = setting("auto", "Precision", "Number format of the network", choices=PRECISIONS)
+    device: str = setting("auto", "Device", "What the model runs on", choices=DEVICES, open=True)
+    precision: str = setting("auto", "Precision", "How exactly the model counts", choices=PRECISIONS)
     flip_test: bool = setting(
         True,
         "Look Twice",
-        "Also look at the mirrored photo and average the keypoints: slower, steadier",
+        "Also look at the mirrored photo and average what is found: slower, steadier",
         option="no-flip",
     )
     draft: bool = setting(
-        False, "Draft", "Look at half of the network's resolution: less than half of the time and rough, for slow machines"
+        False, "Draft", "Look at half of the model's resolution: less than half of the time and rough, for slow machines"
     )
 
     def __post_init__(self) -> None:

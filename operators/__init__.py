@@ -22,5 +22,6 @@ bones     the bone table of an armature
 motion    a clip, or a file of another program, onto an armature
 batch     a folder of photos and videos
 models    weights: download, import, licence
+tab       the way to the tab of the sidebar
 setup     the runtime, the cache, the log and the report
 """

@@ -14,6 +14,7 @@ from ..avatar_queries import avatar_rigs, has_controls, is_photo_pose, meant_ava
 from ..core.common.errors import SapiensError
 from ..core.formats.export_formats import CLOUD, FORMATS, SUFFIXES, dialog_items
 from .job import ForAvatar, at_once
+from .show import show_instead
 
 
 class InObjectMode(ForAvatar):
@@ -62,6 +63,17 @@ class SAPIENS2_OT_photo_pose(InObjectMode, Operator):
         return {"FINISHED"}
 
 
+def _take_over(context: Context, rig: bpy.types.Object, controls: bpy.types.Object) -> None:
+    """Who had a rig selected, which is hidden now, has its control rig selected, and sees it where the avatar is shown alone."""
+    from ..scene.typed import layer_of
+
+    layer = layer_of(context)
+    show_instead(context, rig, controls)
+    if layer.objects.active == rig:
+        controls.select_set(True, view_layer=layer)
+        layer.objects.active = controls
+
+
 class SAPIENS2_OT_control_rig(InObjectMode, Operator):
     """Let Rigify make a rig with controls for animating, with IK, and let the avatar follow it, in the pose and with the motion that it has. Press again to take it off"""  # noqa: E501 - Blender shows it as one line of a tooltip
 
@@ -85,8 +97,15 @@ class SAPIENS2_OT_control_rig(InObjectMode, Operator):
         rigs = avatar_rigs(context)
         with_controls = [rig for rig in rigs if controls_of(rig) is not None]
         for rig in with_controls:
+            was_active = context.view_layer.objects.active == controls_of(rig)
             remove_controls(rig)
+            if was_active:
+                rig.select_set(True)
+                context.view_layer.objects.active = rig
         made = [] if with_controls else [add_controls(context, rig) for rig in rigs]
+        if not with_controls:
+            for rig, controls in zip(rigs, made, strict=True):
+                _take_over(context, rig, controls.armature)
         jobs.status.notes = tuple(note for controls in made for note in controls.notes)
         return {"FINISHED"}
 

@@ -15,7 +15,6 @@ from bpy_extras.io_utils import ImportHelper
 
 from .. import folders, jobs, preference_values, thumbnails
 from ..avatar_queries import active_avatar, avatars, meant_avatar
-from ..core.capture.photo import SUFFIXES
 from ..core.common.errors import SapiensError
 from ..core.common.pins import Pin
 from ..infer.settings import UNSAID, NetworkSettings
@@ -25,7 +24,7 @@ from ..weights.catalogue import fingerprint
 from ..worker.client import WorkerJob
 from ..worker.requests import Box, BuildRequest, PredictRequest, RunRequest, to_json
 from .job import ForAvatar, Idle, JobOperator, at_once
-from .photo import check_photo, chosen_photo
+from .photo import PhotoDialog, check_photo, chosen_photo
 from .photos import note_what_they_gave
 from .show import first_look
 from .stored import keep_limit
@@ -189,7 +188,7 @@ class SAPIENS2_OT_run(Idle, JobOperator, Operator):
             first_look(context, made)
 
 
-class SAPIENS2_OT_add_avatar(Idle, ImportHelper, Operator):
+class SAPIENS2_OT_add_avatar(Idle, PhotoDialog, ImportHelper, Operator):
     """Choose the photo of a person and make an avatar of it, as the Sapiens2 tab says"""
 
     bl_idname = "sapiens2.add_avatar"
@@ -200,7 +199,6 @@ class SAPIENS2_OT_add_avatar(Idle, ImportHelper, Operator):
     filepath: StringProperty(
         name="Photo", description="The photograph of a person", subtype="FILE_PATH", options={"SKIP_SAVE"}
     )  # what was chosen last must not be taken unasked
-    filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in SUFFIXES), options={"HIDDEN"})
 
     @classmethod
     def poll(cls, context: Context) -> bool:

@@ -22,7 +22,7 @@ from ..worker.job import JobOfKind, State
 from .artist import occupation
 
 BUSY = "Another job is running: wait for its end, or cancel it"
-HELD = "A result is done and waits for you: see the Run panel"
+HELD = "A result is done and waits for you: see the status bar, and the panel that it was asked in"
 
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ def submit(operator: Operator, job: JobOfKind, start: Callable[[JobOfKind], JobO
 def fail(operator: Operator, error: SapiensError, level: Literal["ERROR", "WARNING"] = "ERROR") -> set[str]:
     """Say what went wrong in Blender's own place, and keep it in the panel.
     An "ERROR" raises in scripts, and pops up in a window."""
-    jobs.status.error, jobs.status.failed = error, type(operator).bl_idname
+    asked_by = operator._asked_by() if isinstance(operator, JobOperator) else type(operator).bl_idname
+    jobs.status.error, jobs.status.failed = error, asked_by
     _note_inputs(bpy.context)
     jobs.settle()
     operator.report({level}, str(error))
@@ -226,7 +227,7 @@ class JobOperator(Mixin):
         if self._job is not None:
             self._job.cancel()
             if not bpy.app.background:
-                bpy.app.timers.register(partial(_say_stopped, self._job.title, type(self).bl_idname, self._scene))
+                bpy.app.timers.register(partial(_say_stopped, self._job.title, self._asked_by(), self._scene))
         self._clean(context)
 
     def _start(self, context: Context) -> WorkerJob:
@@ -235,10 +236,14 @@ class JobOperator(Mixin):
         self._scratch = jobs.scratch()
         self._scene = context.scene.session_uid
         job = self.make_job(context, self._scratch)
-        job.asked_by = type(self).bl_idname
+        job.asked_by = self._asked_by()
         self._job = jobs.submit(job)
         _note_inputs(context)
         return job
+
+    def _asked_by(self) -> str:
+        """The operator whose panel shows the job, as its `bl_idname`."""
+        return type(self).bl_idname
 
     def _end(self, context: Context, job: WorkerJob) -> set[str]:
         if job.state is State.CANCELLED:

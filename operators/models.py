@@ -17,7 +17,7 @@ from ..weights.licence import SAPIENS2_LICENCE, is_accepted
 from ..worker.client import WorkerJob
 from ..worker.requests import DownloadRequest, ImportWeightsRequest
 from .job import Idle, fail, submit
-from .setup import network_error
+from .setup import FAST, download_minutes, network_error
 
 
 def draw_licence(layout: UILayout, operator: Operator, characters: int) -> None:
@@ -89,7 +89,13 @@ class SAPIENS2_OT_model_download(Idle, Operator):
                 self, "tasks", row.task, text=text, icon="CHECKBOX_HLT" if row.task in self.tasks else "CHECKBOX_DEHLT"
             )
         total = sum(row.size for row in self._missing if row.task in self.tasks) / 1e9
-        column.label(text=bpy.app.translations.pgettext_iface("{:.1f} GB, into:").format(total), translate=False)
+        minutes = download_minutes(total, FAST)
+        words = (
+            "{:.1f} GB, about {:d} minute at {:d} Mbit/s, into:"
+            if minutes == 1
+            else ("{:.1f} GB, about {:d} minutes at {:d} Mbit/s, into:")
+        )
+        column.label(text=translate(words).format(total, minutes, FAST), translate=False)
         column.label(text=str(catalogue.models_folder()), icon="FILE_FOLDER", translate=False)
         draw_licence(self.layout, self, 80)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import bpy
 import numpy as np
-from bpy.props import StringProperty
+from bpy.props import EnumProperty, StringProperty
 from bpy.types import Context, Event, Image, Operator
 from bpy_extras.io_utils import ImportHelper
 
@@ -163,14 +164,28 @@ class SAPIENS2_OT_photo_from_clipboard(Operator):
             bpy.data.batch_remove([*made])
 
 
-class SAPIENS2_OT_photo_open(ImportHelper, Operator):
-    """Use this picture as the photo"""
-
-    bl_idname = "sapiens2.photo_open"
-    bl_label = "Sapiens2 Photo"
-    bl_options = {"UNDO"}
+class PhotoDialog:
+    """Mix in before `ImportHelper`: a file dialog that shows photos alone, as pictures."""
 
     filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in SUFFIXES), options={"HIDDEN"})
+    # Read by Blender, by its number, when the dialog opens.
+    display_type: EnumProperty(items=(("THUMBNAIL", "Thumbnails", "As pictures", 3),), options={"HIDDEN", "SKIP_SAVE"})
+
+
+def stored_path(path: str) -> str:
+    """A path as Blender's own fields keep it: relative to a saved file, where the preferences say so and the disk is the same."""
+    if bpy.data.filepath and bpy.context.preferences.filepaths.use_relative_paths:
+        with suppress(ValueError):  # another drive
+            return bpy.path.relpath(path)
+    return path
+
+
+class SAPIENS2_OT_photo_open(PhotoDialog, ImportHelper, Operator):
+    """Choose the photo of a person"""
+
+    bl_idname = "sapiens2.photo_open"
+    bl_label = "Choose Photo"
+    bl_options = {"UNDO"}
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         from ..scene.typed import choose_file
@@ -179,8 +194,9 @@ class SAPIENS2_OT_photo_open(ImportHelper, Operator):
 
     @at_once
     def execute(self, context: Context) -> set[str]:
-        check_photo(Path(bpy.path.abspath(self.filepath)))
-        context.scene.sapiens2.photo = self.filepath
+        path = bpy.path.abspath(self.filepath)
+        check_photo(Path(path))
+        context.scene.sapiens2.photo = stored_path(path)
         return {"FINISHED"}
 
 

@@ -17,9 +17,8 @@ from ..core.common.errors import SapiensError
 from ..core.common.wording import counted
 from ..properties import SapiensSettings, more_photos, photo_path
 from .job import at_once
-from .photo import check_photo
+from .photo import PhotoDialog, check_photo
 
-FILTER = ";".join(f"*{suffix}" for suffix in SUFFIXES)
 AGAIN_SECONDS = 0.2
 USED = "Used"
 RUN = "sapiens2.run"
@@ -59,14 +58,13 @@ def note_what_they_gave(settings: SapiensSettings, notes: tuple[str, ...]) -> No
         photo.gave = said[0].partition(": ")[2] if said else USED
 
 
-class SAPIENS2_OT_photos_add(ImportHelper, Operator):
+class SAPIENS2_OT_photos_add(PhotoDialog, ImportHelper, Operator):
     """Add other photos of the same person: from the side, from behind, a close-up of the face, in another pose"""
 
     bl_idname = "sapiens2.photos_add"
     bl_label = "Add Photos"
     bl_options = {"UNDO"}
 
-    filter_glob: StringProperty(default=FILTER, options={"HIDDEN"})
     files: CollectionProperty(type=OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
 
     @at_once

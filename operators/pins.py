@@ -17,12 +17,13 @@ from ..gizmos import pins as handles
 from ..gizmos.handle import pressed_at, scale
 from ..gizmos.overlay import redraw
 from .job import ForAvatar
+from .rebuild import FOR_PINS
 
 STILL = 3.0
 """Pixels at a display scale of 1 that a press may move without being a drag."""
 AGAIN_SECONDS = 0.2
-BUILD = "sapiens2.build_scan"
-"""The operator that lets an avatar follow its pins, as jobs name it."""
+BUILDS = ("sapiens2.build_scan", FOR_PINS)
+"""What builds an avatar again, with its pins, as jobs name it."""
 
 
 def follow(context: Context) -> None:
@@ -42,7 +43,7 @@ def _follow_when_free(window_address: int) -> float | None:
     if window is None:
         return None
     job = jobs.current()
-    if job is not None and job.asked_by == BUILD and job.cancel_at is None:
+    if job is not None and job.asked_by in BUILDS and job.cancel_at is None:
         job.cancel()
     if job is not None or jobs.status.held or _is_building():
         return AGAIN_SECONDS
@@ -84,7 +85,7 @@ class SAPIENS2_OT_pin_set(Pins, Operator):
 
     def execute(self, context: Context) -> set[str]:
         if self.keypoint not in keypoint_names():
-            self.report({"ERROR"}, f"There is no keypoint {self.keypoint}")
+            self.report({"ERROR"}, f"There is no point {self.keypoint}")
             return {"CANCELLED"}
         _keep(context, Pin(person=self.person, keypoint=self.keypoint, x=self.pixel[0], y=self.pixel[1]))
         follow(context)

@@ -12,7 +12,8 @@ FOLDER = "sapiens2_avatar"
 """Where Blender keeps the artist's own, in its folder of presets."""
 MENU = "SAPIENS2_MT_presets"
 VALUES = (
-    "make", "scan.resolution", "scan.faces", "scan.quads", "scan.detail", "scan.close", "scan.garments", "scan.texture_size",
+    "make", "scan.extent", "scan.garments", "scan.one_mesh", "scan.texture_size",
+    "scan.resolution", "scan.faces", "scan.quads", "scan.detail", "scan.close",
     "texture.colour", "texture.bake", "texture.displacement", "rig.with_rig", "rig.rest",
 )  # fmt: skip
 """What a preset sets, as paths from `Scene.sapiens2`: how an avatar is made, never of whom."""
@@ -20,14 +21,14 @@ PRESETS = MappingProxyType(
     {
         "PORTRAIT": (
             "Portrait",
-            "A face up close: the largest textures, and the scan of the photo beside the body",
-            {"make": "both", "scan.texture_size": "4096", "scan.detail": 0.7, "rig.rest": "photo"},
+            "A face up close: a bust with the largest textures, and the scan of the photo beside it",
+            {"make": "both", "scan.extent": "bust", "scan.texture_size": "4096", "scan.detail": 0.7, "rig.rest": "photo"},
         ),
         "FULL_BODY": ("Full Body", "A whole person with a rig, in an A-pose: the defaults", {}),
         "GAME": (
             "Game",
-            "Small textures, a T-pose for the skeletons of game engines",
-            {"scan.texture_size": "1024", "rig.rest": "T"},
+            "One mesh with small textures, in a T-pose for the skeletons of game engines",
+            {"scan.one_mesh": True, "scan.texture_size": "1024", "rig.rest": "T"},
         ),
         "FILM": (
             "Film",

@@ -21,6 +21,9 @@ from .build import other_predictions, write_result
 from .job import Idle, JobOperator
 from .stored import missing
 
+FOR_PINS = "sapiens2.pin_set"
+"""As jobs name what asked for a build that follows pins."""
+
 
 class Rebuild(Idle, JobOperator):
     """What the operators share that build again from stored predictions. Mix in the properties that the redo panel shows as well.
@@ -129,6 +132,10 @@ class Rebuild(Idle, JobOperator):
         target = next((collection for collection in bpy.data.collections if collection.session_uid == self._target), None)
         write_result(context, job.result, self._name, parts.get(self.part), target, pins=self._pins, in_place=self.in_place)
 
+    def _asked_by(self) -> str:
+        """What follows its pins is shown where they are."""
+        return FOR_PINS if self.in_place else type(self).bl_idname
+
     def _replaces(self, context: Context) -> bool:
         """Whether the avatar that is there gets the result."""
         return self.in_place or context.scene.sapiens2.place == "REPLACE"
@@ -146,11 +153,11 @@ class Rebuild(Idle, JobOperator):
 
 
 class SAPIENS2_OT_build_scan(ScanProperties, Rebuild, Operator):
-    """Build scan, textures and rig again from what was seen in the photo, without looking again"""
+    """Make the avatar again with the settings of these panels, from what was seen in the photo, without looking again"""
 
     bl_idname = "sapiens2.build_scan"
     bl_label = "Rebuild"
-    group, shown, draw_shown = "scan", ScanProperties, ScanProperties.draw_scan
+    group, shown, draw_shown = "scan", ScanProperties, ScanProperties.draw_all
 
 
 class SAPIENS2_OT_build_texture(TextureProperties, Rebuild, Operator):

@@ -18,6 +18,9 @@ from ..worker.thread import ThreadJob
 from .job import Idle, fail, submit
 from .stored import delete_unused
 
+FAST, SLOW = 100, 20
+"""Connections to the internet that a time is said for, megabits a second."""
+
 
 def network_error() -> SapiensError | None:
     """Why nothing may be downloaded now, None where it may."""
@@ -28,6 +31,18 @@ def network_error() -> SapiensError | None:
             "Downloads are switched off in the extension's preferences.", "Switch on Allow Downloads there.", "preferences"
         )
     return None
+
+
+def download_minutes(gigabytes: float, megabits: float) -> int:
+    """How long a download takes over a connection of so many megabits a second, in whole minutes."""
+    return max(1, round(gigabytes * 8000 / megabits / 60))
+
+
+def _how_long(least: float, most: float) -> str:
+    """How long the runtime takes to come, for the smallest and the largest download, in gigabytes."""
+    minutes = [download_minutes(size, speed) for speed in (FAST, SLOW) for size in (least, most)]
+    sentence = "That takes {:d} to {:d} minutes at {:d} Mbit/s, {:d} to {:d} at {:d}, and some more to unpack"
+    return bpy.app.translations.pgettext_iface(sentence).format(*minutes[:2], FAST, *minutes[2:], SLOW)
 
 
 class SAPIENS2_OT_runtime_install(Idle, Operator):
@@ -50,7 +65,7 @@ class SAPIENS2_OT_runtime_install(Idle, Operator):
                 "CPU Only",
                 "The smallest download; photos are looked at by the processor even where there is a graphics card",
             ),
-            ("pypi", "Package Index", "From pypi.org alone, where download.pytorch.org cannot be reached"),
+            ("pypi", "Package Index", "From pypi.org alone, where nothing else can be reached"),
         ),
     )
     wheels: StringProperty(
@@ -74,10 +89,12 @@ class SAPIENS2_OT_runtime_install(Idle, Operator):
             column.label(text="Every file is compared with what was installed")
             column.label(text="What is damaged is put right, from what was kept or from the internet")
         else:
-            column.label(
-                text=translate("Downloads {:.1f} GB (for the CPU) to {:.1f} GB (for graphics cards)").format(least, most),
-                translate=False,
-            )
+            if self.wheels:
+                column.label(text="Nothing is downloaded")
+            else:
+                sizes = translate("Downloads {:.1f} GB (for the CPU) to {:.1f} GB (for graphics cards)").format(least, most)
+                column.label(text=sizes, translate=False)
+                column.label(text=_how_long(least, most), translate=False)
         column.label(text=translate("Takes {:.1f} to {:.1f} GB in this folder:").format(disk_least, disk_most), translate=False)
         column.label(text=str(jobs.runtime_folder()), icon="FILE_FOLDER", translate=False)
         column.label(text="You can cancel at any time, and go on later")
@@ -177,7 +194,7 @@ class SAPIENS2_OT_report_copy(Operator):
 
 
 class SAPIENS2_OT_log_open(Operator):
-    """Open what the network and the installation have written, in a text editor"""
+    """Open what the last jobs and the installation have written, in a text editor"""
 
     bl_idname = "sapiens2.log_open"
     bl_label = "Open Log"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from math import radians
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import bpy
@@ -21,6 +22,8 @@ BONES, OUTLINE = "show_bones", "show_outline_selected"
 """Of the overlay of a view: the bones of a face cover it, and a line round each piece of clothing hides how they meet."""
 LIGHT, BRIGHT = "studio_light", "paint.sl"
 """Of solid shading; of the lights that Blender comes with, the one that leaves textures as bright as they are."""
+AS_NEW = MappingProxyType({BONES: True, OUTLINE: True, "color_type": "MATERIAL", LIGHT: "Default"})
+"""What a view goes back to that was saved while it showed a result alone: as Blender comes."""
 FILL = 0.85
 """Share of the view that a result fills, in the direction in which it is larger."""
 CENTRINGS = 8
@@ -145,7 +148,8 @@ def show_everything(context: Context) -> None:
     bpy.ops.view3d.localview()
     space = context.space_data
     _unmarked.pop(space.as_pointer(), None)
-    for name, value in _before.pop(space.as_pointer(), {}).items():
+    as_new = AS_NEW if space.shading.color_type == "TEXTURE" and not space.overlay.show_bones else {}
+    for name, value in _before.pop(space.as_pointer(), as_new).items():
         if name == LIGHT:
             _light_solid(space.shading, str(value))
         else:
@@ -171,6 +175,20 @@ def show_what_is_worked_on() -> None:
             if space.as_pointer() in _before and not space.overlay.show_bones:
                 space.overlay.show_bones = True
                 _before[space.as_pointer()].pop(BONES, None)
+
+
+def show_instead(context: Context, rig: bpy.types.Object, controls: bpy.types.Object) -> None:
+    """Let a control rig be seen, with its bones, in each view that shows the avatar of a rig alone."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            space = area.spaces.active
+            if area.type != "VIEW_3D" or space.local_view is None:
+                continue
+            objects = window.view_layer.objects
+            if rig.name in objects and controls.name in objects and rig.local_view_get(space):
+                controls.local_view_set(space, True)
+                space.overlay.show_bones = True
+                _before.get(space.as_pointer(), {}).pop(BONES, None)
 
 
 class SAPIENS2_OT_result_show(Operator):

@@ -1,4 +1,5 @@
-"""The shape of the body, whose sliders act at once; scan, texture and rig, whose sliders rebuild from the stored predictions."""
+"""How an avatar is made, its scan, texture and rig, whose settings take effect when it is built again; and the shape of the body,
+whose sliders act at once."""
 
 from __future__ import annotations
 
@@ -20,7 +21,13 @@ from .parts import paragraph, translated
 from .progress import draw_outcome, step
 from .tab import AfterSetup
 
-FOCAL_SOURCES = {"scale head": "Seen in the Photo", "pointmap": "Depth", "exif": "EXIF", "assumed": "Common Lens"}
+FOCAL_SOURCES = {
+    "scale head": "Seen in the Photo",
+    "pointmap": "Depth",
+    "exif": "EXIF",
+    "assumed": "Common Lens",
+    "given": "With the Predictions",
+}
 """Where a focal length may come from (`core.capture.camera`), in the artist's words."""
 
 
@@ -35,40 +42,33 @@ class Rebuilds(AfterSetup):
         return layout, context.scene.sapiens2
 
 
-class SAPIENS2_PT_shape(Rebuilds, Panel):
-    bl_idname = "SAPIENS2_PT_shape"
-    bl_label = "Shape"
-
-    @classmethod
-    def poll(cls, context: Context) -> bool:
-        return super().poll(context) and body_shape(context) is not None
+class SAPIENS2_PT_avatar(Rebuilds, Panel):
+    bl_idname = "SAPIENS2_PT_avatar"
+    bl_label = "Avatar"
 
     def draw(self, context: Context) -> None:
         layout, settings = self.start(context)
-        found = body_shape(context)
-        if found is None:
-            return
-        name, stature, problem = found
-        if problem:
-            paragraph(layout, problem, "INFO")
-        else:
-            layout.label(text=f"{name}: {stature:.2f} m", icon="OUTLINER_OB_ARMATURE", translate=False)
-        sliders = layout.column()
-        sliders.enabled = not problem
-        settings.shape.draw_shape(sliders)
-        layout.operator("sapiens2.shape_photo", icon="LOOP_BACK")
-
-
-class SAPIENS2_PT_scan(Rebuilds, Panel):
-    bl_idname = "SAPIENS2_PT_scan"
-    bl_label = "Scan"
-
-    def draw(self, context: Context) -> None:
-        layout, settings = self.start(context)
-        settings.scan.draw_scan(layout)
+        settings.scan.draw_avatar(layout)
         layout.operator("sapiens2.build_scan", icon="FILE_REFRESH")
         draw_outcome(self.layout, "sapiens2.build_scan")
         _draw_focal_lengths(step(self.layout), context)
+
+
+class SAPIENS2_PT_scan(Rebuilds, Panel):
+    """What an avatar that is made without a scan does not have."""
+
+    bl_idname = "SAPIENS2_PT_scan"
+    bl_label = "Scan"
+    bl_parent_id = "SAPIENS2_PT_avatar"
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.start(context)
+        made = settings.make != "avatar"
+        if not made:
+            paragraph(layout, "Choose Scan or Both in Run to make one", "INFO")
+        column = layout.column()
+        column.enabled = made
+        settings.scan.draw_scan(column)
 
 
 def _draw_focal_lengths(layout: UILayout, context: Context) -> None:
@@ -93,6 +93,30 @@ def _draw_focal_lengths(layout: UILayout, context: Context) -> None:
         if not used:
             millimetres = focal_35mm_equivalent(pixels, values["width"], values["height"])
             row.operator("sapiens2.build_scan", text="", icon="FILE_REFRESH").focal = millimetres
+
+
+class SAPIENS2_PT_shape(Rebuilds, Panel):
+    bl_idname = "SAPIENS2_PT_shape"
+    bl_label = "Shape"
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        return super().poll(context) and body_shape(context) is not None
+
+    def draw(self, context: Context) -> None:
+        layout, settings = self.start(context)
+        found = body_shape(context)
+        if found is None:
+            return
+        name, stature, problem = found
+        if problem:
+            paragraph(layout, problem, "INFO")
+        else:
+            layout.label(text=f"{name}: {stature:.2f} m", icon="OUTLINER_OB_ARMATURE", translate=False)
+        sliders = layout.column()
+        sliders.enabled = not problem
+        settings.shape.draw_shape(sliders)
+        layout.operator("sapiens2.shape_photo", icon="LOOP_BACK")
 
 
 class SAPIENS2_PT_texture(Rebuilds, Panel):
@@ -164,8 +188,9 @@ class SAPIENS2_PT_export(AfterSetup, Panel):
 
 
 CLASSES = (
-    SAPIENS2_PT_shape,
+    SAPIENS2_PT_avatar,
     SAPIENS2_PT_scan,
+    SAPIENS2_PT_shape,
     SAPIENS2_PT_texture,
     SAPIENS2_PT_mesh_texture,
     SAPIENS2_PT_rig,

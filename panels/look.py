@@ -30,7 +30,7 @@ class SAPIENS2_PT_look(AfterSetup, Panel):
             if look.show_pins:
                 paragraph(layout, "Drag a joint or a point of the face onto its place in the photo: the avatar follows", "INFO")
         _draw_pins(step(layout), context)
-        draw_outcome(layout, "sapiens2.build_scan")
+        draw_outcome(layout, "sapiens2.pin_set")
 
 
 def _draw_pins(layout: UILayout, context: Context) -> None:
@@ -47,7 +47,7 @@ def _draw_pins(layout: UILayout, context: Context) -> None:
     if len(pins) > 1:
         box.operator("sapiens2.pin_remove", text="Remove All Pins", icon="TRASH").pin = -1
     if active_avatar(context) is not None:
-        box.operator("sapiens2.build_scan", text="Rebuild", icon="FILE_REFRESH")
+        box.operator("sapiens2.build_scan", text="Rebuild", icon="FILE_REFRESH").in_place = True
 
 
 CLASSES = (SAPIENS2_PT_look,)

@@ -32,9 +32,11 @@ class SAPIENS2_MT_avatar(Menu):
 
 
 def draw_add(menu: Menu, _context: Context) -> None:
-    """Into Add: from a photo to an avatar."""
+    """Into Add: from a photo to an avatar, or to the tab that sets this up."""
     if jobs.status.python is not None:
         menu.layout.operator("sapiens2.add_avatar", text="Sapiens2 Avatar from Photo", icon="OUTLINER_OB_ARMATURE")
+    else:
+        menu.layout.operator("sapiens2.tab_open", text="Set Up Sapiens2 Avatar", icon="OUTLINER_OB_ARMATURE")
 
 
 def draw_object(menu: Menu, context: Context) -> None:

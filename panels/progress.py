@@ -1,12 +1,23 @@
-"""How far a job is: in the panel that started it, in Run, and in Blender's status bar."""
+"""How far a job is: in the panel that started it, else in Run, and in Blender's status bar."""
 
 from __future__ import annotations
+
+from collections.abc import Container
 
 import bpy
 from bpy.types import Context, Header, UILayout
 
 from .. import jobs
 from .parts import draw_error, paragraph, shown_error, translated
+
+IN_THEIR_PANELS = frozenset(
+    {
+        *("sapiens2.people_find", "sapiens2.model_download", "sapiens2.model_import"),
+        *("sapiens2.build_scan", "sapiens2.pin_set", "sapiens2.build_texture", "sapiens2.texture_mesh", "sapiens2.build_rig"),
+        *("sapiens2.retarget", "sapiens2.animate", "sapiens2.import_motion", "sapiens2.batch", "sapiens2.batch_gather"),
+    }
+)
+"""The operators whose jobs a panel of theirs shows. Run shows all others: so each job is in the tab once."""
 
 
 def step(layout: UILayout) -> UILayout:
@@ -22,25 +33,27 @@ def draw_outcome(layout: UILayout, *operators: str) -> None:
     draw_error(layout, *operators)
 
 
-def draw_job(layout: UILayout, *operators: str) -> bool:
+def draw_job(layout: UILayout, *operators: str, but: Container[str] = ()) -> bool:
     """The face of a running job, and of results that wait for the artist. False when there is neither.
 
     operators  only of jobs that one of these has started; none: of all
+    but        not of jobs that one of these has started
     """
+
+    def is_shown(job: jobs.Job) -> bool:
+        return (not operators or job.asked_by in operators) and job.asked_by not in but
+
     drawn = False
     for held, waits_for in jobs.status.held.items():
-        if operators and held.asked_by not in operators:
+        if not is_shown(held):
             continue
         row = layout.row(align=True)
-        done = bpy.app.translations.pgettext_iface("{:s}: done, waiting for you").format(held.title)
-        row.label(text=done, icon="PAUSE", translate=False)
-        row.operator("sapiens2.write_now", text="", icon="PLAY")
-        if jobs.current() is None:
-            row.operator("sapiens2.cancel", text="", icon="X")
+        row.label(text=done(held), icon="PAUSE", translate=False)
+        _draw_held_buttons(row)
         paragraph(layout, waits_for)
         drawn = True
     job = jobs.current()
-    if job is None or (operators and job.asked_by not in operators):
+    if job is None or not is_shown(job):
         return drawn
     layout.label(text=job.title, translate=False)
     row = layout.row(align=True)
@@ -51,6 +64,18 @@ def draw_job(layout: UILayout, *operators: str) -> bool:
         row.label(text=bpy.app.translations.pgettext_iface("Next: {}").format(waiting.title), translate=False)
         row.operator("sapiens2.cancel", text="", icon="X").job = waiting.number
     return True
+
+
+def done(job: jobs.Job) -> str:
+    """What is said of a result that is held."""
+    return bpy.app.translations.pgettext_iface("{:s}: done, waiting for you").format(job.title)
+
+
+def _draw_held_buttons(row: UILayout) -> None:
+    """To write what is held at once, and to let it go."""
+    row.operator("sapiens2.write_now", text="", icon="PLAY")
+    if jobs.current() is None:
+        row.operator("sapiens2.cancel", text="", icon="X")
 
 
 def words(job: jobs.Job) -> str:
@@ -86,7 +111,10 @@ def draw_status(header: Header, _context: Context) -> None:
         bar.progress(factor=job.fraction, type="BAR", text=words(job))
         row.operator("sapiens2.cancel", text="", icon="X")
     elif jobs.status.held:
-        done = bpy.app.translations.pgettext_iface("{:s}: done, waiting for you").format(next(iter(jobs.status.held)).title)
-        layout.label(text=done, icon="PAUSE", translate=False)
+        row = layout.row(align=True)
+        row.label(text=done(next(iter(jobs.status.held))), icon="PAUSE", translate=False)
+        _draw_held_buttons(row)
     elif (error := shown_error()) is not None:
         layout.label(text=error.message, icon="ERROR", translate=False)
+    elif jobs.status.python is None and not jobs.status.found:  # nothing else shows where the tab is
+        layout.operator("sapiens2.tab_open", text="Set Up Sapiens2 Avatar", icon="OUTLINER_OB_ARMATURE")

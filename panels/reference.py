@@ -24,7 +24,9 @@ class SAPIENS2_PT_reference(AfterSetup, Panel):
     def draw(self, context: Context) -> None:
         layout, settings = step(self.layout), context.scene.sapiens2
         column = layout.column()
-        column.prop(settings, "photo", text="", placeholder="Photo")
+        row = column.row(align=True)
+        row.prop(settings, "photo", text="", placeholder="Photo")
+        row.operator("sapiens2.photo_open", text="", icon="FILE_FOLDER")
         row = column.row(align=True)
         row.prop(settings, "image", text="")
         row.operator("sapiens2.photo_from_image", text="", icon="IMPORT")
@@ -32,6 +34,7 @@ class SAPIENS2_PT_reference(AfterSetup, Panel):
         if not settings.photo:
             paragraph(layout, "Choose the photo of a person, drop one on the viewport, or try the sample", "INFO")
             layout.operator("sapiens2.add_avatar", text="Try the Sample Photo", icon="USER").filepath = str(SAMPLE)
+            draw_outcome(self.layout, "sapiens2.people_find")
             return
         layout.template_icon(thumbnails.photo_icon(settings), scale=7.0)
         draw_more(layout, settings)

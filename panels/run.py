@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import bpy
-from bpy.types import Context, Panel
+from bpy.types import Context, Panel, UILayout
 
 from .. import jobs
 from ..avatar_queries import active_avatar
 from ..properties import make_groups
-from .parts import draw_error, is_about_now, paragraph, translated
+from .parts import draw_error, is_about_now, paragraph, shown_error, translated
 from .presets import SAPIENS2_PT_presets
-from .progress import draw_job
+from .progress import IN_THEIR_PANELS, draw_job, step
 from .tab import AfterSetup
+
+LOOKING = ("sapiens2.run", "sapiens2.people_find", "sapiens2.add_avatar")
+"""Operators that let the model look at a photo."""
 
 
 def what_is_missing(settings: bpy.types.PropertyGroup) -> str:
@@ -40,6 +43,21 @@ def what_it_makes(settings: bpy.types.PropertyGroup) -> str:
     return translated("Makes {:s} of everybody in the photo").format(made)
 
 
+def _offer_better(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """What sees more than the built-in model, where that could not do a photo: how large it is, and where to get it."""
+    error = shown_error()
+    if error is None or error.remedy or jobs.status.detail or jobs.status.failed not in LOOKING:
+        return
+    if settings.network.model != "preview":
+        return
+    sizes = [found.missing_bytes for found in jobs.status.models.values() if found.missing_bytes]
+    if any(found.tasks for found in jobs.status.models.values()) or not sizes:
+        paragraph(layout, "Sapiens2 sees more than Preview: choose it in Model above", "INFO")
+        return
+    words = "Sapiens2 sees more than Preview: get it in Model above, from {:.1f} GB on, with a license of its own"
+    paragraph(layout, translated(words).format(min(sizes) / 1e9), "INFO")
+
+
 class SAPIENS2_PT_run(AfterSetup, Panel):
     bl_idname = "SAPIENS2_PT_run"
     bl_label = "Run"
@@ -48,10 +66,11 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
         SAPIENS2_PT_presets.draw_panel_header(self.layout)
 
     def draw(self, context: Context) -> None:
-        layout, settings = self.layout, context.scene.sapiens2
+        settings = context.scene.sapiens2
         make_groups(settings)
-        if draw_job(layout):
+        if draw_job(self.layout, but=IN_THEIR_PANELS):
             return
+        layout = step(self.layout)
         missing = what_is_missing(settings)
         column = layout.column()
         column.scale_y, column.enabled = 1.6, not missing
@@ -63,13 +82,14 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
         layout.prop(settings, "match_render")
         alone = context.space_data is not None and context.space_data.local_view is not None
         if alone or active_avatar(context) is not None:
-            row = layout.row(align=True)
+            row = self.layout.row(align=True)
             row.operator("sapiens2.result_show", text="Show Everything" if alone else "Show Result", icon="ZOOM_SELECTED")
             if alone:
                 row.prop(context.space_data.overlay, "show_bones", text="", icon="BONE_DATA")
-        draw_error(layout)
+        draw_error(self.layout)
+        _offer_better(self.layout, settings)
         for note in jobs.status.notes if is_about_now() else ():
-            paragraph(layout, note, "INFO")
+            paragraph(self.layout, note, "INFO")
 
 
 CLASSES = (SAPIENS2_PT_run,)

@@ -19,6 +19,9 @@ class SAPIENS2_PT_setup(Sidebar, Panel):
         return jobs.status.python is None
 
     def draw(self, _context: Context) -> None:
+        if not jobs.status.found:
+            jobs.status.found = True
+            jobs.settle()  # the status bar need not show the way any more
         if not draw_job(self.layout):
             draw_setup(self.layout)
             draw_error(self.layout)

@@ -205,7 +205,7 @@ def steps(folder: Path, source: Source, base_python: str = sys.executable) -> It
             (uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", base_python, str(folder / "env")),
         )
     torch = TORCH.read_text("utf-8").split()
-    yield Step("Downloading torch", 0.7, (uv, "pip", "install", "--python", python, *source.torch_arguments, *torch))
+    yield Step("Downloading core", 0.7, (uv, "pip", "install", "--python", python, *source.torch_arguments, *torch))
     yield Step(
         "Downloading libraries",
         0.18,
@@ -249,7 +249,7 @@ def check_interpreter(python: Path) -> None:
         raise SapiensError(f"{python} is not a Python that starts.", elsewhere, "preferences") from error
     if tuple(version) < OLDEST_PYTHON:
         wanted, found = (".".join(map(str, numbers)) for numbers in (OLDEST_PYTHON, version))
-        raise SapiensError(f"The chosen Python is {found}, the network needs {wanted} or newer.", elsewhere, "preferences")
+        raise SapiensError(f"The chosen Python is {found}, it has to be {wanted} or newer.", elsewhere, "preferences")
     if missing:
         raise SapiensError(f"The chosen Python has no {', '.join(missing)}.", f"Install them there. {elsewhere}", "preferences")
 

@@ -76,7 +76,7 @@ def _offline(missing: list[ReleasedCheckpoint]) -> SapiensError:
     files = ", ".join(checkpoint.files[0] for checkpoint in missing)
     return SapiensError(
         f"This machine is set to work offline, and {files} {'is' if len(missing) == 1 else 'are'} not installed.",
-        f"Allow network access, or bring the files by hand: download them on another machine from "
+        f"Allow online access, or bring the files by hand: download them on another machine from "
         f"https://huggingface.co/{missing[0].repository} and run: models import FOLDER. They go to {models_folder()}.",
     )
 
@@ -217,8 +217,7 @@ def _check(checkpoint: ReleasedCheckpoint, remote: RemoteFile, part: Path) -> No
     if not checkpoint.describes(read_header(part)):
         part.unlink()
         raise SapiensError(
-            f"The Hub's {checkpoint.files[0]} is not the {checkpoint.task} network of {checkpoint.model} "
-            "as this version knows it.",
+            f"The Hub's {checkpoint.files[0]} is not the {checkpoint.task} file of {checkpoint.model} as this version knows it.",
             "Look for a newer version of Sapiens2 Avatar.",
         )
 

@@ -74,7 +74,7 @@ def _verify(checkpoint: ReleasedCheckpoint, path: Path, progress: Progress | Non
     found, problem = "", ""
     try:
         if not checkpoint.describes(read_header(path)):
-            problem = f"{path.name} is not the {checkpoint.task} network of {checkpoint.model}."
+            problem = f"{path.name} is not the {checkpoint.task} file of {checkpoint.model}."
         found = hash_file(path, lambda done: progress(label, done) if progress else None)
     except SapiensError as error:
         problem = error.message
@@ -123,8 +123,8 @@ def _released_files(path: Path) -> list[tuple[ReleasedCheckpoint, Path]]:
         checkpoint = identify(read_header(path))
         if checkpoint is None:
             raise SapiensError(
-                f"{path.name} is not a released Sapiens2 checkpoint.",
-                "A network of your own can be used without importing it: pass its path as the model.",
+                f"{path.name} is no file of released Sapiens2 weights.",
+                "A model of your own can be used without importing it: pass its path as the model.",
             )
         return [(checkpoint, path)]
     if not path.is_dir():
@@ -142,7 +142,7 @@ def _released_files(path: Path) -> list[tuple[ReleasedCheckpoint, Path]]:
     if not found:
         reason = f" {unreadable[0]}" if unreadable else ""
         raise SapiensError(
-            f"No Sapiens2 checkpoint was found in {path}.{reason}",
+            f"No Sapiens2 weights were found in {path}.{reason}",
             "It should have files like sapiens2_0.4b_pose.safetensors, or model.safetensors as downloaded from the Hub.",
         )
     return list(found.items())

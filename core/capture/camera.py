@@ -37,7 +37,7 @@ AGREE, EXIF_AGREE = 0.15, 0.30
 sees; before EXIF no longer counts, as the photo was cropped."""
 
 WITNESSES = {
-    "scale head": "the network says",
+    "scale head": "the model says",
     "pointmap": "the depth says",
     "exif": "the photo's EXIF says",
     "typed": "you said",
@@ -133,7 +133,7 @@ def _disagreement(camera: Camera, candidates: Mapping[str, float]) -> tuple[str,
     used, said = (focal_35mm_equivalent(focal, camera.width, camera.height) for focal in (camera.fx, candidates[other]))
     return (
         f"A lens of {used:.0f} mm was used, but {WITNESSES[other]} {said:.0f} mm: if the scan looks too deep or too flat, "
-        "take that one in the Scan panel, or type the lens.",
+        "take that one in the Avatar panel, or type the lens.",
     )
 
 

@@ -29,7 +29,7 @@ def is_draft(predictions: Predictions) -> bool:
 
 def draft_notes(photos: Iterable[Predictions]) -> tuple[str, ...]:
     """What there is to say of photos some of which were looked at as a draft, in sentences."""
-    return ("The network looked at half of its resolution: run again without Draft for the final result.",) * any(
+    return ("The model looked at half of its resolution: run again without Draft for the final result.",) * any(
         map(is_draft, photos)
     )
 

@@ -52,7 +52,7 @@ def pinned(predictions: Predictions, pins: Iterable[Pin]) -> Predictions:
     if not pins:
         return predictions
     if predictions.keypoints is None:
-        raise SapiensError("Pins need the joints that the network saw, and it saw none.", "Make the avatar from its photo again.")
+        raise SapiensError("Pins need joints that were seen, and none was.", "Make the avatar from its photo again.")
     keypoints = predictions.keypoints.astype(np.float32, copy=True)
     for pin in pins:
         if not 0 <= pin.person < len(keypoints) or pin.keypoint not in keypoint_names():

@@ -99,7 +99,7 @@ FORMATS: dict[str, ExportFormat] = {
     ".exr": ExportFormat(
         ".exr",
         "Displacement (.exr)",
-        "Distance from the mesh to the surface that the network saw, in meters, 32 bits",
+        "Distance from the mesh to the surface that the model saw, in meters, 32 bits",
     ),
     ".json": ExportFormat(
         ".json",

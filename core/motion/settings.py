@@ -11,7 +11,7 @@ from ..common.settings import check_settings, setting
 class MotionSettings:
     """How frames become motion. smoothness: 0 = nearly as predicted (12 Hz) .. 1 = floating (2 Hz)."""
 
-    smoothness: float = setting(0.4, "Smoothness", "0: as the network sees it; 1: floating", low=0, high=1)
+    smoothness: float = setting(0.4, "Smoothness", "0: as the model sees it; 1: floating", low=0, high=1)
     person: int = setting(
         0, "Person", "Who is meant: first who is seen longest, then the next, and so on", low=0, first=1, option="who"
     )

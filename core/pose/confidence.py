@@ -36,4 +36,4 @@ def doubt_of(score: np.ndarray, positions: np.ndarray, camera: Camera, head_seen
     unsure = inside & ~sure
     if unsure.sum() < max(LEAST, SHARE * inside.sum()):
         return FLAT if flat else ""
-    return f"The network was unsure of {unsure.sum()} of {inside.sum()} body joints: check the rig against the photo."
+    return f"The model was unsure of {unsure.sum()} of {inside.sum()} body joints: check the rig against the photo."

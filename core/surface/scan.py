@@ -123,7 +123,9 @@ def make_mesh(
 def _check(predictions: Predictions, camera: Camera, mask: np.ndarray | None) -> np.ndarray:
     """(H, W) bool: where the person may be; raises SapiensError where there is nothing to mesh."""
     if predictions.pointmap is None:
-        raise SapiensError("These predictions have no pointmap, so there is no surface.", "Run the pointmap task on the photo.")
+        raise SapiensError(
+            "These predictions have no depth map, so there is no surface.", "Run the depth task (pointmap) on the photo."
+        )
     size = (predictions.height, predictions.width)
     if (camera.height, camera.width) != size:
         raise SapiensError(
@@ -134,7 +136,7 @@ def _check(predictions: Predictions, camera: Camera, mask: np.ndarray | None) ->
         raise SapiensError(f"The mask must be bool of {size}, not {mask.dtype} {mask.shape}.", "Use one mask per person.")
     seen = _known(predictions.pointmap[..., 2])
     if not seen.any():
-        raise SapiensError("The pointmap holds no depth at all.", "Run the pointmap task again.")
+        raise SapiensError("The depth map is empty.", "Run the depth task (pointmap) again.")
     if predictions.seg is not None:
         seen = predictions.seg > 0
     elif predictions.alpha is not None:
@@ -170,7 +172,7 @@ def _surface_maps(
     thresholds = settings.alpha_threshold, settings.hair_threshold
     domain, labels = person_domain(part(predictions.seg), part(predictions.alpha), part(mask), known, grid.scale, *thresholds)
     if not (domain & known).any():
-        raise SapiensError("The pointmap holds no depth on the person.", "Run the pointmap task again.")
+        raise SapiensError("The depth map is empty on the person.", "Run the depth task (pointmap) again.")
     normal, informed, notes = usable_normals(part(predictions.normal), z, domain, rays)
     if predictions.seg is None:
         notes = (*notes, "Without body parts the scan has one material, and its skin follows the nearest bones.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..common.settings import Choice, check_settings, setting
 
 RESOLUTIONS = (
-    Choice("full", "Full", "A vertex for every pixel that the network saw"),
+    Choice("full", "Full", "A vertex for every pixel that the model saw"),
     Choice("half", "Half", "A vertex for every second pixel of that, four times fewer faces"),
     Choice("photo", "Photo", "A vertex for every pixel of the photo, however large it is"),
 )
@@ -17,7 +17,7 @@ RESOLUTIONS = (
 class ScanSettings:
     """How the surface is made."""
 
-    detail: float = setting(0.5, "Detail", "0: the shape of the pointmap alone; 1: the normal map leads", low=0, high=1)
+    detail: float = setting(0.5, "Detail", "0: the shape of the depth map alone; 1: the normal map leads", low=0, high=1)
     resolution: str | int = setting("full", "Resolution", "How fine the mesh is", low=4, unit="triangles", choices=RESOLUTIONS)
     min_component: int = setting(
         200, "Smallest Piece", "Pieces with fewer triangles are dropped, at the network's resolution", low=0, shown=False

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from ..common.settings import Choice, check_settings, setting
 
 COLOURS = (
-    Choice("auto", "Best Available", "Albedo where the network has it, else the photo without its light, else the photo"),
-    Choice("albedo", "Albedo", "The base color that the network sees"),
+    Choice("auto", "Best Available", "Albedo where the model has it, else the photo without its light, else the photo"),
+    Choice("albedo", "Albedo", "The base color that the model sees"),
     Choice("delighted", "Delighted Photo", "The photo with its light taken out by means of the normals"),
     Choice("photo", "Photo", "The photo as it is"),
 )
@@ -61,7 +61,7 @@ class TextureSettings:
     displacement: bool = setting(
         False,
         "Displacement Map",
-        "Also make a 32-bit map of the distance in meters from the mesh to the surface that the network saw, for coarse meshes",
+        "Also make a 32-bit map of the distance in meters from the mesh to the surface that the model saw, for coarse meshes",
     )
     bake: int = setting(
         0,

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import pytest
@@ -60,3 +61,34 @@ def test_there_is_no_control_rig_without_a_rig(part, make_avatar):
 
     part("scene.build").write_avatars([make_avatar(rig=False)], "Photo")
     assert not bpy.ops.sapiens2.control_rig.poll()
+
+
+def test_who_had_the_rig_selected_has_its_controls_selected_and_sees_them(part, monkeypatch):
+    """The rig is hidden then; an avatar that is shown alone would not show the control rig."""
+    avatar, show = part("operators.avatar"), part("operators.show")
+    rig, controls = (bpy.data.objects.new(name, bpy.data.armatures.new(name)) for name in ("Rig", "Controls"))
+    for obj in (rig, controls):
+        bpy.context.scene.collection.objects.link(obj)
+    avatar._take_over(bpy.context, rig, controls)
+    assert bpy.context.view_layer.objects.active is None, "who had something else selected keeps it"
+    bpy.context.view_layer.objects.active = rig
+    avatar._take_over(bpy.context, rig, controls)
+    assert bpy.context.view_layer.objects.active == controls and controls.select_get()
+    assert not part("avatar_queries").is_of_avatar(controls)
+    rig["sapiens2_controls"] = controls
+    assert part("avatar_queries").is_of_avatar(controls)
+
+    shown, overlay = [], SimpleNamespace(show_bones=False)
+    space = SimpleNamespace(as_pointer=lambda: 5, local_view=None, overlay=overlay)
+    area = SimpleNamespace(type="VIEW_3D", spaces=SimpleNamespace(active=space))
+    objects = {"Rig": None, "Controls": None}
+    window = SimpleNamespace(screen=SimpleNamespace(areas=[area]), view_layer=SimpleNamespace(objects=objects))
+    context = SimpleNamespace(window_manager=SimpleNamespace(windows=[window]))
+    plain = SimpleNamespace(name="Rig", local_view_get=lambda _view: True)
+    made = SimpleNamespace(name="Controls", local_view_set=lambda view, state: shown.append((view, state)))
+    show.show_instead(context, plain, made)
+    assert not shown and not overlay.show_bones, "a view that shows everything shows it anyway"
+    space.local_view = True
+    monkeypatch.setitem(show._before, 5, {"show_bones": True})
+    show.show_instead(context, plain, made)
+    assert shown == [(space, True)] and overlay.show_bones and show._before[5] == {}

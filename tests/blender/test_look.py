@@ -118,7 +118,7 @@ def test_a_pin_is_built_with_and_taken_away_again(part, avatar, monkeypatch):
     monkeypatch.setattr(part("operators.pins"), "follow", lambda context: asked.append(part("scene.pins").pins_of(avatar)))
     assert bpy.ops.sapiens2.pin_set(person=0, keypoint="left_wrist", pixel=(3, 4)) == {"FINISHED"}
     assert [(pin.person, pin.keypoint, pin.x, pin.y) for pin in asked[-1]] == [(0, "left_wrist", 3.0, 4.0)]
-    with pytest.raises(RuntimeError, match="no keypoint third_eye"):
+    with pytest.raises(RuntimeError, match="no point third_eye"):
         bpy.ops.sapiens2.pin_set(person=0, keypoint="third_eye", pixel=(3, 4))
     assert bpy.ops.sapiens2.pin_remove(pin=0) == {"FINISHED"} and asked[-1] == ()
     assert not bpy.ops.sapiens2.pin_remove.poll()

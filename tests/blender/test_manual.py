@@ -33,7 +33,10 @@ def test_every_operator_has_a_page(part):
     [
         ("bpy.ops.sapiens2.control_rig", "rig.md"),
         ("bpy.ops.sapiens2.run", "sidebar.md"),
+        ("bpy.ops.sapiens2.build_scan", "sidebar.md"),
         ("bpy.types.sapiensbatch.folder", "batch.md"),
+        ("bpy.types.sapiensscan.garments", "body.md"),
+        ("bpy.types.sapiensscan.focal", "scan.md"),
         ("bpy.types.sapienssettings.photo", "sidebar.md"),
     ],
 )

@@ -57,4 +57,5 @@ def test_add_makes_an_avatar_of_a_photo(part, worker, tmp_path, monkeypatch) -> 
         bpy.ops.sapiens2.add_avatar(filepath=str(tmp_path / "none.png"))
     assert bpy.context.scene.sapiens2.photo == "", "what cannot be a photo is not taken"
     monkeypatch.setattr(worker.status, "python", None)
-    assert not bpy.ops.sapiens2.add_avatar.poll() and drawn(menus.draw_add, bpy.context) == []
+    assert not bpy.ops.sapiens2.add_avatar.poll()
+    assert drawn(menus.draw_add, bpy.context) == ["sapiens2.tab_open"], "the way to what has to be done first"

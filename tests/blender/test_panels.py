@@ -44,7 +44,10 @@ def draw(part, label):
     return seen
 
 
-LABELS = ("Set Up", "Reference", "Model", "Run", "Maps", "Scan", "Texture", "Rig", "Retarget", "Bone Table", "Motion", "Batch")
+LABELS = (
+    *("Set Up", "Reference", "Model", "Run", "Maps", "Avatar", "Scan", "Texture", "Rig", "Retarget", "Bone Table", "Motion"),
+    "Batch",
+)
 
 
 @pytest.mark.parametrize("label", LABELS)
@@ -98,7 +101,7 @@ def test_the_bone_table_shows_every_role_in_few_letters(part, character):
 
 
 def test_a_rig_of_unsure_joints_says_so(part, make_avatar):
-    said = "The network was unsure of 5 of 12 body joints: check the rig against the photo."
+    said = "The model was unsure of 5 of 12 body joints: check the rig against the photo."
     sure = make_avatar()
     part("scene.build").write_avatars([sure, replace(sure, name="Other", rig=replace(sure.rig, doubt=said))], "Photo")
     assert said in " ".join(draw(part, "Rig"))
@@ -148,7 +151,7 @@ def test_focal_lengths_that_are_the_same_are_one_row(part, make_avatar):
         bpy.data.batch_remove([*bpy.data.objects, *bpy.data.collections])
         lengths = {sure.camera.source: used, "exif": other}
         part("scene.build").write_avatars([replace(sure, focal_lengths=lengths)], "Photo")
-        seen = draw(part, "Scan")
+        seen = draw(part, "Avatar")
         assert len([text for text in seen if text.endswith(" mm")]) == rows, seen
         assert seen.count("sapiens2.build_scan") == rows, "Rebuild, and one for each other focal length"
 
@@ -170,10 +173,27 @@ def test_the_redo_panel_is_drawn_like_the_sidebar(part, operator, mixed_in):
     names = getattr(part("step_properties"), mixed_in).__annotations__
     values = {name: getattr(getattr(settings, operator), name) for name in names}
     rna = getattr(bpy.ops.sapiens2, cls.bl_idname.partition(".")[2]).get_rna_type()
-    cls.draw(type("Redo", (), {"layout": Layout(seen), "bl_rna": rna, "draw_shown": cls.draw_shown, **values})(), bpy.context)
+    methods = {name: getattr(cls, name) for name in dir(cls) if name.startswith("draw_")}
+    cls.draw(type("Redo", (), {"layout": Layout(seen), "bl_rna": rna, **methods, **values})(), bpy.context)
     assert set(seen) == set(values) - {"distance"}
     settings.scan.focal = 35  # 0 is drawn as a button in the sidebar
-    assert seen == [name for name in draw(part, operator.capitalize()) if name in values][: len(seen)]
+    panels = ("Avatar", "Scan") if operator == "scan" else (operator.capitalize(),)
+    assert seen == [name for label in panels for name in draw(part, label) if name in values]
+
+
+def test_what_an_avatar_has_stands_under_avatar_and_what_a_scan_alone_has_under_scan(part):
+    names = set(part("step_properties").ScanProperties.__annotations__)
+    of_scans = set(draw(part, "Scan")) & names
+    assert of_scans == {"resolution", "quads", "detail", "close"}
+    assert {"garments", "extent", "one_mesh", "texture_size", "known_person", "scale"} <= set(draw(part, "Avatar"))
+    assert not of_scans & set(draw(part, "Avatar"))
+
+
+def test_the_settings_of_a_scan_say_where_one_is_asked_for(part):
+    settings, said = bpy.context.scene.sapiens2, "Choose Scan or Both in Run"
+    for make, shown in (("avatar", True), ("scan", False), ("both", False)):
+        settings.make = make
+        assert (said in " ".join(draw(part, "Scan"))) == shown, make
 
 
 @pytest.mark.parametrize(("outdated", "unfinished"), [(False, False), (True, False), (False, True)])
@@ -210,12 +230,68 @@ def job(part, monkeypatch):
     return running
 
 
-def test_a_job_is_shown_where_it_was_started_in_run_and_in_the_status_bar(part, job):
+def faces_with(part, words):
+    """The panels that say this."""
+    faces = {label: draw(part, label) for label in (*LABELS, "Adjust") if label != "Set Up"}
+    return {label for label, seen in faces.items() if words in seen and "sapiens2.cancel" in seen}
+
+
+PLACES = [
+    ("sapiens2.build_texture", "Texture"),
+    ("sapiens2.build_scan", "Avatar"),
+    ("sapiens2.pin_set", "Adjust"),
+    ("sapiens2.batch", "Batch"),
+    ("sapiens2.run", "Run"),
+    ("sapiens2.import_predictions", "Run"),
+]
+
+
+@pytest.mark.parametrize(("operator", "label"), PLACES)
+def test_a_job_is_shown_once_where_it_was_started_and_in_the_status_bar(part, job, operator, label):
+    job.asked_by = operator
     header = SimpleNamespace(layout=Layout([]))
     part("panels.progress").draw_status(header, bpy.context)
-    faces = {label: draw(part, label) for label in LABELS if label != "Set Up"}
-    shown = {label for label, seen in faces.items() if "A Photo" in seen and "sapiens2.cancel" in seen}
-    assert shown == {"Texture", "Run"} and {"A Photo", "sapiens2.cancel"} <= set(header.layout.seen)
+    assert faces_with(part, "A Photo") == {label} and {"A Photo", "sapiens2.cancel"} <= set(header.layout.seen)
+
+
+@pytest.mark.parametrize(("operator", "label"), PLACES)
+def test_a_held_result_is_shown_once_where_it_was_asked_for_and_in_the_status_bar(part, monkeypatch, operator, label):
+    jobs, said = part("jobs"), "A Photo: done, waiting for you"
+    held = {part("worker.job").Job("A Photo", asked_by=operator): "Waits for the end of Move"}
+    monkeypatch.setattr(jobs, "status", jobs.Status(held=held, python=jobs.status.python))
+    header = SimpleNamespace(layout=Layout([]))
+    part("panels.progress").draw_status(header, bpy.context)
+    assert faces_with(part, said) == {label}
+    assert {said, "sapiens2.write_now", "sapiens2.cancel"} <= set(header.layout.seen)
+
+
+def test_each_operator_with_a_panel_of_its_own_shows_its_job_there(part, job):
+    """Else its job would be in no panel at all."""
+    for job.asked_by in part("panels.progress").IN_THEIR_PANELS:
+        labels = {"Photo onto Mesh", "Adjust", *LABELS} - {"Set Up", "Run"}
+        shown = [label for label in labels if "A Photo" in draw(part, label)]
+        assert len(shown) == 1 and "A Photo" not in draw(part, "Run"), (job.asked_by, shown)
+
+
+def test_a_build_that_follows_pins_is_theirs(part):
+    rebuild, fake = part("operators.rebuild"), SimpleNamespace(in_place=True)
+    assert rebuild.Rebuild._asked_by(fake) == "sapiens2.pin_set" in part("operators.pins").BUILDS
+
+
+def test_the_status_bar_shows_the_way_to_the_tab_until_it_was_seen(part, monkeypatch):
+    jobs = part("jobs")
+    monkeypatch.setattr(jobs, "status", jobs.Status())
+
+    def offered():
+        header = SimpleNamespace(layout=Layout([]))
+        part("panels.progress").draw_status(header, bpy.context)
+        return "sapiens2.tab_open" in header.layout.seen
+
+    assert offered()
+    draw(part, "Set Up")
+    assert not offered()
+    monkeypatch.setattr(jobs, "status", jobs.Status(python="python"))
+    assert not offered(), "who has a runtime has found it"
 
 
 def test_a_job_says_waiting_only_while_it_waits(part, job):
@@ -246,6 +322,22 @@ def test_an_error_is_shown_where_it_happened_until_it_is_about_something_else(pa
     assert said in header.layout.seen
     settings.photo = "/another.jpg"
     assert not any(said in " ".join(draw(part, label)) for label in ("Reference", "Run"))
+
+
+@pytest.mark.parametrize(("model", "failed", "offered"), [
+    ("preview", "sapiens2.run", True), ("0.8b", "sapiens2.run", False), ("preview", "sapiens2.export", False),
+])  # fmt: skip
+def test_where_the_built_in_model_cannot_do_a_photo_the_other_is_offered(part, monkeypatch, model, failed, offered):
+    jobs, settings = part("jobs"), bpy.context.scene.sapiens2
+    settings.photo, settings.network.model = "/a photo.jpg", model
+    error = part("core.common.errors").SapiensError("No person was found in a photo.jpg.", "Choose another photo.")
+    away = jobs.Installed((), ("pose",), 3 * 10**9, 4 * 10**9)
+    for models, words in (
+        ({"0.4b": away}, "from 4.0 GB on, with a license"),
+        ({"1b": replace(away, tasks=("seg",))}, "choose it"),
+    ):
+        monkeypatch.setattr(jobs, "status", jobs.Status(error=error, failed=failed, models=models, python="python"))
+        assert (words in " ".join(draw(part, "Run"))) == offered
 
 
 def test_an_error_of_working_offline_ends_when_blender_may_go_online(part, monkeypatch):

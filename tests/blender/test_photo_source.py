@@ -235,3 +235,22 @@ def test_each_photo_says_what_it_gave(part, folder):
     drop(folder, "front.png", "side.png", "back.png")
     part("operators.photos").note_what_they_gave(settings, ("Something else.", "back was left out: Nobody is in it."))
     assert [photo.gave for photo in settings.more_photos] == ["Used", "Nobody is in it."]
+
+
+@pytest.mark.parametrize("operator", ["photo_open", "photos_add", "add_avatar"])
+def test_the_dialogs_of_photos_show_photos_alone_as_pictures(operator):
+    """Blender reads both from the operator; 3 is its number for thumbnails."""
+    known = getattr(bpy.ops.sapiens2, operator).get_rna_type().properties
+    assert "*.jpg" in known["filter_glob"].default and "*.blend" not in known["filter_glob"].default
+    assert [item.value for item in known["display_type"].enum_items] == [3]
+
+
+def test_the_photo_is_chosen_in_that_dialog_and_kept_beside_the_file(part, folder, monkeypatch):
+    settings = bpy.context.scene.sapiens2
+    assert settings.bl_rna.properties["photo"].subtype == "NONE", "whose field has a button of Blender's"
+    bpy.ops.wm.save_as_mainfile(filepath=str(folder / "scene.blend"))
+    bpy.ops.sapiens2.photo_open(filepath=str(folder / "side.png"))
+    assert settings.photo == "//side.png" and part("operators.photo").chosen_photo(settings) == folder / "side.png"
+    monkeypatch.setattr(bpy.context.preferences.filepaths, "use_relative_paths", False)
+    bpy.ops.sapiens2.photo_open(filepath=str(folder / "side.png"))
+    assert settings.photo == str(folder / "side.png")

@@ -20,6 +20,7 @@ def test_a_preset_sets_how_and_never_of_whom(part, name):
     settings = bpy.context.scene.sapiens2
     settings.photo, settings.place, settings.scan.focal, settings.network.model = "//anna.jpg", "NEW", 35, "1b"
     settings.scan.detail, settings.texture.bake, settings.rig.rest = 0.9, "2048", "T"
+    settings.scan.extent, settings.scan.one_mesh = "bust", True
     assert bpy.ops.sapiens2.preset_apply(preset=name) == {"FINISHED"}
     assert (settings.photo, settings.place, settings.scan.focal, settings.network.model) == ("//anna.jpg", "NEW", 35, "1b")
     made = asked(part)
@@ -27,8 +28,10 @@ def test_a_preset_sets_how_and_never_of_whom(part, name):
         assert made == replace(part("core.settings").AvatarSettings(), focal=35.0)
     elif name == "GAME":
         assert (made.texture_size, made.rig.rest, made.make, made.scan.detail) == (1024, "T", "avatar", 0.5)
+        assert made.one_mesh and made.extent == "whole"
     else:
         assert (made.texture_size, made.make) == (4096, "both") and made.texture.displacement == (name == "FILM")
+        assert made.extent == ("bust" if name == "PORTRAIT" else "whole") and not made.one_mesh
 
 
 @pytest.mark.parametrize("first", NAMES)

@@ -56,7 +56,8 @@ def test_the_set_up_refuses_a_folder_that_is_not_there(part, tmp_path, monkeypat
 def test_operators_are_named_alike_in_jobs_and_errors(part):
     """What compares these names compares nothing where an operator has another one."""
     assert part("operators.build").SAPIENS2_OT_run.bl_idname == part("operators.photos").RUN
-    assert part("operators.rebuild").SAPIENS2_OT_build_scan.bl_idname == part("operators.pins").BUILD
+    rebuild, pins = part("operators.rebuild"), part("operators.pins")
+    assert (rebuild.SAPIENS2_OT_build_scan.bl_idname, pins.SAPIENS2_OT_pin_set.bl_idname) == pins.BUILDS
 
 
 def test_what_was_refused_goes_with_its_cause_with_undo_and_with_another_file(part, tmp_path):

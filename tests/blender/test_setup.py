@@ -128,7 +128,7 @@ def test_nothing_is_downloaded_without_leave(prefs, part, shelf, online, monkeyp
             assert jobs.status.error.remedy == remedy
         setattr(switch, "use_online_access" if switch is online else "allow_network", True)
     assert not (tmp_path / "runtime").exists()
-    with pytest.raises(RuntimeError, match="no Python environment"):
+    with pytest.raises(RuntimeError, match="is not installed yet"):
         bpy.ops.sapiens2.model_download()
     bpy.context.scene.sapiens2.network.model = "preview"
     assert not bpy.ops.sapiens2.model_download.poll()
@@ -145,7 +145,7 @@ def test_a_chosen_python_that_cannot_be_used_is_said_at_once(prefs, part, worker
     old.write_text("#!/bin/sh\necho '[[3, 8], []]'\n")
     old.chmod(0o755)
     prefs.python_path = str(old)
-    assert jobs.status.error.message == "The chosen Python is 3.8, the network needs 3.11 or newer."
+    assert jobs.status.error.message == "The chosen Python is 3.8, it has to be 3.11 or newer."
     assert jobs.status.error.remedy == "preferences"
     path = tmp_path / "x.safetensors"
     path.touch()
@@ -224,7 +224,7 @@ def test_nothing_of_the_preferences_stays_with_blender_when_the_extension_goes(p
 
 def test_a_folder_without_weights_is_one_sentence(prefs, worker, home, tmp_path):
     prefs.models_folder = str(tmp_path / "models")
-    with pytest.raises(RuntimeError, match="No Sapiens2 checkpoint was found"):
+    with pytest.raises(RuntimeError, match="No Sapiens2 weights were found"):
         bpy.ops.sapiens2.model_import(filepath=str(tmp_path), accept=True)
 
 

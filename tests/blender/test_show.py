@@ -39,3 +39,19 @@ def test_nothing_leaves_the_view_where_it_is(part):
     )
     part("operators.show")._fill_view(context, [])
     assert view.view_location is None
+
+
+def test_a_view_that_was_saved_alone_goes_back_to_how_blender_comes(part, monkeypatch):
+    """What it was before is not in the file; bones and outlines must not stay hidden."""
+    show = part("operators.show")
+    monkeypatch.setattr(show, "bpy", SimpleNamespace(ops=SimpleNamespace(view3d=SimpleNamespace(localview=lambda: None))))
+    for bones, colour, after in (
+        (False, "TEXTURE", (True, True, "MATERIAL", "Default")),
+        (True, "TEXTURE", (True, False, "TEXTURE", "mine.sl")),
+    ):
+        shading = SimpleNamespace(type="SOLID", light="STUDIO", studio_light="mine.sl", color_type=colour)
+        overlay = SimpleNamespace(show_bones=bones, show_outline_selected=False)
+        space = SimpleNamespace(as_pointer=lambda: 9, shading=shading, overlay=overlay)
+        show.show_everything(SimpleNamespace(space_data=space))
+        found = overlay.show_bones, overlay.show_outline_selected, shading.color_type, shading.studio_light
+        assert found == after, "a view that an artist made is theirs"

@@ -38,7 +38,7 @@ def test_keypoints_with_little_else_make_a_body_of_a_person_s_size_and_form(walk
     width, depth, height = np.ptp(head, axis=0)
     assert 0.12 < width < 0.26 and 0.9 < depth / width < 1.6 and 1.1 < height / width < 1.8, "no crushed skull"
     assert not any("does not show the head" in note for note in avatar.notes)
-    said = "Without body parts" if "seg" not in names else "Without a pointmap"
+    said = "Without body parts" if "seg" not in names else "Without a depth map"
     assert any(note.startswith(said) for note in avatar.notes)
     kinds = {garment.kind for garment in avatar.garments}
     assert kinds == (kinds if "seg" in names else set())
@@ -68,7 +68,7 @@ def test_two_people_of_keypoints_alone_are_two_avatars(walker):
     ],
 )
 def test_what_needs_depth_says_so(walker, settings, names):
-    with pytest.raises(SapiensError, match="has no pointmap"):
+    with pytest.raises(SapiensError, match="has no depth map"):
         make_avatars(only(walker, *names), settings=settings)
 
 

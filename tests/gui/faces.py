@@ -139,7 +139,7 @@ def every_panel():
     settings().retarget.armature = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE")
     settings().retarget.active_bone = next(n for n, bone in enumerate(settings().retarget.bones) if bone.role == "leftUpperArm")
     settings().motion.clip = "//walk.mp4"
-    shown = ("Scan",), ("Texture", "Rig", "Export"), ("Retarget", "Bone Table"), ("Retarget", "Motion"), ("Batch",)
+    shown = ("Avatar", "Scan"), ("Texture", "Rig", "Export"), ("Retarget", "Bone Table"), ("Retarget", "Motion"), ("Batch",)
     for number, labels in enumerate(shown, 1):
         yield from unfold(number, *labels)
         yield from open_tab()

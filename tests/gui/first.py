@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import bpy
-from driver import NET, area, click, find_button, key, module, mouse, picture, region, rest, say, until
+from driver import NET, TAB, area, click, find_button, key, module, mouse, picture, region, rest, say, until, window
 from drops import SOON, dropped, middle
 from faces import share_of_view
 from steps import PYTHON, at_rest, jobs, preferences, settings
@@ -31,10 +31,14 @@ class Clicks:
         yield from self.click(what, place, then)
 
 
-def tab_place():
-    """Where the tab is in the column of tabs of the sidebar: the lowest one."""
-    panel = region("UI")
-    return panel.x + panel.width - 11, panel.y + panel.height - 250
+def way_place():
+    """Where the button to the tab is in the status bar, which Python does not reach: at its right end."""
+    return window().width - 90, 11
+
+
+def in_tab():
+    """Whether the sidebar is open at our tab."""
+    return region("UI").width > 1 and region("UI").active_panel_category == TAB
 
 
 def clicks():
@@ -56,11 +60,10 @@ def clicks():
     # What the set-up downloads takes too long here: a Python that is there counts as installed, once its button was clicked.
     environment = module("runtime.environment")
     environment.install = lambda *_arguments: os.environ.update(SAPIENS2_PYTHON=PYTHON)
-    yield from key("n", then=lambda: region("UI").width > 1)
+    assert not in_tab(), "nothing opens by itself"
+    yield from hand.click("Set Up Sapiens2 Avatar, in the status bar", way_place(), then=in_tab)
     yield 1.0
-    picture("first_sidebar")
-    yield from hand.click("tab Sapiens2", tab_place(), then=lambda: region("UI").active_panel_category == "Sapiens2")
-    yield 1.0
+    yield from rest()
     picture("first_tab")
     yield from hand.press("Allow Online Access", "userpref_allow_online", then=lambda: bpy.app.online_access)
     yield from hand.press("Install Runtime", "sapiens2.runtime_install")

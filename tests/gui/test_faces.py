@@ -48,7 +48,7 @@ def test_three_faces(play):
 def test_every_panel_can_be_unfolded(play):
     result, out = play("faces.every_panel")
     assert result["value"]["width"] <= 300 and result["value"]["photo pose"]
-    for name in ("model_and_no_maps", "maps", "scan", "texture", "retarget", "motion", "batch"):
+    for name in ("model_and_no_maps", "maps", "avatar", "texture", "retarget", "motion", "batch"):
         assert difference(out / f"{name}.png", STORED / f"{name}.png") < TOLERANCE, name
 
 

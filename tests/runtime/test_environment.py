@@ -65,7 +65,7 @@ def test_download_tells_how_far_it_is(small):
 
     def stopped():
         """Asked between two looks at the download, which ends when it has been told of, and fails when it never is."""
-        if any(text.startswith("torch ") and text.endswith(" GB") for text, _ in seen):
+        if any(text.startswith("core ") and text.endswith(" GB") for text, _ in seen):
             small.go.set()
         return len(seen) > 3000
 
@@ -187,7 +187,7 @@ def test_folder_of_wheels_without_one_names_it(small):
     next(small.folder.glob("library-*")).unlink()
     with pytest.raises(SapiensError, match="no file of library that fits this computer") as caught:
         small.run(source=Source(wheels=small.folder))
-    assert "folder of wheels" in caught.value.hint
+    assert "folder with the files" in caught.value.hint
 
 
 def test_import_that_fails_is_said(small, monkeypatch):

@@ -50,12 +50,12 @@ def damaged(small, monkeypatch):
 @pytest.mark.parametrize(
     ("cause", "sentence", "hint"),
     [
-        (refused, r"The proxy of this network refuses|The connection to the internet broke", "then install again"),
-        (refused_tunnel, "The proxy of this network refuses the connection", "HTTPS_PROXY"),
+        (refused, r"The proxy of this connection refuses|The connection to the internet broke", "then install again"),
+        (refused_tunnel, "The proxy of this connection refuses the connection", "HTTPS_PROXY"),
         (proxy_with_password, "asks for a name and a password", "HTTPS_PROXY"),
         (no_network, "no-such-host.invalid cannot be found: there is no connection", "it goes on where it stopped"),
         (server_gone, "The connection to the internet broke", "it goes on where it stopped"),
-        (forbidden, r"refuses the request \(403 Forbidden\)", "folder of wheels"),
+        (forbidden, r"refuses the request \(403 Forbidden\)", "folder with the files"),
         (damaged, "library==1.0 arrived damaged", "Install again"),
     ],
 )
@@ -90,7 +90,7 @@ def test_certificate_that_nobody_knows_is_said(small, monkeypatch, tmp_path):
     context.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
     small.server.socket = context.wrap_socket(small.server.socket, server_side=True)
     monkeypatch.setenv("UV_DEFAULT_INDEX", small.url.replace("http:", "https:") + "/simple")
-    with pytest.raises(SapiensError, match="The network's certificate is not known to this computer") as caught:
+    with pytest.raises(SapiensError, match="The certificate of this connection is not known to this computer") as caught:
         small.run()
     assert "SSL_CERT_FILE" in caught.value.hint
     assert small.log.read_text().count("error:") == 2, "not tried with the certificates of the system"
@@ -168,7 +168,7 @@ class TestChosenPython:
         if not working:
             pytest.skip("no Python older than 3.11 on this machine")
         for python in working:
-            with pytest.raises(SapiensError, match=r"The chosen Python is \d\.\d+, the network needs 3\.11 or newer") as caught:
+            with pytest.raises(SapiensError, match=r"The chosen Python is \d\.\d+, it has to be 3\.11 or newer") as caught:
                 check_interpreter(python)
             assert caught.value.remedy == "preferences"
 

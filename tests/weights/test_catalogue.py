@@ -232,10 +232,10 @@ def test_importing_again_replaces(machine, accepted):
     ("make", "message"),
     [
         (lambda folder: folder / "nothing", "There is nothing at"),
-        (lambda folder: folder, "No Sapiens2 checkpoint was found"),
+        (lambda folder: folder, "No Sapiens2 weights were found"),
         (lambda folder: _text(folder / "a.safetensors"), "cut off, damaged or no file of weights"),
         (lambda folder: _pickle(folder / "b.safetensors"), "pickled PyTorch file"),
-        (lambda folder: _foreign(folder / "c.safetensors"), "not a released Sapiens2 checkpoint"),
+        (lambda folder: _foreign(folder / "c.safetensors"), "no file of released Sapiens2 weights"),
     ],
 )
 def test_what_cannot_be_imported_is_said(machine, accepted, make, message):
@@ -313,7 +313,7 @@ def test_wrong_network_under_a_right_name_is_found(machine):
     put(machine / "home/models/sapiens2_0.4b_pose.safetensors", task="seg")
     (check,) = verify_model()
     assert not check.ok
-    assert "is not the pose network of 0.4b" in check.problem
+    assert "is not the pose file of 0.4b" in check.problem
 
 
 def test_file_without_record_is_checked_without_a_hash(machine):

@@ -281,7 +281,7 @@ def test_shorter_content_than_announced_is_refused(hub):
 
 def test_other_network_than_announced_is_refused(hub):
     hub.files[POSE] = weights_file("normal")
-    with pytest.raises(SapiensError, match=r"is not the pose network of 0.4b"):
+    with pytest.raises(SapiensError, match=r"is not the pose file of 0.4b"):
         fetch()
     assert visible(catalogue.models_folder()) == []
 

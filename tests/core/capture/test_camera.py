@@ -66,7 +66,7 @@ def test_a_disagreement_that_nobody_sees_is_not_said():
     k = np.array([[410 * 1.14, 0, 119.5], [0, 410 * 1.14, 159.5], [0, 0, 1]], np.float32)
     near = estimate_camera(replace(_seen(CENTRED), intrinsics=k))
     assert near.camera.source == "given" and not near.notes
-    assert abs(near.candidates["pointmap"] - 410) < 1, "the Scan panel lists it all the same"
+    assert abs(near.candidates["pointmap"] - 410) < 1, "the Avatar panel lists it all the same"
 
 
 def test_exif_counts_unless_the_photo_was_cropped():

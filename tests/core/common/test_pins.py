@@ -36,5 +36,5 @@ def test_a_pin_of_nobody_is_refused(person, keypoint):
 
 
 def test_pins_need_keypoints():
-    with pytest.raises(SapiensError, match="saw none"):
+    with pytest.raises(SapiensError, match="none was"):
         pinned(Predictions(image=np.zeros((4, 4, 3), np.uint8)), [Pin(person=0, keypoint="nose", x=0, y=0)])

@@ -103,8 +103,8 @@ def test_one_pixel_is_a_mesh():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"pointmap": None}, "no pointmap"),
-        ({"pointmap": np.full((160, 160, 3), np.nan, np.float32)}, "no depth at all"),
+        ({"pointmap": None}, "no depth map"),
+        ({"pointmap": np.full((160, 160, 3), np.nan, np.float32)}, "depth map is empty"),
         ({"seg": np.zeros((160, 160), np.uint8)}, "no person"),
     ],
 )
