@@ -45,12 +45,13 @@ def _inside_mouth(vertices: np.ndarray) -> np.ndarray:
     """(n,) bool: the lining of mouth, nostrils and eye sockets, which lies behind other skin, seen from in front."""
     t = template()
     skin = t.skin_vertices()
-    place = t.base[vertices]
     head = t.base[skin][np.isin(t.labels[skin], part_labels("Face_Neck"))]
-    column = np.abs(head[None, :, [0, 2]] - place[:, None, [0, 2]]).max(axis=2) < 0.004
-    front = np.where(column, head[None, :, 1], np.inf).min(axis=1)
-    facial = np.isin(t.labels[vertices], part_labels("Face_Neck")) & (place[:, 1] < -0.02)
-    return facial & (place[:, 1] > front + 0.012)
+    out = np.isin(t.labels[vertices], part_labels("Face_Neck")) & (t.base[vertices, 1] < -0.02)
+    place = t.base[vertices[out]]
+    column = np.abs(head[None, :, 0] - place[:, 0, None]) < 0.004
+    column &= np.abs(head[None, :, 2] - place[:, 2, None]) < 0.004
+    out[out] = place[:, 1] > np.where(column, head[None, :, 1], np.inf).min(axis=1) + 0.012
+    return out
 
 
 @cache

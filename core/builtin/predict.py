@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..body.template import template
+from ..body.correspondence import compared_vertices
 from ..capture.camera import focal_in_pixels
 from ..capture.photo import Photo, read_photo
 from ..capture.provenance import BUILT_IN, provenance
@@ -19,10 +19,12 @@ from ..common.predictions import Predictions
 from ..common.progress import Progress
 from ..common.spaces import normal_head_from_camera
 from ..landmarks.body import INDEX
+from ..landmarks.networks import BODY, FACE, HAND, IRIS, PERSON_MASK, load
 from ..landmarks.people import PersonLandmarks, find_people
 from ..texture.delight import delight
 from ..texture.foreground import foreground
 from .bodies import FittedPerson, fit_people
+from .colours import lab
 from .parts import person_parts
 from .surface import person_surface
 
@@ -67,10 +69,10 @@ def predict_builtin(
         if progress is not None:
             progress(stage, share)
 
-    photo = read_photo(image)
-    report("people", 0.0)
     with ThreadPoolExecutor(1) as beside:
         loaded = beside.submit(_load)
+        photo = read_photo(image)
+        report("people", 0.0)
         people = find_people(photo.image, None if boxes is None or len(boxes) == 0 else np.asarray(boxes, np.float32))
         loaded.result()
     if not people:
@@ -94,11 +96,13 @@ def predict_builtin(
 
 
 def _load() -> None:
-    """Read what the bodies and the parts need. OpenCV leaves the other threads alone while a network runs."""
+    """Read and work out once what is needed later. OpenCV leaves the other threads alone while a network runs."""
+    load(BODY, HAND, FACE, IRIS, PERSON_MASK)
     import scipy.ndimage
     import scipy.sparse  # noqa: F401
 
-    template()
+    compared_vertices()
+    lab(np.zeros((1, 1, 3), np.uint8))  # OpenCV makes its tables
 
 
 def task_names(tasks: Iterable[str] | None) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def _look(square: np.ndarray) -> Look:
     outputs = run(BODY, square)
     rows = outputs["Identity"].reshape(39, 5).astype(np.float64)
     rows[:, :3] /= BODY.size
-    rows[:, :2] = _at_peaks(rows[:, :2], sigmoid(outputs["Identity_3"][0]).astype(np.float64))
+    rows[:, :2] = _at_peaks(rows[:, :2], outputs["Identity_3"][0])
     rows[:, 3:] = sigmoid(rows[:, 3:])
     world = outputs["Identity_4"].reshape(39, 3)[:33].astype(np.float64)
     return rows, world, float(outputs["Identity_1"].ravel()[0]), outputs["Identity_2"][0, 0]
@@ -106,14 +106,15 @@ def _unmirrored(look: Look) -> Look:
     return rows, world[MIRRORED] * (-1, 1, 1), score, mask[:, ::-1]
 
 
-def _at_peaks(places: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Places (P, 2) in 0..1 moved to the centre of the heat (P, h, w) around them, where there is a peak."""
-    count, height, width = heat.shape
+def _at_peaks(places: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Places (P, 2) in 0..1 moved to the centre of the heat around them, where there is a peak; its logits (P, h, w)."""
+    count, height, width = logits.shape
     column, row = (np.floor(places * (width, height)).astype(int)).T
     reach = np.arange(-WINDOW, WINDOW + 1)
     y, x = row[:, None, None] + reach[:, None], column[:, None, None] + reach[None, :]
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-    near = heat[np.arange(count)[:, None, None], y.clip(0, height - 1), x.clip(0, width - 1)] * inside
+    near = logits[np.arange(count)[:, None, None], y.clip(0, height - 1), x.clip(0, width - 1)]
+    near = sigmoid(near).astype(np.float64) * inside
     total = np.maximum(near.sum((1, 2)), 1e-9)
     centre = np.column_stack([(near * x).sum((1, 2)) / total / width, (near * y).sum((1, 2)) / total / height])
     return np.where((near.max((1, 2)) >= PEAK)[:, None], centre, places)

@@ -7,7 +7,7 @@ first used.
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -27,13 +27,15 @@ FOLDER = Path(__file__).parents[2] / "data" / "landmarks"
 class Network:
     """A file of data/landmarks and what it reads.
 
-    size   pixels of the square picture
-    low    the value that black has in it; white has 1
+    size     pixels of the square picture
+    low      the value that black has in it; white has 1
+    running  held while it looks: a loaded network holds its picture
     """
 
     file: str
     size: int
     low: float = 0.0
+    running: Lock = field(default_factory=Lock, compare=False, repr=False)
 
 
 PERSON_DETECTOR = Network("pose_detection.tflite.gz", 224, -1.0)
@@ -45,8 +47,6 @@ FACE = Network("face_landmark.tflite", 192)
 IRIS = Network("iris_landmark.tflite", 64)
 PERSON_MASK = Network("selfie_segmentation.tflite", 256)
 
-_running = Lock()  # a loaded network holds the picture that it is looking at
-
 
 def run(network: Network, picture: np.ndarray) -> dict[str, np.ndarray]:
     """Output name -> float32 array, for a picture (size, size, 3) uint8 or float32 of 0..255, sRGB.
@@ -55,11 +55,21 @@ def run(network: Network, picture: np.ndarray) -> dict[str, np.ndarray]:
     """
     assert picture.shape == (network.size, network.size, 3)
     values = picture.astype(np.float32) * np.float32((1 - network.low) / 255) + np.float32(network.low)
-    with _running:
+    with network.running:
         loaded, names = _load(network)
         loaded.setInput(np.ascontiguousarray(values.transpose(2, 0, 1)[None]))
         outputs = loaded.forward(names)
     return {name: output.copy() for name, output in zip(names, outputs, strict=True)}
+
+
+def load(*networks: Network) -> None:
+    """Read networks before they are needed. OpenCV leaves the other threads alone meanwhile, and while a network runs.
+
+    Raises SapiensError as `run` does.
+    """
+    for network in networks:
+        with network.running:
+            _load(network)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from .hands import Hand, find_hands
 from .iris import look_at_irises
 from .mask import Mask, person_mask
 from .regions import Picture, Region
-from .search import FACE_SEEN, HEAD, PERSON_SEEN, extent, find_bodies, region_from_face
+from .search import FACE_SEEN, HEAD, PERSON_SEEN, extent, find_large_bodies, find_more_bodies, region_from_face
 
 FACE_THERE = 0.5
 """A face whose network says less is turned away or hidden."""
@@ -60,7 +61,11 @@ def find_people(image: np.ndarray, boxes: np.ndarray | None = None) -> list[Pers
     if boxes is not None:
         checked = check_boxes(boxes, picture.height, picture.width)
         return [_person(picture, _body_in_box(picture, box), box) for box in checked]
-    people = [_person(picture, body) for body in find_bodies(picture)]
+    large = find_large_bodies(picture)
+    with ThreadPoolExecutor(1) as beside:  # other networks than those that look closely at who is known
+        more = beside.submit(find_more_bodies, picture, large)
+        people = [_person(picture, body) for body in large]
+        people += [_person(picture, body) for body in more.result()]
     return sorted(people, key=lambda person: float(person.box[0] + person.box[2]))
 
 

@@ -66,7 +66,7 @@ class Picture:
 
     def __init__(self, image: np.ndarray):
         self.image = image
-        self._levels = [image]
+        self._levels = _halved(image)
 
     @property
     def height(self) -> int:
@@ -78,14 +78,7 @@ class Picture:
 
     def _level(self, pixels_per_pixel: float) -> tuple[np.ndarray, int]:
         """The photo at the smallest of its halved sizes that still has all that is asked for, and how often it was halved."""
-        import cv2
-
         wanted = max(0, int(np.floor(np.log2(max(pixels_per_pixel, 1e-9)))))
-        while len(self._levels) <= wanted and min(self._levels[-1].shape[:2]) >= 2:
-            last = self._levels[-1]
-            even = last[: last.shape[0] // 2 * 2, : last.shape[1] // 2 * 2]
-            size = even.shape[1] // 2, even.shape[0] // 2
-            self._levels.append(cv2.resize(even, size, interpolation=cv2.INTER_AREA))
         level = min(wanted, len(self._levels) - 1)
         return self._levels[level], level
 
@@ -101,3 +94,15 @@ class Picture:
         matrix = np.column_stack([(step * shrink).T, (origin + 0.5) * shrink - 0.5])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         return cv2.warpAffine(pixels, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_CONSTANT)
+
+
+def _halved(image: np.ndarray) -> list[np.ndarray]:
+    """The image, and it again at half of the size, until a side is a single pixel."""
+    import cv2
+
+    levels = [image]
+    while min(levels[-1].shape[:2]) >= 2:
+        last = levels[-1]
+        even = last[: last.shape[0] // 2 * 2, : last.shape[1] // 2 * 2]
+        levels.append(cv2.resize(even, (even.shape[1] // 2, even.shape[0] // 2), interpolation=cv2.INTER_AREA))
+    return levels

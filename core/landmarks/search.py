@@ -44,11 +44,17 @@ SAME = 0.17
 """Two bodies whose heads and shoulders are this near each other, in radii of the body, are one."""
 
 
-def find_bodies(picture: Picture) -> list[Body]:
-    """Everybody who is in the photo, upright or not; empty when there is nobody."""
+def find_large_bodies(picture: Picture) -> list[Body]:
+    """Whoever is large in the photo or shows a face."""
     bodies: list[Body] = []
     _add(bodies, [_figures(picture, square) for square in squares(picture, 1.0, 0.0)], picture)
     _add_faces(bodies, picture, [square for share, over in FACE_SQUARES for square in squares(picture, share, over)])
+    return bodies
+
+
+def find_more_bodies(picture: Picture, known: list[Body]) -> list[Body]:
+    """Everybody else: who is smaller, and where nobody is known, who does not stand upright."""
+    bodies = list(known)
     halves = _unknown(picture, squares(picture, *FIGURE_SQUARES), bodies)
     _add(bodies, [_figures(picture, square) for square in halves], picture)
     small = SMALL_FIGURE_SQUARES[0] * max(picture.height, picture.width)
@@ -61,7 +67,7 @@ def find_bodies(picture: Picture) -> list[Body]:
         _add(bodies, [_figures(picture, square) for square in whole], picture)
         _add_faces(bodies, picture, whole)
         turn += 1
-    return bodies
+    return bodies[len(known) :]
 
 
 def squares(picture: Picture, share: float, over: float) -> list[Region]:

@@ -1,5 +1,7 @@
 """Networks and detectors: what they read, and what they say about themselves."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,20 @@ def test_a_damaged_file_says_so(tmp_path, monkeypatch, content, suffix):
     with pytest.raises(SapiensError, match=f"network net{suffix} cannot be read") as caught:
         run(Network(f"net{suffix}", 8), np.zeros((8, 8, 3), np.uint8))
     assert "Install the extension again" in caught.value.hint
+
+
+def test_two_networks_look_side_by_side():
+    picture = np.zeros((FACES.network.size, FACES.network.size, 3), np.uint8)
+    with PEOPLE.network.running, ThreadPoolExecutor(1) as beside:
+        assert beside.submit(run, FACES.network, picture).result(timeout=60)
+
+
+def test_a_network_is_read_before_it_is_needed(monkeypatch):
+    networks._load.cache_clear()
+    networks.load(PEOPLE.network, FACES.network)
+    monkeypatch.setattr(networks, "FOLDER", None)  # nothing is read again
+    for detector in (PEOPLE, FACES):
+        run(detector.network, np.zeros((detector.network.size, detector.network.size, 3), np.uint8))
 
 
 def test_sigmoid_of_extremes():
