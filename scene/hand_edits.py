@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import chain
 
 import bpy
 import numpy as np
@@ -32,19 +33,23 @@ def digest(data: bpy.types.Mesh | bpy.types.Armature) -> str:
     """Hexadecimal hash of the geometry."""
     found = hashlib.blake2b(digest_size=16)
     if isinstance(data, bpy.types.Armature):
-        for bone in data.bones:
-            parent = bone.parent.name if bone.parent is not None else ""
-            found.update(f"{bone.name}\0{parent}\0{np.round(np.array(bone.matrix_local), 5) + 0.0}{bone.length:.5f}".encode())
+        bones = data.bones.values()
+        for bone in bones:
+            found.update(f"{bone.name}\0{bone.parent.name if bone.parent is not None else ''}\0".encode())
+        rest = [(*chain.from_iterable(bone.matrix_local), bone.length) for bone in bones]
+        found.update((np.round(np.array(rest), 5) + 0.0).tobytes())  # no minus zero
         return found.hexdigest()
     keys = data.shape_keys
-    points = np.empty(3 * len(data.vertices), np.float32)
-    (keys.reference_key.data if keys is not None else data.vertices).foreach_get("co", points)
+    if keys is not None:
+        points = np.empty(3 * len(data.vertices), np.float32)
+        keys.reference_key.data.foreach_get("co", points)
+    else:
+        points = _column(data, "position", "vector", len(data.vertices))
     found.update(points.tobytes())
-    corners = np.empty(len(data.loops), np.int32)
-    data.loops.foreach_get("vertex_index", corners)
+    found.update(_column(data, ".corner_vert", "value", len(data.loops)).tobytes())
     starts = np.empty(len(data.polygons), np.int32)
     data.polygons.foreach_get("loop_start", starts)
-    found.update(corners.tobytes() + starts.tobytes())
+    found.update(starts.tobytes())
     uvs = np.empty(2 * len(data.loops), np.float32)
     for layer in data.uv_layers:
         layer.uv.foreach_get("vector", uvs)
@@ -53,3 +58,13 @@ def digest(data: bpy.types.Mesh | bpy.types.Armature) -> str:
         if not layer.name.startswith((".", "sapiens")) and layer.name not in OF_BLENDER and not layer.is_internal:
             found.update(f"{layer.name}\0{layer.domain}\0{layer.data_type}\0".encode())
     return found.hexdigest()
+
+
+def _column(mesh: bpy.types.Mesh, attribute: str, kind: str, count: int) -> np.ndarray:
+    """Points (3 V,) float32 or corners (L,) int32 of a mesh: of its attribute as one block of memory, in a hundredth of the time
+    that asking element by element takes. A mesh without elements may lack the attribute."""
+    own = mesh.attributes.get(attribute)
+    values = np.empty(count * (3 if kind == "vector" else 1), np.float32 if kind == "vector" else np.int32)
+    if own is not None:
+        own.data.foreach_get(kind, values)
+    return values

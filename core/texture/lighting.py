@@ -175,9 +175,15 @@ def fit_radiance(transfer: np.ndarray, observed: np.ndarray, weight: np.ndarray,
 def _non_negative(normal_matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     """(D,) non-negative least squares from their normal equations (D, D), (D,), by Lawson and Hanson's active sets (1974).
 
-    scipy.optimize has it too, and takes longer to import than a photo takes to be delighted.
+    The active sets begin where all are free and whoever is negative has been held, with one solution for all of them: most of
+    them are as they will be, and few have to be freed one by one. scipy.optimize has it too, and takes longer to import than a
+    photo takes to be delighted.
     """
-    found, free = np.zeros(len(right)), np.zeros(len(right), bool)
+    free = np.ones(len(right), bool)
+    found = _solved(normal_matrix, right, free)
+    while (found[free] <= 0).any():
+        free &= found > 0
+        found = _solved(normal_matrix, right, free)
     least = 1e-10 * max(float(np.abs(right).max(initial=0.0)), 1e-30)
     for _ in range(3 * len(right)):
         gradient = np.where(free, -np.inf, right - normal_matrix @ found)
@@ -185,8 +191,7 @@ def _non_negative(normal_matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
             break
         free[gradient.argmax()] = True
         while free.any():
-            wanted = np.zeros(len(right))
-            wanted[free] = np.linalg.solve(normal_matrix[np.ix_(free, free)], right[free])
+            wanted = _solved(normal_matrix, right, free)
             over = free & (wanted <= 0)
             if not over.any():
                 found = wanted
@@ -197,3 +202,10 @@ def _non_negative(normal_matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
             free[over] &= way > way.min()
             found[~free] = 0
     return found
+
+
+def _solved(normal_matrix: np.ndarray, right: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """(D,) least squares in the (D,) bool free unknowns, the others being 0."""
+    wanted, some = np.zeros(len(right)), np.flatnonzero(free)
+    wanted[some] = np.linalg.solve(normal_matrix[some[:, None], some], right[some])
+    return wanted

@@ -144,13 +144,17 @@ class Tokenizer(nn.Module):
         self.local_pos_embed = nn.Parameter(torch.empty(1, 1 + config.window**2, config.width))
         self.blocks = nn.ModuleList(Block(config, config.heads, plain=True) for _ in range(config.tokenizer_depth))
 
-    def forward(self, patches: Tensor) -> Tensor:
-        """(B, D, 4 h, 4 w) -> (B, D, h, w)"""
+    def forward(self, patches: Tensor, same: Tensor | None = None) -> Tensor:
+        """(B, D, 4 h, 4 w) -> (B, D, h, w). same: `same_windows` of the image, each looked at once."""
         batch, width, rows, columns = patches.shape
         s = self.window
         windows = patches.reshape(batch, width, rows // s, s, columns // s, s)  # (B, D, h, 4, w, 4)
         windows = windows.permute(0, 2, 4, 3, 5, 1).reshape(-1, s * s, width)  # (B h w, 16, D)
-        tokens = torch.cat([self._summarise(part) for part in windows.split(TOKENIZER_WINDOWS_AT_ONCE)])  # (B h w, D)
+        if same is None:
+            same = torch.arange(len(windows), device=windows.device)
+        looked_at, place = same.unique(return_inverse=True)
+        tokens = torch.cat([self._summarise(windows[part]) for part in looked_at.split(TOKENIZER_WINDOWS_AT_ONCE)])
+        tokens = tokens[place]  # (B h w, D)
         return tokens.reshape(batch, rows // s, columns // s, width).permute(0, 3, 1, 2)  # (B, D, h, w)
 
     def _summarise(self, windows: Tensor) -> Tensor:
@@ -159,6 +163,22 @@ class Tokenizer(nn.Module):
         for block in self.blocks:
             x = block(x, None)
         return x[:, 0]
+
+
+def same_windows(image: Tensor, side: int) -> Tensor:
+    """(B h w,) int64: the number of each window of side x side pixels of an image (B, 3, height, width).
+
+    Windows of one and the same colour all have that of the first of them: bars beside a photo and what lies beyond its border.
+    """
+    windows = image.unflatten(3, (-1, side)).unflatten(2, (-1, side))  # (B, 3, h, side, w, side)
+    lowest, highest = (extreme.permute(0, 2, 3, 1).flatten(0, 2) for extreme in (windows.amin((3, 5)), windows.amax((3, 5))))
+    plain = (lowest == highest).all(1).nonzero()[:, 0]
+    number = torch.arange(len(lowest), device=image.device)
+    if len(plain):
+        _, colour = lowest[plain].unique(dim=0, return_inverse=True)
+        first = torch.full_like(plain, len(number)).scatter_reduce_(0, colour, plain, "amin")
+        number[plain] = first[colour]
+    return number
 
 
 class Backbone(nn.Module):
@@ -210,7 +230,7 @@ class Backbone(nn.Module):
             )
         patches = self.patch_embed(image)  # (B, D, h, w)
         if self.config.tokenizer_depth:
-            patches = self.tokenizer(patches)
+            patches = self.tokenizer(patches, same_windows(image, side))
         grid = patches.shape[2:]
         prefix = torch.cat([self.cls_token, self.storage_tokens], dim=1)  # (1, 1 + R, D)
         x = torch.cat([prefix.expand(len(image), -1, -1), patches.flatten(2).transpose(1, 2)], dim=1)  # (B, N, D)

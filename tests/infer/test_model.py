@@ -370,6 +370,24 @@ def test_4k_tokenizer_by_parts_is_the_whole(tokenized, monkeypatch):
     torch.testing.assert_close(whole, parts, atol=1e-6, rtol=1e-5)
 
 
+def test_4k_tokenizer_looks_at_bars_once(tokenized, monkeypatch):
+    """Bars beside a photo, and what lies beyond its border, are one window; a photo of one more colour is another."""
+    image = torch.randn(2, 3, 64, 48, generator=torch.Generator().manual_seed(5))  # 4 x 3 windows each
+    black, grey = torch.tensor([-2.1, -2.0, -1.8])[:, None, None], torch.tensor([0.1, 0.2, 0.3])[:, None, None]
+    image[:, :, :16] = image[:, :, 48:] = black  # 6 windows of the 12 of each image
+    image[1, :, 16:32, :32] = grey  # 2 more, alike
+    looked_at = []
+    summarise = type(tokenized.tokenizer)._summarise
+    monkeypatch.setattr(type(tokenized.tokenizer), "_summarise", lambda s, x: looked_at.append(len(x)) or summarise(s, x))
+    with torch.inference_mode():
+        found = tokenized(image)[1]
+        assert sum(looked_at) == 24 - 12 - 2 + 1 + 1
+        monkeypatch.setattr(backbone_module, "same_windows", lambda image, side: None)
+        whole = tokenized(image)[1]
+    assert sum(looked_at) == 12 + 24
+    torch.testing.assert_close(found, whole, atol=1e-6, rtol=1e-5)
+
+
 # --- sizes that cannot be ---------------------------------------------------------------------------------------------
 
 
