@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import chain
 
 import bpy
 import numpy as np
@@ -36,7 +35,7 @@ def digest(data: bpy.types.Mesh | bpy.types.Armature) -> str:
         bones = data.bones.values()
         for bone in bones:
             found.update(f"{bone.name}\0{bone.parent.name if bone.parent is not None else ''}\0".encode())
-        rest = [(*chain.from_iterable(bone.matrix_local), bone.length) for bone in bones]
+        rest = [(*np.array(bone.matrix_local).ravel(), bone.length) for bone in bones]
         found.update((np.round(np.array(rest), 5) + 0.0).tobytes())  # no minus zero
         return found.hexdigest()
     keys = data.shape_keys
