@@ -118,7 +118,7 @@ def _garment(garment: GarmentData, photos: Sequence[tuple[Sighting, BodyFit]], r
         share=share,
         reach=CLOTH_REACH,
         whorl=whorl_of(rest) if garment.kind == "hair" else None,
-        hems=None if garment.kind == "hair" else Hems.of(rest, garment.quads[~garment.inside]),
+        hems=None if garment.kind == "hair" else Hems.of(rest, garment.quads, garment.inside),
     )
 
 

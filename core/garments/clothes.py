@@ -35,6 +35,7 @@ STIFF = {"shoes": 5.0}
 """Kind of garment -> how much stiffer than cloth it is."""
 LEAST_OF_SKIRT = -0.03  # metres; its rings are drawn wide round both legs
 SKIRTS = ("lower", "upper", "dress")  # what may hang round both legs: skirts, coats, dresses
+OVER_LEGS = ("upper", "dress")  # what hides where the trousers under it begin
 BELOW_HIPS = 0.1  # metres from where a skirt begins down to its hem, at least
 UNDER = 0.045  # metres that a garment goes on under the one above it
 CLEAR_OF_HEM = 0.03  # metres from a hem within which the skin is not taken as covered
@@ -67,7 +68,10 @@ def make_clothes(
     kinds = present_kinds(views, count)
     if not kinds:
         return (), covered
-    field = fields(whole, base, count, framed, kinds)
+    start = hip_height(whole, base)
+    hems = {kind: hem_height(whole, base, count, kind) for kind in kinds if kind in SKIRTS}
+    level = {kind: height for kind, height in hems.items() if kind in OVER_LEGS and height < start}
+    field = fields(whole, base, count, framed, kinds, level)
     skin = _skin(whole, photos[0][1])
     taken = np.full(len(whole.rest), -np.inf)  # metres off the suit that inner garments reach
     wearer = Wearer.of(photos[0][1])
@@ -76,8 +80,7 @@ def make_clothes(
         over.append(field[kind])
         above = [field[other] for other in kinds[k + 1 :]]
         own, rings = _with_overlap(whole, base, field[kind], above), None
-        start = hip_height(whole, base)
-        hem = hem_height(whole, base, count, kind) if kind in SKIRTS else start
+        hem = hems.get(kind, start)
         skirt = hem < start - BELOW_HIPS and hangs(whole, base, views, kind)
         if skirt:
             own = np.minimum(own, (whole.rest[:, 2] - start) / 0.1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from ..common.arrays import Camera
 from ..common.landmarks import part_labels, part_names
 from ..common.rotations import dot, unit
 from ..texture.rasterise import rasterise
-from .suit import Layer, Suit, Wearer
+from .suit import LEG, TRUNK, Layer, Suit, Wearer
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -40,6 +40,7 @@ FACING = -0.12  # cosine between normal and ray, below which a vertex is seen
 IN_FRONT, BEHIND = 0.13, 0.05  # metres that the seen surface may lie before and behind the suit
 SAME_PLACE = 0.11  # metres on the resting suit between a vertex and what its pixel shows
 ROUND, ALONG, TO_MIRROR, OFF_PLAN, UP_THE_NECK = 2.0, 0.12, 0.04, 0.15, 0.03  # conductances; a vote has 1
+TO_LEVEL, LEVEL_REACH = 0.5, 0.12  # conductance to a level hem where none is seen; metres from it
 LEAST = 0.3  # likelihood of a garment that is none
 FEWEST_PIXELS = 4e-4  # of the person's: a class with less is noise
 FEWEST_VERTICES = 12
@@ -162,8 +163,14 @@ def conductances(rest: np.ndarray, suit: Suit, round_it: float, along: float) ->
     return np.where(no_axis, (round_it + along) / 2, value)
 
 
-def fields(layer: Layer, suit: Suit, count: np.ndarray, framed: np.ndarray, kinds: Sequence[str]) -> dict[str, np.ndarray]:
-    """Kind -> (n,) by how much it is likelier than all else, -1..1; positive where the garment is."""
+def fields(
+    layer: Layer, suit: Suit, count: np.ndarray, framed: np.ndarray, kinds: Sequence[str], hems: Mapping[str, float]
+) -> dict[str, np.ndarray]:
+    """Kind -> (n,) by how much it is likelier than all else, -1..1; positive where the garment is.
+
+    hems  kind -> height at rest of its hem on the legs: where no photo shows it the hem is level, while it may rise to a cut-away
+          front, or fall to one corner of it
+    """
     from scipy.sparse import diags
     from scipy.sparse.linalg import splu
 
@@ -181,6 +188,12 @@ def fields(layer: Layer, suit: Suit, count: np.ndarray, framed: np.ndarray, kind
     pair = np.stack([np.arange(n), suit.mirror], axis=1)[suit.mirror > np.arange(n)]
     smooth = smooth + laplacian(pair, np.full(len(pair), TO_MIRROR), n)
     known = np.minimum(total, 1.0)
+    for kind, height in hems.items():
+        above = layer.rest[:, 2] - height
+        near = (total == 0) & np.isin(suit.region, (TRUNK, LEG, LEG + 1)) & (np.abs(above) < LEVEL_REACH)
+        known[near] = TO_LEVEL
+        share[near & (above > 0), kinds.index(kind)] = 1
+        share[near & (above <= 0), kinds.index("lower") if "lower" in kinds else -1] = 1
     system = smooth + diags(known + 1e-6)
     # What lies round the neck in front does so behind; what ends below it does not climb it out of sight.
     neck = UP_THE_NECK * (np.isin(suit.labels, part_labels("Face_Neck")) & (total == 0))

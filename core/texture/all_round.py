@@ -20,6 +20,7 @@ from ..common.avatars import SurfaceTextures
 from ..common.colour import byte_image
 from ..common.errors import SapiensError
 from .blend import blend_shares, exposure_gains
+from .hem_bands import FARTHEST, REACH
 from .normal_detail import calmed, normal_detail
 from .other_side import other_side
 from .project import (
@@ -46,6 +47,8 @@ MIRRORED = 0.5
 """How far the colour of the mirror image counts against one that is seen."""
 TIPS = 0.04
 """Metres of a blur over the rows of hair: its tips may be lighter than its roots, but nothing goes round it."""
+BESIDE_BAND = (REACH[1], FARTHEST)
+"""Metres from a hem with a band within which the low frequencies are those of two colours, and run out nowhere."""
 UPRIGHT = 0.7
 """Vertical share of a normal at rest, below which a place is part of a row that goes round the body."""
 SMALLEST = 64
@@ -214,6 +217,7 @@ def _fill(
         detail += _mirror_detail(job, texels)
     if surface.along is None or surface.share is None:
         plain = plain_share(surface, known)
+        mixed = 1.0
         guide, behind = plained(tone, plain), plained(tone, texels.of(plain))
     else:
         at_vertex = Place.on(surface)
@@ -221,12 +225,13 @@ def _fill(
         pattern = _pattern(job, texels, places, shares, place, tone)
         behind = pattern.at(place, 0.0 if lines is None else TIPS)
         guide = pattern.at(at_vertex, BROAD if lines is None else TIPS)
+        mixed = 1 - pattern.banded(place, BESIDE_BAND)
         if lines is not None:
             detail += lines.shade[:, None] * shade_of(_fine(job), tone)
         elif surface.mirror is None:
             detail += other_side(job, pattern, texels, places)
     out = behind + detail
-    out += texels.of(spread(low - guide, known, surface.rest, surface.quads, surface.reach))
+    out += mixed * texels.of(spread(low - guide, known, surface.rest, surface.quads, surface.reach))
     return np.clip(out, 0, 255)
 
 

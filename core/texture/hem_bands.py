@@ -28,24 +28,25 @@ class Hems:
     twin: np.ndarray
 
     @staticmethod
-    def of(rest: np.ndarray, quads: np.ndarray) -> Hems:
-        """The hems of an outside, which are its open borders.
+    def of(rest: np.ndarray, quads: np.ndarray, inside: np.ndarray) -> Hems:
+        """The hems of a garment, which are the open borders of its outside. What lines it is as near to them.
 
-        rest   (V, 3) float metres, left and right of x = 0
-        quads  (F, 4) int of the outside alone, without what lines it
+        rest    (V, 3) float metres, left and right of x = 0
+        quads   (F, 4) int
+        inside  (F,) bool: those that line it
         """
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components, dijkstra
 
         count = len(rest)
-        sides = np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)])
+        sides = np.concatenate([quads[~inside][:, [k, (k + 1) % 4]] for k in range(4)])
         sides = sides[sides[:, 0] != sides[:, 1]]
         _, first, uses = np.unique(np.sort(sides, axis=1), axis=0, return_index=True, return_counts=True)
         border = sides[first[uses == 1]]
         starts = np.unique(border)
         if not len(starts):
             return Hems.none(count)
-        a, b = np.concatenate([sides, quads[:, [0, 2]], quads[:, [1, 3]]]).T
+        a, b = np.concatenate([quads[:, pair] for pair in ((0, 1), (1, 2), (2, 3), (3, 0), (0, 2), (1, 3))]).T
         length = np.linalg.norm(rest[a].astype(np.float64) - rest[b], axis=1)
         # An edge of two faces stands here twice; of two entries of one place a sparse array would make the sum.
         both, at = np.unique(np.sort(np.stack([a, b], axis=1), axis=1), axis=0, return_index=True)
@@ -71,8 +72,9 @@ class Hems:
         return Hems(nowhere, nowhere, np.zeros(0, np.int64))
 
 
-def at_hem(distance: np.ndarray, near: np.ndarray) -> np.ndarray:
-    """(n, 1) float32 0..1: how far a band of a hem counts at places that are (n, H) from each and near (n, H) to it."""
+def at_hem(distance: np.ndarray, near: np.ndarray, reach: tuple[float, float] = REACH) -> np.ndarray:
+    """(n, 1) float32 0..1: how far a hem counts at places that are (n, H) from each and near (n, H) to it: wholly within the
+    first metres of `reach`, and not beyond the second."""
     nearest = (distance * near).sum(axis=1) / np.maximum(near.sum(axis=1), 1e-6)
-    close = np.clip((REACH[1] - nearest) / (REACH[1] - REACH[0]), 0, 1)
+    close = np.clip((reach[1] - nearest) / (reach[1] - reach[0]), 0, 1)
     return (close * np.clip(near.sum(axis=1), 0, 1))[:, None]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .hem_bands import Hems, at_hem
+from .hem_bands import REACH, Hems, at_hem
 from .project import PaintedSurface, smoothstep
 
 BIN = 0.003
@@ -82,13 +82,14 @@ class Pattern:
             return out
         return out + at_hem(place.distance, place.near) * self.bands.at(place.distance, place.near, smooth)
 
-    def banded(self, place: Place) -> np.ndarray:
-        """(N, 1) float32 0..1: how far points belong to a band of another colour. What photos show beyond the pattern there is
-        the border of the band where the surface lies a little off, and does not go on elsewhere."""
+    def banded(self, place: Place, reach: tuple[float, float] = REACH) -> np.ndarray:
+        """(N, 1) float32 0..1: how far points belong to a band of another colour, or lie within `reach` of a hem that has one.
+        What photos show beyond the pattern there is the border of the band where the surface lies a little off, and does not go
+        on elsewhere."""
         if not place.near.shape[1]:
             return np.zeros((len(place.along), 1), np.float32)
         banded = smoothstep(self.bands.steps(), BANDED).astype(np.float32)
-        return at_hem(place.distance, place.near) * (place.near @ banded)[:, None]
+        return at_hem(place.distance, place.near, reach) * (place.near @ banded)[:, None]
 
 
 def pattern_of(

@@ -6,8 +6,9 @@ import pytest
 from sapiens2_avatar.core.body.evaluate import vertex_normals
 from sapiens2_avatar.core.body.template import template
 from sapiens2_avatar.core.common.landmarks import part_labels, part_names
+from sapiens2_avatar.core.garments.hang import hip_height
 from sapiens2_avatar.core.garments.labels import fields
-from sapiens2_avatar.core.garments.suit import Layer, suit
+from sapiens2_avatar.core.garments.suit import LEG, TRUNK, Layer, suit
 
 SKIN, CLOTH = (part_labels(name)[0] for name in ("Face_Neck", "Upper_Clothing"))
 
@@ -24,7 +25,7 @@ def test_cloth_climbs_the_neck_behind_only_where_it_does_in_front(shown, least, 
     votes = np.zeros((len(rest), len(part_names())))
     votes[front & ~neck, CLOTH] = 1
     votes[seen, shown] = 1
-    found = fields(layer, base, votes, np.ones(len(rest), bool), ["upper"])["upper"]
+    found = fields(layer, base, votes, np.ones(len(rest), bool), ["upper"], {})["upper"]
     behind = neck & (back > 0.3)
     assert least <= (found[behind] > 0).mean() <= most
 
@@ -41,9 +42,28 @@ def test_trousers_that_leave_the_photo_at_the_thigh_reach_the_ankle():
     votes = np.zeros((len(rest), len(part_names())))
     front = vertex_normals(rest, base.quads)[:, 1] < -0.12
     votes[framed & front & places["Upper_Leg"], part_labels("Lower_Clothing")[0]] = 1
-    found = fields(layer, base, votes, framed, ["lower"])["lower"] > 0
+    found = fields(layer, base, votes, framed, ["lower"], {})["lower"] > 0
     assert found[places["Lower_Leg"]].mean() > 0.98 and not found[places["Foot"]].any()
     # Of legs that are in the photo, and bare, the trousers are short.
     shin = places["Lower_Leg"] & front
     votes[shin, part_labels("Left_Lower_Leg")[0]] = 1
-    assert not fields(layer, base, votes, np.ones(len(rest), bool), ["lower"])["lower"][shin].max() > 0.2
+    assert not fields(layer, base, votes, np.ones(len(rest), bool), ["lower"], {})["lower"][shin].max() > 0.2
+
+
+def test_a_jacket_with_a_cutaway_front_is_level_behind():
+    """In front it opens downwards between the legs, where the trousers are seen."""
+    base = suit()
+    rest = base.subdivide @ template().base
+    layer = Layer(rest, base.quads, base.bones, base.weights, base.subdivide)
+    back = vertex_normals(rest, base.quads)[:, 1]
+    hem = hip_height(layer, base) - 0.1
+    jacket = rest[:, 2] > hem + np.maximum(0.15 - 2 * np.abs(rest[:, 0]), 0)
+    votes = np.zeros((len(rest), len(part_names())))
+    trunk = np.isin(base.region, (TRUNK, LEG, LEG + 1)) & (back < -0.12)
+    votes[trunk, np.where(jacket, CLOTH, part_labels("Lower_Clothing")[0])[trunk]] = 1
+    seen = np.ones(len(rest), bool)
+    behind = np.isin(base.region, (TRUNK, LEG, LEG + 1)) & (back > 0.5)
+    above, below = behind & (rest[:, 2] > hem + 0.02) & (rest[:, 2] < hem + 0.08), behind & (rest[:, 2] < hem - 0.02)
+    bulged, level = (fields(layer, base, votes, seen, ["lower", "upper"], hems)["upper"] > 0 for hems in ({}, {"upper": hem}))
+    assert level[above].mean() > 0.95 and not level[below].any()
+    assert bulged[above].mean() < 0.9  # what it would be otherwise

@@ -227,7 +227,9 @@ def test_a_band_along_a_hem_goes_round_it_however_it_slants():
     surface = surface_at(0)
     rest = surface.rest * (1, 1, 0.9)
     rest[:, 2] += 0.3 * rest[:, 2] * rest[:, 1]  # the top rises from the front to the back
-    surface = replace(surface, rest=rest, posed=(stood(rest),), hems=Hems.of(rest, surface.quads))
+    surface = replace(
+        surface, rest=rest, posed=(stood(rest),), hems=Hems.of(rest, surface.quads, np.zeros(len(surface.quads), bool))
+    )
     surface = replace(surface, **_axes(surface))
     top = lambda p: 0.54 * (1 + 0.3 * p[:, 1])  # noqa: E731
     cuffed = lambda p: np.where((top(p) - p[:, 2] < 0.012)[:, None], [40.0, 220.0, 120.0], [140.0, 40.0, 80.0])  # noqa: E731
