@@ -22,8 +22,9 @@ TRIMMED = 0.2
 HEMMED = 0.38
 """The same of a row along a hem, which lies some millimetres off the one in the photo: of two colours it takes the one that more
 of it has."""
-BANDED = (15.0, 40.0)
-"""Steps in colour, sRGB, between a hem and what is above it, from which it may be a band, and is one."""
+BANDED = (5.0, 20.0)
+"""Steps in colour, sRGB, between a hem and what is above it, beyond what differs along it, from which there may be a band, and is
+one."""
 CALM = 0.03
 """Metres over which the colours of rows are compared with their neighbours'."""
 INDEPENDENT = 5.0
@@ -70,17 +71,21 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
-    """The colours of a garment where no photo shows it: its rows, and the bands along its hems."""
+    """The colours of a garment where no photo shows it: its rows, and the bands along its H hems.
+
+    sure  (H,) float32 0..1: how far each hem has a band
+    """
 
     rows: Rows
     bands: Rows
+    sure: np.ndarray
 
     def at(self, place: Place, smooth: float = 0.0) -> np.ndarray:
         """(N, 3) float32 sRGB; smooth: metres, standard deviation of a blur along the axes."""
         out = self.rows.at(place.along, place.share, smooth)
         if not place.near.shape[1]:
             return out
-        return out + at_hem(place.distance, place.near) * self.bands.at(place.distance, place.near, smooth)
+        return out + self.banded(place) * self.bands.at(place.distance, place.near, smooth)
 
     def banded(self, place: Place, reach: tuple[float, float] = REACH) -> np.ndarray:
         """(N, 1) float32 0..1: how far points belong to a band of another colour, or lie within `reach` of a hem that has one.
@@ -88,8 +93,7 @@ class Pattern:
         on elsewhere."""
         if not place.near.shape[1]:
             return np.zeros((len(place.along), 1), np.float32)
-        banded = smoothstep(self.bands.steps(), BANDED).astype(np.float32)
-        return at_hem(place.distance, place.near, reach) * (place.near @ banded)[:, None]
+        return at_hem(place.distance, place.near, reach) * (place.near @ self.sure)[:, None]
 
 
 def pattern_of(
@@ -115,10 +119,14 @@ def pattern_of(
     none = np.zeros(3, np.float32)
     every = np.ones(len(colours), bool)
     bands = _rows_of(place.distance, place.near, beyond, weight, every, none, (whole.distance, whole.near), HEMMED)
+    # Stripes that run to a hem differ along it as much as from it.
+    close = at_hem(place.distance, place.near) * (place.near > 0.6)
+    strange = np.square(beyond - bands.at(place.distance, place.near)).sum(axis=1)
+    within = np.sqrt(strange @ close / np.maximum(close.sum(axis=0), 1e-6))
+    sure = smoothstep(bands.steps() - within, BANDED).astype(np.float32)
     # Of two sleeves the one of which the photo shows more tells the band of both.
-    steps = bands.steps()
-    told = np.where(steps[place.twin] > steps, place.twin, np.arange(len(steps)))
-    return Pattern(rows, Rows(bands.start[told], tuple(bands.colours[k] for k in told), none))
+    told = np.where(sure[place.twin] > sure, place.twin, np.arange(len(sure)))
+    return Pattern(rows, Rows(bands.start[told], tuple(bands.colours[k] for k in told), none), sure[told])
 
 
 @dataclass(frozen=True, eq=False)

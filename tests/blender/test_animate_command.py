@@ -263,13 +263,13 @@ def test_a_batch_moves_who_is_seen_longest(two_people, part, tmp_path) -> None:
     pytest.importorskip("cv2")
     from sapiens2_avatar.batch.items import Item
     from sapiens2_avatar.batch.plan import Plan
-    from sapiens2_avatar.batch.stages import POSES, Job, finish
+    from sapiens2_avatar.batch.stages import POSES, InputJob, finish
     from sapiens2_avatar.core.formats.clip_files import save_clip_poses
     from sapiens2_avatar.infer.clip import clip_poses
 
     item = Item(two_people, "clip", "ab" * 32, clip=True)
     plan = Plan(make=("predictions", "blend"), people=1)
-    job = Job(item, tmp_path, plan.stages(item))
+    job = InputJob(item, tmp_path, plan.stages(item))
     save_clip_poses(clip_poses(two_people, fps=8, best=job.file(".safetensors")), job.file(POSES))
     assert finish(job, plan) is None
     moving = moving_rigs(job.file(".blend"), part)
