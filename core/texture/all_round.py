@@ -229,7 +229,7 @@ def _fill(
         if lines is not None:
             detail += lines.shade[:, None] * shade_of(_fine(job), tone)
         elif surface.mirror is None:
-            detail += other_side(job, pattern, texels, places)
+            detail += other_side(job, pattern, place, texels, places)
     out = behind + detail
     out += mixed * texels.of(spread(low - guide, known, surface.rest, surface.quads, surface.reach))
     return np.clip(out, 0, 255)

@@ -26,8 +26,12 @@ FRAME = (0.0, 12.0)
 """Pixels from the border of the photo over which the fine pattern comes in: beyond it there is none to carry on."""
 
 
-def other_side(job: PaintJob, pattern: Pattern, texels: Texels, places: list[np.ndarray | None]) -> np.ndarray:
-    """(N, 3) float32: the fine pattern that photos show on the side that is turned to them, behind it and round the sides."""
+def other_side(job: PaintJob, pattern: Pattern, at_texel: Place, texels: Texels, places: list[np.ndarray | None]) -> np.ndarray:
+    """(N, 3) float32: the fine pattern that photos show on the side that is turned to them, behind it and round the sides.
+
+    at_texel  of the N texels
+    places    of each view, its `Projection.values` (N, 4) at the texels; None = it shows nothing of the surface
+    """
     surface = job.surface
     quads = surface.quads if surface.hiding is None else np.concatenate([surface.quads, surface.hiding])
     faces = halves(quads)
@@ -56,7 +60,7 @@ def other_side(job: PaintJob, pattern: Pattern, texels: Texels, places: list[np.
         mirrored = within_frame(fine, values[better, 0], values[better, 1])
         out[better] = behind * mirrored + (1 - behind) * within_frame(fine, x, y)
     assert out is not None
-    return out * (1 - pattern.banded(at_vertex.mapped(texels.of)))
+    return out * (1 - pattern.banded(at_texel))
 
 
 def within_frame(fine: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
