@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from .common.arrays import SkinWeights
-from .common.avatars import BodyData, GarmentData
-from .common.looks import BODY_LOOKS, CLOTH, GARMENT_ROUGHNESS, JOINED
+from .common.avatars import BodyData, GarmentData, SurfaceTextures
+from .common.looks import BODY_LOOKS, CLOTH, GARMENT_ROUGHNESS, JOINED, PAINTED
 from .texture.joined_atlas import Source, joined_atlas
 
 FACE = 2.5
@@ -71,7 +71,7 @@ def _sources(body: BodyData, shown: np.ndarray, garments: Sequence[GarmentData])
     for number, name in enumerate(body.part_names):
         mine = shown & (body.part == number)
         quads, look = body.quads[mine], BODY_LOOKS[name]
-        textures = body.textures if name == "skin" else None
+        textures = _textures_of(body, name)
         density = np.where(face[mine], FACE, 1.0) if textures is not None else np.full(len(quads), ONE_COLOUR)
         out.append(
             Source(
@@ -93,6 +93,13 @@ def _sources(body: BodyData, shown: np.ndarray, garments: Sequence[GarmentData])
             Source(garment.quads, garment.uvs, garment.vertices, density, group, garment.textures, garment.tone, roughness)
         )
     return out
+
+
+def _textures_of(body: BodyData, part: str) -> SurfaceTextures | None:
+    """Those of the skin, and their base colour alone for what is painted with it; None = one colour."""
+    if part not in PAINTED or body.textures is None:
+        return None
+    return body.textures if part == "skin" else SurfaceTextures(body.textures.base_colour_srgb, body.textures.seen)
 
 
 def _face(body: BodyData) -> np.ndarray:

@@ -11,14 +11,14 @@ import numpy as np
 from ..core.common.arrays import RigData
 from ..core.common.avatars import BodyData
 from ..core.common.colour import SKIN_TONE
-from ..core.common.looks import BODY_LOOKS, JOINED
+from ..core.common.looks import BODY_LOOKS, JOINED, PAINTED
 from ..core.common.spaces import transform_points, transform_vectors
 from .armature import bind
 from .carry import VALUES
 from .correctives import write_correctives
 from .groups import write_group, write_shares, write_skin_weights
 from .hand_edits import stamp
-from .look import write_look
+from .look import base_colour_of, write_look, write_shared_look
 from .masks import BUST, COVERED, hide_covered, show_bust
 from .material import SLOTS
 from .mesh import UV_PHOTO, write_polygons
@@ -94,11 +94,17 @@ def _write_materials(
     obj: bpy.types.Object, body: BodyData, name: str, skin_tone: tuple[int, int, int], encoded: Mapping[str, np.ndarray]
 ) -> None:
     """A slot for each part, in their order, and the slot of every face."""
+    skin = None
     for part in body.part_names:
         colour = skin_tone if part == "skin" else tuple(body.tones.get(part, BODY_LOOKS[part].colour))
         look = replace(BODY_LOOKS[part], colour=colour)
-        textures = body.textures if part in ("skin", JOINED) else None
-        obj.data.materials.append(write_look(f"{name} {part.capitalize()}", part, look, textures, encoded))
+        title, textures = f"{name} {part.capitalize()}", body.textures if part in ("skin", JOINED) else None
+        if part in PAINTED and textures is None and skin is not None:
+            material = write_shared_look(title, part, look, base_colour_of(skin))
+        else:
+            material = write_look(title, part, look, textures, encoded)
+        skin = material if textures is not None else skin
+        obj.data.materials.append(material)
     mesh_of(obj)[SLOTS] = "\n".join(body.part_names)
     slots = obj.data.attributes.get("material_index") or obj.data.attributes.new("material_index", "INT", "FACE")
     slots.data.foreach_set("value", body.part.astype(np.int32))

@@ -35,6 +35,29 @@ def write_look(
     return material
 
 
+def write_shared_look(name: str, kind: str, look: Look, base_colour: bpy.types.Image) -> bpy.types.Material:
+    """A new material of a surface whose colour is in an image that another material shows too."""
+    material = plain_material(name, look)
+    node = _show(material, base_colour, "Base Color", 0)
+    material.node_tree.links.new(node.outputs["Color"], shader_of(material).inputs["Base Color"])
+    material.node_tree.nodes.active = node
+    material[KIND], material[MAPS] = kind, base_colour[MAP]
+    return material
+
+
+def base_colour_of(material: bpy.types.Material) -> bpy.types.Image:
+    """The image that `write_maps` gave a material for its base colour."""
+    nodes = (node for node in material.node_tree.nodes if node.type == "TEX_IMAGE")
+    return next(node.image for node in nodes if node.image[MAP] == "base_colour_srgb")
+
+
+def _show(material: bpy.types.Material, image: bpy.types.Image, label: str, row: int) -> bpy.types.Node:
+    """A new node that shows an image, in a row of its own."""
+    node = material.node_tree.nodes.new("ShaderNodeTexImage")
+    node.location, node.image, node.label = (-640, 300 - 300 * row), image, label
+    return node
+
+
 def plain_material(name: str, look: Look) -> bpy.types.Material:
     """A new material with a Principled BSDF and no image."""
     material = bpy.data.materials.new(name)
@@ -66,12 +89,11 @@ def write_maps(
     maps = {title: pixels for title in TITLES if (pixels := getattr(textures, title)) is not None}
     base = None
     for row, (title, pixels) in enumerate(maps.items()):
-        node = tree.nodes.new("ShaderNodeTexImage")
-        node.location = (-640, 300 - 300 * row)
-        node.image = write_image(
+        image = write_image(
             f"{material.name} {TITLES[title]}", pixels, colour=title == "base_colour_srgb", encoded=encoded.get(title)
         )
-        node.image[MAP], node.label = title, TITLES[title]
+        image[MAP] = title
+        node = _show(material, image, TITLES[title], row)
         colour = node.outputs["Color"]
         if title == "normal_tangent":
             bump = tree.nodes.new("ShaderNodeNormalMap")

@@ -13,6 +13,7 @@ from ..common.landmarks import JOINT_NAMES
 from ..common.rotations import unit
 from ..common.spaces import WORLD_FRONT
 from ..rig.metarig import make_rig
+from ..texture.eyes import IRIS, PUPIL
 from .evaluate import Frames, Posture, Shape, frames, rest_points
 from .fitted import BodyFit
 from .skeleton import BONES, FINGERS
@@ -22,8 +23,7 @@ MAP_STEP = 1e-5  # metres: what moves less is not worth an entry of a shape key
 
 
 EYE_PARTS = ("irises", "pupils")
-"""Parts of the eyes that have a colour of their own."""
-IRIS, PUPIL = 28.0, 12.0  # degrees from the middle of the pupil, seen from the middle of the eyeball
+"""Parts of the eyes that have a colour of their own where there is no texture."""
 
 
 @cache
@@ -32,15 +32,26 @@ def _shown_parts() -> np.ndarray:
     t = template()
     out = t.face_part.copy()
     eyes = np.flatnonzero(out == BODY_PARTS.index("eyes"))
-    middles = t.base[t.faces[eyes]].astype(np.float64).mean(axis=1)
-    for side in (middles[:, 0] > 0, middles[:, 0] < 0):
-        points = t.base[np.unique(t.faces[eyes[side]])].astype(np.float64)
-        centre = points.mean(axis=0)
-        away = unit(points - centre)
+    middle = unit(eye_directions()[t.faces[eyes]].mean(axis=1))
+    angle = np.degrees(np.arccos(middle[:, 2].clip(-1, 1)))
+    for number, most in enumerate((IRIS, PUPIL)):
+        out[eyes[angle < most]] = len(BODY_PARTS) + number
+    return out
+
+
+@cache
+def eye_directions() -> np.ndarray:
+    """(P, 3) float64, of vertices of the eyeballs: from the middle of the eyeball to the vertex, as unit vectors to the left of
+    the person, up, and out of the middle of the pupil. Zero for all others."""
+    t = template()
+    out = np.zeros((len(t.base), 3))
+    eyes = np.unique(t.faces[t.face_part == BODY_PARTS.index("eyes")])
+    for side in (eyes[t.base[eyes, 0] > 0], eyes[t.base[eyes, 0] < 0]):
+        points = t.base[side].astype(np.float64)
+        away = unit(points - points.mean(axis=0))
         axis = unit(away[away[:, 1] < -np.cos(np.radians(IRIS))].mean(axis=0))  # y is to the back
-        angle = np.degrees(np.arccos(np.clip(unit(middles[side] - centre) @ axis, -1, 1)))
-        for number, most in enumerate((IRIS, PUPIL)):
-            out[eyes[side][angle < most]] = len(BODY_PARTS) + number
+        left = unit(np.cross(axis, [0, 0, 1]))
+        out[side] = away @ np.stack([left, np.cross(left, axis), axis], axis=1)
     return out
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ..common.arrays import RigData, SkinWeights
-from ..common.avatars import BodyData, GarmentData
+from ..common.avatars import BodyData, GarmentData, SurfaceTextures
 from ..common.colour import SKIN_TONE
 from ..common.landmarks import part_labels, part_names
+from ..common.looks import BODY_LOOKS
 from ..texture.all_round import paint
+from ..texture.eyes import paint_eyes
 from ..texture.hem_bands import Hems
 from ..texture.project import PaintedSurface
 from ..texture.settings import TextureSettings
 from ..texture.strands import whorl_of
 from ..texture.symmetry import twins
 from ..texture.views import View, iris_tone, view_of
+from .character import EYE_PARTS, eye_directions
 from .fit import Sighting
 from .fitted import BodyFit
 from .other_photos import in_other_photo, rest_rig_of, rested
@@ -66,7 +69,8 @@ def paint_avatar(
     surfaces = [_skin(body, garments, photos, views, rig), *(_garment(garment, photos, rig) for garment in garments)]
     skin, *others = paint(surfaces, views, size)
     painted = tuple(replace(garment, textures=made) for garment, made in zip(garments, others, strict=True))
-    return replace(body, textures=skin, tones={**body.tones, **_eyes(photos, views)}), painted
+    tones = {**body.tones, **_eyes(photos, views)}
+    return replace(body, textures=_with_eyes(skin, body, tones), tones=tones), painted
 
 
 def _skin(
@@ -174,6 +178,16 @@ def _limbs(weights: SkinWeights, rig: RigData) -> np.ndarray:
     """(V, 4) float32: how far each vertex of the body is trunk, arm, leg, foot. Head and hands are bare on most photos."""
     groups = [np.array([name.removesuffix(".L").removesuffix(".R") in bones for name in rig.names]) for bones in LIMBS]
     return np.stack([weights.share_of(own) for own in groups], axis=1).astype(np.float32)
+
+
+def _with_eyes(textures: SurfaceTextures, body: BodyData, tones: Mapping[str, np.ndarray]) -> SurfaceTextures:
+    """Textures of the skin in which the eyeballs are painted too."""
+    eyes = np.isin(body.part, [body.part_names.index(part) for part in ("eyes", *EYE_PARTS)])
+    t = template()
+    directions = eye_directions()[np.unique(t.faces[t.body_faces()])]
+    colours = [np.asarray(tones.get(part, BODY_LOOKS[part].colour), np.uint8) for part in ("eyes", *EYE_PARTS)]
+    painted = paint_eyes(textures.base_colour_srgb, body.quads[eyes], body.uvs[eyes], directions, *colours)
+    return replace(textures, base_colour_srgb=painted)
 
 
 def _eyes(photos: Sequence[tuple[Sighting, BodyFit]], views: Sequence[View]) -> dict[str, np.ndarray]:

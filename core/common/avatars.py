@@ -56,7 +56,7 @@ class BodyData:
     covered       (V,) bool      skin that clothes cover in the photo; None = not known
     bust          (V,) float32   0..1, of which a bust keeps what is above 0.5; None = the whole body is wanted
     shape         (S,) float32   who it is, as `core.body.evaluate.Shape` counts; None = not known
-    textures      of the skin; None = one plain tone
+    textures      of the skin; their base colour is also that of the eyes (`looks.PAINTED`). None = one plain tone for each part
     tones         part -> (3,) uint8 sRGB of parts whose colour the photo shows (irises …); {} = the usual ones
     """
 

@@ -30,6 +30,8 @@ BODY_LOOKS: Mapping[str, Look] = {
     JOINED: Look(SKIN_TONE, 0.6),
 }
 """Part of the body -> its look."""
+PAINTED = ("skin", "eyes", "irises", "pupils")
+"""Parts of a body whose colour is in its texture, where it has one."""
 CLOTH = 0.8
 """Roughness of garments of a kind without an entry."""
 GARMENT_ROUGHNESS: Mapping[str, float] = {"hair": 0.45, "shoes": 0.5, "eyewear": 0.2}

@@ -7,6 +7,7 @@ lighting         how much light reaches each point
 colour_clusters  the few colours of a garment
 detail_transfer  what a network's blur has lost
 roughness        the gloss of parts, and of highlights
+eyes             round irises on the eyeballs
 foreground       borders without the background
 inpaint          what is not seen
 uv_atlas         texture coordinates without overlap

