@@ -96,9 +96,7 @@ def unit_directions(points: np.ndarray) -> np.ndarray:
     return out
 
 
-def levers(
-    skeleton: Frames, bone: np.ndarray, row: np.ndarray, placed: np.ndarray, weight: np.ndarray, count: int
-) -> np.ndarray:
+def levers(skeleton: Frames, bone: np.ndarray, row: np.ndarray, placed: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
     """(B, 3, count) float32 of each bone b and row: the sum over the bones c that b carries of w_c (x_c - H_b).
 
     bone, row       (u,) of each part of a row, each pair at most once

@@ -1,4 +1,4 @@
-"""Shape, face and pose to the points of a body, with derivatives.
+"""Shape, face and pose to the points of a body.
 
 A point at rest is the base plus shape directions times coefficients plus face units. Its posed place is the mean of the places
 that its bones give it (linear blend skinning). A bone turns about its head; turns are in the axes of the rest pose, in the frame
