@@ -3,7 +3,8 @@
 template          the mesh and its data
 phenotype         eleven numbers that say what a person is
 skeleton          the bones that move it
-evaluate          shape, face and posture to points, with derivatives
+evaluate          shape, face and posture to points
+carried           means of points by what each bone carries, and derivatives by the turns of bones
 fitted            what a fit gives
 fit               photos of one person to shape and postures
 agreement         photos that show one posture

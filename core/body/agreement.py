@@ -13,7 +13,8 @@ from ..common.arrays import Pose
 from ..common.landmarks import SIDES, joint_index
 from ..common.rotations import fit_rigid, vector_from_rotation
 from .evaluate import Posture
-from .state import columns
+from .skeleton import BONES
+from .state import TURNING, columns
 
 LIMBS = [
     *(joint_index(f"{side}_{name}") for side in SIDES for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")),
@@ -69,6 +70,8 @@ class Agreement:
     def of(cls, postures: Sequence[Posture], spreads: np.ndarray) -> Agreement:
         """spreads: (P,) `spread_between` of all pairs, in the order of itertools.combinations."""
         pairs = np.array(list(combinations(range(len(postures)), 2)), np.int64).reshape(-1, 2)
+        if not len(pairs):
+            return cls(pairs, np.zeros((0, len(BONES))), np.zeros((0, len(BONES), 3)))
         turns = _differences(postures, pairs)
         weights = 1 / (1 + (np.linalg.norm(turns, axis=2) / APART) ** 2) / spreads[:, None] / np.sqrt(max(len(postures) - 1, 1))
         weights[:, 0] = 0  # the root is how the camera stands
@@ -76,6 +79,8 @@ class Agreement:
 
     def cost(self, postures: Sequence[Posture] | None = None) -> float:
         """The sum of squares, also of other postures with the same weights."""
+        if not len(self.pairs):
+            return 0.0
         turns = self.turns if postures is None else _differences(postures, self.pairs)
         return float((self.weights[..., None] ** 2 * turns**2).sum())
 
@@ -89,7 +94,8 @@ class Agreement:
         """
         turns = columns()["turns"]
         moving = np.flatnonzero((own >= turns.start) & (own < turns.stop))
-        bones, axis = np.divmod(own[moving] - turns.start, 3)
+        turning, axis = np.divmod(own[moving] - turns.start, 3)
+        bones = TURNING[turning]
         for (one, other), weights, apart in zip(self.pairs, self.weights, self.turns, strict=True):
             a, b = one * len(own) + moving, other * len(own) + moving
             square = weights[bones] ** 2

@@ -68,8 +68,8 @@ def normals_at(posed: np.ndarray) -> np.ndarray:
 
 
 def ring_points(body: Body) -> np.ndarray:
-    """(P, 3) posed points where the compared vertices and their neighbours are filled in, NaN elsewhere."""
-    out = np.full((len(template().base), 3), np.nan)
+    """(P, 3) float32 posed points where the compared vertices and their neighbours are filled in, NaN elsewhere."""
+    out = np.full((len(template().base), 3), np.nan, np.float32)
     out[_rings()[1]] = body.points(_near())
     return out
 

@@ -1,4 +1,4 @@
-"""Shape, face and pose to the points of a body, with derivatives.
+"""Shape, face and pose to the points of a body.
 
 A point at rest is the base plus shape directions times coefficients plus face units. Its posed place is the mean of the places
 that its bones give it (linear blend skinning). A bone turns about its head; turns are in the axes of the rest pose, in the frame
@@ -8,14 +8,14 @@ of the parent: R = exp(w), and the bone's turn in the posed body is A = A_parent
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 
 from ..common.rotations import unit
 from .phenotype import PHENOTYPES, choice_shares, choice_shares_with_slopes, mixture, mixture_slopes
 from .skeleton import BONES
-from .template import Means, template
+from .template import template
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,11 @@ class Shape:
     head: np.ndarray = field(default_factory=lambda: np.zeros(template().counts[2]))
 
     def coefficients(self) -> np.ndarray:
-        """(K,) of the template's directions."""
+        """(K,) of the template's directions, not to be written to."""
+        return self._coefficients
+
+    @cached_property
+    def _coefficients(self) -> np.ndarray:
         shares = choice_shares(self.phenotype)
         return np.concatenate([mixture(shares, template().members) @ template().macro, self.body, self.head])
 
@@ -169,22 +173,24 @@ class Selection:
             t.weights[points].astype(np.float64),
         )
 
-    def rest(self, coefficients: np.ndarray) -> np.ndarray:
-        """(n, 3) float64 at rest, not to be written to."""
-        return _resting(self, coefficients.astype(np.float32).tobytes())
+    def rest(self, coefficients: np.ndarray, precision: type[np.floating] = np.float64) -> np.ndarray:
+        """(n, 3) at rest, in the precision; not to be written to."""
+        return _resting(self, coefficients.astype(np.float32).tobytes(), precision)
 
-    def rest_slopes(self, slopes: np.ndarray) -> np.ndarray:
-        """(n, 3, S) float32 derivatives at rest, from (K, S) slopes of the coefficients as `coefficient_slopes` gives them."""
-        macro, numbers = template().counts[0], len(PHENOTYPES)
-        by_phenotype = self.directions[:, :macro] @ slopes[:macro, :numbers].astype(np.float32)
-        return np.concatenate([by_phenotype, self.directions[:, macro:]], axis=1).reshape(len(self.points), 3, -1)
+
+def by_numbers(directions: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """(n, S) float32 derivatives by phenotype, body and head of what (n, K) directions tell of the coefficients, from the (K, S)
+    slopes of these as `coefficient_slopes` gives them."""
+    macro, numbers = template().counts[0], len(PHENOTYPES)
+    by_phenotype = directions[:, :macro] @ slopes[:macro, :numbers].astype(np.float32)
+    return np.concatenate([by_phenotype, directions[:, macro:]], axis=1)
 
 
 @lru_cache(maxsize=16)
-def _resting(selection: Selection, coefficients: bytes) -> np.ndarray:
-    """(n, 3) float64 at rest. Steps that change the posture alone, and a state that is looked at again, ask for the same."""
+def _resting(selection: Selection, coefficients: bytes, precision: type[np.floating]) -> np.ndarray:
+    """(n, 3) at rest. Steps that change the posture alone, and a state that is looked at again, ask for the same."""
     moved = (selection.directions @ np.frombuffer(coefficients, np.float32)).reshape(-1, 3)
-    return selection.base + moved
+    return (selection.base + moved).astype(precision)
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,115 +281,10 @@ def pose_points(points: np.ndarray, posture: Posture) -> np.ndarray:
     return out.T[place].astype(np.float64)
 
 
-@dataclass(frozen=True, eq=False)
-class _Shares:
-    """Which bones carry which points, and with which weight, ordered by bone and mean.
-
-    point, bone, weight  (e,)
-    cell                 (u,) bone * count + mean, each once; `first` (u,) of their entries
-    count                how many means there are
-    """
-
-    point: np.ndarray
-    bone: np.ndarray
-    weight: np.ndarray
-    cell: np.ndarray
-    first: np.ndarray
-    count: int
-
-
-@lru_cache(maxsize=8)
-def _shares(selection: Selection, means: Means | None) -> _Shares:
-    """The shares of bones in means of the points of a selection, or in its points themselves."""
-    n = len(selection.points)
-    mean, point = (np.arange(n), np.arange(n)) if means is None else means.entries.T.astype(np.int64)
-    weight = selection.weights[point] * (1.0 if means is None else means.weights[:, None])
-    row, k = np.nonzero(weight)
-    count = n if means is None else means.count
-    cell = selection.bones[point[row], k] * count + mean[row]
-    order = np.argsort(cell, kind="stable")
-    row, k = row[order], k[order]
-    cells, first = np.unique(cell[order], return_index=True)
-    at = point[row]
-    return _Shares(at, selection.bones[at, k], weight[row, k].astype(np.float32)[:, None], cells, first, count)
-
-
-def _levers(skeleton: Frames, selection: Selection, rest: np.ndarray, means: Means | None = None) -> np.ndarray:
-    """(B, n, 3) float32 of each bone b and point: sum over the bones c that b carries of w_c (x_c - H_b), where c alone would put
-    the point at x_c; of each mean, where there are means."""
-    shares = _shares(selection, means)
-    away = rest[shares.point] - skeleton.rest[shares.bone]
-    own = (np.einsum("eij,ej->ei", skeleton.turns[shares.bone], away) + skeleton.heads[shares.bone]).astype(np.float32)
-    moved = np.zeros((len(BONES) * shares.count, 4), np.float32)
-    own = np.concatenate([own, np.ones((len(own), 1), np.float32)], axis=1) * shares.weight
-    moved[shares.cell] = np.add.reduceat(own, shares.first, axis=0)
-    moved = moved.reshape(len(BONES), shares.count, 4)
-    for bone in range(len(BONES) - 1, 0, -1):  # children come after their parents
-        moved[parents()[bone]] += moved[bone]
-    return moved[..., :3] - moved[..., 3:] * skeleton.heads.astype(np.float32)[:, None]
-
-
-def _parent_turns(skeleton: Frames) -> np.ndarray:
-    """(B, 3, 3) float32 turns of the parents; the first bone has none."""
-    parent = parents()
-    return np.where((parent >= 0)[:, None, None], skeleton.turns[parent], np.eye(3)).astype(np.float32)
-
-
 def vertex_normals(points: np.ndarray, quads: np.ndarray) -> np.ndarray:
     """(n, 3) float64 unit normals at (n, 3) points, outwards, of (F, 4) counter-clockwise quads; larger faces count more.
     Zero for points of no quad."""
-    a, b, c, d = (points[quads[:, k]].astype(np.float64) for k in range(4))
-    across = np.cross(c - a, d - b)
-    out = np.stack([np.bincount(quads.ravel(), np.repeat(across[:, k], 4), len(points)) for k in range(3)], axis=1)
-    return unit(out)
-
-
-def turn_slopes(skeleton: Frames, selection: Selection, rest: np.ndarray, means: Means | None = None) -> np.ndarray:
-    """(n, 3, B, 3) float32 derivatives of posed points by small turns exp(e) R of each bone, e in the axes of its parent's frame.
-
-    A bone moves what it and the bones on it carry: dx = d x sum_c w_c (x_c - H_b), d = A_parent e.
-    means  of the points, (m, 3, B, 3), instead of the points themselves
-    """
-    arm = _levers(skeleton, selection, rest, means)
-    x, y, z, none = arm[..., 0], arm[..., 1], arm[..., 2], np.zeros(arm.shape[:2], np.float32)
-    out = np.empty((arm.shape[1], 3, *arm.shape[::2]), np.float32)
-    turns = _parent_turns(skeleton)
-    for i, row in enumerate(((none, z, -y), (-z, none, x), (y, -x, none))):  # of -[arm]x
-        out[:, i] = np.matmul(np.stack(row, axis=-1), turns).transpose(1, 0, 2)
-    return out
-
-
-def turn_slopes_along(
-    skeleton: Frames, selection: Selection, rest: np.ndarray, rows: np.ndarray, directions: np.ndarray
-) -> np.ndarray:
-    """(m, B, 3) float32 derivatives of directions . points[rows]: `turn_slopes`, without the other axes."""
-    arm = _levers(skeleton, selection, rest)[:, rows]
-    return np.matmul(np.cross(arm, directions.astype(np.float32)), _parent_turns(skeleton)).transpose(1, 0, 2)
-
-
-def shape_slopes(skeleton: Frames, selection: Selection, rest_slopes: np.ndarray, head_slopes: np.ndarray) -> np.ndarray:
-    """(n, 3, S) derivatives of posed points by the shape, from those at rest of the points and of (B, 3, S) the bones' heads."""
-    moved = np.empty_like(head_slopes)
-    moved[0] = head_slopes[0]
-    for bone, parent in enumerate(parents()[1:], 1):
-        moved[bone] = moved[parent] + skeleton.turns[parent] @ (head_slopes[bone] - head_slopes[parent])
-    moved -= np.einsum("bij,bjs->bis", skeleton.turns, head_slopes)
-    matrices = np.einsum("nk,nkij->nij", selection.weights, skeleton.turns[selection.bones])
-    spread = np.zeros((len(selection.points), len(BONES)), np.float32)
-    np.add.at(spread, (np.arange(len(spread))[:, None], selection.bones), selection.weights)
-    carried = (spread @ moved.reshape(len(BONES), -1).astype(np.float32)).reshape(len(spread), 3, -1)
-    return np.matmul(matrices.astype(np.float32), rest_slopes) + carried
-
-
-def shape_slopes_along(
-    skeleton: Frames,
-    selection: Selection,
-    rest_slopes: np.ndarray,
-    head_slopes: np.ndarray,
-    rows: np.ndarray,
-    directions: np.ndarray,
-) -> np.ndarray:
-    """(m, S) float32 derivatives of directions . points[rows]."""
-    return np.einsum(
-        "mi,mis->ms", directions.astype(np.float32), shape_slopes(skeleton, selection, rest_slopes, head_slopes)[rows]
-    )
+    a, b, c, d = quads.T
+    (x, y, z), (u, v, w) = (points[far].astype(np.float64).T - points[near].T for far, near in ((c, a), (d, b)))
+    across, corner = (y * w - z * v, z * u - x * w, x * v - y * u), quads.ravel()
+    return unit(np.stack([np.bincount(corner, np.repeat(along, 4), len(points)) for along in across], axis=1))

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..common.landmarks import keypoint_names
 from ..pose.anatomy import rigid_head_weights
+from .carried import unit_directions
 from .character import stature
 from .evaluate import Shape
 from .priors import FACE_SPREAD
-from .state import unit_directions
 from .template import template
 
 FIRST_POINT = 70

@@ -9,10 +9,11 @@ import numpy as np
 
 from ..common.rotations import two_axis_frame, vector_from_rotation
 from .character import rest_rig
-from .evaluate import Shape, average_phenotype, parents, rest_points
+from .evaluate import Shape, average_phenotype, rest_points
 from .phenotype import PHENOTYPES
 from .skeleton import BONES
-from .state import State, columns, unknowns
+from .state import TURNING, State, columns, unknowns
+from .template import template
 
 PHENOTYPE_SPREAD = {
     "gender": 0.35, "age": 0.12, "muscle": 0.15, "weight": 0.2, "height": 0.18, "proportions": 0.2, "cupsize": 0.15,
@@ -87,38 +88,42 @@ def _inverse_left_jacobian(vectors: np.ndarray) -> np.ndarray:
     return np.eye(3) - k / 2 + factor[:, None, None] * (k @ k)
 
 
-def prior_rows(state: State, tightness: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) residuals in standard deviations and (n, unknowns) derivatives of everything that is likely.
+def prior_rows(state: State, tightness: float = 1.0, sloped: bool = True) -> tuple[np.ndarray, np.ndarray | None]:
+    """(n,) residuals in standard deviations and (n, unknowns) float32 derivatives of everything that is likely; the latter None
+    where they are not asked for (`sloped`).
 
     tightness  factor on the likeliness of shapes
     """
-    at = columns()
-    spread = np.array([PHENOTYPE_SPREAD[name] for name in PHENOTYPES])
-    shape = tightness * np.concatenate(
-        [
-            (state.shape.phenotype - average_phenotype()) / spread,
-            state.shape.body / BODY_SPREAD,
-            state.shape.head / HEAD_SPREAD,
-            state.face / FACE_SPREAD,
-        ]
-    )
-    sizes = [np.ones(state.shape.body.size) / BODY_SPREAD, np.ones(state.shape.head.size) / HEAD_SPREAD]
-    slopes = tightness * np.concatenate([1 / spread, *sizes, np.ones(state.face.size) / FACE_SPREAD])
-    by_shape = np.zeros((len(shape), unknowns()))
-    by_shape[np.arange(len(shape)), np.arange(at["phenotype"].start, unknowns())] = slopes
+    sizes, usual = _likely_sizes()
+    shape = tightness * (np.concatenate([state.face, state.shape.numbers()]) - usual) / sizes
     axes = joint_axes()
+    frames, spread = axes.frames[TURNING[1:]], axes.spread[TURNING[1:]]  # the first turns the whole body
     vectors = vector_from_rotation(state.posture.turns)
-    local = np.einsum("bji,bj->bi", axes.frames, vectors)
-    turn = local / axes.spread
-    jacobian = np.einsum("bji,bjk->bik", axes.frames, _inverse_left_jacobian(vectors)) / axes.spread[..., None]
-    by_turn = np.zeros((*turn.shape, unknowns()))
-    bones = np.arange(len(BONES))
-    for k in range(3):
-        by_turn[bones, :, at["turns"].start + 3 * bones + k] = jacobian[:, :, k]
-    used = (np.arange(len(BONES)) > 0) & (parents() >= 0)
+    turn = np.einsum("bji,bj->bi", frames, vectors[TURNING[1:]]) / spread
     # Bent backwards from straight, which is not how they rest: a steep wall.
     hinge = axes.hinges
-    back = np.minimum(local[hinge, 0] + axes.bent + OVEREXTENDED, 0) / 0.05
-    by_back = by_turn[hinge, 0] * axes.spread[hinge, 0][:, None] / 0.05 * (back < 0)[:, None]
-    residual = np.concatenate([shape, turn[used].ravel(), back])
-    return residual, np.concatenate([by_shape, by_turn[used].reshape(-1, unknowns()), by_back])
+    back = np.minimum((axes.frames[hinge, :, 0] * vectors[hinge]).sum(axis=1) + axes.bent + OVEREXTENDED, 0) / 0.05
+    residual = np.concatenate([shape, turn.ravel(), back])
+    if not sloped:
+        return residual, None
+    at = columns()
+    out = np.zeros((len(residual), unknowns()), np.float32)
+    out[np.arange(len(shape)), np.arange(at["face"].start, unknowns())] = tightness / sizes
+    jacobian = np.einsum("bji,bjk->bik", frames, _inverse_left_jacobian(vectors[TURNING[1:]])) / spread[..., None]
+    moving = np.arange(len(turn))
+    by_turn = out[len(shape) : len(shape) + turn.size].reshape(len(turn), 3, -1)
+    for k in range(3):
+        by_turn[moving, :, at["turns"].start + 3 * (moving + 1) + k] = jacobian[:, :, k]
+    row = np.searchsorted(TURNING[1:], hinge)
+    out[len(shape) + turn.size :] = by_turn[row, 0] * (spread[row, 0] / 0.05 * (back < 0))[:, None].astype(np.float32)
+    return residual, out
+
+
+@cache
+def _likely_sizes() -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviations of face, phenotype, body and head, and what they are usually."""
+    spread = np.array([PHENOTYPE_SPREAD[name] for name in PHENOTYPES])
+    usual = Shape(average_phenotype()).numbers()
+    face, body, head = len(template().unit_names), template().counts[1], template().counts[2]
+    sizes = [np.full(face, FACE_SPREAD), spread, np.full(body, BODY_SPREAD), np.full(head, HEAD_SPREAD)]
+    return np.concatenate(sizes), np.concatenate([np.zeros(face), usual])

@@ -11,12 +11,13 @@ import numpy as np
 from ..common.landmarks import JOINT_NAMES, joint_keypoints
 from ..common.pins import is_pinned
 from ..common.rotations import unit
+from .carried import Carried
 from .correspondence import Pulls, compared_vertices, normals_at, outline_pulls, ring_points, surface_pulls
 from .evaluate import Selection, vertex_normals
 from .evidence import MIN_SCORE, Evidence
 from .priors import prior_rows
-from .state import Body, unit_directions
-from .template import Means, template
+from .state import Body, unknowns
+from .template import template
 
 JOINT_SPREAD, FINGER_SPREAD, GUESSED_SPREAD = 0.012, 0.0055, 0.10  # metres: of joints that were seen, and that were filled in
 KEYPOINT_SPREAD = 2.5  # pixels at 1024
@@ -47,12 +48,9 @@ class Stage:
 
 
 @cache
-def _named() -> tuple[Selection, np.ndarray, Means]:
-    """The points that joints and keypoints are means of, how the face moves them, and the means over them: 68 joints, then 308
-    keypoints."""
-    t = template()
-    points = np.unique(np.concatenate([t.joints.entries[:, 1], t.keypoints.entries[:, 1]]))
-    return Selection.of(points), unit_directions(points), t.joints.followed_by(t.keypoints).over(points)
+def _named() -> Carried:
+    """68 joints, then 308 keypoints."""
+    return Carried.of(template().joints.followed_by(template().keypoints))
 
 
 @cache
@@ -62,8 +60,11 @@ def _compared() -> Selection:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Residuals in standard deviations with their derivatives (None where only the residuals were asked for), and what they
-    were made with, so that another state is compared with the same."""
+    """Residuals in standard deviations with their derivatives (none where only the residuals were asked for), and what they
+    were made with, so that another state is compared with the same.
+
+    slopes  of each array of residuals, by as many of the first unknowns as it depends on
+    """
 
     residuals: list[np.ndarray]
     slopes: list[np.ndarray]
@@ -90,18 +91,14 @@ def gather_rows(
     slopes: list[np.ndarray] = []
     weights: dict[str, np.ndarray] = {} if like is None else like.weights
 
-    selection, units, means = _named()
-    if slow:
-        named, named_slopes = body.means_with_slopes(selection, means, units, shaped)
-    else:
-        named, named_slopes = means.of(body.points(selection, units)), None
+    named, named_slopes = body.means_with_slopes(_named(), shaped) if slow else (body.means(_named()), None)
     joints, keypoints = named[: len(JOINT_NAMES)], named[len(JOINT_NAMES) :]
     joint_slopes, keypoint_slopes = (None, None) if named_slopes is None else np.split(named_slopes, [len(JOINT_NAMES)])
 
     def add(residual: np.ndarray, slope: np.ndarray | None) -> None:
         residuals.append(residual.ravel())
         if slope is not None:
-            slopes.append(slope.reshape(residual.size, -1))
+            slopes.append(slope.reshape(residual.size, slope.shape[-1]))
 
     gap = joints - evidence.pose.positions
     if slow:
@@ -116,19 +113,20 @@ def gather_rows(
         _add_keypoints(add, body, keypoints, keypoint_slopes, evidence, stage, weights)
     pulls: tuple[Pulls, ...] = () if like is None else like.pulls
     if stage.reach > 0 and evidence.outside is not None:
-        compared = body.points(_compared())
+        rings = ring_points(body) if slow and evidence.pointmap is not None else None
+        compared = body.points(_compared()) if rings is None else rings[compared_vertices()]
         if slow:
             found = [outline_pulls(evidence, compared)]
-            if evidence.pointmap is not None:
-                found.append(surface_pulls(evidence, compared, normals_at(ring_points(body)), stage.reach))
+            if rings is not None:
+                found.append(surface_pulls(evidence, compared, normals_at(rings), stage.reach))
             pulls = tuple(found)
             every = np.concatenate([pull.vertex for pull in pulls])
             along = np.concatenate([pull.direction for pull in pulls])
             steep = np.split(body.slopes_along(_compared(), every, along, shaped), [len(pulls[0].vertex)])
             slopes += [pull.decorrelated(slope) for pull, slope in zip(pulls, steep, strict=False)]
         residuals += [pull.decorrelated((pull.direction * (compared[pull.vertex] - pull.target)).sum(axis=1)) for pull in pulls]
-    residual, slope = prior_rows(body.state, tightness)
-    add(residual, slope if slow else None)
+    residual, slope = prior_rows(body.state, tightness, sloped=slow)
+    add(residual, None if slope is None else slope[:, : unknowns(shaped)])
     return Rows(residuals, slopes, pulls, weights)
 
 
@@ -171,8 +169,6 @@ def _add_keypoints(
 ) -> None:
     """Keypoints in the image, and those on the skin in space; places: (308, 3) of the body's, slopes: (308, 3, unknowns)."""
     camera = evidence.camera
-    if slopes is not None:
-        slopes = np.nan_to_num(slopes, copy=False)
     if evidence.keypoints is not None:
         x, y, z = places.T
         known = np.isfinite(z) & (z > 0.05) & (evidence.keypoints[:, 2] > MIN_SCORE)
@@ -187,14 +183,15 @@ def _add_keypoints(
             trust = score / (1 + (far / (5 * spread)) ** 2)
             pins = is_pinned(evidence.keypoints[:, 2])  # somebody knows better than the network: never an outlier
             weights["image"] = known * stage.image * np.where(pins, PIN_WEIGHT, _share() * trust) / spread
-        w = weights["image"][:, None]
+        at = np.flatnonzero(weights["image"])
+        w = weights["image"][at, None]
         if slopes is not None:
             # Of u = fx x / z: du = fx / z (dx - x / z dz).
-            along = np.nan_to_num(np.stack([x / z, y / z], axis=1))[..., None].astype(np.float32)
-            scale = (np.array([camera.fx, camera.fy]) / z[:, None] * w)[..., None].astype(np.float32)
-            add(gap * w, scale * (slopes[:, :2] - along * slopes[:, 2:]))
+            along = np.stack([x[at] / z[at], y[at] / z[at]], axis=1)[..., None].astype(np.float32)
+            scale = (np.array([camera.fx, camera.fy]) / z[at, None] * w)[..., None].astype(np.float32)
+            add(gap[at] * w, scale * (slopes[at, :2] - along * slopes[at, 2:]))
         else:
-            add(gap * w, None)
+            add(gap[at] * w, None)
     surface = evidence.pose.surface.astype(np.float64)
     known = np.isfinite(surface).all(axis=1) & np.isfinite(places).all(axis=1) & ~_is_joint()
     gap = np.where(known[:, None], places - np.nan_to_num(surface), 0.0)
@@ -202,8 +199,9 @@ def _add_keypoints(
         far = np.linalg.norm(gap, axis=1)
         known &= evidence.keypoint_is_bare & _keypoints_in_view(body, surface)
         weights["skin"] = known * stage.image * _share() / SKIN_POINT_SPREAD / (1 + (far / (4 * SKIN_POINT_SPREAD)) ** 2)
-    w = weights["skin"][:, None]
-    add(np.nan_to_num(gap) * w, None if slopes is None else slopes * w[..., None].astype(np.float32))
+    at = np.flatnonzero(weights["skin"])
+    w = weights["skin"][at, None]
+    add(np.nan_to_num(gap[at]) * w, None if slopes is None else slopes[at] * w[..., None].astype(np.float32))
 
 
 @cache

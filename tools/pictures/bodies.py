@@ -89,6 +89,20 @@ PANELS = (
         shows=("f_middle.01.L", 0.26),
         yaw=0.0,
     ),
+    Panel(
+        "bent elbow",
+        {"upper_arm.L": (0.35, -0.5, -0.8)},
+        turns={"forearm.L": ("X", 100.0)},
+        shows=("forearm.L", 0.5),
+        yaw=80.0,
+    ),
+    Panel(
+        "bent knee",
+        {"thigh.L": (0.3, -1.0, 0.1), "upper_arm.L": (0.9, 0.2, 0.3)},
+        turns={"shin.L": ("X", 135.0)},
+        shows=("shin.L", 0.55),
+        yaw=80.0,
+    ),
     Panel("smile", keys={"mouthSmileLeft": 1, "mouthSmileRight": 1, "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5}, shows=FACE),
     Panel("open jaw", keys={"jawOpen": 1}, shows=FACE),
     Panel("blink", keys={"eyeBlinkLeft": 1, "eyeBlinkRight": 1}, shows=FACE),
@@ -184,7 +198,7 @@ def main() -> None:
     body = write_body(data, bones, "Body", np.eye(4), bpy.context.scene.collection, rig)
     next(m for m in body.modifiers if m.type == "ARMATURE").use_deform_preserve_volume = options.volume
     panels = [panel for panel in PANELS if not options.only or panel.name in options.only]
-    columns = min(5, len(panels))
+    columns = min(6, len(panels))
     sheet = Image.new("RGB", (columns * SIZE[0], -(-len(panels) // columns) * SIZE[1]), "white")
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,13 +1,16 @@
 """Points follow shape, face and posture, and their derivatives are those of differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.body.evaluate import Posture, Selection, Shape, average_phenotype, pose_points, rest_points
+from sapiens2_avatar.core.body.carried import Carried
+from sapiens2_avatar.core.body.evaluate import Posture, Selection, Shape, average_phenotype, frames, pose_points, rest_points
 from sapiens2_avatar.core.body.phenotype import PHENOTYPES
 from sapiens2_avatar.core.body.priors import joint_axes, prior_rows
 from sapiens2_avatar.core.body.skeleton import BONES
-from sapiens2_avatar.core.body.state import Body, State, columns, unit_directions, unknowns
+from sapiens2_avatar.core.body.state import Body, State, columns, unknowns
 from sapiens2_avatar.core.body.template import Means, template
 from sapiens2_avatar.core.common.landmarks import joint_index
 from sapiens2_avatar.core.common.rotations import rotation_from_vector
@@ -27,37 +30,50 @@ def selection():
 
 
 @pytest.fixture(scope="module")
-def means():
+def means(selection):
     """Means of three points each of the 300 of the selection."""
-    points = np.random.default_rng(4).permutation(300).astype(np.int32)
+    points = np.random.default_rng(4).permutation(selection.points).astype(np.int32)
     weights = np.random.default_rng(5).dirichlet(np.ones(3), 100).astype(np.float32)
     return Means(100, np.stack([np.repeat(np.arange(100, dtype=np.int32), 3), points], axis=1), weights.ravel())
 
 
 @pytest.mark.parametrize("name", list(columns()))
-def test_derivatives_are_those_of_differences(state, selection, means, name):
-    units = unit_directions(selection.points)
-    places, slopes = Body.of(state).means_with_slopes(selection, means, units)
-    np.testing.assert_array_equal(places, means.of(Body.of(state).points(selection, units)))
+def test_derivatives_are_those_of_differences(state, means, name):
+    carried = Carried.of(means)
+    places, slopes = Body.of(state).means_with_slopes(carried)
+    np.testing.assert_array_equal(places, Body.of(state).means(carried))
     prior = prior_rows(state)[1]
     for column in np.random.default_rng(2).choice(np.arange(unknowns())[columns()[name]], 3, replace=False):
         step = np.zeros(unknowns())
         step[column] = 2e-4
         up, down = state.moved(step), state.moved(-step)
-        difference = means.of(Body.of(up).points(selection, units) - Body.of(down).points(selection, units)) / 4e-4
+        difference = (Body.of(up).means(carried) - Body.of(down).means(carried)) / 4e-4
         assert np.abs(difference - slopes[:, :, column]).max() < 0.02 * max(1.0, np.abs(difference).max())
         difference = (prior_rows(up)[0] - prior_rows(down)[0]) / 4e-4
         assert np.abs(difference - prior[:, column]).max() < 0.02 * max(1.0, np.abs(difference).max())
 
 
+def test_means_of_posed_points_are_those_of_what_each_bone_carries(state, means):
+    # Bones rest where they do without a face.
+    heads = template().heads.of(rest_points(state.shape).astype(float))
+    rest = rest_points(state.shape, state.face).astype(float)
+    posed = frames(heads, state.posture).place(rest, template().weight_bones, template().weights)
+    np.testing.assert_allclose(Body.of(state).means(Carried.of(means)), means.of(posed), atol=3e-6)
+
+
+def test_derivatives_by_posture_and_face_alone_are_the_same(state, means):
+    whole, part = (Body.of(state).means_with_slopes(Carried.of(means), shaped)[1] for shaped in (True, False))
+    np.testing.assert_array_equal(whole[..., : unknowns(shaped=False)], part)
+
+
 def test_derivatives_along_directions_are_the_same(state, selection):
     rng = np.random.default_rng(3)
     rows, directions = rng.integers(0, 300, 80), rng.normal(size=(80, 3))
-    body = Body.of(state)
-    each = Means(300, np.repeat(np.arange(300, dtype=np.int32), 2).reshape(-1, 2), np.ones(300, np.float32))
-    whole = body.means_with_slopes(selection, each)[1][rows]
-    along = body.slopes_along(selection, rows, directions)
-    assert np.abs(np.einsum("mi,mij->mj", directions, whole) - along).max() < 1e-3
+    body = Body.of(replace(state, face=np.zeros(52)))
+    each = Means(300, np.stack([np.arange(300), selection.points], axis=1).astype(np.int32), np.ones(300, np.float32))
+    whole = np.einsum("mi,mij->mj", directions, body.means_with_slopes(Carried.of(each))[1][rows])
+    whole[:, columns()["face"]] = 0  # that of the points is without expression
+    assert np.abs(whole - body.slopes_along(selection, rows, directions)).max() < 1e-3
 
 
 def test_posed_points_are_rest_points_moved_rigidly_by_a_turn_of_the_whole_body():

@@ -7,11 +7,12 @@ import pytest
 from scipy.spatial import cKDTree
 
 from sapiens2_avatar.core.body.evaluate import Posture, Shape, average_phenotype, pose_points, rest_points
-from sapiens2_avatar.core.body.fit import HELD, Sighting, fit_sightings
+from sapiens2_avatar.core.body.fit import Sighting, fit_sightings
 from sapiens2_avatar.core.body.fitted import BodyFit
 from sapiens2_avatar.core.body.maps import draw_body
 from sapiens2_avatar.core.body.person import Person, fit_body
 from sapiens2_avatar.core.body.skeleton import BONES
+from sapiens2_avatar.core.body.state import HELD
 from sapiens2_avatar.core.body.template import template
 from sapiens2_avatar.core.common.arrays import Camera
 from sapiens2_avatar.core.common.errors import SapiensError
