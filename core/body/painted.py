@@ -83,7 +83,9 @@ def _skin(
     """The body's skin; the other parts of the body hide what is behind them."""
     rest = rested(body.vertices, body.weights, rig)
     skin = body.part == body.part_names.index("skin")
-    worn = np.unique(np.concatenate([garment.labels for garment in garments])) if garments else np.zeros(0, np.uint8)
+    # No pixel shows trousers that are only supposed, and stray ones of their class are not the body's either.
+    labels = [garment.labels if len(garment.labels) else part_labels("Lower_Clothing") for garment in garments]
+    worn = np.unique(np.concatenate(labels)) if labels else np.zeros(0, np.uint8)
     shown = np.setdiff1d(np.arange(len(part_names())), [*part_labels(*NEVER_PAINTED), *worn])
     naked = np.setdiff1d(np.arange(len(part_names())), part_labels(*NOT_SKIN, *NEVER_PAINTED))
     seen = np.sum([np.bincount(view.labels.ravel(), minlength=len(part_names())) for view in views], axis=0)

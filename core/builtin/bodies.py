@@ -25,6 +25,7 @@ from ..pose.anthropometry import DEFAULT_STATURE
 from ..pose.initial_guess import MEAN_RADIUS
 from ..pose.lift import lift_pose
 from ..pose.settings import PoseSettings
+from .body_regions import face_oval
 from .depth_evidence import joint_depths
 
 STAGES = (
@@ -50,6 +51,8 @@ BEHIND = 0.06
 """Metres that a joint is farther behind the surface than inside of its own limb, from which on something else covers it."""
 COVERED = 0.4
 """What is left of the score of such a keypoint."""
+ON_FACE, ON_BODY = 0.8, 0.3
+"""How much more opaque somebody counts where their own face is seen, and where their fitted body is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,11 +181,16 @@ def _enough(opacity: np.ndarray, maps: BodyMaps | None, box: np.ndarray) -> np.n
 
 
 def _apart(people: list[FittedPerson]) -> list[FittedPerson]:
-    """Every pixel belongs to one person: to whom it is more opaque, and of two who are equal there to the nearer body."""
+    """Every pixel belongs to one person: whose face is seen there, whose body is there and who is more opaque, and of two who are
+    equal to the nearer body. Masks of people who stand close together reach over each other."""
     if len(people) < 2:
         return people
     claims = np.stack([np.round(person.opacity, 1) for person in people])
     for claim, person in zip(claims, people, strict=True):
+        there = person.opacity > 0.5
+        claim += np.float32(ON_FACE) * (there & face_oval(person.landmarks, claim.shape))
+        if person.maps is not None:
+            claim += np.float32(ON_BODY) * (there & (person.maps.face >= 0))
         if person.maps is not None:  # at most half of a step of the opacity
             claim += np.where(person.maps.face >= 0, 0.05 / (1 + np.nan_to_num(person.maps.points[..., 2])), 0).astype(np.float32)
     owner = claims.argmax(axis=0)

@@ -55,36 +55,44 @@ def _heights() -> tuple[np.ndarray, np.ndarray]:
     return ((z - hips) / (shoulders - hips)).astype(np.float32), face_neck & (z > neck + CHIN * (top - neck))
 
 
+def face_oval(
+    landmarks: PersonLandmarks, shape: tuple[int, ...], start: tuple[float, float] = (0.0, 0.0), step: float = 1.0
+) -> np.ndarray:
+    """(h, w) bool: cells of a grid within the oval of a face that is seen; start: the pixel of the first cell, x and y; step:
+    pixels from a cell to the next."""
+    import cv2
+
+    face = np.zeros(shape, np.uint8)
+    if landmarks.face is not None:
+        oval = (landmarks.face.points[list(OVAL), :2] - start) / step
+        cv2.fillPoly(face, [np.round(np.clip(oval, -20000, 20000)).astype(np.int32)], 1)
+    return face.astype(bool)
+
+
 def regions_of(
     landmarks: PersonLandmarks, maps: BodyMaps | None, rows: np.ndarray, columns: np.ndarray, inside: np.ndarray
 ) -> Regions:
     """rows (h,) and columns (w,) int: the photo's pixels that are looked at; inside (h, w) bool: those of the person."""
-    import cv2
-
     shape = len(rows), len(columns)
     step = max(1.0, float(np.ptp(rows)) / max(len(rows) - 1, 1))
-    face = np.zeros(shape, np.uint8)
-    if landmarks.face is not None:
-        oval = (landmarks.face.points[list(OVAL), :2] - (columns[0], rows[0])) / step
-        cv2.fillPoly(face, [np.round(np.clip(oval, -20000, 20000)).astype(np.int32)], 1)
+    face = face_oval(landmarks, shape, (columns[0], rows[0]), step)
     on = inside & (maps.face[np.ix_(rows, columns)] >= 0) if maps is not None else np.zeros(shape, bool)
     if maps is None or not on.any():
         trunk = np.full(shape, part_labels("Torso")[0], np.uint8)
-        seen = face.astype(bool)
         flat = np.full(shape, 0.5, np.float32)
-        return Regions(trunk, flat, np.zeros(shape, np.float32), seen, seen, np.where(seen, 0, 1).astype(np.float32))
+        return Regions(trunk, flat, np.zeros(shape, np.float32), face, face, np.where(face, 0, 1).astype(np.float32))
     distance, nearest = nearest_cells(on)
     triangle = maps.face[np.ix_(rows, columns)].ravel()[nearest]
     height, is_head = _heights()
     head = is_head[triangle]
-    size = _head_length(head & on, face.astype(bool))
-    to_head = nearest_cells((head & on) | face.astype(bool))[0] if (head & on).any() or face.any() else np.full(shape, 9 * size)
+    size = _head_length(head & on, face)
+    to_head = nearest_cells((head & on) | face)[0] if (head & on).any() or face.any() else np.full(shape, 9 * size)
     return Regions(
         maps.labels[np.ix_(rows, columns)].ravel()[nearest],
         height[triangle],
         (distance / size).astype(np.float32),
-        head | face.astype(bool),
-        face.astype(bool),
+        head | face,
+        face,
         (to_head / size).astype(np.float32),
     )
 

@@ -75,6 +75,8 @@ BALD_OFF = 0.3
 """Share of it that may lie off the head: hair that hangs is hair, of whatever colour."""
 HAIR_FALLS = 1.6
 """How fast hair becomes less likely away from the head, a length of it."""
+NEVER = -12.0
+"""Logarithm of how likely hair is where it hangs on no head."""
 BEYOND = 6.0
 """The same for skin away from the body, which has its outline there."""
 
@@ -103,7 +105,12 @@ def person_parts(
         colours, expected = lab(cells), _expected(regions)
         alike = _like_the_face(colours, regions)
         expected[..., SKIN] += alike
-        shares[solid] = _kinds(bins_of(colours[solid]), expected[solid], _counts(regions, alike)[solid], solid)
+        bins, counts = bins_of(colours[solid]), _counts(regions, alike)[solid]
+        shares[solid] = _kinds(bins, expected[solid], counts, solid)
+        stray = _stray_hair(regions, solid & (shares.argmax(axis=-1) == HAIR))
+        if stray.any():  # a collar must not tell what colour hair has
+            expected[stray, HAIR] = NEVER
+            shares[solid] = _kinds(bins, expected[solid], counts, solid)
         if _is_bald(colours, regions, solid & (shares.argmax(axis=-1) == HAIR)):
             shares[..., SKIN] += shares[..., HAIR]
             shares[..., HAIR] = 0
@@ -149,7 +156,7 @@ def _like_the_face(colours: np.ndarray, regions: Regions) -> np.ndarray:
     if regions.face.sum() < FEWEST_OF_FACE:
         return np.zeros(regions.face.shape, np.float32)
     away = np.linalg.norm(colours[..., 1:] - np.median(colours[regions.face][:, 1:], axis=0), axis=-1)
-    told = np.isin(regions.label, part_labels("Torso", *ARMS, *LEGS))
+    told = np.isin(regions.label, part_labels("Torso", "Face_Neck", *ARMS, *LEGS)) & ~regions.head
     return np.where(told, HUE * (2 * np.exp(-np.square(away / HUE_SPREAD)) - 1), 0).astype(np.float32)
 
 
@@ -163,6 +170,15 @@ def _is_bald(colours: np.ndarray, regions: Regions, hair: np.ndarray) -> bool:
     return bool(near and found[0] - skin[0] > BALD_SHADE and stands_off < BALD_OFF)
 
 
+def _stray_hair(regions: Regions, hair: np.ndarray) -> np.ndarray:
+    """(h, w) bool: the pieces of the cells that would be hair, (h, w) bool, which do not reach the head: collars, scarves."""
+    import cv2
+
+    _, piece = cv2.connectedComponents(hair.astype(np.uint8))
+    rooted = np.unique(piece[hair & regions.head])
+    return hair & ~np.isin(piece, rooted) if len(rooted) else np.zeros_like(hair)
+
+
 def _counts(regions: Regions, alike: np.ndarray) -> np.ndarray:
     """(h, w, kinds) float32: how much the colour of a cell counts for each kind. Faces and hands are bare, chests and hips are
     covered; arms, legs and bellies may be either: their colour must not pass for skin, or for cloth, only because that was
@@ -172,8 +188,8 @@ def _counts(regions: Regions, alike: np.ndarray) -> np.ndarray:
     """
     unsure = np.clip(0.5 - alike / HUE, UNSURE, 1)
     out = np.ones((*regions.label.shape, len(KINDS)), np.float32)
-    sure = regions.face | np.isin(regions.label, part_labels("Left_Hand", "Right_Hand"))
-    out[..., SKIN] = np.where(sure, 1, UNSURE)
+    hands = np.isin(regions.label, part_labels("Left_Hand", "Right_Hand"))
+    out[..., SKIN] = np.where(regions.face, 1, np.where(hands, np.clip(1 + alike / HUE, UNSURE, 1), UNSURE))
     arms, legs, trunk = (np.isin(regions.label, part_labels(*names)) for names in (ARMS, LEGS, ("Torso",)))
     hips, chest = (np.clip((regions.height - low) / (high - low), 0, 1) for low, high in (COVERED, CHEST))
     waist = np.clip((CHEST[0] - regions.height) / (CHEST[0] - COVERED[1]), 0, 1)

@@ -21,7 +21,7 @@ from .cut import cut
 from .drape import hung, whole_suit
 from .hang import clearance, hangs, hem_height, hip_height, reached, with_skirt
 from .hems import lining
-from .labels import View, drawn, facing, fields, parts_of, present_kinds, votes
+from .labels import CLASSES, View, drawn, facing, fields, parts_of, present_kinds, supposed_trousers, votes
 from .offset import Bounds, offset, room
 from .suit import FOOT, LEG, Layer, Suit, Wearer, strongest, suit
 
@@ -69,6 +69,10 @@ def make_clothes(
     if not kinds:
         return (), covered
     start = hip_height(whole, base)
+    supposed = supposed_trousers(whole, base, count, kinds, start)
+    if supposed.any():
+        count[supposed, parts_of("lower")] = 1
+        kinds = [kind for kind in CLASSES if kind in (*kinds, "lower")]
     hems = {kind: hem_height(whole, base, count, kind) for kind in kinds if kind in SKIRTS}
     level = {kind: height for kind, height in hems.items() if kind in OVER_LEGS and height < start}
     field = fields(whole, base, count, framed, kinds, level)
@@ -109,6 +113,8 @@ def make_clothes(
         if rings is not None:
             taken = np.maximum(taken, reached(rest, rings, whole, base))
         garment = _garment(kind, layer, rest, height + layer.source @ skin.height, rings, wearer, views, rig)
+        if kind == "lower" and supposed.any():  # no pixel is of them, whatever a few stray ones say
+            garment = replace(garment, labels=np.zeros(0, np.uint8), tone=np.full(3, PLAIN_TONE, np.uint8))
         out.append(garment)
     covered[: len(skin.nearest_of_skin)] = _covered(whole, base, over)[skin.nearest_of_skin]
     bare = np.isin(template().labels[: len(covered)], part_labels("Left_Hand", "Right_Hand"))

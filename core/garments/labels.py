@@ -145,6 +145,21 @@ def present_kinds(views: Sequence[View], count: np.ndarray) -> list[str]:
     return out
 
 
+def supposed_trousers(layer: Layer, suit: Suit, count: np.ndarray, kinds: Sequence[str], start: float) -> np.ndarray:
+    """(n,) bool: vertices of legs, and of hips below the height `start` at rest, over which somebody in a jacket or a shirt is
+    supposed to wear trousers: no photo shows their legs, bare or covered."""
+    nowhere = np.zeros(len(layer.rest), bool)
+    if "upper" not in kinds or {"lower", "dress"} & set(kinds):
+        return nowhere
+    thighs, shins = (part_labels(f"Left_{part}", f"Right_{part}") for part in ("Upper_Leg", "Lower_Leg"))
+    seen = count.sum(axis=1) > 0
+    bare = count[np.isin(suit.labels, thighs)][:, [*thighs, *shins]].sum(axis=1) > 0
+    if np.count_nonzero(bare) + np.count_nonzero(seen & np.isin(suit.labels, shins)) >= FEWEST_VERTICES:
+        return nowhere
+    below = np.isin(suit.region, (TRUNK, LEG, LEG + 1)) & (layer.rest[:, 2] < start)
+    return below & ~seen & ~np.isin(suit.labels, part_labels("Left_Foot", "Right_Foot"))
+
+
 def laplacian(edges: np.ndarray, conductance: np.ndarray, count: int) -> csr_matrix:
     """(count, count) csr: weighted graph Laplacian."""
     from scipy.sparse import coo_matrix, diags

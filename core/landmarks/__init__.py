@@ -4,6 +4,7 @@ people     everybody in a photo, with all that is known about them
 keypoints  that, as the 308 keypoints
 search     where people are
 body       33 points of a body
+steady     bodies that the photo cuts off, looked at several times
 hands      21 points of each hand
 face       468 points of a face
 iris       the irises

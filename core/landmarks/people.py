@@ -18,6 +18,7 @@ from .iris import look_at_irises
 from .mask import Mask, person_mask
 from .regions import Picture, Region
 from .search import FACE_SEEN, HEAD, PERSON_SEEN, extent, find_large_bodies, find_more_bodies, region_from_face
+from .steady import steadied
 
 FACE_THERE = 0.5
 """A face whose network says less is turned away or hidden."""
@@ -70,6 +71,7 @@ def find_people(image: np.ndarray, boxes: np.ndarray | None = None) -> list[Pers
 
 
 def _person(picture: Picture, body: Body, box: np.ndarray | None = None) -> PersonLandmarks:
+    body = steadied(picture, body)
     within = None
     if box is not None:
         reach = BOX_MARGIN * float((box[2:] - box[:2]).max())

@@ -34,6 +34,11 @@ TRUNK_HALF = (0.1, 0.08)  # share of stature: half width and half depth of the t
 FORWARD = {"elbow": 0.2, "wrist": 0.6, "knee": 0.2, "ankle": -0.6}
 """Share of a bone's length by which its end is likelier before the body than where it hangs: elbows and hips bend to the front,
 knees to the back. Halves the wrong ones of two solutions on the studio's people."""
+LEGS = tuple(
+    np.array([joint_index(f"{side}_{name}") for name in ("knee", "ankle", "heel", "big_toe", "small_toe")]) for side in SIDES
+)
+LEANS_MOST = np.radians(60)
+"""How far the trunk of somebody is from upright at most who may stand or sit."""
 AMBIGUOUS = 0.035  # share of stature: half the distance of two solutions that the photo cannot tell apart
 
 
@@ -55,13 +60,16 @@ def fill_joints(
     T = template_joints() * stature
     frame = _trunk(out, T, seen, head)
     _wrists_from_knuckles(out, T, frame)
+    frames = np.broadcast_to(frame, (len(out), 3, 3)).copy()
+    frames[_unseen_legs(out, seen)] = _hanging(frame)
     for level in _levels():
         parent, child, grandparent = level[:, ~np.isfinite(out[level[1]]).all(axis=1)]
         if not len(child):
             continue
-        offset = (T[child] - T[parent]) @ frame.T
+        offset = np.einsum("kij,kj->ki", frames[child], T[child] - T[parent])
         if (grandparent >= 0).all():
-            bone, rest = out[parent] - out[grandparent], (T[parent] - T[grandparent]) @ frame.T
+            bone = out[parent] - out[grandparent]
+            rest = np.einsum("kij,kj->ki", frames[child], T[parent] - T[grandparent])
             offset = swing(offset, rest, bone)
             # The mean person stands with bent elbows; a hidden arm more likely hangs.
             hangs = np.isin(child, ELBOW_CHILDREN)
@@ -69,7 +77,7 @@ def fill_joints(
             offset[hangs] = np.linalg.norm(offset[hangs], axis=1)[:, None] * straight
         length = np.linalg.norm(offset, axis=1)
         if flat:
-            offset += (_forward()[child] * length)[:, None] * -frame[:, 1]
+            offset += (_forward()[child] * length)[:, None] * -frames[child, :, 1]
         leans = lean_of[child] >= 0
         offset[leans] = length[leans, None] * seen.lean[lean_of[child[leans]]]
         out[child] = out[parent] + offset
@@ -79,6 +87,21 @@ def fill_joints(
     missing = ~np.isfinite(out).all(axis=1)
     out[missing] = out[0] + T[missing] @ frame.T
     return out
+
+
+def _unseen_legs(positions: np.ndarray, seen: Observation) -> np.ndarray:
+    """(68,) bool: joints of legs of which nothing below the hip is seen."""
+    shown = np.isfinite(seen.ray).all(axis=1) | np.isfinite(positions).all(axis=1)
+    out = np.zeros(len(positions), bool)
+    for leg in LEGS:
+        out[leg] = not shown[leg].any()
+    return out
+
+
+def _hanging(trunk: np.ndarray) -> np.ndarray:
+    """(3, 3) frame of legs that nothing is known of, below a trunk with this one: who leans stands on both feet all the same. Who
+    lies, or has their head down, has legs that go on where the trunk ends."""
+    return two_axis_frame(CAMERA_UP, trunk[:, 0], "zx") if trunk[:, 2] @ CAMERA_UP > np.cos(LEANS_MOST) else trunk
 
 
 def behind_trunk(positions: np.ndarray, seen: Observation, stature: float) -> np.ndarray:

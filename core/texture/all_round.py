@@ -140,6 +140,8 @@ def _painted(job: PaintJob, at_vertices: _Seen, size: int) -> SurfaceTextures:
         return SurfaceTextures(_plain(surface, texels, size), np.zeros((size, size), bool))
     places = [None if p is None else texels.of(p.values) for p in job.projections]
     shares = _shares(job, places)
+    if not shares.known.any():  # supposed, as the trousers of a half figure
+        return SurfaceTextures(_plain(surface, texels, size), np.zeros((size, size), bool))
     lines = None if surface.whorl is None else strands(texels.of(surface.rest), surface.whorl, _texel(surface, side))
     fill = _fill(job, texels, places, at_vertices, shares, lines)
     made = _composed(job, texels, places, shares, fill, size)

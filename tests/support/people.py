@@ -93,6 +93,26 @@ QUARTER_TURN = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
 """Camera space of the photo turned by `quarter_turned` from that of the photo."""
 
 
+def leaning(p: Predictions, degrees: float) -> Predictions:
+    """What the camera sees that is turned about its own axis: who stands upright then leans to the right, and nothing is lost but
+    at the borders. Without a normal map."""
+    k = p.intrinsics
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turn, middle = np.array([[c, -s], [s, c]]), k[:2, 2]
+    y, x = np.mgrid[0 : p.height, 0 : p.width]
+    at = np.rint((np.stack([x, y], axis=-1) - middle) @ turn + middle).astype(int)
+    inside = ((at >= 0) & (at < (p.width, p.height))).all(axis=-1)
+    column, row = at[inside].T
+    seg, pointmap, image = (np.zeros_like(a) for a in (p.seg, p.pointmap, p.image))
+    seg[inside], image[inside] = p.seg[row, column], p.image[row, column]
+    pointmap[inside] = p.pointmap[row, column]
+    pointmap[..., :2] = pointmap[..., :2] @ turn.T
+    keypoints = p.keypoints.copy()
+    keypoints[..., :2] = np.where(keypoints[..., 2:] > 0, (keypoints[..., :2] - middle) @ turn.T + middle, 0)
+    return replace(p, image=image, albedo=None, alpha=None, boxes=None, keypoints=keypoints, pointmap=pointmap, normal=None,
+                   seg=seg)  # fmt: skip
+
+
 def cut_below(p: Predictions, row: int) -> Predictions:
     """The photo without the rows from `row` on."""
     cut = lambda a: None if a is None else np.ascontiguousarray(a[:row])  # noqa: E731

@@ -128,6 +128,23 @@ def test_limbs_that_no_photo_shows_are_plain_and_not_naked(front):
         assert np.abs(colours(body.uvs[arms], painted.textures.base_colour_srgb) - SKIN).mean() < 15
 
 
+def test_feet_below_supposed_trousers_are_plain_whatever_stray_pixels_say(front):
+    body = in_photo(*make_body(front, np.eye(4)))[0]
+    seen = sighted(front)
+    seg = np.where(np.isin(seen.predictions.seg, part_labels(*LEGS)), 0, seen.predictions.seg).astype(np.uint8)
+    rows = np.flatnonzero((seg > 0).any(axis=1))
+    trunk = np.isin(seg, part_labels("Upper_Clothing")) & (np.arange(len(seg)) > rows[-1] - 0.1 * len(rows))[:, None]
+    seg[trunk] = part_labels("Lower_Clothing")[0]
+    assert trunk.sum() > 0.01 * (seg > 0).sum()
+    cut = replace(seen, predictions=replace(seen.predictions, seg=seg), mask=seg > 0)
+    legs = np.isin(template().labels[: len(body.vertices)][body.quads], part_labels(*LEGS)).all(axis=1) & (body.part == 0)
+    supposed = replace(shirt(body), kind="lower", quads=body.quads[legs], uvs=body.uvs[legs], labels=np.zeros(0, np.uint8),
+                       inside=np.zeros(legs.sum(), bool))  # fmt: skip
+    painted, (_, trousers) = paint_avatar(body, [shirt(body), supposed], [(cut, front)], 256)
+    assert np.abs(colours(body.uvs[legs], painted.textures.base_colour_srgb) - PLAIN).mean() < 15
+    assert (trousers.textures.base_colour_srgb == supposed.tone).all()
+
+
 def test_a_second_photo_shows_the_back(front):
     back = standing(0.2 + np.pi, 3)
     seen = sighted(back)

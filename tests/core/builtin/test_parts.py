@@ -1,5 +1,7 @@
 """Kinds of surface by colour and place."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,9 +13,11 @@ from sapiens2_avatar.core.builtin.parts import (
     SKIN,
     UNSURE,
     UPPER,
+    _counts,
     _is_bald,
     _kinds,
     _like_the_face,
+    _stray_hair,
     _with_socks,
     _without_specks,
 )
@@ -116,6 +120,34 @@ def test_a_scalp_is_no_hair(hair, hangs, bald):
     assert _is_bald(lab(image), regions, above) == bald
     assert not _is_bald(lab(image), Regions(label, flat, flat, everywhere, np.zeros_like(above), flat), above)
     assert not _is_bald(lab(image), regions, np.zeros_like(above))
+
+
+def test_a_white_collar_below_white_hair_is_no_hair():
+    hair, head = np.zeros((2, 40, 40), bool)
+    head[:20] = hair[:10] = hair[18:24, :6] = hair[28:32] = True  # on the head, a lock beside the neck, a collar
+    flat = np.zeros((40, 40), np.float32)
+    regions = Regions(np.zeros((40, 40), np.uint8), flat, flat, head, head, flat)
+    stray = _stray_hair(regions, hair)
+    assert stray[28:32].all() and stray.sum() == hair[28:32].sum()
+    assert not _stray_hair(replace(regions, head=np.zeros_like(head)), hair).any()  # no head is seen: hair may be anywhere
+
+
+def test_collars_and_sleeves_over_necks_and_hands_are_not_what_skin_looks_like():
+    """A face, then a neck and a hand of its hue, and both in the colour of a shirt."""
+    image = np.zeros((5, 30, 3), np.uint8)
+    skin, shirt = [200, 150, 120], [235, 238, 245]
+    image[:] = np.array([skin, skin, skin, shirt, shirt])[:, None]
+    label = np.empty((5, 30), np.uint8)
+    label[[0, 1, 3]], label[[2, 4]] = part_labels("Face_Neck")[0], part_labels("Left_Hand")[0]
+    face, flat = np.zeros((5, 30), bool), np.zeros((5, 30), np.float32)
+    face[0] = True
+    regions = Regions(label, flat, flat, face, face, flat)
+    alike = _like_the_face(lab(image), regions)
+    assert (alike[0] == 0).all() and (alike[1:3] > 0.9).all() and (alike[3:] < -0.5).all()
+    counted = _counts(regions, alike)[..., SKIN]
+    assert (counted[[0, 2]] > 0.9).all() and (counted[4] < 0.5).all()
+    nobody = replace(regions, head=np.zeros_like(face), face=np.zeros_like(face))
+    assert (_counts(nobody, np.zeros((5, 30), np.float32))[[2, 4]][..., SKIN] == 1).all()
 
 
 def test_specks_are_of_the_kind_around_them():

@@ -124,3 +124,20 @@ def test_a_skirt_hangs_round_both_legs():
     assert covered[legs].any()
     hem = np.sort(skirt.vertices[np.unique(skirt.quads[~skirt.inside]), 1])[-40:].mean()
     assert body.vertices[legs & covered, 1].max() < hem - 0.01  # nobody looks past the hem into the body
+
+
+def test_a_half_figure_in_a_jacket_wears_plain_trousers():
+    """The photo ends at the hips; a few stray pixels there are called trousers."""
+    sighting, fit = dressed()
+    seg = sighting.predictions.seg.copy()
+    trousers = part_labels("Lower_Clothing")[0]
+    rows = np.flatnonzero((seg == trousers).any(axis=1))
+    seg[rows[0] :] = 0
+    seg[rows[0] - 2, np.flatnonzero(seg[rows[0] - 2])[:3]] = trousers
+    cut = replace(sighting, predictions=replace(sighting.predictions, seg=seg))
+    body, rig = in_photo(*make_body(fit, np.eye(4)))
+    garments, covered = make_clothes([(cut, fit)], body, rig)
+    found = {garment.kind: garment for garment in garments}["lower"]
+    assert not len(found.labels) and np.ptp(found.tone) == 0
+    legs = np.isin(template().labels[: len(covered)], part_labels("Left_Lower_Leg", "Right_Lower_Leg"))
+    assert covered[legs].mean() > 0.7

@@ -7,7 +7,7 @@ from sapiens2_avatar.core.body.evaluate import vertex_normals
 from sapiens2_avatar.core.body.template import template
 from sapiens2_avatar.core.common.landmarks import part_labels, part_names
 from sapiens2_avatar.core.garments.hang import hip_height
-from sapiens2_avatar.core.garments.labels import fields
+from sapiens2_avatar.core.garments.labels import fields, supposed_trousers
 from sapiens2_avatar.core.garments.suit import LEG, TRUNK, Layer, suit
 
 SKIN, CLOTH = (part_labels(name)[0] for name in ("Face_Neck", "Upper_Clothing"))
@@ -48,6 +48,28 @@ def test_trousers_that_leave_the_photo_at_the_thigh_reach_the_ankle():
     shin = places["Lower_Leg"] & front
     votes[shin, part_labels("Left_Lower_Leg")[0]] = 1
     assert not fields(layer, base, votes, np.ones(len(rest), bool), ["lower"], {})["lower"][shin].max() > 0.2
+
+
+def test_below_the_jacket_of_a_half_figure_trousers_are_supposed_and_never_where_legs_are_seen():
+    base = suit()
+    rest = base.subdivide @ template().base
+    layer = Layer(rest, base.quads, base.bones, base.weights, base.subdivide)
+    start = hip_height(layer, base)
+    front = vertex_normals(rest, base.quads)[:, 1] < -0.12
+    votes = np.zeros((len(rest), len(part_names())))
+    votes[front & (rest[:, 2] > start - 0.05), CLOTH] = 1  # a jacket that reaches over the hips
+    shins, thighs, feet = (
+        np.isin(base.labels, part_labels(f"Left_{part}", f"Right_{part}")) for part in ("Lower_Leg", "Upper_Leg", "Foot")
+    )
+    found = supposed_trousers(layer, base, votes, ["upper"], start)
+    assert found[shins].mean() > 0.9 and not found[feet].any() and not found[rest[:, 2] > start].any()
+    assert not found[votes.any(axis=1)].any()
+    assert not supposed_trousers(layer, base, votes, ["lower", "upper"], start).any()
+    assert not supposed_trousers(layer, base, votes, ["shoes"], start).any()
+    for part, shown in ((thighs, "Left_Upper_Leg"), (shins, "Upper_Clothing")):  # shorts or bare, a long coat
+        seen = votes.copy()
+        seen[front & part, part_labels(shown)[0]] = 1
+        assert not supposed_trousers(layer, base, seen, ["upper"], start).any()
 
 
 def test_a_jacket_with_a_cutaway_front_is_level_behind():

@@ -12,7 +12,7 @@ from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index, joint_swap
 from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.pose.lift import PoseSettings, lift_pose, lift_poses
-from support.people import BODY, QUARTER_TURN, cut_below, mirrored, quarter_turned
+from support.people import BODY, QUARTER_TURN, cut_below, leaning, mirrored, quarter_turned
 
 SAMPLES = ("body_apose", "body_crossed", "body_walk", "body_sit")
 
@@ -73,6 +73,19 @@ def test_cut_at_the_waist_leaves_the_upper_body_in_place(person, truth):
     assert np.isfinite(pose.positions).all()
     below = pose["left_ankle"] - pose["neck"]
     assert below @ np.array([0, 1, 0]) > 0.8  # unseen legs hang below
+
+
+@pytest.mark.parametrize("lean", [-40.0, 25.0])
+def test_unseen_legs_of_who_leans_hang_straight_down(person, lean):
+    p = person("body_apose")
+    waist = int(p.keypoints[0, [9, 10], 1].min()) - 25
+    pose = lift_pose(leaning(cut_below(p, waist), lean))
+    trunk = pose["neck"] - pose["pelvis"]
+    assert np.degrees(np.arctan2(trunk[0], -trunk[1])) == pytest.approx(lean, abs=12)
+    for side in ("left", "right"):
+        leg = pose[f"{side}_ankle"] - pose[f"{side}_hip"]
+        assert abs(np.degrees(np.arctan2(leg[0], leg[1]))) < 10
+        assert not pose.is_seen(f"{side}_knee")
 
 
 def test_a_hidden_arm_is_not_claimed(person):

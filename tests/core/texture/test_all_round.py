@@ -101,6 +101,15 @@ def test_only_pixels_of_its_own_parts_colour_a_surface():
     assert at_quads(surface, made.base_colour_srgb)[1][:, 0].max() < 60
 
 
+def test_a_surface_of_which_no_pixel_is_its_own_is_plain():
+    surface = surface_at(0)
+    view = photo_of(surface, 0, lambda p: np.full((len(p), 3), [40.0, 160.0, 60.0]))
+    made = paint([replace(surface, labels=np.zeros(0, np.uint8), along=None, share=None)], [view], 512)[0]
+    assert (made.base_colour_srgb == surface.tone).all()
+    made = paint([surface], [replace(view, labels=np.where(view.labels > 0, OTHER, 0).astype(view.labels.dtype))], 512)[0]
+    assert (made.base_colour_srgb == surface.tone).all()
+
+
 def test_what_stands_in_front_hides():
     surface = surface_at(0)
     board = np.array([[-0.3, -0.05, 1.2], [0.3, -0.05, 1.2], [0.3, 0.05, 1.2], [-0.3, 0.05, 1.2]], np.float32)
