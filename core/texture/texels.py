@@ -53,9 +53,7 @@ class Texels:
 
     def some(self, at: np.ndarray) -> Texels:
         """Those of the numbers (n,) int."""
-        return replace(
-            self, index=self.index[at], triangle=self.triangle[at], shares=self.shares[at], inside=self.inside[at]
-        )
+        return replace(self, index=self.index[at], triangle=self.triangle[at], shares=self.shares[at], inside=self.inside[at])
 
     def around(self, own: np.ndarray) -> np.ndarray:
         """(n,) int: the numbers of texels that are `own` (N,) bool, and of those that touch one, ascending."""
