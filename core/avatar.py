@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +28,6 @@ from .pose.lift import lift_pose
 from .pose.settings import PoseSettings
 from .rig.metarig import make_rig
 from .rig.rest_pose import rest_avatar
-from .rig.settings import RigSettings
 from .rig.skin_weights import skin
 from .settings import AvatarSettings
 from .stages import Build, CacheKey, digest_of, unheard
@@ -297,28 +297,40 @@ def _scan(
     turn: tuple[int, int],
 ) -> _Scan:
     """The scan of one person, on the rig of the character where there is one. turn: which of how many people."""
-    settings, weights, rig = build.settings, None, None
+    settings = build.settings
     begin, share = 0.2 + 0.8 * turn[0] / turn[1], 0.8 / turn[1]
     build.report("scan", begin)
     surface = make_mesh(predictions, camera, person.mask, settings.scan)
     build.report("texture", begin + 0.5 * share)
-    textures = make_textures(predictions, surface, settings.texture, build.memo)
-    build.report("rig", begin + 0.8 * share)
-    mesh, notes = surface.mesh, surface.notes
     if character is not None and settings.close:
-        return _closed(build, predictions, person, surface, textures.colour_source, character)
-    if character is not None and settings.with_rig:
-        rig = character.rig
-        mesh, weights = skin(mesh, rig)
-        weights = body_weights(mesh, weights, character.body, rig)
-    elif character is None:
-        notes += lifted.notes(settings)
-        if settings.with_rig and lifted.pose is not None:
-            mesh, rig, weights = _rigged(lifted.pose, mesh, settings.rig)
-    mesh = replace(mesh, atlas=make_atlas(mesh).uvs)
+        source = make_textures(predictions, surface, settings.texture, build.memo).colour_source
+        return _closed(build, predictions, person, surface, source, character)
+    # Neither knows of the other, and much of it is done outside of Python.
+    with ThreadPoolExecutor(1) as beside:
+        painted = beside.submit(make_textures, predictions, surface, settings.texture, build.memo)
+        mesh, rig, weights, notes = _bound(surface, lifted, character, settings)
+        mesh = replace(mesh, atlas=make_atlas(mesh).uvs)
+        build.report("rig", begin + 0.8 * share)
+        textures = painted.result()
     if settings.texture.bake:
         textures = bake_textures(textures, surface.normal, mesh, settings.texture)
     return _Scan(mesh, textures, rig, weights, notes)
+
+
+def _bound(
+    surface: Surface, lifted: _Lifted, character: Character | None, settings: AvatarSettings
+) -> tuple[MeshData, RigData | None, SkinWeights | None, tuple[str, ...]]:
+    """The mesh of a scan, its rig and its weights, None where there is no rig, and what there is to say about them."""
+    mesh, rig, weights = surface.mesh, None, None
+    notes = surface.notes + (lifted.notes(settings) if character is None else ())
+    if settings.with_rig and character is not None:
+        rig = character.rig
+        mesh, weights = skin(mesh, rig)
+        weights = body_weights(mesh, weights, character.body, rig)
+    elif settings.with_rig and lifted.pose is not None:
+        rig = replace(make_rig(lifted.pose, settings.rig), doubt=lifted.pose.doubt)
+        mesh, weights = skin(mesh, rig)  # cut open where parts of the body only touch
+    return mesh, rig, weights, notes
 
 
 def _closed(build: Build, predictions: Predictions, person: Person, surface: Surface, source: str, character: Character) -> _Scan:
@@ -331,13 +343,6 @@ def _closed(build: Build, predictions: Predictions, person: Person, surface: Sur
     if not build.settings.with_rig:
         return _Scan(mesh, textures, None, None, surface.notes)
     return _Scan(mesh, textures, character.rig, closed_weights(mesh, outside), surface.notes)
-
-
-def _rigged(pose: Pose, mesh: MeshData, settings: RigSettings) -> tuple[MeshData, RigData, SkinWeights]:
-    """The mesh, cut open where parts of the body only touch, its rig and its weights."""
-    rig = replace(make_rig(pose, settings), doubt=pose.doubt)
-    mesh, weights = skin(mesh, rig)
-    return mesh, rig, weights
 
 
 def _placed(build: Build, made: dict[int, Avatar], poses: list[_Lifted], lead: int, notes: tuple[str, ...]) -> dict[int, Avatar]:

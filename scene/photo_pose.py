@@ -92,14 +92,14 @@ def photo_channels(obj: bpy.types.Object, rig: RigData, world_from_camera: np.nd
     assert rig.photo_from_rest is not None
     rest = np.array([np.array(obj.data.bones[name].matrix_local) for name in rig.names])
     pose = world_from_camera @ rig.photo_from_rest @ np.linalg.inv(world_from_camera) @ rest
+    parents = rig.parents[:, None, None]
+    own = np.where(parents < 0, rest, np.linalg.inv(rest[rig.parents]) @ rest)
+    posed = np.where(parents < 0, pose, np.linalg.inv(pose[rig.parents]) @ pose)
+    basis = np.linalg.inv(own) @ posed
+    turns = quaternion_from_rotation(basis[:, :3, :3])
     channels = []
     for i, name in enumerate(rig.names):
-        parent = int(rig.parents[i])
-        own, posed = rest[i], pose[i]
-        if parent >= 0:
-            own, posed = np.linalg.inv(rest[parent]) @ own, np.linalg.inv(pose[parent]) @ posed
-        basis = np.linalg.inv(own) @ posed
-        channels.append(Channels(name, "rotation_quaternion", quaternion_from_rotation(basis[None, :3, :3]), (0, 1, 2, 3)))
-        if parent < 0:
-            channels.append(Channels(name, "location", basis[None, :3, 3], (0, 1, 2)))
+        channels.append(Channels(name, "rotation_quaternion", turns[i : i + 1], (0, 1, 2, 3)))
+        if rig.parents[i] < 0:
+            channels.append(Channels(name, "location", basis[i : i + 1, :3, 3], (0, 1, 2)))
     return channels

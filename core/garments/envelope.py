@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..surface.sparse_solver import factored
 from .head_space import Head
 
 COLUMNS = 96
@@ -161,7 +162,6 @@ def _skull_radius(head: Head, capsule: Capsule) -> tuple[np.ndarray, np.ndarray]
 def _filled(values: np.ndarray, weight: np.ndarray, usual: float, pull: float = 1e-3) -> np.ndarray:
     """(rows, COLUMNS): values where they have weight, and in between as smooth as can be, slowly back to the usual one."""
     from scipy.sparse import coo_matrix, diags
-    from scipy.sparse.linalg import spsolve
 
     rows, columns = values.shape
     number = np.arange(rows * columns).reshape(rows, columns)
@@ -176,7 +176,7 @@ def _filled(values: np.ndarray, weight: np.ndarray, usual: float, pull: float = 
     w = np.where(np.isfinite(values), weight, 0).ravel()
     matrix = (slope.T @ slope) * 0.3 + diags(w + pull)
     right = w * np.nan_to_num(values).ravel() + pull * usual
-    return spsolve(matrix.tocsc(), right).reshape(rows, columns)
+    return factored(matrix).solve(right).reshape(rows, columns)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from ..body.fit import Sighting
 from ..common.arrays import Camera
 from ..common.landmarks import part_labels, part_names
 from ..common.rotations import dot, unit
+from ..surface.sparse_solver import factored
 from ..texture.rasterise import rasterise
 from .suit import LEG, TRUNK, Layer, Suit, Wearer
 
@@ -187,7 +188,6 @@ def fields(
           front, or fall to one corner of it
     """
     from scipy.sparse import diags
-    from scipy.sparse.linalg import splu
 
     n = len(layer.rest)
     groups = np.stack([count[:, parts_of(kind)].sum(axis=1) for kind in kinds], axis=1)
@@ -213,7 +213,7 @@ def fields(
     # What lies round the neck in front does so behind; what ends below it does not climb it out of sight.
     neck = UP_THE_NECK * (np.isin(suit.labels, part_labels("Face_Neck")) & (total == 0))
     likely = np.empty((n, len(kinds) + 1))
-    shared = splu(system.tocsc())
+    shared = factored(system)
     likely[:, -1] = shared.solve(known * share[:, -1])
     for k in range(len(kinds)):
         absent = np.where(planned[:, k] | framed, neck, OFF_PLAN)
@@ -221,7 +221,7 @@ def fields(
         a, b = suit.edges.T
         leaves = (planned[a, k] != planned[b, k]) & ~framed[a] & ~framed[b]
         cut_off = laplacian(suit.edges[leaves], edges[leaves], n)
-        own = splu((system - cut_off + diags(absent)).tocsc()) if absent.any() else shared
+        own = factored(system - cut_off + diags(absent)) if absent.any() else shared
         likely[:, k] = own.solve(known * share[:, k])
     out = {}
     for k, kind in enumerate(kinds):

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..body.evaluate import vertex_normals
 from ..common.rotations import dot, unit
+from ..surface.sparse_solver import factored
 from .labels import SAME_PLACE, View, laplacian, pixels_at
 from .suit import Layer, coarse_suit, edges_of
 
@@ -68,7 +69,6 @@ def offset(
     firmness  above 1 for what has no folds
     """
     from scipy.sparse import diags
-    from scipy.sparse.linalg import splu
 
     edges, _, _ = edges_of(layer.quads)
     n = len(layer.rest)
@@ -84,8 +84,8 @@ def offset(
         # Where nothing was seen, what is off the likely is carried on: a membrane there, a stiff plate where data pull.
         carried = np.where(wanted.weight > 0, 0.0, 1.0)
         membrane = laplacian(edges, ALIKE + 0.5 * carried[edges].mean(axis=1), n)
-        system = (diags(wanted.weight + TO_USUAL) + stiffness * firmness * 0.02 * bent + membrane).tocsc()
-        off = splu(system).solve(wanted.weight * (wanted.distance - likely))
+        system = diags(wanted.weight + TO_USUAL) + stiffness * firmness * 0.02 * bent + membrane
+        off = factored(system).solve(wanted.weight * (wanted.distance - likely))
         height = np.clip(likely + off, bounds.least, bounds.most)
         likely = bounds.likely(*_fall(wanted, bounds))
     return height

@@ -19,6 +19,8 @@ SMALLEST = 1.2e-5  # cubic metres of a loose bit that is kept
 GAP = 0.010  # metres across of gaps that are closed
 SNAP = 0.010  # metres along the ray that a seen vertex may move
 PLANES = 4  # points of the skin whose planes are averaged
+REACH = 0.05  # metres from the skin beyond which nobody asks how far it is: more than FAR over the deepest cover
+SPARSE = 16  # of so many points of the skin one tells the side of what is far
 SPACING = 0.015  # metres between points of the skin, at most
 WIDE = 0.012  # metres, standard deviation of the average over noisy depth
 SMOOTH = 0.0004  # metres of roughness that are no noise
@@ -154,10 +156,23 @@ def _field(points: np.ndarray, pieces: list[SeenPiece], likely: Envelope, body: 
 
 
 def skin_distance(head: Head, points: np.ndarray) -> np.ndarray:
-    """(n,) metres from the skin, negative under it, at (n, 3) points of head space."""
+    """(n,) metres from the skin, negative under it, at (n, 3) points of head space; of those that are farther than REACH from it
+    nothing but the side is exact."""
     from scipy.spatial import cKDTree
 
-    distance, nearest = cKDTree(head.skin).query(points, k=PLANES, workers=1)
+    out = np.empty(len(points))
+    distance, nearest = cKDTree(head.skin).query(points, k=PLANES, distance_upper_bound=REACH, workers=1)
+    near = np.isfinite(distance[:, -1])
+    out[near] = _along_planes(head, points[near], distance[near], nearest[near])
+    # A search far from all points looks at very many of them.
+    far, few = points[~near], np.arange(0, len(head.skin), SPARSE)
+    distance, nearest = cKDTree(head.skin[few]).query(far, k=PLANES, workers=1)
+    out[~near] = _along_planes(head, far, distance, few[nearest])
+    return out
+
+
+def _along_planes(head: Head, points: np.ndarray, distance: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+    """(n,) metres from the skin at (n, 3) points, whose `nearest` (n, PLANES) points of it are at distances (n, PLANES)."""
     along = ((points[:, None] - head.skin[nearest]) * head.normals[nearest]).sum(axis=-1)
     share = 1 / (distance**2 + 1e-6)
     along = (share * along).sum(axis=1) / share.sum(axis=1)

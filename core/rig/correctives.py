@@ -83,7 +83,8 @@ def _factors(corrective: Corrective, points: np.ndarray, weights: SkinWeights, r
     axes = rig.axes()[bone]
     axis, from_head = axes[:, 0] if corrective.bends else axes[:, 1], points.astype(np.float64) - rig.heads[bone]
     away = from_head - np.outer(from_head @ axis, axis)
-    factor = _restored(2 * share * (1 - share))
+    factor, bent = np.zeros(len(share)), np.flatnonzero(share * (1 - share))
+    factor[bent] = _restored(2 * share[bent] * (1 - share[bent]))
     if corrective.bends:
         outwards = -corrective.bends * away @ axes[:, 2] / np.maximum(np.linalg.norm(away, axis=1), 1e-9)
         t = np.clip((outwards - INSIDE) / (OUTSIDE - INSIDE), 0, 1)

@@ -10,6 +10,7 @@ depth_edges    where the surface is torn
 depth_snap     pixels that hang between two surfaces
 depth_fusion   depth and normals fused
 multigrid      the solver of that
+sparse_solver  the solver of smoothing over meshes
 pixel_mesh     pixels to triangles or quads
 decimate       fewer triangles for the same surface
 body_parts     body parts on the mesh

@@ -88,7 +88,9 @@ def paint(surfaces: Sequence[PaintedSurface], views: Sequence[View], size: int =
         PaintJob(surface, calm, row, drawn, number) for number, (surface, row) in enumerate(zip(surfaces, found, strict=True))
     ]
     with ThreadPoolExecutor(TOGETHER) as pool:
-        return list(pool.map(_painted, jobs, at_vertices, [size] * len(jobs)))
+        largest_first = sorted(range(len(jobs)), key=lambda k: -len(jobs[k].surface.quads))
+        made = {k: pool.submit(_painted, jobs[k], at_vertices[k], size) for k in largest_first}
+        return [made[k].result() for k in range(len(jobs))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,10 +144,12 @@ def _painted(job: PaintJob, at_vertices: _Seen, size: int) -> SurfaceTextures:
     shares = _shares(job, places)
     if not shares.known.any():  # supposed, as the trousers of a half figure
         return SurfaceTextures(_plain(surface, texels, size), np.zeros((size, size), bool))
-    lines = None if surface.whorl is None else strands(texels.of(surface.rest), surface.whorl, _texel(surface, side))
-    fill = _fill(job, texels, places, at_vertices, shares, lines)
-    made = _composed(job, texels, places, shares, fill, size)
-    bumps = None if lines is None else _bumps(job, texels, places, shares, lines)
+    blank = texels.around(shares.known < 1)
+    unseen = texels.some(blank)
+    lines = None if surface.whorl is None else strands(unseen.of(surface.rest), surface.whorl, _texel(surface, side))
+    fill = _fill(job, texels, places, at_vertices, shares, blank, lines)
+    made = _composed(job, texels, places, shares, unseen, fill, size)
+    bumps = None if lines is None else _bumps(job, texels, places, shares, blank, lines)
     detail = normal_detail(surface, job.views, job.projections, texels, places, shares.known * shares.high, bumps)
     return replace(made, normal_tangent=detail, roughness=_roughness(job, texels, places, shares))
 
@@ -203,37 +207,38 @@ def _fill(
     places: list[np.ndarray | None],
     at_vertices: _Seen,
     shares: _Shares,
+    blank: np.ndarray,
     lines: Strands | None,
 ) -> np.ndarray:
-    """(N, 3) float32 sRGB: what the texels have where no photo sees them; lines: of hair."""
-    surface = job.surface
+    """(n, 3) float32 sRGB: what the texels of the numbers `blank` (n,) have where no photo sees them; lines: of hair, there."""
+    surface, unseen = job.surface, texels.some(blank)
     known, low = at_vertices.known(), at_vertices.low()
     tone = np.median(low[known > 0.5], axis=0) if (known > 0.5).any() else surface.tone.astype(np.float32)
-    detail = np.zeros((len(texels.index), 3), np.float32)
+    detail = np.zeros((len(blank), 3), np.float32)
     if surface.mirror is not None:
         other = _look(job.projections, surface.mirror)
         other_known = MIRRORED * other.known() * (1 - known)
         total = np.maximum(known + other_known, 1e-6)[:, None]
         low = (low * known[:, None] + other.low() * other_known[:, None]) / total
         known = known + other_known
-        detail += _mirror_detail(job, texels)
+        detail += _mirror_detail(job, unseen)
     if surface.along is None or surface.share is None:
         plain = plain_share(surface, known)
         mixed = 1.0
-        guide, behind = plained(tone, plain), plained(tone, texels.of(plain))
+        guide, behind = plained(tone, plain), plained(tone, unseen.of(plain))
     else:
         at_vertex = Place.on(surface)
-        place = at_vertex.mapped(texels.of)
-        pattern = _pattern(job, texels, places, shares, place, tone)
+        place = at_vertex.mapped(unseen.of)
+        pattern = _pattern(job, texels, places, shares, at_vertex, tone)
         behind = pattern.at(place, 0.0 if lines is None else TIPS)
         guide = pattern.at(at_vertex, BROAD if lines is None else TIPS)
         mixed = 1 - pattern.banded(place, BESIDE_BAND)
         if lines is not None:
             detail += lines.shade[:, None] * shade_of(_fine(job), tone)
         elif surface.mirror is None:
-            detail += other_side(job, pattern, place, texels, places)
+            detail += other_side(job, pattern, place, unseen, [None if p is None else p[blank] for p in places])
     out = behind + detail
-    out += mixed * texels.of(spread(low - guide, known, surface.rest, surface.quads, surface.reach))
+    out += mixed * unseen.of(spread(low - guide, known, surface.rest, surface.quads, surface.reach))
     return np.clip(out, 0, 255)
 
 
@@ -253,15 +258,19 @@ def _mirror_detail(job: PaintJob, texels: Texels) -> np.ndarray:
     return out
 
 
-def _bumps(job: PaintJob, texels: Texels, places: list[np.ndarray | None], shares: _Shares, lines: Strands) -> np.ndarray:
-    """(N, 3) float32 tangent-space normals of the relief of hair, of the strands that photos show and of those behind."""
-    fine = np.zeros((len(texels.index), 3), np.float32)
+def _bumps(
+    job: PaintJob, texels: Texels, places: list[np.ndarray | None], shares: _Shares, blank: np.ndarray, lines: Strands
+) -> np.ndarray:
+    """(N, 3) float32 tangent-space normals of the relief of hair, of the strands that photos show and of those behind, which
+    `lines` has of the texels of the numbers `blank`."""
+    at = np.flatnonzero(shares.known > 0.01)
+    fine = np.zeros((len(at), 3), np.float32)
     for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
         if p is not None and values is not None:
-            fine += p.fine(values[:, 0], values[:, 1]) * (shares.known * shares.high[k])[:, None]
-    height = lines.height * (1 - shares.known)
-    at = np.flatnonzero(shares.known > 0.01)
-    height[at] += seen_height(fine[at])
+            fine += p.fine(values[at, 0], values[at, 1]) * (shares.known * shares.high[k])[at, None]
+    height = np.zeros(len(texels.index), np.float32)
+    height[blank] = lines.height * (1 - shares.known[blank])
+    height[at] += seen_height(fine)
     return relief(texels.image(height), _texel(job.surface, texels.side)).reshape(-1, 3)[texels.index]
 
 
@@ -281,7 +290,7 @@ def _pattern(
     texels: Texels,
     places: list[np.ndarray | None],
     shares: _Shares,
-    place: Place,
+    at_vertex: Place,
     tone: np.ndarray,
 ) -> Pattern:
     """The pattern of what is seen well."""
@@ -290,13 +299,15 @@ def _pattern(
         shares = _shares(replace(job, projections=wide), places)
     # A sole or the top of a shoulder has the height of a rim that is seen, and takes its colour: it is none of the row. Nor does
     # piping on a shoulder show a row.
-    upright = np.abs(texels.of(vertex_normals(job.surface.rest.astype(np.float64), job.surface.quads)[:, 2:])[:, 0]) < UPRIGHT
+    vertical = vertex_normals(job.surface.rest.astype(np.float64), job.surface.quads)[:, 2:]
     at = np.flatnonzero(shares.known > 0.8)
     if len(at) < 100:
         at = np.flatnonzero(shares.known > 0.3)
     step = max(1, len(at) // SAMPLES)
     at = at[::step]
-    whole = np.flatnonzero(texels.inside & upright)[::step]
+    shown, whole = texels.some(at), texels.some(np.flatnonzero(texels.inside)[::step])
+    upright = np.abs(shown.of(vertical)[:, 0]) < UPRIGHT
+    whole = whole.some(np.flatnonzero(np.abs(whole.of(vertical)[:, 0]) < UPRIGHT))
     colours, cosine = np.zeros((len(at), 3), np.float32), np.zeros(len(at), np.float32)
     for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
         if p is not None and values is not None:
@@ -304,8 +315,7 @@ def _pattern(
             colours += sample(p.sharp, values[at, 0], values[at, 1]) * shares.high[k, at, None]
     # What is turned to the side says more of the back than the middle of the front: an open jacket is closed behind.
     weight = (1.05 - np.clip(cosine, 0, 1)) ** 2
-    some, all_of_it = place.mapped(lambda values: values[at]), place.mapped(lambda values: values[whole])
-    return pattern_of(some, colours, weight, upright[at], tone, all_of_it)
+    return pattern_of(at_vertex.mapped(shown.of), colours, weight, upright, tone, at_vertex.mapped(whole.of))
 
 
 def _roughness(job: PaintJob, texels: Texels, places: list[np.ndarray | None], shares: _Shares) -> np.ndarray | None:
@@ -325,29 +335,39 @@ def _roughness(job: PaintJob, texels: Texels, places: list[np.ndarray | None], s
 
 
 def _composed(
-    job: PaintJob, texels: Texels, places: list[np.ndarray | None], shares: _Shares, fill: np.ndarray, size: int
+    job: PaintJob,
+    texels: Texels,
+    places: list[np.ndarray | None],
+    shares: _Shares,
+    unseen: Texels,
+    fill: np.ndarray,
+    size: int,
 ) -> SurfaceTextures:
-    """Photos and fill at the full resolution.
+    """Photos and fill at the full resolution. fill: (n, 3) of the n texels that are not wholly seen.
 
     The sharp photos are mixed by their shares of the high frequencies. What the low ones differ by is smooth, and is added.
     """
     import cv2
 
-    def enlarged(values: np.ndarray, beyond: float | np.ndarray = 0.0) -> np.ndarray:
-        return cv2.resize(texels.image(values, beyond), (size, size), interpolation=cv2.INTER_LINEAR)
+    def enlarged(image: np.ndarray) -> np.ndarray:
+        return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
 
-    out = enlarged(byte_image(fill), byte_image(fill.mean(axis=0)))
-    weight = enlarged(1 - shares.known, 1.0)
-    smooth = np.zeros_like(fill)
+    usual = fill.mean(axis=0) if len(fill) else job.surface.tone.astype(np.float32)
+    out = enlarged(unseen.image(byte_image(fill), byte_image(usual)))
+    weight = enlarged(texels.image(1 - shares.known, 1.0))
+    smooth = np.zeros((len(texels.index), 3), np.float32)
     for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
         if p is None or values is None or not shares.low[k].any():
             continue
-        high = enlarged(shares.known * shares.high[k])
-        colours = sample(byte_image(p.sharp), enlarged(values[:, 0]), enlarged(values[:, 1]))
+        high = enlarged(texels.image(shares.known * shares.high[k]))
+        pixel = enlarged(texels.image(values[:, :2]))
+        colours = cv2.remap(byte_image(p.sharp), pixel, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         out = cv2.blendLinear(colours, out, high, weight)
         weight += high
-        smooth += sample(p.broad, values[:, 0], values[:, 1]) * (shares.known * (shares.low[k] - shares.high[k]))[:, None]
+        differs = shares.low[k] - shares.high[k]
+        if differs.any():
+            smooth += sample(p.broad, values[:, 0], values[:, 1]) * (shares.known * differs)[:, None]
     if np.abs(smooth).max() > 0.5:
-        out = byte_image(out + enlarged(smooth))
-    known = enlarged(np.where(texels.inside, shares.known, np.float32(0)))
-    return SurfaceTextures(out, known > 0.5)
+        out = byte_image(out + enlarged(texels.image(smooth)))
+    known = enlarged(texels.image(byte_image(255 * shares.known * texels.inside)))
+    return SurfaceTextures(out, known > 127)

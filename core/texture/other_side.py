@@ -16,6 +16,8 @@ PRINTS = (18.0, 82.0)
 """Percentiles between which the fine pattern of one side is continued to the other: a print or a button is beyond them."""
 BEYOND = 1.0
 """How far outside of them, in shares of their distance, a place is a print or a button, and takes the pattern around it."""
+SAMPLES = 20_000
+"""Pixels of a pattern that are looked at for them."""
 BUTTON = 0.003
 """Metres around such a place that belong to it."""
 EDGE = (0.3, 0.5)
@@ -47,10 +49,12 @@ def other_side(job: PaintJob, pattern: Pattern, at_texel: Place, texels: Texels,
             continue
         corners, weights = faces[job.drawn[k].face[own]], job.drawn[k].shares[own][..., None]
         place = at_vertex.mapped(lambda x, corners=corners, weights=weights: (x[corners] * weights).sum(axis=1))
-        rest = np.zeros_like(p.sharp)
-        rest[own] = p.sharp[own] - pattern.at(place)
-        fine = np.where(own[..., None], rest - blurred(rest, own, BROAD * p.scale), 0)
-        fine = without_prints(fine, own, BUTTON * p.scale)
+        box = box_around(own, 0)
+        rest = np.zeros_like(p.sharp[box])
+        rest[own[box]] = p.sharp[own] - pattern.at(place)
+        rest -= blurred(rest, own[box], BROAD * p.scale)
+        fine = np.zeros_like(p.sharp)
+        fine[box] = without_prints(rest, own[box], BUTTON * p.scale)
         facing = np.abs(values[:, 3])
         better = np.flatnonzero(facing > best)
         best[better] = facing[better]
@@ -102,14 +106,14 @@ def without_prints(fine: np.ndarray, own: np.ndarray, around: float) -> np.ndarr
     """(H, W, 3) float32: the fine pattern of `own` (H, W) bool without what stands out of it, and pixels `around` that."""
     import cv2
 
-    low, high = np.percentile(fine[own], PRINTS, axis=0)
+    shown = fine[own]
+    low, high = np.percentile(shown[:: max(1, len(shown) // SAMPLES)], PRINTS, axis=0).astype(np.float32)
     reach = BEYOND * (high - low)
     stands_out = own & ((fine > high + reach) | (fine < low - reach)).any(axis=2)
-    fine = np.clip(fine, low, high).astype(np.float32)
+    fine = np.where(own[..., None], np.clip(fine, low, high), np.float32(0))
     if not stands_out.any():
         return fine
     size = 2 * int(np.ceil(around)) + 1
     stands_out = cv2.dilate(stands_out.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))) > 0
-    box = box_around(own, 0)
-    fine[box] = push_pull(fine[box], (own & ~stands_out)[box].astype(np.float32))
+    fine = push_pull(fine, (own & ~stands_out).astype(np.float32))
     return np.where(own[..., None], fine, np.float32(0))

@@ -57,17 +57,43 @@ def _pairs(corners: np.ndarray, height: int, width: int) -> Iterator[tuple[np.nd
     first = 0
     while first < len(corners):
         last = max(first + 1, int(np.searchsorted(start, start[first] + CANDIDATES, side="right")) - 1)
-        index = np.repeat(np.arange(first, last, dtype=np.int32), count[first:last])
-        offset = np.arange(len(index)) - np.repeat(start[first:last] - start[first], count[first:last])
-        row, column = np.divmod(
-            offset.astype(np.int32), np.repeat(np.maximum(span[first:last, 0], 1), count[first:last]).astype(np.int32)
-        )
-        v = second[index, 0] + second[index, 1] * column + second[index, 2] * row
-        w = third[index, 0] + third[index, 1] * column + third[index, 2] * row
+        index, row = _counted(np.arange(first, last), np.where(count[first:last] > 0, span[first:last, 1], 0))
+        v, w = (plane[index, 0] + plane[index, 2] * row.astype(np.float32) for plane in (second, third))
+        begin, end = _columns(v, w, second[index, 1], third[index, 1], span[index, 0])
+        of_row, column = _counted(np.arange(len(index)), np.maximum(end - begin, 0))
+        column += begin[of_row]
+        v, w, index = v[of_row], w[of_row], index[of_row]
+        v += second[index, 1] * column.astype(np.float32)
+        w += third[index, 1] * column.astype(np.float32)
         inside = np.flatnonzero((v >= -EDGE) & (w >= -EDGE) & (v + w <= 1 + EDGE))
         index, v, w = index[inside], v[inside], w[inside]
-        yield index, (low[index, 1] + row[inside]) * width + low[index, 0] + column[inside], v, w
+        yield index.astype(np.int32), (low[index, 1] + row[of_row[inside]]) * width + low[index, 0] + column[inside], v, w
         first = last
+
+
+def _counted(values: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each of (n,) values as often as it counts, (m,), and its number among its equals from 0, (m,) int64."""
+    end = np.cumsum(count)
+    return np.repeat(values, count), np.arange(end[-1] if len(end) else 0) - np.repeat(end - count, count)
+
+
+def _columns(
+    v: np.ndarray, w: np.ndarray, v_step: np.ndarray, w_step: np.ndarray, width: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The columns of rows between which a triangle may cover texels, (n,) int64 first and behind the last.
+
+    v, w            (n,) barycentric coordinates at the first column
+    v_step, w_step  (n,) their steps to the right
+    width           (n,) columns of the triangle's box
+    """
+    low, high = np.zeros(len(v), np.float32), (width - 1).astype(np.float32)
+    for value, step in ((v, v_step), (w, w_step), (1 - v - w, -v_step - w_step)):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            edge = (-EDGE - value) / step
+        low = np.where(step > 0, np.maximum(low, edge), low)
+        high = np.where(step < 0, np.minimum(high, edge), high)
+    # A little more than that: rounding must not lose a texel.
+    return np.ceil(np.minimum(low, width) - 0.01).astype(np.int64), np.floor(np.maximum(high, -1) + 0.01).astype(np.int64) + 1
 
 
 def _planes(corners: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -67,15 +67,18 @@ def strands(points: np.ndarray, whorl: np.ndarray, texel: float) -> Strands:
     way = radius - z
     rng = np.random.default_rng(SEED)
     around, length, radians = WAVES
-    turns = turns + np.float32(radians / (2 * np.pi)) * _noise(rng, around, turns, way / np.float32(length))
+    turns = turns + np.float32(radians / (2 * np.pi)) * _noise(
+        rng, around, turns, way / np.float32(length), np.arange(len(radius))
+    )
     shade, height, power = (np.zeros(len(radius), np.float32) for _ in range(3))
     for cells in OCTAVES:
         breadth = np.float32(2 * np.pi / cells) * radius
         share = smoothstep(breadth / np.float32(texel), FINEST) * (1 - smoothstep(breadth, BROADEST))
-        line = share * _noise(rng, cells, turns, way * np.float32(cells / (2 * np.pi * ARM * LONG)))
-        shade += line
-        height += np.float32(STEEP) * breadth * line
-        power += share * share
+        at = np.flatnonzero(share)
+        line = share[at] * _noise(rng, cells, turns, way * np.float32(cells / (2 * np.pi * ARM * LONG)), at)
+        shade[at] += line
+        height[at] += np.float32(STEEP) * breadth[at] * line
+        power[at] += share[at] * share[at]
     return Strands(shade / np.sqrt(np.maximum(power, 0.25)), height)
 
 
@@ -124,16 +127,19 @@ def _deviation(bright: np.ndarray) -> float:
     return float(np.subtract(*np.percentile(bright, (84, 16))) / 2) if len(bright) else 0.0
 
 
-def _noise(rng: np.random.Generator, cells: int, turns: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """(n,) float32 of mean 0 and standard deviation about 1: noise with `cells` a turn and one a row, smooth between them."""
-    u, v = (turns % 1) * np.float32(cells), rows - rows.min(initial=0)
-    count = int(np.ceil(v.max(initial=0))) + 2
+def _noise(rng: np.random.Generator, cells: int, turns: np.ndarray, rows: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """(m,) float32 of mean 0 and standard deviation about 1: noise with `cells` a turn and one a row, smooth between them, at
+    the points of the numbers `at` (m,)."""
+    start = rows.min(initial=0)
+    count = int(np.ceil(rows.max(initial=0) - start)) + 2
     table = rng.standard_normal((cells, count)).astype(np.float32)
+    u, v = (turns[at] % 1) * np.float32(cells), rows[at] - start
     i, j = np.minimum(u.astype(np.int32), cells - 1), v.astype(np.int32)
     s, t = smoothstep(u - i, (0, 1)), smoothstep(v - j, (0, 1))
-    k = (i + 1) % cells
-    left = table[i, j] * (1 - t) + table[i, j + 1] * t
-    right = table[k, j] * (1 - t) + table[k, j + 1] * t
+    table = table.ravel()
+    first, second = i * count + j, (i + 1) % cells * count + j
+    left = table[first] * (1 - t) + table[first + 1] * t
+    right = table[second] * (1 - t) + table[second + 1] * t
     out = left * (1 - s) + right * s
     # Between the cells noise is fainter than at them.
     return out / np.sqrt(np.maximum((s * s + (1 - s) ** 2) * (t * t + (1 - t) ** 2), 0.25))

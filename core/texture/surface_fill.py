@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..surface.sparse_solver import factored
 from .hem_bands import REACH, Hems, at_hem
-from .project import PaintedSurface, smoothstep
+from .project import PaintedSurface, sample, smoothstep
 
 BIN = 0.003
 """Metres along an axis of the body, over which a row of a pattern has one colour."""
@@ -145,20 +146,32 @@ class Rows:
 
     def at(self, along: np.ndarray, share: np.ndarray, smooth: float = 0.0) -> np.ndarray:
         """(N, 3) float32 at (N, G) places; smooth: metres, standard deviation of a blur along the axis."""
+        import cv2
+
+        out, share = np.zeros((len(along), 3), np.float32), np.maximum(share, 0)  # around a chart they are extrapolated
+        total = np.maximum(share.sum(axis=1), np.float32(1e-6))
+        for axis in range(len(self.colours)):
+            at = np.flatnonzero(share[:, axis])
+            if not len(at):
+                continue
+            table, start = self._table(axis, smooth)
+            place = (along[at, axis] - np.float32(start)) / np.float32(BIN)
+            seen = sample(table[None], place, np.zeros_like(place))
+            counts = share[at, axis] / total[at]
+            out[at] += cv2.multiply(seen, cv2.merge([counts] * 3).reshape(-1, 3))
+        return out
+
+    def _table(self, axis: int, smooth: float) -> tuple[np.ndarray, float]:
+        """The colours of an axis, at either end as far beyond it as they run out into the tone, and the metres of the first."""
         from scipy.ndimage import gaussian_filter1d
 
-        out = np.zeros((len(along), 3), np.float32)
-        total = np.maximum(share.sum(axis=1), 1e-6)
-        for axis, row in enumerate(self.colours):
-            values = gaussian_filter1d(row, smooth / BIN, axis=0, mode="nearest") if smooth else row
-            place = (along[:, axis] - self.start[axis]) / BIN
-            steps = np.arange(len(values))
-            near = 1 - smoothstep(np.maximum(-place, place - steps[-1]) * BIN, FADE)
-            counts = share[:, axis] / total
-            for channel in range(3):
-                seen = np.interp(place, steps, values[:, channel]) - self.tone[channel]
-                out[:, channel] += (self.tone[channel] + near * seen) * counts
-        return out
+        row, beyond = self.colours[axis], int(np.ceil(FADE[1] / BIN)) + 1
+        if smooth:
+            row = gaussian_filter1d(row, smooth / BIN, axis=0, mode="nearest")
+        step = np.arange(-beyond, len(row) + beyond)
+        near = 1 - smoothstep(np.maximum(-step, step - len(row) + 1) * BIN, FADE)[:, None]
+        table = self.tone + near * (row[np.clip(step, 0, len(row) - 1)] - self.tone)
+        return table.astype(np.float32), float(self.start[axis]) - beyond * BIN
 
     def steps(self) -> np.ndarray:
         """(G,) float: by how much the rows of each axis differ from its last one, at most."""
@@ -287,20 +300,19 @@ def spread(values: np.ndarray, belief: np.ndarray, points: np.ndarray, quads: np
     Minimises  |grad x|^2 + (x / reach)^2 + belief ((x - value) / BELIEVED)^2  over the surface. Returns (V, C) float32.
     """
     from scipy.sparse import coo_array, diags_array
-    from scipy.sparse.linalg import splu
 
     count = len(points)
-    edges = np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)])
-    edges = np.unique(np.sort(edges[edges[:, 0] != edges[:, 1]], axis=1), axis=0)
+    ends = np.sort(np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)]).astype(np.int64), axis=1)
+    a, b = np.divmod(np.unique(ends[:, 0] * count + ends[:, 1]), count)
+    a, b = a[a != b], b[a != b]
     p = points[quads].astype(np.float64)
     area = np.linalg.norm(np.cross(p[:, 2] - p[:, 0], p[:, 3] - p[:, 1]), axis=1) / 2
     mass = np.bincount(quads.ravel(), np.repeat(area / 4, 4), minlength=count) + 1e-9
-    one = np.ones(len(edges))
-    a, b = edges.T
+    one = np.ones(len(a))
     links = coo_array(
         (np.concatenate([one, one]), (np.concatenate([a, b]), np.concatenate([b, a]))), shape=(count, count)
     ).tocsr()
     data = mass * belief / BELIEVED**2
     system = diags_array(links.sum(axis=1) + mass / reach**2 + data) - links
     known = np.where(belief[:, None] > 0, values, 0)
-    return splu(system.tocsc()).solve(data[:, None] * known).astype(np.float32)
+    return factored(system).solve(data[:, None] * known).astype(np.float32)

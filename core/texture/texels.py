@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -37,10 +38,29 @@ class Texels:
         """(V, C) at the vertices -> (N, C) float32 at the texels."""
         from scipy.sparse import csr_array
 
-        ends = np.arange(0, 3 * len(self.index) + 1, 3, dtype=np.int32)
-        corners = self.faces[self.triangle].ravel()
-        weights = csr_array((self.shares.ravel(), corners, ends), shape=(len(self.index), len(values)))
-        return weights @ np.asarray(values, np.float32)
+        shape = len(self.index), len(values)
+        return csr_array((self.shares.ravel(), self._corners, self._ends), shape=shape) @ np.asarray(values, np.float32)
+
+    @cached_property
+    def _corners(self) -> np.ndarray:
+        """(3N,) int32: vertices of the triangles of the texels."""
+        return self.faces[self.triangle].ravel()
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        """(N + 1,) int32: where the vertices of each texel begin."""
+        return np.arange(0, 3 * len(self.index) + 1, 3, dtype=np.int32)
+
+    def some(self, at: np.ndarray) -> Texels:
+        """Those of the numbers (n,) int."""
+        return replace(self, index=self.index[at], triangle=self.triangle[at], shares=self.shares[at], inside=self.inside[at])
+
+    def around(self, own: np.ndarray) -> np.ndarray:
+        """(n,) int: the numbers of texels that are `own` (N,) bool, and of those that touch one, ascending."""
+        import cv2
+
+        near = cv2.dilate(self.image(own.astype(np.uint8)), np.ones((3, 3), np.uint8))
+        return np.flatnonzero(near.ravel()[self.index])
 
     def image(self, values: np.ndarray, beyond: float | np.ndarray = 0.0) -> np.ndarray:
         """(N, ...) -> (side, side, ...) of the same type, `beyond` where there is no texel."""

@@ -219,9 +219,10 @@ def _smallest_boxes(points: np.ndarray, chart: np.ndarray, scale: np.ndarray) ->
     points, chart = points[order], chart[order]
     turns = np.arange(TURNS) * (np.pi / 2 / TURNS)
     some = np.unique(np.concatenate([np.arange(0, len(points), max(1, len(points) // BOX_SAMPLES)), _starts(chart)]))
-    boxes = np.stack([_box(points[some], _starts(chart[some]), np.full(len(some), turn)) for turn in turns])
-    area = np.prod(boxes[:, :, 1] - boxes[:, :, 0], axis=-1)  # (TURNS, C)
-    angle = turns[area.argmin(axis=0)]
+    across, upwards = np.stack([np.cos(turns), -np.sin(turns)]), np.stack([np.sin(turns), np.cos(turns)])  # (2, TURNS)
+    starts = _starts(chart[some])
+    area = _extents(points[some] @ across, starts) * _extents(points[some] @ upwards, starts)  # (C, TURNS)
+    angle = turns[area.argmin(axis=1)]
     box = _box(points, _starts(chart), angle[chart])
     wide = (box[:, 1] - box[:, 0])[:, 0] > (box[:, 1] - box[:, 0])[:, 1]
     # A quarter turn more: x, y -> -y, x.
@@ -239,6 +240,11 @@ def _box(points: np.ndarray, starts: np.ndarray, angle: np.ndarray) -> np.ndarra
     """(C, 2, 2): lower and upper corner of each chart's points (N, 2), in the order of the charts, after turns (N,)."""
     turned = _rotate(points, angle)
     return np.stack([extreme.reduceat(turned, starts, axis=0) for extreme in (np.minimum, np.maximum)], axis=1)
+
+
+def _extents(places: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """(C, n) how far each chart reaches along n axes, on which its points are at places (N, n)."""
+    return np.maximum.reduceat(places, starts, axis=0) - np.minimum.reduceat(places, starts, axis=0)
 
 
 def _rotate(points: np.ndarray, angle: np.ndarray) -> np.ndarray:

@@ -120,7 +120,8 @@ def test_a_file_is_the_same_with_images_that_were_encoded_before(scan_subjects, 
     predictions, _ = scan_subjects.sphere(80)
     memo = Memo()
     made = make_avatars(predictions, settings=AvatarSettings(make="scan", with_rig=False))
-    files = [save_avatars(made, tmp_path / str(i), k) for i, k in enumerate((None, memo, memo))]
+    some = Memo(2 * ENTRY + made[0].image.nbytes)  # what it holds gives way while others are added
+    files = [save_avatars(made, tmp_path / str(i), k) for i, k in enumerate((None, memo, memo, some, some))]
     assert len({path.read_bytes() for path in files}) == 1
 
 
@@ -147,3 +148,10 @@ def test_a_slider_repeats_only_what_depends_on_it(scan_subjects, monkeypatch):
     ):
         make_avatars(changed, settings=replace(base, **options), memo=memo)
         assert len(calls) == count, options
+
+
+def test_a_memo_says_what_it_holds_and_what_has_given_way():
+    memo = Memo(2 * (ENTRY + 100))
+    for key in "abc":
+        memo.get(key, lambda: np.zeros(100, np.uint8))
+    assert "a" not in memo and "b" in memo and "c" in memo
