@@ -39,6 +39,15 @@ RIGHT_BROW = {
 }  # fmt: skip
 """The rims of the brow are points of the mesh: it has seen real brows, and those of rendered people lie higher."""
 
+RIMS = {
+    "of_upper_inner_lip": (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308),
+    "of_lower_inner_lip": (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308),
+    "inner_corner_of_mouth": (61, 78),
+    "of_upper_lash_line": (263, 466, 388, 387, 386, 385, 384, 398, 362),
+}  # fmt: skip
+"""Rows of the mesh along the rims of mouth and left eye, by the end of the keypoints' names. What lies on a rim moves with it: in
+the triangle between two closed lips a point of one of them would stay behind on the other when the mouth opens."""
+
 
 @dataclass(frozen=True, eq=False)
 class Example:
@@ -133,6 +142,17 @@ def place_on_face(point: np.ndarray, mesh: np.ndarray, face: np.ndarray, triangl
     return weights[best] @ face[triangles[best], :2]
 
 
+def on_rim(weights: dict[int, float], rim: tuple[int, ...], face: np.ndarray) -> dict[int, float]:
+    """Weights of two neighbours in a row of the mesh: where it is nearest to a place on the mean face."""
+    place = np.array(list(weights.values())) @ face[list(weights), :2]
+    start, end = face[list(rim[:-1]), :2], face[list(rim[1:]), :2]
+    along = ((place - start) * (end - start)).sum(1) / ((end - start) ** 2).sum(1)
+    share = np.clip(along, 0, 1)
+    best = int(np.linalg.norm(start + share[:, None] * (end - start) - place, axis=1).argmin())
+    second = round(float(share[best]), 4)
+    return {rim[best]: round(1 - second, 4), rim[best + 1]: second}
+
+
 def on_mesh(name: int, known: list[Example], face: np.ndarray, triangles: np.ndarray) -> dict[int, float] | None:
     """Weights of three points of the mesh; None for a keypoint that is outside of it."""
     swap = keypoint_swap()
@@ -191,7 +211,8 @@ def main() -> None:
             rim = RIGHT_BROW[names[k].removesuffix("_of_r_eyebrow")]
             points[names[k]] = dict.fromkeys(rim, 1 / len(rim))
         elif (weights := on_mesh(k, known, face, triangles) or beside_mesh(k, known, face)) is not None:
-            points[names[k]] = weights
+            rim = next((rim for end, rim in RIMS.items() if names[k].endswith(end)), None)
+            points[names[k]] = weights if rim is None else on_rim(weights, rim, face)
     row = lambda name, value: f" {json.dumps(name)}: {json.dumps(value)}"  # noqa: E731
     parts = [
         '"about": "Keypoints of the face on the 468 points of the face network, as weights of its points, and the mean face. '

@@ -19,7 +19,7 @@ from sapiens2_avatar.core.body.skeleton import BONES
 from sapiens2_avatar.core.body.template import Means
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, keypoint_names, part_labels
 
-from . import eyes, local_shape, makehuman, phenotypes, skeleton
+from . import face_parts, local_shape, makehuman, phenotypes, skeleton
 
 HERE = Path(__file__).parent
 DIRECTIONS = 300  # of the macro mixture: the rest is below 0.001 mm
@@ -58,7 +58,7 @@ def bake(root: Path) -> dict[str, np.ndarray]:
     kept = np.unique(mesh.faces[np.concatenate(faces_of)])
     smooth = flattened(mesh, kept)
     strips = {lid: [mesh.faces[mesh.groups == f"helper-{s}-eyelashes-{k}"] for s in "lr"] for lid, k in LASHES.items()}
-    short = eyes.shortened(strips, mesh.vertices, mesh.vertices_of(*PARTS["skin"]))
+    short = face_parts.shortened(strips, mesh.vertices, mesh.vertices_of(*PARTS["skin"]))
 
     # Joints follow the shape as means of vertices; they are carried along as further points, so that no helper cube is stored.
     heads = skeleton.heads(mesh, bones)
@@ -76,10 +76,17 @@ def bake(root: Path) -> dict[str, np.ndarray]:
     mirror = mirrored(base)
     half = np.flatnonzero(base[:, 0] >= -1e-6)
     names, targets = phenotypes.read_macro_targets(root, mesh.vertices)
-    targets = symmetric(points(targets), mirror)
+    upper, lower = (row[mesh.vertices_of(f"helper-{jaw}-teeth")] for jaw in ("upper", "lower"))
+    lip = keypoint_names().index("center_of_upper_inner_lip")
+    keypoints = Means(len(keypoint_names()), joints["keypoint_entries"], joints["keypoint_weights"])
+    with_teeth = face_parts.at_the_lip(upper, np.concatenate([upper, lower]), base, keypoints, lip)
+    base[upper] += face_parts.UPPER_TEETH
+    targets = symmetric(with_teeth(points(targets)), mirror)
     projection, macro = phenotypes.compact(targets.reshape(len(targets), -1), phenotypes.sampled_mixtures(names), DIRECTIONS)
     local = [
-        local_shape.principal(symmetric(points(local_shape.read_local_targets(root, count, groups)[1]), mirror), number)
+        local_shape.principal(
+            symmetric(with_teeth(points(local_shape.read_local_targets(root, count, groups)[1])), mirror), number
+        )
         for groups, number in ((local_shape.BODY, BODY_DIRECTIONS), (local_shape.HEAD, HEAD_DIRECTIONS))
     ]
     directions = np.concatenate([macro.reshape(DIRECTIONS, -1, 3), *local])[:, half]
@@ -94,7 +101,7 @@ def bake(root: Path) -> dict[str, np.ndarray]:
     corners, uvs = uv_corners(mesh, np.concatenate(faces_of))
     part = np.repeat(np.arange(len(PARTS)), [len(f) for f in faces_of])
     balls = part == list(PARTS).index("eyes")
-    uvs = eyes.with_large_eyes(uvs, corners[balls], mesh.faces[np.concatenate(faces_of)][balls], mesh.vertices)
+    uvs = face_parts.with_large_eyes(uvs, corners[balls], mesh.faces[np.concatenate(faces_of)][balls], mesh.vertices)
     moved, unit_offsets = sparse(np.array(list(units.values())))
     return {
         "base": symmetric(base, mirror).astype(np.float32),

@@ -98,3 +98,21 @@ def test_face_units_are_arkits_and_stay_above_the_neck():
 @pytest.mark.parametrize("part", BODY_PARTS)
 def test_every_part_has_faces(part):
     assert (template().face_part == PARTS.index(part)).sum() > 90
+
+
+def test_upper_teeth_reach_below_the_lip_and_stay_behind_it_whoever_it_is():
+    """So that a smile shows them. Shapes of the mouth move them along."""
+    t = template()
+    teeth = t.faces[t.face_part == PARTS.index("teeth")]
+    upper = np.unique(teeth[t.base[teeth, 2].mean(axis=1) > np.median(t.base[teeth, 2])])
+    lip = keypoint_names().index("center_of_upper_inner_lip")
+    heads = np.random.default_rng(3).normal(0, 1, (6, 40))
+    for shape in (
+        Shape(),
+        Shape(np.array([0.2, 0.7, 0.6, 0.8, 0.3, 0.5, 0.5, 0.5, 0.6, 0.3, 0.1])),
+        *(Shape(head=h) for h in heads),
+    ):
+        points = rest_points(shape).astype(np.float64)
+        front = upper[points[upper, 1] < points[upper, 1].min() + 0.012]
+        _, y, z = t.keypoints.of(points)[lip]
+        assert 0.001 < z - points[front, 2].min() < 0.006 and 0.002 < points[front, 1].min() - y < 0.007

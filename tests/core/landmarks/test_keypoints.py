@@ -10,6 +10,10 @@ from sapiens2_avatar.core.landmarks.body import INDEX
 from sapiens2_avatar.core.landmarks.keypoints import keypoints_of
 from sapiens2_avatar.core.landmarks.people import find_people
 
+RIM = ("center", "midpoint_4", "midpoint_5", "midpoint_1", "midpoint_2")
+LOWER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324, 96, 89, 179, 86, 15, 316, 403, 319, 325)
+LOWER_LIDS = (7, 163, 144, 145, 153, 154, 155, 249, 390, 373, 374, 380, 381, 382)
+
 
 @pytest.fixture(scope="module")
 def keypoints(collins) -> np.ndarray:
@@ -35,6 +39,24 @@ def test_the_face_lies_on_the_face(keypoints):
         np.testing.assert_allclose(at(keypoints, name)[:2], place, atol=6, err_msg=name)
         assert at(keypoints, name)[2] > 0.9
     assert at(keypoints, "center_of_lower_outer_lip")[1] == pytest.approx(156, abs=4)
+
+
+def test_a_smile_that_shows_teeth_is_an_open_mouth(keypoints):
+    """She shows the upper row: 7 pixels between the rims of the lips, measured by eye, and no point of one rim on the other."""
+    upper, lower = (np.array([at(keypoints, f"{part}_of_{lip}_inner_lip")[:2] for part in RIM]) for lip in ("upper", "lower"))
+    assert upper[0] == pytest.approx([222, 142], abs=2) and lower[0] == pytest.approx([222, 150], abs=2)
+    assert (lower[:, 1] - upper[:, 1]).min() > 2
+
+
+def test_lips_and_lids_move_alone(collins, keypoints):
+    face = collins.face
+    for moved, still in ((LOWER_LIP, "upper_inner_lip"), (LOWER_LIDS, "upper_lash_line")):
+        points = face.points.copy()
+        points[list(moved), 1] += 9
+        changed = keypoints_of(replace(collins, face=replace(face, points=points)))
+        rows = [k for k, name in enumerate(keypoint_names()) if name.endswith(still)]
+        assert len(rows) >= 7 and np.abs(changed[rows] - keypoints[rows]).max() < 0.01
+        assert np.abs(changed - keypoints).max() > 8
 
 
 def test_a_clock_face_around_each_iris(keypoints):

@@ -1,4 +1,4 @@
-"""Lashes short enough for a face that a photo gives its own, and eyes with room for an iris in the texture."""
+"""Lashes short enough for a face that a photo gives its own, eyes with room for an iris in the texture, teeth for a smile."""
 
 from __future__ import annotations
 
@@ -9,10 +9,40 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from sapiens2_avatar.core.body.template import Means
+
 LENGTH = {"upper": 0.45, "lower": 0.3}
 """Of MakeHuman's strips, which are for a picture of hairs with gaps: as one piece they look like soot round the eyes."""
 EYE_SIZE, EYE_PLACES = 0.086, {"L": (0.954, 0.93), "R": (0.866, 0.93)}
 """Width of the front half of an eyeball in the texture, and where its middle lies: free room beside the arms."""
+UPPER_TEETH = (0.0, -0.001, -0.0035)
+"""Metres by which the upper teeth are moved: their edges lie at the upper lip, where a smile shows none. Of people they reach 2
+to 4 mm below it, behind the lower lip (Vig and Brundo, "The kinetics of anterior tooth display", 1978)."""
+FRONT_TEETH = 0.01
+"""Metres behind the foremost of the upper teeth to which they count as front teeth."""
+
+
+def at_the_lip(
+    upper: np.ndarray, teeth: np.ndarray, points: np.ndarray, lip: Means, row: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """A linear function (..., P, 3) -> the same, for offsets of shapes: all teeth go along with the upper lip, up, down, to the
+    front and to the back. MakeHuman's shapes of the mouth move the lips alone.
+
+    upper, teeth  vertices of the upper teeth, and of all
+    points        (P, 3) float metres
+    lip, row      the keypoints, and which of them is the middle of the upper lip's rim
+    """
+    front = upper[points[upper, 1] < points[upper, 1].min() + FRONT_TEETH]
+    mine = lip.entries[:, 0] == row
+    at, share = lip.entries[mine, 1], lip.weights[mine, None]
+
+    def apply(offsets: np.ndarray) -> np.ndarray:
+        out = np.array(offsets)
+        away = (share * offsets[..., at, :]).sum(axis=-2) - offsets[..., front, :].mean(axis=-2)
+        out[..., teeth, :] += (away * [0, 1, 1])[..., None, :]
+        return out
+
+    return apply
 
 
 def shortened(quads: dict[str, list[np.ndarray]], points: np.ndarray, skin: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
