@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -302,16 +301,12 @@ def _scan(
     build.report("scan", begin)
     surface = make_mesh(predictions, camera, person.mask, settings.scan)
     build.report("texture", begin + 0.5 * share)
+    textures = make_textures(predictions, surface, settings.texture, build.memo)
+    build.report("rig", begin + 0.8 * share)
     if character is not None and settings.close:
-        source = make_textures(predictions, surface, settings.texture, build.memo).colour_source
-        return _closed(build, predictions, person, surface, source, character)
-    # Neither knows of the other, and much of it is done outside of Python.
-    with ThreadPoolExecutor(1) as beside:
-        painted = beside.submit(make_textures, predictions, surface, settings.texture, build.memo)
-        mesh, rig, weights, notes = _bound(surface, lifted, character, settings)
-        mesh = replace(mesh, atlas=make_atlas(mesh).uvs)
-        build.report("rig", begin + 0.8 * share)
-        textures = painted.result()
+        return _closed(build, predictions, person, surface, textures.colour_source, character)
+    mesh, rig, weights, notes = _bound(surface, lifted, character, settings)
+    mesh = replace(mesh, atlas=make_atlas(mesh).uvs)
     if settings.texture.bake:
         textures = bake_textures(textures, surface.normal, mesh, settings.texture)
     return _Scan(mesh, textures, rig, weights, notes)
