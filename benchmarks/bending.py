@@ -21,6 +21,7 @@ from sapiens2_avatar.core.body.character import standing
 from sapiens2_avatar.core.body.evaluate import Shape
 from sapiens2_avatar.scene.armature import write_armature
 from sapiens2_avatar.scene.body import write_body
+from sapiens2_avatar.scene.marks import GARMENT, ROLE
 from sapiens2_avatar.tools.pictures.bodies import PANELS, Panel, pose
 
 COLUMNS = ("volume", "skin", "cloth", "through")
@@ -95,9 +96,9 @@ def print_table(file: Path | None, panels: list[Panel], without: bool) -> None:
         garments: list[bpy.types.Object] = []
     else:
         bpy.ops.wm.open_mainfile(filepath=str(file))
-        by_role = {str(obj.get("sapiens2_role")): obj for obj in bpy.data.objects}
+        by_role = {str(obj.get(ROLE)): obj for obj in bpy.data.objects}
         body, rig = by_role["body"], by_role["rig"]
-        garments = [obj for obj in bpy.data.objects if obj.get("sapiens2_garment") not in (None, "hair", "eyewear")]
+        garments = [obj for obj in bpy.data.objects if obj.get(GARMENT) not in (None, "hair", "eyewear")]
     rig.animation_data_clear()
     for obj in (body, *garments) if without else ():
         for key in obj.data.shape_keys.key_blocks if obj.data.shape_keys else ():

@@ -94,16 +94,16 @@ def _write_materials(
     obj: bpy.types.Object, body: BodyData, name: str, skin_tone: tuple[int, int, int], encoded: Mapping[str, np.ndarray]
 ) -> None:
     """A slot for each part, in their order, and the slot of every face."""
-    skin = None
+    painted = None
     for part in body.part_names:
         colour = skin_tone if part == "skin" else tuple(body.tones.get(part, BODY_LOOKS[part].colour))
         look = replace(BODY_LOOKS[part], colour=colour)
         title, textures = f"{name} {part.capitalize()}", body.textures if part in ("skin", JOINED) else None
-        if part in PAINTED and textures is None and skin is not None:
-            material = write_shared_look(title, part, look, base_colour_of(skin))
+        if part in PAINTED and painted is not None:
+            material = write_shared_look(title, part, look, painted)
         else:
             material = write_look(title, part, look, textures, encoded)
-        skin = material if textures is not None else skin
+            painted = painted if textures is None else base_colour_of(material)
         obj.data.materials.append(material)
     mesh_of(obj)[SLOTS] = "\n".join(body.part_names)
     slots = obj.data.attributes.get("material_index") or obj.data.attributes.new("material_index", "INT", "FACE")

@@ -24,6 +24,7 @@ from .character import EYE_PARTS, eye_directions
 from .fit import Sighting
 from .fitted import BodyFit
 from .other_photos import in_other_photo, rest_rig_of, rested
+from .reshape import body_vertices
 from .template import template
 
 SKIN_REACH = 0.2
@@ -156,7 +157,7 @@ def _turn(source: np.ndarray, target: np.ndarray, body: BodyData) -> np.ndarray:
 def _twins_of_body() -> np.ndarray:
     """(V,) int32: of each vertex of a `BodyData` the one on the other side."""
     t = template()
-    used = np.unique(t.faces[t.body_faces()])
+    used = body_vertices()
     row = np.full(len(t.base), -1)
     row[used] = np.arange(len(used))
     return row[t.mirror[used]].astype(np.int32)
@@ -185,8 +186,7 @@ def _limbs(weights: SkinWeights, rig: RigData) -> np.ndarray:
 def _with_eyes(textures: SurfaceTextures, body: BodyData, tones: Mapping[str, np.ndarray]) -> SurfaceTextures:
     """Textures of the skin in which the eyeballs are painted too."""
     eyes = np.isin(body.part, [body.part_names.index(part) for part in ("eyes", *EYE_PARTS)])
-    t = template()
-    directions = eye_directions()[np.unique(t.faces[t.body_faces()])]
+    directions = eye_directions()[body_vertices()]
     colours = [np.asarray(tones.get(part, BODY_LOOKS[part].colour), np.uint8) for part in ("eyes", *EYE_PARTS)]
     painted = paint_eyes(textures.base_colour_srgb, body.quads[eyes], body.uvs[eyes], directions, *colours)
     return replace(textures, base_colour_srgb=painted)

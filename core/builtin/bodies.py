@@ -190,9 +190,10 @@ def _apart(people: list[FittedPerson]) -> list[FittedPerson]:
         there = person.opacity > 0.5
         claim += np.float32(ON_FACE) * (there & face_oval(person.landmarks, claim.shape))
         if person.maps is not None:
-            claim += np.float32(ON_BODY) * (there & (person.maps.face >= 0))
-        if person.maps is not None:  # at most half of a step of the opacity
-            claim += np.where(person.maps.face >= 0, 0.05 / (1 + np.nan_to_num(person.maps.points[..., 2])), 0).astype(np.float32)
+            body = person.maps.face >= 0
+            claim += np.float32(ON_BODY) * (there & body)
+            # At most half of a step of the opacity.
+            claim += np.where(body, 0.05 / (1 + np.nan_to_num(person.maps.points[..., 2])), 0).astype(np.float32)
     owner = claims.argmax(axis=0)
     out = []
     for i, person in enumerate(people):

@@ -37,10 +37,6 @@ class Memo:
         self.size = 0
         """Bytes of the results that are held."""
 
-    def __contains__(self, key: Hashable) -> bool:
-        """Whether a result is held under `key`."""
-        return key in self._found
-
     def get(self, key: Hashable, compute: Callable[[], T]) -> T:
         """The result that is held under `key`, else `compute()`,
         which is held from now on unless it raises or exceeds the budget."""

@@ -4,8 +4,7 @@ One container (`core.common.containers`), read with numpy alone."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,6 @@ NESTED = {"weights": SkinWeights, "textures": SurfaceTextures}
 """Fields of a body and a garment that are arrays of their own."""
 TEXTURES = ("base_colour_srgb", "mask", "normal_tangent", "roughness", "displacement")
 """The images of `Textures`."""
-TOGETHER = 2
-"""Images that are encoded at the same time."""
 PAINTED = ("base_colour_srgb", "normal_tangent", "roughness")
 """Those of `SurfaceTextures`."""
 
@@ -38,7 +35,9 @@ def save_avatars(avatars: list[Avatar], path: str | Path, memo: Memo | None = No
     `memo`: those that were encoded for a former file are taken from here.
     """
 
-    files = _image_files([pixels for avatar in avatars for pixels in (*images_of(avatar).values(), avatar.image)], memo)
+    def encoded(pixels: np.ndarray) -> np.ndarray:
+        return _encoded(pixels) if memo is None else memo.get(("image file", digest(pixels)), lambda: _encoded(pixels))
+
     tensors: dict[str, np.ndarray] = {}
     records = []
     for i, avatar in enumerate(avatars):
@@ -58,28 +57,12 @@ def save_avatars(avatars: list[Avatar], path: str | Path, memo: Memo | None = No
             record["groups"][group] = _pack(value, f"{i}.{group}.", tensors)
         record["garments"] = [_pack(garment, f"{i}.garment {k}.", tensors) for k, garment in enumerate(avatar.garments)]
         for name, pixels in images_of(avatar).items():
-            tensors[f"{i}.encoded.{name}"] = files[id(pixels)]
+            tensors[f"{i}.encoded.{name}"] = encoded(pixels)
         records.append(record)
     if avatars:
         tensors["image"] = avatars[0].image
-        tensors["encoded.image"] = files[id(avatars[0].image)]
+        tensors["encoded.image"] = encoded(avatars[0].image)
     return write_container(path, FILE, tensors, {"avatars": json.dumps(records)})
-
-
-def _image_files(images: Sequence[np.ndarray], memo: Memo | None) -> dict[int, np.ndarray]:
-    """`id` of each image -> its file (N,) uint8, the memo's where it holds one."""
-    own = {id(pixels): pixels for pixels in images}
-    with ThreadPoolExecutor(TOGETHER) as pool:  # nearly all of it is done outside of Python
-        if memo is None:
-            return dict(zip(own, pool.map(_encoded, own.values()), strict=True))
-        keys = dict(zip(own, pool.map(lambda pixels: ("image file", digest(pixels)), own.values()), strict=True))
-        missing = {key: own[name] for name, key in keys.items() if key not in memo}
-        made = dict(zip(missing, pool.map(_encoded, missing.values()), strict=True))
-
-    def file(name: int) -> np.ndarray:  # one that the memo held may have given way to a new one
-        return made[keys[name]] if keys[name] in made else _encoded(own[name])
-
-    return {name: memo.get(key, lambda name=name: file(name)) for name, key in keys.items()}
 
 
 def images_of(avatar: Avatar) -> dict[str, np.ndarray]:

@@ -139,11 +139,11 @@ def _painted(job: PaintJob, at_vertices: _Seen, size: int) -> SurfaceTextures:
     side = _side(job, size) if surface.whorl is None else size // 2
     texels = texels_of(surface.quads, surface.uvs, side, max(4, GUTTER * side // 1024))
     if not any(p is not None for p in job.projections):
-        return SurfaceTextures(_plain(surface, texels, size), np.zeros((size, size), bool))
+        return _plain(surface, texels, size)
     places = [None if p is None else texels.of(p.values) for p in job.projections]
     shares = _shares(job, places)
     if not shares.known.any():  # supposed, as the trousers of a half figure
-        return SurfaceTextures(_plain(surface, texels, size), np.zeros((size, size), bool))
+        return _plain(surface, texels, size)
     blank = texels.around(shares.known < 1)
     unseen = texels.some(blank)
     lines = None if surface.whorl is None else strands(unseen.of(surface.rest), surface.whorl, _texel(surface, side))
@@ -154,14 +154,14 @@ def _painted(job: PaintJob, at_vertices: _Seen, size: int) -> SurfaceTextures:
     return replace(made, normal_tangent=detail, roughness=_roughness(job, texels, places, shares))
 
 
-def _plain(surface: PaintedSurface, texels: Texels, size: int) -> np.ndarray:
-    """(size, size, 3) uint8: a surface that no photo shows."""
+def _plain(surface: PaintedSurface, texels: Texels, size: int) -> SurfaceTextures:
+    """The base colour, size x size texels, of a surface that no photo shows."""
     import cv2
 
     tone = surface.tone.astype(np.float32)
     share = texels.of(plain_share(surface, np.zeros(len(surface.rest), np.float32)))
     image = texels.image(byte_image(plained(tone, share)), surface.tone)
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
+    return SurfaceTextures(cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR), np.zeros((size, size), bool))
 
 
 def _side(job: PaintJob, size: int) -> int:

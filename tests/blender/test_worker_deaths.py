@@ -30,6 +30,7 @@ RUN = [
     ("memory", "predict/maps", False),
     ("memory", "predict/writing", True),  # to rename a file takes none: it is the build that meets the limit
     ("memory", "build/texture", True),
+    ("memory", "build/done", True),
 ]
 BUILD = [("SIGKILL", "build/starting"), ("SIGSEGV", "build/rig"), ("memory", "build/scan")]
 

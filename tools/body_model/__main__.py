@@ -55,7 +55,9 @@ def bake(root: Path) -> dict[str, np.ndarray]:
     count = len(mesh.vertices)
     bones = makehuman.read_bones(root)
     faces_of = [np.flatnonzero(np.isin(mesh.groups, groups)) for groups in PARTS.values()]
-    kept = np.unique(mesh.faces[np.concatenate(faces_of)])
+    order = np.concatenate(faces_of)
+    faces = mesh.faces[order]
+    kept = np.unique(faces)
     smooth = flattened(mesh, kept)
     strips = {lid: [mesh.faces[mesh.groups == f"helper-{s}-eyelashes-{k}"] for s in "lr"] for lid, k in LASHES.items()}
     short = face_parts.shortened(strips, mesh.vertices, mesh.vertices_of(*PARTS["skin"]))
@@ -98,10 +100,10 @@ def bake(root: Path) -> dict[str, np.ndarray]:
         owner[ball], weights[ball] = [list(BONES).index(f"eye.{side.upper()}"), 0, 0, 0], [1.0, 0.0, 0.0, 0.0]
     owner, weights = owner[kept], weights[kept]
     visemes = json.loads((HERE / "visemes.json").read_text("utf-8"))
-    corners, uvs = uv_corners(mesh, np.concatenate(faces_of))
+    corners, uvs = uv_corners(mesh, order)
     part = np.repeat(np.arange(len(PARTS)), [len(f) for f in faces_of])
     balls = part == list(PARTS).index("eyes")
-    uvs = face_parts.with_large_eyes(uvs, corners[balls], mesh.faces[np.concatenate(faces_of)][balls], mesh.vertices)
+    uvs = face_parts.with_large_eyes(uvs, corners[balls], faces[balls], mesh.vertices)
     moved, unit_offsets = sparse(np.array(list(units.values())))
     return {
         "base": symmetric(base, mirror).astype(np.float32),
@@ -112,7 +114,7 @@ def bake(root: Path) -> dict[str, np.ndarray]:
         "macro": projection.astype(np.float32),
         "macro_members": np.packbits(phenotypes.members_of(names), axis=1),
         "direction_counts": np.array([DIRECTIONS, BODY_DIRECTIONS, HEAD_DIRECTIONS]),
-        "faces": row[mesh.faces[np.concatenate(faces_of)]].astype(np.int32),
+        "faces": row[faces].astype(np.int32),
         "face_part": part.astype(np.uint8),
         "face_uvs": corners.astype(np.int32),
         "uvs": uvs.astype(np.float32),

@@ -148,10 +148,3 @@ def test_a_slider_repeats_only_what_depends_on_it(scan_subjects, monkeypatch):
     ):
         make_avatars(changed, settings=replace(base, **options), memo=memo)
         assert len(calls) == count, options
-
-
-def test_a_memo_says_what_it_holds_and_what_has_given_way():
-    memo = Memo(2 * (ENTRY + 100))
-    for key in "abc":
-        memo.get(key, lambda: np.zeros(100, np.uint8))
-    assert "a" not in memo and "b" in memo and "c" in memo
