@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -122,26 +121,18 @@ def build(
     """
     require_blender()
     console.claim_stdout()
-    from ..core.capture.provenance import BUILT_IN
+    from ..batch.picture import write_picture
+    from ..scene.build import write_avatars
+    from ..scene.export import export, export_ply, left_out
+    from ..scene.files import new_file, save_blend
+    from ..scene.separate import scans, separate
 
     settings = avatar_settings(options, exports)
-    paths = distinct(inputs)
-    with ThreadPoolExecutor(1) as beside:
-        made: dict[Path, Future[list[Avatar]]] = {}
-        if options.model == BUILT_IN and not through_worker.needed():  # while Blender is read; torch is not read beside it
-            made = {path: beside.submit(avatars_of, path, options, settings, console, others) for path in paths[:1]}
-        from ..batch.picture import write_picture
-        from ..scene.build import write_avatars
-        from ..scene.export import export, export_ply, left_out
-        from ..scene.files import new_file, save_blend
-        from ..scene.separate import scans, separate
-
-        new_file()
+    new_file()
     collections, photos, cameras, bodies = [], [], {}, []
-    for path in paths:
+    for path in distinct(inputs):
         try:
-            ahead = made.get(path)
-            avatars = ahead.result() if ahead else avatars_of(path, options, settings, console, others)
+            avatars = avatars_of(path, options, settings, console, others)
             collections.append(write_avatars(avatars, name_of(path), match_render=not collections))
             photos.append(avatars[0].image)
             bodies += [avatar.body for avatar in avatars if avatar.body is not None]

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -352,3 +353,23 @@ def test_several_photos_of_one_person_make_one_avatar(studio, tmp_path, capsys):
     assert np.abs(built - found).max() < 0.3, "the build also follows the border of the photo"
     assert main(["build", str(photos[0]), "--one-person", "--person", "x", "-o", str(tmp_path / "c.blend")]) == 2
     assert main(["person", str(broken), "-o", str(tmp_path / "c.person")]) == 1 and not (tmp_path / "c.person").exists()
+
+
+def test_blender_is_read_alone_before_a_photo_is_looked_at(monkeypatch, tmp_path):
+    """Its add-ons are modules like any others: one that is read while another thread reads the same ones stays away, the exporter
+    for glTF with it, and with files that were never compiled that is likely."""
+    from sapiens2_avatar.commands import build as command
+    from sapiens2_avatar.core.common.errors import SapiensError
+    from sapiens2_avatar.scene import files
+
+    order = []
+    monkeypatch.setattr(files, "new_file", lambda: order.append(("blender", threading.current_thread())))
+
+    def look(path, *_):
+        order.append((path.name, threading.current_thread()))
+        raise SapiensError("Nothing is made here.", "It is a test.")
+
+    monkeypatch.setattr(command, "avatars_of", look)
+    photos = [tmp_path / name for name in ("a.png", "b.png")]
+    assert main(["build", *map(str, photos), "-o", str(tmp_path / "out.blend"), "--quiet"]) == 1
+    assert order == [(name, threading.main_thread()) for name in ("blender", "a.png", "b.png")]
