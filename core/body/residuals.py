@@ -102,7 +102,7 @@ def gather_rows(
 
     gap = joints - evidence.pose.positions
     if slow:
-        weights["joints"] = _joint_weights(evidence, gap) * np.where(_is_finger(), stage.fingers, stage.joints)
+        weights["joints"] = _joint_weights(evidence, gap, stage)
     w = weights["joints"][:, None]
     if stage.reach > 0 and evidence.pointmap is not None:
         w = w[..., None] * evidence.joint_weights_in_space
@@ -149,13 +149,16 @@ def _keypoints_in_view(body: Body, surface: np.ndarray) -> np.ndarray:
         return (turned * unit(surface)).sum(axis=1) < SKIN_FACING
 
 
-def _joint_weights(evidence: Evidence, gap: np.ndarray) -> np.ndarray:
-    """(68,) one over the standard deviation, less for joints that are far off."""
+def _joint_weights(evidence: Evidence, gap: np.ndarray, stage: Stage) -> np.ndarray:
+    """(68,) one over the standard deviation, less for joints that are far off, and in later stages for those that were seen: the
+    surface says better where they are, but nothing of the others."""
     pose = evidence.pose
     usual = np.where(_is_finger(), FINGER_SPREAD, JOINT_SPREAD) / np.sqrt(np.clip(pose.confidence, 0.1, 1))
-    spread = np.where(pose.seen & (pose.confidence > 0), usual, GUESSED_SPREAD)
+    seen = pose.seen & (pose.confidence > 0)
+    spread = np.where(seen, usual, GUESSED_SPREAD)
     far = np.linalg.norm(gap, axis=1)
-    return 1 / spread / (1 + (far / (FAR * spread)) ** 2)
+    share = np.where(seen, np.where(_is_finger(), stage.fingers, stage.joints), 1.0)
+    return share / spread / (1 + (far / (FAR * spread)) ** 2)
 
 
 def _add_keypoints(

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..common.arrays import Camera, Pose
 from ..common.landmarks import FINGERS, SIDES, finger_joints, joint_index, keypoint_index
+from ..common.rotations import swing
 from ..landmarks.body import INDEX, Body
 from ..pose.anatomy import rigid_head_weights, template_head, template_joints
 from ..pose.anthropometry import DEFAULT_STATURE
@@ -17,8 +18,6 @@ from .stance import JOINTS, PARTS, stance
 
 HEAD = ("nose", "left_ear", "right_ear")
 """Points on the skin, which tell where a head looks whose face is not seen."""
-UPRIGHT = 0.5
-"""How much a head over its shoulders is believed, beside the network's depth of a head, which is too near in most photos."""
 FEWEST_OF_FACE = 40
 """Points of a face without which it does not tell how it is turned, nor how far it is."""
 FACE_POINT = 0.02
@@ -27,6 +26,8 @@ LENGTHS = (("elbow", "shoulder"), ("wrist", "elbow"), ("knee", "hip"), ("ankle",
 """Joints of a side between which a person's size is measured."""
 LEAST_SCORE = 0.3
 """Joints of a lower score are guesses, and so is their depth."""
+USUAL_GROWTH = 1.05
+"""Of people of whom no limb is seen whole."""
 HANGS_ON = {"elbow": "shoulder", "wrist": "elbow", "knee": "hip", "ankle": "knee", "heel": "ankle", "big_toe": "ankle"}
 IN_PHOTO = 0.5
 """Joints that the network says to be in the photo with a lower probability are beyond its border."""
@@ -76,27 +77,28 @@ def joint_depths(body: Body, keypoints: np.ndarray, mask: np.ndarray, camera: Ca
     names = (*JOINTS, *HEAD)
     at = np.array([keypoint_index(name) for name in names])
     good = (keypoints[at, 2] >= LEAST_SCORE) & np.isfinite(keypoints[at]).all(axis=1)
-    of_face, face_depth = _face(keypoints, camera)
+    of_face, face_depth, ear_depth = _face(keypoints, camera)
     discs: list[tuple[np.ndarray, np.ndarray, float]] = []
-    world = body.world[[INDEX[name.replace("big_toe", "foot_index")] for name in names]] * _growth(body)
+    rows = [INDEX[name.replace("big_toe", "foot_index")] for name in names]
+    inside = body.inside[rows] >= IN_PHOTO
+    world = body.world[rows] * _growth(body)
     rays = camera.rays(np.nan_to_num(keypoints[at, :2].astype(np.float64))).astype(np.float64)
     centre = _translation(world[good], rays[good], keypoints[at, 2][good]) if good.sum() >= FEWEST else None
     joints, told = None, np.zeros(len(JOINTS), bool)
     if centre is not None:
         head, limbs = slice(len(JOINTS), None), slice(len(JOINTS))
         depth = world[:, 2] + centre[2]
-        depth[head] += UPRIGHT * _over_shoulders(world, good)
         wider = nearer_sides(keypoints, mask, LEAST_SCORE)
-        found = stance(world[limbs], rays[limbs], keypoints[at[limbs], 2], centre, wider).depths
+        stood = stance(world[limbs], rays[limbs], keypoints[at[limbs], 2], centre, wider)
+        found = stood.depths
         joints = rays[limbs] * found[:, None]
-        told = good[limbs] | (body.inside[[INDEX[name.replace("big_toe", "foot_index")] for name in JOINTS]] >= IN_PHOTO)
-        shoulders = slice(2 * PARTS.index("shoulder"), 2 * PARTS.index("shoulder") + 2)
-        depth[head] += (found - depth[limbs])[shoulders].mean()
+        told = good[limbs] | inside[limbs]
+        depth[head] = _on_trunk(world, joints, told, stood.down)[head]
         depth[limbs] = found - MEAN_RADIUS[[joint_index(name) for name in JOINTS]] * DEFAULT_STATURE
         good &= depth > 0
         if len(of_face):  # its shape is known better, and its distance less well than that of a whole body
-            nose = depth[names.index("nose")]
-            face_depth *= max(nose, 0.1) / max(face_depth.min(), 1e-6)
+            ears = depth[[names.index(f"{side}_ear") for side in SIDES]].mean()
+            face_depth *= max(ears, 0.1) / ear_depth
             good[head] = False
         extent = float(np.ptp(keypoints[at[good], :2], axis=0).max()) if good.any() else 0.0
         discs.append((keypoints[at[good], :2], depth[good], DISC * extent))
@@ -137,52 +139,57 @@ def _drawn(discs: list[tuple[np.ndarray, np.ndarray, float]], camera: Camera) ->
     return camera.rays() * surface[..., None]
 
 
-def _face(keypoints: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) keypoints of a face that is seen, and (n,) metres how far each is if that head has the mean size; n is 0 where too
-    little of a face is seen."""
+def _face(keypoints: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray, float]:
+    """(n,) keypoints of a face that is seen, (n,) metres how far each is if that head has the mean size, and metres how far the
+    middle between its ears is; n is 0 where too little of a face is seen."""
     import cv2
 
     head = template_head()
     seen = (keypoints[:, 2] >= LEAST_SCORE) & np.isfinite(keypoints).all(axis=1) & np.isfinite(head).all(axis=1)
     seen &= rigid_head_weights() > 0
     at = np.flatnonzero(seen)
-    nothing = np.zeros(0, np.int64), np.zeros(0)
+    nothing = np.zeros(0, np.int64), np.zeros(0), 0.0
     if len(at) < FEWEST_OF_FACE:
         return nothing
     solid, flat = head[at] * DEFAULT_STATURE, keypoints[at, :2].astype(np.float64)
     found, turn, shift = cv2.solvePnP(solid, flat, camera.matrix.astype(np.float64), None, flags=cv2.SOLVEPNP_SQPNP)
     if not found:
         return nothing
-    depth = (solid @ cv2.Rodrigues(turn)[0].T + shift.ravel())[:, 2]
-    return (at, depth) if np.isfinite(depth).all() and depth.min() > 0.05 else nothing
+    ears = np.stack([head[keypoint_index(f"{side}_ear")] for side in SIDES]).mean(axis=0) * DEFAULT_STATURE
+    depth = (np.vstack([solid, ears]) @ cv2.Rodrigues(turn)[0].T + shift.ravel())[:, 2]
+    return (at, depth[:-1], float(depth[-1])) if np.isfinite(depth).all() and depth.min() > 0.05 else nothing
 
 
-def _over_shoulders(world: np.ndarray, good: np.ndarray) -> float:
-    """Metres away from the camera that bring the middle of the ears over the shoulders, as the trunk stands; 0 where the trunk
-    or the ears are not seen.
+def _on_trunk(world: np.ndarray, joints: np.ndarray, told: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """(n,) metres of depth: everything as the network has it to its own trunk, on the trunk that was found. What the network says
+    of a head to the shoulders holds; that it leans whole people to the camera does not.
 
-    world  (n, 3) metres of JOINTS and HEAD; good (n,) bool, which of them are seen
+    world   (n, 3) metres of JOINTS and HEAD, camera axes, as the network says
+    joints  (16, 3) metres of JOINTS, camera space, as they were found
+    told    (16,) bool, which of them the network has seen: without hips, a trunk is upright
+    down    (3,) unit, where gravity points to
     """
-    names = (*JOINTS, *HEAD)
-    pairs = [[names.index(f"{side}_{joint}") for side in SIDES] for joint in ("ear", "shoulder", "hip")]
-    if not all(good[pair].all() for pair in pairs):
-        return 0.0
-    ears, shoulders, hips = (world[pair].mean(axis=0) for pair in pairs)
-    up = shoulders - hips
-    height = float(np.linalg.norm(ears - shoulders))
-    upright = shoulders[2] + height * up[2] / max(float(np.linalg.norm(up)), 1e-6)
-    return float(upright - ears[2])
+    shoulder, hip = ([2 * PARTS.index(part), 2 * PARTS.index(part) + 1] for part in ("shoulder", "hip"))
+    said = world[shoulder].mean(axis=0) - world[hip].mean(axis=0)
+    found = joints[shoulder].mean(axis=0) - joints[hip].mean(axis=0) if told[hip].all() else -down
+    from_shoulders = world - world[shoulder].mean(axis=0)
+    return joints[shoulder, 2].mean() + swing(from_shoulders, said[None], found[None])[:, 2]
 
 
 def _growth(body: Body) -> float:
-    """How much larger a person of mean stature is than the network's metres say: it makes everybody small."""
+    """How much larger a person of mean stature is than the network's metres say: it makes everybody small, and makes what it does
+    not see smaller still, so that only limbs in the photo are compared."""
     mean = template_joints() * DEFAULT_STATURE
-    said = usual = 0.0
-    for side in SIDES:
-        for end, start in LENGTHS:
-            said += float(np.linalg.norm(body.world[INDEX[f"{side}_{end}"]] - body.world[INDEX[f"{side}_{start}"]]))
-            usual += float(np.linalg.norm(mean[joint_index(f"{side}_{end}")] - mean[joint_index(f"{side}_{start}")]))
-    return float(np.clip(usual / max(said, 1e-6), 1.0, 1.5))
+    ends = np.array([(f"{side}_{end}", f"{side}_{start}") for side in SIDES for end, start in LENGTHS])
+    rows = np.vectorize(INDEX.__getitem__)(ends)
+    there = (body.inside[rows] >= IN_PHOTO).all(axis=1)
+    if not there.any():
+        return USUAL_GROWTH
+    said, usual = (
+        np.linalg.norm(places[:, 0] - places[:, 1], axis=1)
+        for places in (body.world[rows], mean[np.vectorize(joint_index)(ends)])
+    )
+    return float(np.clip(usual[there].sum() / max(said[there].sum(), 1e-6), 1.0, 1.5))
 
 
 def _translation(world: np.ndarray, rays: np.ndarray, weight: np.ndarray) -> np.ndarray | None:

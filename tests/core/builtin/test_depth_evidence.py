@@ -99,3 +99,31 @@ def test_an_arm_that_nobody_sees_is_where_the_network_guesses_it():
     placed = joint_depths(body, keypoints, NO_MASK, CAMERA).placed(lifted)
     np.testing.assert_allclose(placed.positions[wrist], placed.positions[joint_index("left_shoulder")], atol=1e-5)
     assert joint_depths(_nobody(), np.zeros((308, 3)), NO_MASK, CAMERA).placed(lifted) is lifted
+
+
+def test_a_head_is_on_an_upright_trunk_where_the_photo_shows_no_hips():
+    """The network turns people to the camera, half figures most; what it says of a head to its own trunk is right."""
+    joints = template_joints() * DEFAULT_STATURE @ FACING.T + (0, 0, 4.0)
+    head = template_head() * DEFAULT_STATURE @ FACING.T + joints[joint_index("head")]
+    lean = np.radians(15)
+    to_camera = np.array([[1, 0, 0], [0, np.cos(lean), -np.sin(lean)], [0, np.sin(lean), np.cos(lean)]])
+    hips = joints[[joint_index("left_hip"), joint_index("right_hip")]].mean(axis=0)
+    body, keypoints = _nobody(), np.zeros((308, 3))
+    known = np.isfinite(head).all(axis=1)
+    keypoints[known, :2], keypoints[known, 2] = CAMERA.project(head[known]), 0.9
+    for name in JOINTS:
+        keypoints[keypoint_index(name)] = [*CAMERA.project(joints[joint_index(name)][None])[0], 0.9]
+    body.inside[:] = 0.9
+    for name in JOINTS[JOINTS.index("left_hip") :]:
+        body.inside[INDEX[name.replace("big_toe", "foot_index")]] = keypoints[keypoint_index(name), 2] = 0.0
+    for name in (*JOINTS, "nose", "left_ear", "right_ear"):
+        place = joints[joint_index(name)] if name in JOINTS else head[keypoint_index(name)]
+        body.world[INDEX[name.replace("big_toe", "foot_index")]] = to_camera @ (place - hips)
+    found = joint_depths(body, keypoints, NO_MASK, CAMERA)
+    assert found.surface is not None
+    assert found.joints is not None
+    k = keypoint_index("center_of_glabella")
+    x, y = np.round(keypoints[k, :2]).astype(int)
+    shoulders = [joint_index("left_shoulder"), joint_index("right_shoulder")]
+    before_shoulders = found.surface[y, x, 2] - found.joints[:2, 2].mean()
+    assert before_shoulders == pytest.approx(head[k, 2] - joints[shoulders, 2].mean(), abs=0.015)
