@@ -26,7 +26,7 @@ from ..worker.requests import Box, BuildRequest, PredictRequest, RunRequest, to_
 from .job import ForAvatar, Idle, JobOperator, at_once
 from .photo import PhotoDialog, check_photo, chosen_photo
 from .photos import note_what_they_gave
-from .show import first_look
+from .show import first_look, keep_in_sight
 from .stored import keep_limit
 
 
@@ -132,6 +132,8 @@ def write_result(
             notes.append(said)
     elif pins_of(made) != tuple(pins):
         notes.append("The avatar does not follow its pins: press Rebuild.")
+    if not bpy.app.background:
+        keep_in_sight(context, made, is_new=old is None)
     settings.predictions = source
     jobs.status.notes = (*result["notes"], *notes)
     thumbnails.forget(source)

@@ -42,23 +42,24 @@ def move_along(objects: Iterable[bpy.types.Object], collection: bpy.types.Collec
 
 
 def stand_free(context: bpy.types.Context, collection: bpy.types.Collection) -> str:
-    """Move a new avatar to the 3D cursor, or to the next place left or right of it where it stands in nothing.
+    """Move a new avatar to the 3D cursor, or to the next place along x where it stands in nothing: one after the other in a row.
 
-    What is under its feet, around it like a room or a landscape, or hidden is not in its way. Where there is no such place within
-    `FARTHEST` it stands at the cursor. Returns a sentence about what it stands beside, empty where it stands at the cursor.
+    What is under its feet, around it like a room or a landscape, or hidden is not in its way. Where `FARTHEST` leaves no place to
+    the right it goes to the left, and where there is none either it stands at the cursor. Returns a sentence about what it stands
+    beside, empty where it stands at the cursor.
     """
     layer, cursor = layer_of(context), np.array(scene_of(context).cursor.location)
-    layer.update()
+    # Whether something can be seen must not depend on what a view shows alone.
+    visible = {obj.original for obj in context.evaluated_depsgraph_get().objects}
     own = list(collection.all_objects)
     boxes = [_box(obj) for obj in own if obj.type in SOLID]
     if not boxes:
         return ""
     low, high = np.min([box[0] for box in boxes], 0) + cursor, np.max([box[1] for box in boxes], 0) + cursor
-    seen = [obj for obj in layer.objects if obj.type in SOLID and obj not in own and obj.visible_get(view_layer=layer)]
+    seen = [obj for obj in layer.objects if obj.type in SOLID and obj in visible and obj not in own]
     ways = {obj.name: box for obj in seen if _is_in_the_way(box := _box(obj), low, high)}
-    aside, beside = min((_aside(low, high, ways, side) for side in (1, -1)), key=lambda found: abs(found[0]))
-    if abs(aside) > FARTHEST:
-        aside, beside = 0.0, ""
+    places = [place for side in (1, -1) if abs((place := _aside(low, high, ways, side))[0]) <= FARTHEST]
+    aside, beside = places[0] if places else (0.0, "")
     moved = cursor + np.array([aside, 0.0, 0.0])
     if moved.any():
         move(own, moved)

@@ -88,6 +88,15 @@ def test_what_is_not_in_its_way_leaves_it_at_the_cursor(home, make, setting):
     np.testing.assert_allclose(box(make()), home, atol=1e-5)
 
 
+@pytest.mark.parametrize(("walls", "side"), [((1,), -1), ((1, -1), 0)])
+def test_where_one_side_leaves_no_place_it_is_the_other(part, home, make, monkeypatch, walls, side):
+    monkeypatch.setattr(part("scene.standing"), "FARTHEST", 4.0)
+    middle, width = home.mean(0), 6.0
+    for wall in walls:
+        cube((width, 2, 2), (middle[0] + wall * (width / 2 - 0.5), middle[1], middle[2]))
+    assert np.sign((box(make()) - home)[0, 0]) == side
+
+
 def test_an_avatar_with_the_camera_at_the_origin_stays_there(home, make):
     cube(2.0)
     bpy.context.scene.sapiens2.scan.keep_camera_frame = True
