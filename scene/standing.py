@@ -79,7 +79,7 @@ def _is_in_the_way(box: tuple[np.ndarray, np.ndarray], low: np.ndarray, high: np
     under, over = box
     if under[2] >= high[2] or over[2] <= low[2] + GROUND or over[1] <= low[1] or under[1] >= high[1]:
         return False
-    is_around = (under[:2] <= low[:2]).all() and (over >= high).all()
+    is_around = (under[:2] < low[:2] - GAP).all() and (over > high + GAP).all()  # who is of the same size is in the way
     return not is_around and not (over - under > SETTING)[:2].all()
 
 

@@ -71,6 +71,20 @@ def test_an_avatar_stands_beside_what_is_there_with_its_camera(part, home, make)
     assert all(apart(a, b) for n, a in enumerate(boxes) for b in [*boxes[:n], taken])
 
 
+def test_twins_do_not_stand_in_each_other(make):
+    assert apart(box(make()), box(make()))
+
+
+def test_an_avatar_for_a_scene_that_is_not_shown_stands_beside_what_is_there(home, make):
+    cube(2.0)
+    other = bpy.data.scenes.new("Other")
+    with bpy.context.temp_override(scene=other, view_layer=other.view_layers[0]):
+        made = make()
+        assert not roles(made)["rig"].location.x, "the cube is in another scene"
+        again = make()
+    assert roles(again)["rig"].location.x > 0.2 and set(other.objects) >= set(again.objects)
+
+
 @pytest.mark.parametrize("setting", ["floor", "room", "landscape", "hidden", "elsewhere"])
 def test_what_is_not_in_its_way_leaves_it_at_the_cursor(home, make, setting):
     middle = home.mean(0)
