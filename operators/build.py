@@ -26,7 +26,7 @@ from ..worker.requests import Box, BuildRequest, PredictRequest, RunRequest, to_
 from .job import ForAvatar, Idle, JobOperator, at_once
 from .photo import PhotoDialog, check_photo, chosen_photo
 from .photos import note_what_they_gave
-from .show import first_look
+from .show import first_look, keep_in_sight
 from .stored import keep_limit
 
 
@@ -100,6 +100,7 @@ def write_result(
     from ..scene.control_rig import check_plain
     from ..scene.people import find_photo, match_people, photo_hash
     from ..scene.pins import keep_pins, pins_of
+    from ..scene.standing import stand_free
     from ..scene.typed import scene_of
     from ..scene.update import fits
 
@@ -127,8 +128,12 @@ def write_result(
     )
     if old is None:
         keep_pins(made, pins)
+        if not settings.scan.keep_camera_frame and (said := stand_free(context, made)):
+            notes.append(said)
     elif pins_of(made) != tuple(pins):
         notes.append("The avatar does not follow its pins: press Rebuild.")
+    if not bpy.app.background:
+        keep_in_sight(context, made, is_new=old is None)
     settings.predictions = source
     jobs.status.notes = (*result["notes"], *notes)
     thumbnails.forget(source)
@@ -137,7 +142,7 @@ def write_result(
 
 
 class SAPIENS2_OT_run(Idle, JobOperator, Operator):
-    """Turn the photo into a textured scan with a matched camera and a rig"""
+    """Turn the photo into an avatar, a scan or both, as is chosen below, with a rig and with the camera of the photo"""
 
     bl_idname = "sapiens2.run"
     bl_label = "Make Avatar"

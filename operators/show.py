@@ -64,8 +64,44 @@ def first_look(context: Context, avatar: Collection) -> None:
     _unmarked[address] = _selected(layer_of(context))
 
 
+def keep_in_sight(context: Context, avatar: Collection, is_new: bool) -> None:
+    """Let what was written of an avatar be seen, in a window, wherever only a part of the scene is shown: its new objects where
+    its former ones are, and a further avatar, which becomes the one that is meant, beside what is shown."""
+    from ..scene.people import select_avatar
+    from ..scene.typed import layer_of, scene_of
+
+    layer, scene = layer_of(context), scene_of(context)
+    if is_new and context.mode == "OBJECT":
+        unmarked = [address for address in _unmarked if _is_unmarked(address, layer)]
+        select_avatar(context, avatar)
+        _unmarked.update({address: _selected(layer) for address in unmarked})
+    own = [obj for obj in avatar.all_objects if obj.type != "CAMERA"]
+    for window in context.window_manager.windows:
+        areas = [area for area in window.screen.areas if area.type == "VIEW_3D" and area.spaces.active.local_view is not None]
+        if window.scene != scene or not areas:
+            continue
+        window.view_layer.update()  # until then it lists objects that are gone
+        for area in areas:
+            space, objects = area.spaces.active, window.view_layer.objects
+            here = [obj for obj in own if obj.name in objects]
+            shown = [obj for obj in objects if obj.local_view_get(space)]
+            if not is_new and shown and not set(shown) & set(here):
+                continue
+            for obj in here:
+                obj.local_view_set(space, True)
+            if (is_new or not shown) and space.region_3d.view_perspective != "CAMERA":
+                region = next(region for region in area.regions if region.type == "WINDOW")
+                with context.temp_override(window=window, area=area, region=region):
+                    _fill_view(context, [obj for obj in {*shown, *here} if obj.type == "MESH"])
+
+
 def _selected(layer: bpy.types.ViewLayer) -> list[str]:
     return [obj.name for obj in layer.objects if obj.select_get(view_layer=layer)]
+
+
+def _is_unmarked(address: int, layer: bpy.types.ViewLayer) -> bool:
+    """Whether all that is left of what was selected for the artist is still what is selected."""
+    return [name for name in _unmarked[address] if name in layer.objects] == _selected(layer)
 
 
 def show_alone(context: Context, avatar: Collection) -> None:
@@ -165,7 +201,7 @@ def show_what_is_worked_on() -> None:
         spaces = [area.spaces.active for area in window.screen.areas if area.type == "VIEW_3D"]
         for space in spaces:
             address = space.as_pointer()
-            if address in _unmarked and _unmarked[address] != _selected(window.view_layer):
+            if address in _unmarked and not _is_unmarked(address, window.view_layer):
                 del _unmarked[address]
                 space.overlay.show_outline_selected = bool(_before[address].pop(OUTLINE))
         active = window.view_layer.objects.active

@@ -7,6 +7,8 @@ from functools import partial
 import bpy
 from bpy.types import Area, Context, Operator
 
+from .. import jobs
+
 TAB = "Sapiens2"
 """Of the sidebar of the 3D view: `panels.tab.Sidebar.bl_category`."""
 AGAIN_SECONDS = 0.05
@@ -33,6 +35,7 @@ def _turn_to_tab(area: int, left: int = TRIES) -> float | None:
                 bpy.app.timers.register(partial(_turn_to_tab, area, left - 1), first_interval=AGAIN_SECONDS)
         else:
             sidebar.tag_redraw()
+            jobs.settle()  # the status bar need not show the way any more
     return None
 
 

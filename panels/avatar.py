@@ -168,7 +168,7 @@ class SAPIENS2_PT_rig(Rebuilds, Panel):
             layout.operator("sapiens2.control_rig", icon="CON_ARMATURE", depress=has_controls(context))
             if not is_rigify_enabled():
                 paragraph(layout, "Control Rig enables the add-on Rigify, which comes with Blender", "INFO")
-            draw_outcome(self.layout, "sapiens2.control_rig")
+        draw_outcome(self.layout, "sapiens2.control_rig")
 
 
 class SAPIENS2_PT_export(AfterSetup, Panel):

@@ -1,14 +1,15 @@
-"""How far a job is: in the panel that started it, else in Run, and in Blender's status bar."""
+"""How far a job is, and what went wrong: in the panel that started it, else in Run, and in short in Blender's status bar."""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 import bpy
 from bpy.types import Context, Header, UILayout
 
 from .. import jobs
 from .parts import draw_error, paragraph, shown_error, translated
+from .tab import is_tab_in_sight
 
 IN_THEIR_PANELS = frozenset(
     {
@@ -18,6 +19,21 @@ IN_THEIR_PANELS = frozenset(
     }
 )
 """The operators whose jobs a panel of theirs shows. Run shows all others: so each job is in the tab once."""
+
+ERRORS_IN_THEIR_PANELS: Mapping[str, str] = {
+    "sapiens2.people_find": "Reference",
+    **dict.fromkeys(("sapiens2.model_download", "sapiens2.model_import"), "Model"),
+    "sapiens2.build_scan": "Avatar",
+    "sapiens2.pin_set": "Adjust",
+    "sapiens2.build_texture": "Texture",
+    **dict.fromkeys(("sapiens2.build_rig", "sapiens2.control_rig"), "Rig"),
+    "sapiens2.retarget": "Retarget",
+    **dict.fromkeys(("sapiens2.animate", "sapiens2.import_motion"), "Motion"),
+    **dict.fromkeys(("sapiens2.batch", "sapiens2.batch_gather"), "Batch"),
+}
+"""The operators of whose errors Run only says where they are: in which panel. They are in the tab once, too."""
+TITLE_LETTERS = 24
+"""Letters of a job's title in the status bar, where Blender's own hints need room."""
 
 
 def step(layout: UILayout) -> UILayout:
@@ -48,7 +64,7 @@ def draw_job(layout: UILayout, *operators: str, but: Container[str] = ()) -> boo
         if not is_shown(held):
             continue
         row = layout.row(align=True)
-        row.label(text=done(held), icon="PAUSE", translate=False)
+        row.label(text=done(held.title), icon="PAUSE", translate=False)
         _draw_held_buttons(row)
         paragraph(layout, waits_for)
         drawn = True
@@ -66,9 +82,9 @@ def draw_job(layout: UILayout, *operators: str, but: Container[str] = ()) -> boo
     return True
 
 
-def done(job: jobs.Job) -> str:
+def done(title: str) -> str:
     """What is said of a result that is held."""
-    return bpy.app.translations.pgettext_iface("{:s}: done, waiting for you").format(job.title)
+    return bpy.app.translations.pgettext_iface("{:s}: done, waiting for you").format(title)
 
 
 def _draw_held_buttons(row: UILayout) -> None:
@@ -100,21 +116,36 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def draw_status(header: Header, _context: Context) -> None:
-    """Into Blender's status bar, which is in sight whatever the sidebar shows."""
+def draw_run_error(layout: UILayout) -> None:
+    """The last error as Run shows it, with the next step; of one that stands in another panel, in which."""
+    place = ERRORS_IN_THEIR_PANELS.get(jobs.status.failed)
+    if place is None:
+        draw_error(layout)
+    elif shown_error() is not None:
+        paragraph(layout, translated("What went wrong is said in {:s}").format(translated(place)), "ERROR")
+
+
+def short(title: str) -> str:
+    """A title, which is often the name of a photo, as long as the status bar has room for it."""
+    return title if len(title) <= TITLE_LETTERS else f"{title[: TITLE_LETTERS - 1].rstrip()}…"
+
+
+def draw_status(header: Header, context: Context) -> None:
+    """Into Blender's status bar, which is in sight whatever the sidebar shows, and which Blender needs for its own hints."""
     job, layout = jobs.current(), header.layout
     if job is not None:
         row = layout.row(align=True)
-        row.label(text=job.title, icon="OUTLINER_OB_ARMATURE", translate=False)
+        row.label(text=short(job.title), icon="OUTLINER_OB_ARMATURE", translate=False)
         bar = row.row()
         bar.ui_units_x = 10
         bar.progress(factor=job.fraction, type="BAR", text=words(job))
         row.operator("sapiens2.cancel", text="", icon="X")
     elif jobs.status.held:
         row = layout.row(align=True)
-        row.label(text=done(next(iter(jobs.status.held))), icon="PAUSE", translate=False)
+        row.label(text=done(short(next(iter(jobs.status.held)).title)), icon="PAUSE", translate=False)
         _draw_held_buttons(row)
-    elif (error := shown_error()) is not None:
-        layout.label(text=error.message, icon="ERROR", translate=False)
+    elif shown_error() is not None:
+        if not is_tab_in_sight(context):
+            layout.operator("sapiens2.tab_open", text="Sapiens2: See What Went Wrong", icon="ERROR")
     elif jobs.status.python is None and not jobs.status.found:  # nothing else shows where the tab is
         layout.operator("sapiens2.tab_open", text="Set Up Sapiens2 Avatar", icon="OUTLINER_OB_ARMATURE")

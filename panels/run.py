@@ -8,9 +8,9 @@ from bpy.types import Context, Panel, UILayout
 from .. import jobs
 from ..avatar_queries import active_avatar
 from ..properties import make_groups
-from .parts import draw_error, is_about_now, paragraph, shown_error, translated
+from .parts import is_about_now, paragraph, shown_error, translated
 from .presets import SAPIENS2_PT_presets
-from .progress import IN_THEIR_PANELS, draw_job, step
+from .progress import IN_THEIR_PANELS, draw_job, draw_run_error, step
 from .tab import AfterSetup
 
 LOOKING = ("sapiens2.run", "sapiens2.people_find", "sapiens2.add_avatar")
@@ -86,7 +86,7 @@ class SAPIENS2_PT_run(AfterSetup, Panel):
             row.operator("sapiens2.result_show", text="Show Everything" if alone else "Show Result", icon="ZOOM_SELECTED")
             if alone:
                 row.prop(context.space_data.overlay, "show_bones", text="", icon="BONE_DATA")
-        draw_error(self.layout)
+        draw_run_error(self.layout)
         _offer_better(self.layout, settings)
         for note in jobs.status.notes if is_about_now() else ():
             paragraph(self.layout, note, "INFO")

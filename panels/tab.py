@@ -25,3 +25,10 @@ class AfterSetup(Sidebar):
     @classmethod
     def poll(cls, _context: Context) -> bool:
         return jobs.status.python is not None
+
+
+def is_tab_in_sight(context: Context) -> bool:
+    """Whether a sidebar shows the tab now."""
+    areas = [area for window in context.window_manager.windows for area in window.screen.areas if area.type == "VIEW_3D"]
+    sidebars = [region for area in areas for region in area.regions if region.type == "UI" and region.width > 1]
+    return any(getattr(sidebar, "active_panel_category", "") == Sidebar.bl_category for sidebar in sidebars)

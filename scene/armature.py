@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import bpy
 import numpy as np
-from mathutils import Vector
+from mathutils import Matrix, Vector
 
 from ..core.common.arrays import RigData
 from ..core.common.spaces import transform_points, transform_vectors
@@ -123,10 +123,13 @@ def write_rest_rig(obj: bpy.types.Object, rig: RigData) -> None:
 def bind(scan: bpy.types.Object, rig: bpy.types.Object) -> None:
     """Let the scan follow the rig: parented to it, deformed by an Armature modifier through the groups named after bones.
 
-    Its normals follow too: see `scene.mesh.write_normals`.
+    A scan that was moved by itself stays where it stands. One that was not, as what is left of a rig that was deleted, goes to
+    where the rig is. Its normals follow too: see `scene.mesh.write_normals`.
     """
     scan.parent = rig
-    scan.matrix_parent_inverse = rig.matrix_world.inverted()
+    # What was moved just now has its new `matrix_world` when its scene is brought up to date.
+    place = rig.matrix_basis if rig.parent is None else rig.matrix_world
+    scan.matrix_parent_inverse = Matrix() if scan.matrix_basis == Matrix() else place.inverted()
     follow(scan, rig)
 
 

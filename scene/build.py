@@ -25,6 +25,7 @@ from .photo_pose import photo_pose_actions, show_photo_pose
 from .replace import check_free, replace_build
 from .reshape import artist_shapes, note_numbers, restore_shapes
 from .restore import whole_or_nothing
+from .standing import MOVED, move_along
 from .typed import scene_of
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def clear(collection: bpy.types.Collection) -> None:
     clear_objects(made)
     for copy in copies:
         unmark(copy)
-    for key in (SOURCE, OTHERS, PHOTO):
+    for key in (SOURCE, OTHERS, PHOTO, MOVED):
         if key in collection:
             del collection[key]
 
@@ -141,6 +142,7 @@ def write_avatars(
             scene.collection.children.link(staged)
             collection = staged
         else:
+            move_along(staged.objects, replace)
             for key in (SOURCE, PHOTO):
                 if key in staged:
                     changes.put(replace, key, staged[key])

@@ -23,6 +23,7 @@ from .mesh import UV_ATLAS, write_normals
 from .replace import check_free, keep_edited, name_left, named_as, release, replace_build
 from .restore import whole_or_nothing
 from .separate import scans, vertices_of
+from .standing import move_along
 from .typed import mesh_of
 
 MOST = 0.5
@@ -89,6 +90,7 @@ def update_rig(collection: bpy.types.Collection, avatars: list[Avatar]) -> list[
             if avatar.rig is not None:
                 rig = write_armature(avatar.rig, avatar.world_from_camera, f"{avatar.name} Rig", staged)
                 mark(rig, "rig", avatar.name)
+        move_along(staged.objects, collection)
         bones = {name: _bones(objects) for name, objects in found.items()}
         notes = replace_build(collection, staged, changes, roles=("rig",))
         changes.at_the_end(lambda: notes.extend(_reweight(collection, avatars, found, bones)))
@@ -119,8 +121,12 @@ def _reweight(
 
 
 def _weigh(obj: bpy.types.Object, avatar: Avatar, own: np.ndarray, before: set[str]) -> None:
-    """The vertex groups of the bones anew; before: the bones that had some. own: the avatar's vertices that the object has."""
-    for name in before & set(obj.vertex_groups.keys()):
+    """The vertex groups of the bones anew; before: the bones that had some. own: the avatar's vertices that the object has.
+
+    Those of a rig that was deleted are there still, and nobody knows them but the new one.
+    """
+    bones = before | set(avatar.rig.names if avatar.rig is not None else ())
+    for name in bones & set(obj.vertex_groups.keys()):
         obj.vertex_groups.remove(obj.vertex_groups[name])
     if avatar.rig is not None and avatar.weights is not None:
         write_skin_weights(obj, SkinWeights(avatar.weights.bones[own], avatar.weights.weights[own]), avatar.rig)

@@ -316,12 +316,54 @@ def test_an_error_is_shown_where_it_happened_until_it_is_about_something_else(pa
     with pytest.raises(RuntimeError, match="not there"):
         bpy.ops.sapiens2.people_find()
     said = jobs.status.error.message
-    assert [said in " ".join(draw(part, label)) for label in ("Reference", "Run", "Batch")] == [True, True, False]
-    header = SimpleNamespace(layout=Layout([]))
-    part("panels.progress").draw_status(header, bpy.context)
-    assert said in header.layout.seen
+    assert [said in " ".join(draw(part, label)) for label in ("Reference", "Run", "Batch")] == [True, False, False]
+    assert "What went wrong is said in Reference" in " ".join(draw(part, "Run"))
     settings.photo = "/another.jpg"
-    assert not any(said in " ".join(draw(part, label)) for label in ("Reference", "Run"))
+    assert not any("wrong" in " ".join(draw(part, label)) for label in ("Reference", "Run"))
+
+
+def test_each_error_is_in_the_tab_once(part, monkeypatch):
+    jobs, places = part("jobs"), part("panels.progress").ERRORS_IN_THEIR_PANELS
+    error = part("core.common.errors").SapiensError("It failed.", "Do this.")
+    for operator in (*places, "sapiens2.run", "sapiens2.import_predictions"):
+        monkeypatch.setattr(jobs, "status", jobs.Status(error=error, failed=operator, python="python"))
+        shown = [label for label in (*LABELS, "Adjust") if label != "Set Up" and "It failed." in " ".join(draw(part, label))]
+        assert shown == [places.get(operator, "Run")], operator
+        assert ("said in" in " ".join(draw(part, "Run"))) == (operator in places), operator
+
+
+def test_the_status_bar_leaves_room_for_the_hints_of_blender(part, monkeypatch, job):
+    """A long name is cut, and of an error it has the way to the tab alone, until that is in sight."""
+    progress, jobs = part("panels.progress"), part("jobs")
+
+    def said():
+        header = SimpleNamespace(layout=Layout([]))
+        progress.draw_status(header, bpy.context)
+        return header.layout.seen, header.layout.texts
+
+    job.title = "IMG_20240301_the whole family in the garden"
+    (cut,) = [text for text in said()[0] if text.startswith("IMG")]
+    assert len(cut) <= progress.TITLE_LETTERS and cut.endswith("…") and progress.short("anna") == "anna"
+    monkeypatch.setattr(jobs, "current", lambda: None)
+    error = part("core.common.errors").SapiensError("The network stopped unexpectedly. " * 5, "Do this.")
+    monkeypatch.setattr(jobs, "status", jobs.Status(error=error, python="python"))
+    seen, texts = said()
+    assert error.message not in seen and len(texts["sapiens2.tab_open"]) < 35
+    monkeypatch.setattr(progress, "is_tab_in_sight", lambda _context: True)
+    assert said()[0] == []
+
+
+def test_the_tab_is_in_sight_where_a_sidebar_that_is_open_shows_it(part):
+    sidebar = SimpleNamespace(type="UI", width=280, active_panel_category="Item")
+    area = SimpleNamespace(type="VIEW_3D", regions=[sidebar, SimpleNamespace(type="WINDOW", width=900)])
+    window = SimpleNamespace(screen=SimpleNamespace(areas=[area]))
+    context = SimpleNamespace(window_manager=SimpleNamespace(windows=[window]))
+    is_in_sight = part("panels.tab").is_tab_in_sight
+    assert not is_in_sight(context)
+    sidebar.active_panel_category = "Sapiens2"
+    assert is_in_sight(context)
+    sidebar.width = 1
+    assert not is_in_sight(context), "a sidebar that is closed keeps its tab"
 
 
 @pytest.mark.parametrize(("model", "failed", "offered"), [
