@@ -42,6 +42,9 @@ HEAD = {
 }  # fmt: skip
 """Points of the body's network and the points of the face's network in whose middle they lie."""
 
+# What the body's network calls a shoulder, an ankle and an ear lies above the joints, and above the middle of the ear: shares of
+# the way to the hip, from the knee and from the eyes to the mouth (means over synthetic people, each of them with the same sign).
+SHOULDER_BELOW, ANKLE_BELOW, EAR_BELOW = 0.045, 0.05, 0.33
 # Proportions of adults (mean of synthetic people): the small toe from heel to big toe, and outwards, in lengths of the foot
 SMALL_TOE = (0.84, 0.24)
 ELBOW = 0.18  # tip and crook of the elbow, from the joint away from and towards the middle of its neighbours, of the way to them
@@ -62,7 +65,13 @@ def keypoints_of(person: PersonLandmarks) -> np.ndarray:
 
 
 def _body(body: Body) -> dict[str, tuple[np.ndarray, float]]:
-    rows = {name: body.points[INDEX[name]] for name in DIRECT}
+    rows = {name: body.points[INDEX[name]].copy() for name in DIRECT}
+    mouth, eyes = ((body.points[INDEX[a], :2] + body.points[INDEX[b], :2]) / 2 for a, b in (("mouth_left", "mouth_right"), ("left_eye", "right_eye")))
+    for side in SIDES:
+        shoulder, hip, knee, ankle = (rows[f"{side}_{name}"][:2].copy() for name in ("shoulder", "hip", "knee", "ankle"))
+        rows[f"{side}_shoulder"][:2] += SHOULDER_BELOW * (hip - shoulder)
+        rows[f"{side}_ankle"][:2] += ANKLE_BELOW * (ankle - knee)
+        rows[f"{side}_ear"][:2] += EAR_BELOW * (mouth - eyes)
     rows |= {f"{side}_big_toe": body.points[INDEX[f"{side}_foot_index"]] for side in SIDES}
     return {name: (row[:2], float(row[3])) for name, row in rows.items()}
 

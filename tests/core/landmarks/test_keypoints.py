@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sapiens2_avatar.core.common.landmarks import keypoint_index, keypoint_names, keypoint_swap
+from sapiens2_avatar.core.common.arrays import Camera
+from sapiens2_avatar.core.common.landmarks import SIDES, keypoint_index, keypoint_names, keypoint_swap
+from sapiens2_avatar.core.common.predictions import Predictions
 from sapiens2_avatar.core.landmarks.body import INDEX
 from sapiens2_avatar.core.landmarks.keypoints import keypoints_of
 from sapiens2_avatar.core.landmarks.people import find_people
@@ -126,3 +128,19 @@ def test_the_small_toe_is_on_the_outside(collins):
     keypoints = keypoints_of(replace(collins, body=replace(collins.body, points=points)))
     assert at(keypoints, "left_small_toe")[0] > 305
     assert at(keypoints, "right_small_toe")[0] < 195
+
+
+@pytest.mark.parametrize("part", ["shoulder", "ankle", "ear"])
+def test_shoulders_ankles_and_ears_are_where_bodies_have_them(part, studio):
+    """The network marks the tops of shoulders and ankles, and ears above their middle, by a twentieth of the trunk."""
+    both = [keypoint_index(f"{side}_{part}") for side in SIDES]
+    trunk = [keypoint_index(f"{side}_{end}") for end in ("shoulder", "hip") for side in SIDES]
+    below = []
+    for name in ("body_apose", "body_crossed", "body_walk"):
+        truth = studio.truth(name)
+        camera = Camera.from_matrix(truth["intrinsics"], *truth["size_wh"].tolist())
+        true = camera.project(truth["keypoints_xyz"].astype(float))
+        (person,) = find_people(Predictions.load(studio(name)).image)
+        down = true[trunk[2:]].mean(axis=0) - true[trunk[:2]].mean(axis=0)
+        below.append((keypoints_of(person)[both, :2] - true[both]) @ down / (down @ down))
+    assert abs(np.median(below)) < 0.025
