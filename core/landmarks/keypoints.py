@@ -66,12 +66,13 @@ def keypoints_of(person: PersonLandmarks) -> np.ndarray:
 
 def _body(body: Body) -> dict[str, tuple[np.ndarray, float]]:
     rows = {name: body.points[INDEX[name]].copy() for name in DIRECT}
-    mouth, eyes = ((body.points[INDEX[a], :2] + body.points[INDEX[b], :2]) / 2 for a, b in (("mouth_left", "mouth_right"), ("left_eye", "right_eye")))
+    point = {name: body.points[row, :2] for name, row in INDEX.items()}
+    down_the_face = (point["mouth_left"] + point["mouth_right"] - point["left_eye"] - point["right_eye"]) / 2
     for side in SIDES:
-        shoulder, hip, knee, ankle = (rows[f"{side}_{name}"][:2].copy() for name in ("shoulder", "hip", "knee", "ankle"))
+        shoulder, hip, knee, ankle = (point[f"{side}_{name}"] for name in ("shoulder", "hip", "knee", "ankle"))
         rows[f"{side}_shoulder"][:2] += SHOULDER_BELOW * (hip - shoulder)
         rows[f"{side}_ankle"][:2] += ANKLE_BELOW * (ankle - knee)
-        rows[f"{side}_ear"][:2] += EAR_BELOW * (mouth - eyes)
+        rows[f"{side}_ear"][:2] += EAR_BELOW * down_the_face
     rows |= {f"{side}_big_toe": body.points[INDEX[f"{side}_foot_index"]] for side in SIDES}
     return {name: (row[:2], float(row[3])) for name, row in rows.items()}
 

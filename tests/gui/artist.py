@@ -57,7 +57,7 @@ def theirs():
 
 
 def three():
-    """Three avatars: a row of the list selects one, a click on one in the view does too, and the bin deletes that one."""
+    """Three avatars, of which the last made one is meant: a row of the list selects one, and the bin deletes that one."""
     yield from project()
     store_predictions()
     settings().scan.resolution, settings().scan.faces, settings().place = "FACES", 1000, "NEW"
@@ -70,14 +70,14 @@ def three():
     yield from rest()
     panel = region("UI")
     picture("avatars", crop_panel=True)
-    rows = []
+    rows, meant = [], settings().avatar.name
     for down in range(30, 150, 6):  # the header of the first panel, then the rows
         yield from click(panel.x + panel.width // 3, panel.y + panel.height - down)
         active = window().view_layer.objects.active
         name = active.users_collection[0].name if active is not None else ""
-        rows += [name] if name.startswith("Avatar") and name not in rows else []
+        rows += [name] if name.startswith("Avatar") and name not in (meant, *rows) else []
         if rows == ["Avatar 1", "Avatar 2"]:
             break
     picture("second avatar", crop_panel=True)
     yield from press("sapiens2.clear", offset=panel.width // 2 - 50, then=lambda: "Avatar 2" not in bpy.data.collections)
-    return {"rows": rows, "left": sorted(c.name for c in bpy.data.collections if c.name.startswith("Avatar"))}
+    return {"meant": meant, "rows": rows, "left": sorted(c.name for c in bpy.data.collections if c.name.startswith("Avatar"))}
