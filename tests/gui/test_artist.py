@@ -70,5 +70,6 @@ def test_what_the_artist_has_done_stays(play, small):
 
 def test_the_list_of_avatars_says_which_one_is_meant(play, small):
     value = play("artist.three", PREDICTIONS=str(small))[0]["value"]
+    assert value["meant"] == "Avatar 3", "the last one that was made"
     assert value["rows"] == ["Avatar 1", "Avatar 2"]
     assert value["left"] == ["Avatar 1", "Avatar 3"]
