@@ -20,6 +20,7 @@ from .agreement import DRAWN_NOISE, NOISE, Agreement, spread_between
 from .evaluate import Posture, Shape, rest_points
 from .evidence import Evidence, gather
 from .fitted import BodyFit, guessed_bones, guessed_sentence
+from .hanging import hang_unseen
 from .initial_posture import initial_posture
 from .residuals import Rows, Stage, gather_rows
 from .state import Body, State, columns, unknowns
@@ -86,7 +87,8 @@ def fit_sightings(
     for stage in stages:
         free = stage.free if shape is None else tuple(name for name in stage.free if name not in SHAPE)
         states = _settled(states, evidence, stage, free, spreads)
-    return [_described(state, seen.pose) for state, seen in zip(states, evidence, strict=True)]
+    shown = np.any([e.pose.seen for e in evidence], axis=0)
+    return [_described(state, e, shown) for state, e in zip(states, evidence, strict=True)]
 
 
 def _first(evidence: Evidence, shape: Shape, start: Posture | None) -> State:
@@ -171,11 +173,12 @@ def _cost(rows: Rows) -> float:
     return float(sum(r @ r for r in rows.residuals))
 
 
-def _described(state: State, pose: Pose) -> BodyFit:
-    """The state with what was guessed, in words."""
-    unseen = guessed_bones(pose)
-    doubt = " ".join(filter(None, (pose.doubt, guessed_sentence(unseen))))
-    return BodyFit(state.shape, state.posture, state.face, unseen, doubt)
+def _described(state: State, evidence: Evidence, shown: np.ndarray) -> BodyFit:
+    """The state with what was guessed at ease, and in words; shown: (68,) bool, joints that some photo shows."""
+    unseen = guessed_bones(evidence.pose)
+    doubt = " ".join(filter(None, (evidence.pose.doubt, guessed_sentence(unseen))))
+    posture = hang_unseen(state.shape, state.posture, shown, evidence)
+    return BodyFit(state.shape, posture, state.face, unseen, doubt)
 
 
 def fit_photo(

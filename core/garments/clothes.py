@@ -21,7 +21,7 @@ from .cut import cut
 from .drape import hung, whole_suit
 from .hang import clearance, hangs, hem_height, hip_height, reached, with_skirt
 from .hems import lining
-from .labels import CLASSES, View, drawn, facing, fields, parts_of, present_kinds, supposed_trousers, votes
+from .labels import CLASSES, WAIST, View, drawn, facing, fields, parts_of, present_kinds, supposed_trousers, votes
 from .offset import Bounds, offset, room
 from .suit import FOOT, LEG, Layer, Suit, Wearer, strongest, suit
 
@@ -75,7 +75,7 @@ def make_clothes(
         kinds = [kind for kind in CLASSES if kind in (*kinds, "lower")]
     hems = {kind: hem_height(whole, base, count, kind) for kind in kinds if kind in SKIRTS}
     level = {kind: height for kind, height in hems.items() if kind in OVER_LEGS and height < start}
-    field = fields(whole, base, count, framed, kinds, level)
+    field = fields(whole, base, count, framed, kinds, level, start + WAIST if supposed.any() else np.inf)
     skin = _skin(whole, photos[0][1])
     taken = np.full(len(whole.rest), -np.inf)  # metres off the suit that inner garments reach
     wearer = Wearer.of(photos[0][1])

@@ -16,7 +16,7 @@ from ..common.landmarks import part_labels, part_names
 from ..common.rotations import dot, unit
 from ..surface.sparse_solver import factored
 from ..texture.rasterise import rasterise
-from .suit import LEG, TRUNK, Layer, Suit, Wearer
+from .suit import ARM, FOOT, LEG, TRUNK, Layer, Suit, Wearer
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -42,6 +42,8 @@ IN_FRONT, BEHIND = 0.13, 0.05  # metres that the seen surface may lie before and
 SAME_PLACE = 0.11  # metres on the resting suit between a vertex and what its pixel shows
 ROUND, ALONG, TO_MIRROR, OFF_PLAN, UP_THE_NECK = 2.0, 0.12, 0.04, 0.15, 0.03  # conductances; a vote has 1
 TO_LEVEL, LEVEL_REACH = 0.5, 0.12  # conductance to a level hem where none is seen; metres from it
+STRAIGHT = 0.03  # metres along a limb from where a garment ends out of sight
+WAIST = 0.12  # metres above the hips to which trousers reach that nobody has seen
 LEAST = 0.3  # likelihood of a garment that is none
 FEWEST_PIXELS = 4e-4  # of the person's: a class with less is noise
 FEWEST_VERTICES = 12
@@ -180,12 +182,19 @@ def conductances(rest: np.ndarray, suit: Suit, round_it: float, along: float) ->
 
 
 def fields(
-    layer: Layer, suit: Suit, count: np.ndarray, framed: np.ndarray, kinds: Sequence[str], hems: Mapping[str, float]
+    layer: Layer,
+    suit: Suit,
+    count: np.ndarray,
+    framed: np.ndarray,
+    kinds: Sequence[str],
+    hems: Mapping[str, float],
+    waist: float = np.inf,
 ) -> dict[str, np.ndarray]:
     """Kind -> (n,) by how much it is likelier than all else, -1..1; positive where the garment is.
 
-    hems  kind -> height at rest of its hem on the legs: where no photo shows it the hem is level, while it may rise to a cut-away
-          front, or fall to one corner of it
+    hems   kind -> height at rest of its hem on the legs: where no photo shows it the hem is level, while it may rise to a cut-away
+           front, or fall to one corner of it
+    waist  height at rest above which trousers do not go on out of sight
     """
     from scipy.sparse import diags
 
@@ -198,6 +207,8 @@ def fields(
     share = votes_of / np.maximum(total, 1)[:, None]
     plain = np.array([name.partition("_")[2] if name.startswith(("Left_", "Right_")) else name for name in part_names()])
     planned = np.stack([np.isin(plain[suit.labels], PLAN[kind]) for kind in kinds], axis=1)
+    if "lower" in kinds:
+        planned[:, kinds.index("lower")] &= layer.rest[:, 2] < waist
     edges = conductances(layer.rest, suit, ROUND, ALONG)
     smooth = laplacian(suit.edges, edges, n)
     pair = np.stack([np.arange(n), suit.mirror], axis=1)[suit.mirror > np.arange(n)]
@@ -226,5 +237,28 @@ def fields(
     out = {}
     for k, kind in enumerate(kinds):
         others = np.delete(likely, k, axis=1).max(axis=1)
-        out[kind] = likely[:, k] - np.maximum(others, LEAST)
+        field = likely[:, k] - np.maximum(others, LEAST)
+        out[kind] = _with_level_ends(field, layer, suit, planned[:, k], ~framed)
+    return out
+
+
+def _with_level_ends(field: np.ndarray, layer: Layer, suit: Suit, planned: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+    """The field of a garment, with its hem straight round trunk, arm or leg where its plan ends out of sight: parts of the body
+    border each other in stairs.
+
+    planned  (n,) bool: of the parts over which it goes on;  unseen  (n,) bool
+    """
+    out = field.copy()
+    a, b = suit.edges.T
+    ends = (planned[a] != planned[b]) & unseen[a] & unseen[b]
+    inner, outer = np.where(planned[a], a, b)[ends], np.where(planned[a], b, a)[ends]
+    for limb, beyond in ((TRUNK, TRUNK), (ARM, ARM), (ARM + 1, ARM + 1), (LEG, FOOT), (LEG + 1, FOOT + 1)):
+        own = (suit.region[inner] == limb) & (np.abs(suit.axis[inner]).any(axis=1)) & (field[inner] > 0) & (field[outer] <= 0)
+        if np.count_nonzero(own) < FEWEST_VERTICES:
+            continue
+        axis = unit(suit.axis[inner[own]].sum(axis=0))
+        middle = (layer.rest[inner[own]] + layer.rest[outer[own]]).mean(axis=0) / 2
+        before = (middle - layer.rest) @ axis
+        near = unseen & (np.abs(before) < STRAIGHT) & np.isin(suit.region, (limb, beyond))
+        out[near] = field[inner[own]].mean() * before[near] / STRAIGHT
     return out

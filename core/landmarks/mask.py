@@ -55,6 +55,18 @@ class Mask:
             return None
         return np.array([columns[0], rows[0], columns[-1], rows[-1]], np.float64) + np.tile([self.left, self.top], 2)
 
+    def share_in(self, other: Mask) -> float:
+        """0..1: how much of the pixels that are more person than not is so in another mask too."""
+        solid, theirs = self.opacity > 0.5, other.opacity > 0.5
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        bottom = min(self.top + solid.shape[0], other.top + theirs.shape[0])
+        right = min(self.left + solid.shape[1], other.left + theirs.shape[1])
+        if bottom <= top or right <= left:
+            return 0.0
+        mine = solid[top - self.top : bottom - self.top, left - self.left : right - self.left]
+        theirs = theirs[top - other.top : bottom - other.top, left - other.left : right - other.left]
+        return float((mine & theirs).sum() / max(solid.sum(), 1))
+
 
 def person_mask(picture: Picture, body: Body, within: np.ndarray | None = None) -> Mask:
     """The person's mask, of at least one pixel. within (4,): a box that it must not leave."""
