@@ -8,6 +8,7 @@ carried           means of points by what each bone carries, and derivatives by 
 fitted            what a fit gives
 fit               photos of one person to shape and postures
 agreement         photos that show one posture
+hanging           limbs that no photo shows, at ease
 initial_posture   a first posture, in closed form
 evidence          what one photo says
 correspondence    where the seen surface and the outline pull

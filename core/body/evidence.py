@@ -8,12 +8,13 @@ from functools import cache, cached_property
 import numpy as np
 
 from ..common.arrays import Camera, Pose
-from ..common.landmarks import CLOTH_PARTS, part_labels, part_names
+from ..common.landmarks import CLOTH_PARTS, joint_keypoints, part_labels, part_names
 from ..common.predictions import Predictions
 from ..common.rotations import unit
 from ..common.spaces import camera_from_normal_head
 
 MIN_SCORE = 0.25  # of a keypoint that is believed at all
+SHOWN = 0.5  # of one that is taken for seen, though nothing says how far away it is
 
 CLOTH_EASE: dict[str, tuple[float, float, float]] = {
     "Upper_Clothing": (0.012, 0.022, 0.0035),
@@ -150,6 +151,14 @@ class Evidence:
             return np.zeros(len(pixels), np.uint8)
         x, y = np.round(np.nan_to_num(pixels)).astype(np.int64).T
         return self.labels[np.clip(y, 0, self.camera.height - 1), np.clip(x, 0, self.camera.width - 1)]
+
+    @cached_property
+    def shown(self) -> np.ndarray:
+        """(68,) bool: joints that the photo shows, at least where they are in it; the others are guesses."""
+        if self.keypoints is None:
+            return self.pose.seen
+        at = joint_keypoints()
+        return self.pose.seen | ((at >= 0) & (self.keypoints[at, 2] >= SHOWN))
 
     @cached_property
     def keypoint_is_bare(self) -> np.ndarray:

@@ -87,7 +87,7 @@ def fit_sightings(
     for stage in stages:
         free = stage.free if shape is None else tuple(name for name in stage.free if name not in SHAPE)
         states = _settled(states, evidence, stage, free, spreads)
-    shown = np.any([e.pose.seen for e in evidence], axis=0)
+    shown = np.any([e.shown for e in evidence], axis=0)
     return [_described(state, e, shown) for state, e in zip(states, evidence, strict=True)]
 
 

@@ -26,6 +26,8 @@ ASIDE, AHEAD = 0.4, 0.1
 """How far a hanging arm points to its side and to the front, for 1 down: clear of clothes and hips."""
 DROOP = 0.5
 """How much gravity turns a forearm from the line of an upper arm that is seen: 0 not at all, large values wholly."""
+CLEAR = 1.25
+"""How far from the middle of the hips a hanging hand is at least, in distances between the joints of both hips."""
 MOST_BENT = np.radians(140)
 """Of elbows and knees."""
 CURL = {"f_": (0.25, 0.35, 0.2), "thumb": (0.0, 0.1, 0.15)}
@@ -71,7 +73,8 @@ def _legs() -> tuple[_Limb, ...]:
 
 
 def hang_unseen(shape: Shape, posture: Posture, seen: np.ndarray, evidence: Evidence) -> Posture:
-    """The posture with the limbs that no photo shows at ease. Arms that would hang where the photo shows that they are not, stay.
+    """The posture with the limbs that no photo shows at ease. An arm that would hang where the photo shows that it is not stays,
+    if it is where it may be.
 
     seen      (68,) bool: joints that a photo of this person shows
     evidence  of the photo in whose camera space the posture stands
@@ -84,8 +87,8 @@ def hang_unseen(shape: Shape, posture: Posture, seen: np.ndarray, evidence: Evid
     for arm in _arms():
         middle, last = arm.seen(seen)
         if not last:
-            hung = body.arm_hung(arm, keep_upper=middle)
-            body = hung if hung.may_be(arm, evidence) else body
+            guess, hung = body.at_ease(arm), body.arm_hung(arm, keep_upper=middle)
+            body = guess if guess.may_be(arm, evidence) and not hung.may_be(arm, evidence) else hung
     return body.posture
 
 
@@ -125,8 +128,21 @@ class _Hanging:
             level = two_axis_frame(CAMERA_UP, trunk[:, 0], "zx")
             hangs = level @ np.array([side * ASIDE, -AHEAD, -1.0])
             body = body.turned(arm.upper, shortest_arc(trunk @ self.along(arm, 0), hangs) @ trunk if self.upright else None)
-        droops = unit(body.turn(arm.upper) @ body.along(arm, 1)) - DROOP * CAMERA_UP
-        return body.bent(arm, droops).at_ease(arm)
+        droops = unit(unit(body.turn(arm.upper) @ body.along(arm, 1)) - DROOP * CAMERA_UP)
+        return body.bent(arm, body.beside_hips(arm, droops)).at_ease(arm)
+
+    def beside_hips(self, arm: _Limb, way: np.ndarray) -> np.ndarray:
+        """(3,) unit: the way of a forearm, (3,) unit, turned aside so far that the hand hangs beside the hips, not in them."""
+        joints = template().joints.of(pose_points(self.rest, self.posture))
+        left, right = (joints[joint_index(f"{side}_hip")] for side in SIDES)
+        across = unit(left - right) if arm.upper.endswith(".L") else unit(right - left)
+        elbow = (joints[joint_index(arm.joints[1])] - (left + right) / 2) @ across
+        clear = CLEAR * np.linalg.norm(left - right)
+        least = np.clip((clear - elbow) / np.linalg.norm(self.along(arm, 1)), -0.9, 0.9)
+        aside = way @ across
+        if aside >= least:
+            return way
+        return least * across + np.sqrt(1 - least**2) * unit(way - aside * across)
 
     def along(self, limb: _Limb, bone: int) -> np.ndarray:
         """(3,) from one joint to the next, at rest."""

@@ -31,6 +31,7 @@ class Regions:
     head     bool: above the chin
     face     bool: within the oval of a face that is seen
     to_head  float32 how far from the head, in its lengths
+    length   cells from the chin to the top of the head
     """
 
     label: np.ndarray
@@ -39,6 +40,7 @@ class Regions:
     head: np.ndarray
     face: np.ndarray
     to_head: np.ndarray
+    length: float
 
 
 @cache
@@ -80,7 +82,8 @@ def regions_of(
     if maps is None or not on.any():
         trunk = np.full(shape, part_labels("Torso")[0], np.uint8)
         flat = np.full(shape, 0.5, np.float32)
-        return Regions(trunk, flat, np.zeros(shape, np.float32), face, face, np.where(face, 0, 1).astype(np.float32))
+        to_head = np.where(face, 0, 1).astype(np.float32)
+        return Regions(trunk, flat, np.zeros(shape, np.float32), face, face, to_head, _head_length(face, face))
     distance, nearest = nearest_cells(on)
     triangle = maps.face[np.ix_(rows, columns)].ravel()[nearest]
     height, is_head = _heights()
@@ -94,6 +97,7 @@ def regions_of(
         head | face,
         face,
         (to_head / size).astype(np.float32),
+        size,
     )
 
 

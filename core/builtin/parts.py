@@ -73,6 +73,8 @@ BALD_HUE, BALD_SHADE = 6.0, -3.0
 lightness: scalps shine, and hair of that hue is darker than the skin."""
 BALD_OFF = 0.3
 """Share of it that may lie off the head: hair that hangs is hair, of whatever colour."""
+WISP = 0.16
+"""Lengths of a head: hair below the head that is narrower is none."""
 HAIR_FALLS = 1.6
 """How fast hair becomes less likely away from the head, a length of it."""
 NEVER = -12.0
@@ -171,12 +173,17 @@ def _is_bald(colours: np.ndarray, regions: Regions, hair: np.ndarray) -> bool:
 
 
 def _stray_hair(regions: Regions, hair: np.ndarray) -> np.ndarray:
-    """(h, w) bool: the pieces of the cells that would be hair, (h, w) bool, which do not reach the head: collars, scarves."""
+    """(h, w) bool: the pieces of the cells that would be hair, (h, w) bool, which do not reach the head: collars, scarves. Narrow
+    strips below the head are none either: shadows beside a neck, and what of the background is taken for the person there."""
     import cv2
 
-    _, piece = cv2.connectedComponents(hair.astype(np.uint8))
-    rooted = np.unique(piece[hair & regions.head])
-    return hair & ~np.isin(piece, rooted) if len(rooted) else np.zeros_like(hair)
+    width = max(2, round(WISP * regions.length))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    broad = cv2.morphologyEx((hair | regions.head).astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
+    kept = hair & (broad | regions.head)
+    _, piece = cv2.connectedComponents(kept.astype(np.uint8))
+    rooted = np.unique(piece[kept & regions.head])
+    return hair & ~(kept & np.isin(piece, rooted)) if len(rooted) else np.zeros_like(hair)
 
 
 def _counts(regions: Regions, alike: np.ndarray) -> np.ndarray:

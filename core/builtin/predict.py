@@ -28,7 +28,7 @@ from .colours import lab
 from .parts import person_parts
 from .surface import person_surface
 
-MODEL, REVISION = BUILT_IN, "9"
+MODEL, REVISION = BUILT_IN, "10"
 """What the predictions say of the model, and its version: higher whenever it would see something else in the same photo."""
 TASKS = ("seg", "normal", "pointmap", "albedo", "pose")
 ASSUMED_FOCAL, WHOLE_FIGURE = 1.6, 1.75

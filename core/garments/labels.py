@@ -192,8 +192,8 @@ def fields(
 ) -> dict[str, np.ndarray]:
     """Kind -> (n,) by how much it is likelier than all else, -1..1; positive where the garment is.
 
-    hems   kind -> height at rest of its hem on the legs: where no photo shows it the hem is level, while it may rise to a cut-away
-           front, or fall to one corner of it
+    hems   kind -> height at rest of its hem on the legs: where no photo shows it the hem is level, while it may rise to a
+           cut-away front, or fall to one corner of it
     waist  height at rest above which trousers do not go on out of sight
     """
     from scipy.sparse import diags
@@ -256,9 +256,10 @@ def _with_level_ends(field: np.ndarray, layer: Layer, suit: Suit, planned: np.nd
         own = (suit.region[inner] == limb) & (np.abs(suit.axis[inner]).any(axis=1)) & (field[inner] > 0) & (field[outer] <= 0)
         if np.count_nonzero(own) < FEWEST_VERTICES:
             continue
-        axis = unit(suit.axis[inner[own]].sum(axis=0))
-        middle = (layer.rest[inner[own]] + layer.rest[outer[own]]).mean(axis=0) / 2
-        before = (middle - layer.rest) @ axis
+        border = (layer.rest[inner[own]] + layer.rest[outer[own]]) / 2
+        middle, axis = border.mean(axis=0), suit.axis[inner[own]].sum(axis=0)
+        across = np.linalg.svd(border - middle, full_matrices=False)[2][2]  # of the plane nearest to the border
+        before = (middle - layer.rest) @ across * np.sign(across @ axis)
         near = unseen & (np.abs(before) < STRAIGHT) & np.isin(suit.region, (limb, beyond))
         out[near] = field[inner[own]].mean() * before[near] / STRAIGHT
     return out

@@ -19,6 +19,12 @@ FLAT = 1e-4
 """Variance of colour that counts as none."""
 LEAST = 0.02
 """Where the network sees less than this, nothing is added."""
+UNSURE = (0.1, 0.9)
+"""Opacities between which the network does not know."""
+REACH, STRIDE, SAMPLES = 40, 4, 3
+"""Cells to each side among which colours are compared, every how many of them, and how many of the most alike count."""
+ALIKE, COLOUR = 3.0, 3.0
+"""Distance in CIELAB below which colours are the same, and how much colour weighs beside the network."""
 SOLID = 0.3
 """Pixels of more than this hold together."""
 ISLAND = 0.04
@@ -70,6 +76,8 @@ class Mask:
 
 def person_mask(picture: Picture, body: Body, within: np.ndarray | None = None) -> Mask:
     """The person's mask, of at least one pixel. within (4,): a box that it must not leave."""
+    import cv2
+
     limits = np.array([0, 0, picture.width - 1, picture.height - 1], np.float64)
     if within is not None:
         limits = np.clip(within, limits[[0, 1, 0, 1]], limits[[2, 3, 2, 3]])
@@ -90,11 +98,47 @@ def person_mask(picture: Picture, body: Body, within: np.ndarray | None = None) 
         square = Region(body.region.centre, 1.0, body.region.angle).around(np.clip(pixels, limits[:2], limits[2:]), 1.1)
         portrait = run(PERSON_MASK, picture.cut(square, PERSON_MASK.size))["activation_10"][0, 0]
         cells = np.where(cells > LEAST, (cells + _cells(portrait, square, grid, origin, (height, width))) / 2, cells)
+    cells = _by_colour(cells, cv2.resize(photo, grid[::-1], interpolation=cv2.INTER_AREA))
     if min(grid) < 2 * RADIUS + 1:
         return Mask(_resized(cells, height, width), int(left), int(top))
     sharp = GuidedFilter(np.ascontiguousarray(photo), grid, RADIUS, edge=FLAT).upsample(cells)
     sharp[_resized(cells, height, width) < LEAST] = 0
     return Mask(_without_islands(np.clip(sharp, 0, 1)), int(left), int(top))
+
+
+def _by_colour(cells: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """(h, w) float32 opacity of cells, where the network is unsure by their colour too: whether it is rather like that of cells
+    near by which are surely the person's, or of those which are surely not (as sampling does for alpha mattes, Wang and Cohen,
+    "Optimized Color Sampling for Robust Matting", CVPR 2007).
+
+    colours  (h, w, 3) uint8 sRGB
+    """
+    import cv2
+
+    low, high = UNSURE
+    unsure = (cells > low) & (cells < high)
+    if not unsure.any():
+        return cells
+    lab = cv2.cvtColor(colours.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    steps = np.mgrid[-REACH : REACH + 1 : STRIDE, -REACH : REACH + 1 : STRIDE].reshape(2, -1)
+    steps = steps[:, np.hypot(*steps) <= REACH]
+    row, column = (at[:, None] + step for at, step in zip(np.nonzero(unsure), steps, strict=True))
+    inside = (row >= 0) & (row < cells.shape[0]) & (column >= 0) & (column < cells.shape[1])
+    row, column = np.clip(row, 0, cells.shape[0] - 1), np.clip(column, 0, cells.shape[1] - 1)
+    apart = np.linalg.norm(lab[row, column] - lab[unsure][:, None], axis=-1)
+    sampled = cells[row, column]
+
+    def nearest(among: np.ndarray) -> np.ndarray:
+        """(n,) mean distance of the SAMPLES most alike; inf where there are fewer."""
+        return np.partition(np.where(among & inside, apart, np.inf), SAMPLES - 1, axis=1)[:, :SAMPLES].mean(axis=1)
+
+    person, other = nearest(sampled >= high), nearest(sampled <= low)
+    told = np.isfinite(person) & np.isfinite(other)
+    ratio = (np.where(told, other, 0) + ALIKE) / (np.where(told, person, 0) + ALIKE)
+    odds = cells[unsure] / (1 - cells[unsure]) * ratio**COLOUR
+    out = cells.copy()
+    out[unsure] = odds / (1 + odds)
+    return out
 
 
 def _without_islands(opacity: np.ndarray) -> np.ndarray:

@@ -92,10 +92,10 @@ def test_tanned_legs_have_the_hue_of_the_face_and_jeans_have_not():
     label = np.full((3, 30), part_labels("Left_Lower_Leg")[0], np.uint8)
     label[0] = part_labels("Face_Neck")[0]
     flat = np.zeros((3, 30), np.float32)
-    likelier = _like_the_face(lab(image), Regions(label, flat, flat, face, face, flat))
+    likelier = _like_the_face(lab(image), Regions(label, flat, flat, face, face, flat, 40.0))
     assert (likelier[0] == 0).all() and (likelier[1] > 0.4).all() and (likelier[2] < -0.5).all()
     unseen = np.zeros((3, 30), bool)
-    assert (_like_the_face(lab(image), Regions(label, flat, flat, unseen, unseen, flat)) == 0).all()
+    assert (_like_the_face(lab(image), Regions(label, flat, flat, unseen, unseen, flat, 40.0)) == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_a_scalp_is_no_hair(hair, hangs, bald):
     label, flat = np.full((40, 40), part_labels("Face_Neck")[0], np.uint8), np.zeros((40, 40), np.float32)
     beyond = flat + (np.arange(40) < 16) if hangs else flat
     everywhere = np.ones((40, 40), bool)
-    regions = Regions(label, flat, beyond.astype(np.float32), everywhere, ~above, flat)
+    regions = Regions(label, flat, beyond.astype(np.float32), everywhere, ~above, flat, 40.0)
     assert _is_bald(lab(image), regions, above) == bald
-    assert not _is_bald(lab(image), Regions(label, flat, flat, everywhere, np.zeros_like(above), flat), above)
+    assert not _is_bald(lab(image), Regions(label, flat, flat, everywhere, np.zeros_like(above), flat, 40.0), above)
     assert not _is_bald(lab(image), regions, np.zeros_like(above))
 
 
@@ -126,10 +126,12 @@ def test_a_white_collar_below_white_hair_is_no_hair():
     hair, head = np.zeros((2, 40, 40), bool)
     head[:20] = hair[:10] = hair[18:24, :6] = hair[28:32] = True  # on the head, a lock beside the neck, a collar
     flat = np.zeros((40, 40), np.float32)
-    regions = Regions(np.zeros((40, 40), np.uint8), flat, flat, head, head, flat)
+    regions = Regions(np.zeros((40, 40), np.uint8), flat, flat, head, head, flat, 40.0)
     stray = _stray_hair(regions, hair)
     assert stray[28:32].all() and stray.sum() == hair[28:32].sum()
     assert not _stray_hair(replace(regions, head=np.zeros_like(head)), hair).any()  # no head is seen: hair may be anywhere
+    hair[18:30, 36:38] = True  # a strip beside the neck: background, or a shadow
+    assert _stray_hair(regions, hair)[21:30, 36:38].all() and not _stray_hair(regions, hair)[:24, :6].any()
 
 
 def test_collars_and_sleeves_over_necks_and_hands_are_not_what_skin_looks_like():
@@ -141,7 +143,7 @@ def test_collars_and_sleeves_over_necks_and_hands_are_not_what_skin_looks_like()
     label[[0, 1, 3]], label[[2, 4]] = part_labels("Face_Neck")[0], part_labels("Left_Hand")[0]
     face, flat = np.zeros((5, 30), bool), np.zeros((5, 30), np.float32)
     face[0] = True
-    regions = Regions(label, flat, flat, face, face, flat)
+    regions = Regions(label, flat, flat, face, face, flat, 40.0)
     alike = _like_the_face(lab(image), regions)
     assert (alike[0] == 0).all() and (alike[1:3] > 0.9).all() and (alike[3:] < -0.5).all()
     counted = _counts(regions, alike)[..., SKIN]

@@ -8,7 +8,7 @@ from sapiens2_avatar.core.body.template import template
 from sapiens2_avatar.core.common.landmarks import part_labels, part_names
 from sapiens2_avatar.core.garments.hang import hip_height
 from sapiens2_avatar.core.garments.labels import fields, supposed_trousers
-from sapiens2_avatar.core.garments.suit import LEG, TRUNK, Layer, suit
+from sapiens2_avatar.core.garments.suit import FOOT, LEG, TRUNK, Layer, suit
 
 SKIN, CLOTH = (part_labels(name)[0] for name in ("Face_Neck", "Upper_Clothing"))
 
@@ -43,7 +43,16 @@ def test_trousers_that_leave_the_photo_at_the_thigh_reach_the_ankle():
     front = vertex_normals(rest, base.quads)[:, 1] < -0.12
     votes[framed & front & places["Upper_Leg"], part_labels("Lower_Clothing")[0]] = 1
     found = fields(layer, base, votes, framed, ["lower"], {})["lower"] > 0
-    assert found[places["Lower_Leg"]].mean() > 0.98 and not found[places["Foot"]].any()
+    assert found[places["Lower_Leg"]].mean() > 0.98
+    # The hem is straight: a plane parts what is above it from what is below, though the part of the body ends in stairs.
+    for leg, foot in ((LEG, FOOT), (LEG + 1, FOOT + 1)):
+        own = np.isin(base.region, (leg, foot))
+        a, b = base.edges[own[base.edges].all(axis=1)].T
+        hem = ((rest[a] + rest[b]) / 2)[found[a] != found[b]]
+        across = np.linalg.svd(hem - hem.mean(axis=0))[2][2]
+        away = (rest - hem.mean(axis=0)) @ across * np.sign(across[2])
+        assert found[own & (away > 0.01)].all() and not found[own & (away < -0.01)].any()
+        assert abs(hem[:, 2].mean() - rest[places["Foot"], 2].max()) < 0.03
     # Of legs that are in the photo, and bare, the trousers are short.
     shin = places["Lower_Leg"] & front
     votes[shin, part_labels("Left_Lower_Leg")[0]] = 1

@@ -1,12 +1,15 @@
 """Real output of the built-in networks, on a real photo and on pictures of nobody."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from skimage import data
 
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.landmarks.body import INDEX
-from sapiens2_avatar.core.landmarks.people import find_people
+from sapiens2_avatar.core.landmarks.mask import Mask
+from sapiens2_avatar.core.landmarks.people import _without_limbs, find_people
 
 LEFT_PUPIL, RIGHT_PUPIL = np.array([246.0, 103.0]), np.array([202.5, 100.5])  # measured by eye on the photo
 
@@ -91,6 +94,20 @@ def test_nobody_in_noise_and_in_a_plain_picture():
     assert find_people(np.full((200, 300, 3), 90, np.uint8)) == []
     assert find_people(np.zeros((1, 1, 3), np.uint8)) == []
     assert find_people(np.zeros((1, 700, 3), np.uint8)) == []
+
+
+def test_a_raised_hand_is_nobody_and_a_child_is_somebody(collins):
+    """A small body in her mask is a part of her, unless it has a face, or is as large as she is."""
+    top, left = (int(value) for value in collins.box[[1, 0]] + 100)
+    patch = Mask(np.ones((40, 30), np.float32), left + 60, top + 60)
+    assert patch.share_in(collins.mask) > 0.9
+    small = replace(collins.body, next=collins.body.next.scaled(0.1))
+    hand = replace(collins, mask=patch, face=None, body=small)
+    child, aside = replace(hand, face=collins.face), replace(hand, mask=replace(patch, left=left + 2000))
+    assert small.size < collins.body.size / 4
+    assert _without_limbs([hand, collins, child, aside]) == [collins, child, aside]
+    twin = replace(hand, body=collins.body)
+    assert _without_limbs([twin, collins]) == [twin, collins]
 
 
 def test_a_box_always_gives_a_person(astronaut, collins):
