@@ -25,7 +25,7 @@ BODY_SPREAD, HEAD_SPREAD, FACE_SPREAD = 0.6, 0.8, 0.35
 # Standard deviations in radians of a bone's turn in its parent: about the axis that it bends about (x of the bone that it hangs
 # on), about the parent's length (twist, y), and about the third axis.
 TURN_SPREAD: dict[str, tuple[float, float, float]] = {
-    "spine.001": (0.22, 0.15, 0.15), "spine.002": (0.22, 0.15, 0.15), "spine.003": (0.22, 0.15, 0.15),
+    "spine.001": (0.22, 0.05, 0.15), "spine.002": (0.22, 0.05, 0.15), "spine.003": (0.22, 0.05, 0.15),
     "spine.004": (0.125, 0.3, 0.2), "spine.005": (0.1, 0.3, 0.15), "spine.006": (0.25, 0.35, 0.2),
     "jaw": (1e-3, 1e-3, 1e-3), "eye": (1e-3, 1e-3, 1e-3), "shoulder": (0.2, 0.15, 0.2), "upper_arm": (0.9, 0.9, 0.9),
     "forearm": (1.2, 0.8, 0.07), "hand": (0.5, 0.25, 0.3), "palm": (1e-3, 1e-3, 1e-3),

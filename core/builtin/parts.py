@@ -31,6 +31,8 @@ COVERED = (-0.15, 0.05)
 """Heights of the way from the hips to the shoulders: below the first legs may be bare, above the second they are covered."""
 CHEST = (0.45, 0.65)
 """The same for trunks: below the first bellies may be bare, above the second they are covered."""
+BELOW_SHIRTS = (-0.7, -0.3)
+"""The same for what covers legs: above the second it may be the end of a shirt, below the first it is not."""
 PATTERN = 2.5
 """How far stripes and checks of a garment reach, cells."""
 THREAD = 0.006
@@ -140,7 +142,7 @@ def _expected(regions: Regions) -> np.ndarray:
     out[regions.head] = ON_HEAD
     out[regions.face] = IN_FACE
     trunk = np.isin(regions.label, part_labels("Torso", "Left_Upper_Leg", "Right_Upper_Leg"))
-    above = np.clip((regions.height - WAIST) / WAIST_SPREAD, -6, 6)
+    above = np.clip((regions.height - WAIST) / WAIST_SPREAD, -2, 2)  # tunics and coats reach farther: their colour tells
     out[..., UPPER] += np.where(trunk, -np.logaddexp(0, -above), 0)
     out[..., LOWER] += np.where(trunk, -np.logaddexp(0, above), 0)
     belly = np.clip((CHEST[1] - regions.height) / (CHEST[1] - CHEST[0]), 0, 1)
@@ -201,6 +203,8 @@ def _counts(regions: Regions, alike: np.ndarray) -> np.ndarray:
     hips, chest = (np.clip((regions.height - low) / (high - low), 0, 1) for low, high in (COVERED, CHEST))
     waist = np.clip((CHEST[0] - regions.height) / (CHEST[0] - COVERED[1]), 0, 1)
     out[..., LOWER] = np.where(legs, unsure + (1 - unsure) * hips, np.where(trunk, unsure + (1 - unsure) * waist, 1))
+    # A shirt over the hips must not tell what colour trousers have: as many believe it to be theirs as it covers of them.
+    out[..., LOWER] *= np.clip((BELOW_SHIRTS[1] - regions.height) / (BELOW_SHIRTS[1] - BELOW_SHIRTS[0]), UNSURE, 1)
     out[..., UPPER] = np.where(trunk, unsure + (1 - unsure) * chest, np.where(arms, unsure, 1))
     return out
 

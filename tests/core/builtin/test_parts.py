@@ -14,6 +14,7 @@ from sapiens2_avatar.core.builtin.parts import (
     UNSURE,
     UPPER,
     _counts,
+    _expected,
     _is_bald,
     _kinds,
     _like_the_face,
@@ -183,3 +184,20 @@ def test_what_bare_legs_part_from_the_trousers_are_socks():
     classes[60:80] = skin
     found = _with_socks(classes, label)
     assert (found[:60] == lower).all() and (found[60:80] == skin).all() and (found[80:] == sock).all()
+
+
+@pytest.mark.parametrize("end", [-0.35, -0.2, 0.0, 0.3])
+def test_a_shirt_ends_where_its_colour_does_over_the_hips_too(end):
+    """From a face down to the ankles: a shirt in one colour, and trousers in another one from `end` on."""
+    height = np.repeat(np.linspace(1.3, -1.2, 180, dtype=np.float32)[:, None], 20, axis=1)
+    face, nowhere = height > 1, np.zeros(height.shape, np.float32)
+    label = np.where(height > 0.02, part_labels("Torso")[0], part_labels("Left_Upper_Leg")[0]).astype(np.uint8)
+    label[height < -0.6], label[face] = part_labels("Left_Lower_Leg")[0], part_labels("Face_Neck")[0]
+    image = np.where(height[..., None] > end, np.uint8([235, 140, 110]), np.uint8([50, 65, 95])).astype(np.uint8)
+    image[face] = [200, 150, 120]
+    regions = Regions(label, height, nowhere, face, face, np.maximum(1 - height, 0), 20.0)
+    solid, colours = np.ones(height.shape, bool), lab(image)
+    alike = _like_the_face(colours, regions)
+    shares = _kinds(bins_of(colours[solid]), _expected(regions)[solid], _counts(regions, alike)[solid], solid)
+    upper = (shares.argmax(axis=1) == UPPER).reshape(height.shape)
+    assert upper[(height > end + 0.07) & ~face].all() and not upper[height < end - 0.07].any()
