@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import bpy
@@ -178,7 +179,7 @@ class SAPIENS2_OT_separate_parts(InObjectMode, Operator):
 
 
 class SAPIENS2_OT_export(InObjectMode, ExportHelper, Operator):
-    """Write the avatar of the active object to a file; nothing is moved or scaled"""
+    """Write the avatar of the active object to a file; nothing is scaled"""
 
     bl_idname = "sapiens2.export"
     bl_label = "Export Sapiens2 Avatar"
@@ -187,6 +188,11 @@ class SAPIENS2_OT_export(InObjectMode, ExportHelper, Operator):
     filename_ext = ""
     filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in SUFFIXES), options={"HIDDEN"})
     format: EnumProperty(name="Format", description="What the file is for", items=dialog_items())
+    at_origin: BoolProperty(
+        name="At the Origin",
+        description="As if it had been made alone: not beside what was in its way, nor at the 3D cursor. Your own moves stay",
+        default=True,
+    )
     check_existing: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
 
     def invoke(self, context: Context, event: bpy.types.Event) -> set[str]:
@@ -206,7 +212,11 @@ class SAPIENS2_OT_export(InObjectMode, ExportHelper, Operator):
     def execute(self, context: Context) -> set[str]:
         if not Path(self.filepath).name:
             raise SapiensError("The file has no name.", "Give it one.")
-        written = self._write(context, Path(bpy.path.abspath(self.filepath)).with_suffix(self._suffix()))
+        from ..scene.standing import at_origin
+
+        path = Path(bpy.path.abspath(self.filepath)).with_suffix(self._suffix())
+        with at_origin(meant_avatar(context)) if self.at_origin else nullcontext():
+            written = self._write(context, path)
         self.report({"INFO"}, f"{written.name} written")
         return {"FINISHED"}
 

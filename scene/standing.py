@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import bpy
 import numpy as np
@@ -66,6 +67,24 @@ def stand_free(context: bpy.types.Context, collection: bpy.types.Collection) -> 
         collection[MOVED] = moved.tolist()
         layer.update()
     return f"{collection.name} stands beside {beside}, which is at the 3D cursor." if beside else ""
+
+
+@contextmanager
+def at_origin(collection: bpy.types.Collection) -> Iterator[None]:
+    """For the moment, an avatar stands where its photo puts it: by as much as it was moved to stand free, the artist's own moves
+    kept. What belongs to a library stays."""
+    layer, moved = bpy.context.view_layer, Vector(collection.get(MOVED, (0, 0, 0)))
+    roots = [obj for obj in collection.all_objects if obj.parent is None and obj.library is None]
+    before = [obj.location.copy() for obj in roots] if moved.length else []
+    try:
+        for obj, place in zip(roots, before, strict=False):
+            obj.location = place - moved
+        layer.update()
+        yield
+    finally:
+        for obj, place in zip(roots, before, strict=False):
+            obj.location = place
+        layer.update()
 
 
 def _box(obj: bpy.types.Object) -> tuple[np.ndarray, np.ndarray]:

@@ -157,3 +157,33 @@ def test_a_rig_that_was_deleted_is_made_again_where_the_avatar_was(part, home, m
     np.testing.assert_allclose(box(made), before, atol=1e-5)
     assert found["scan"].matrix_world == found["rig"].matrix_world, "bones bend what lies on them"
     assert set(found["rig"].data.bones.keys()) <= set(found["scan"].vertex_groups.keys())
+
+
+@pytest.mark.parametrize("kind", [".ply", ".obj"])
+def test_who_stands_aside_is_exported_at_the_origin_unless_asked_otherwise(home, make, tmp_path, kind):
+    cube(2.0)
+    bpy.context.scene.cursor.location = (0, 0, 0.25)
+    made = make()
+    aside = box(made) - home
+    before = {obj.name: tuple(obj.matrix_world.translation) for obj in made.all_objects}
+
+    def written(name, **options):
+        bpy.context.scene.sapiens2.avatar = made
+        assert bpy.ops.sapiens2.export(filepath=str(tmp_path / name), format=kind, **options) == {"FINISHED"}
+        known = set(bpy.data.objects)
+        importer = {".ply": bpy.ops.wm.ply_import, ".obj": bpy.ops.wm.obj_import}[kind]
+        assert importer(filepath=str(tmp_path / (name + kind)), **({} if kind == ".obj" else {"up_axis": "Z", "forward_axis": "Y"}))
+        (brought,) = (obj for obj in bpy.data.objects if obj not in known)
+        bpy.context.view_layer.update()
+        corners = np.array([brought.matrix_world @ Vector(corner) for corner in brought.bound_box])
+        bpy.data.objects.remove(brought)
+        return np.array([corners.min(0), corners.max(0)])
+
+    np.testing.assert_allclose(written("alone"), home, atol=1e-3)
+    np.testing.assert_allclose(written("aside", at_origin=False), home + aside, atol=1e-3)
+    assert {obj.name: tuple(obj.matrix_world.translation) for obj in made.all_objects} == before
+    # What the artist has moved it by themselves is theirs.
+    for obj in made.all_objects:
+        if obj.parent is None:
+            obj.location.y += 1
+    np.testing.assert_allclose(written("moved"), home + (0, 1, 0), atol=1e-3)
