@@ -25,6 +25,9 @@ FACING_OF_HAIR = (0.25, 0.7)
 from behind. Over so broad a border the colours of the photo run out into strands that are guessed."""
 STRANGE = (2.5, 8.0)
 """Distance in CIELAB between the outline of hair and its middle, up to which the outline is believed, beyond which it is not."""
+LOOSE, STRANGELY, LEAST_SPREAD = 0.015, 2.5, 3.0
+"""Metres from the outline of hair within which the background may shine through it; from how many deviations on a colour there
+is none of the hair's; and the least deviation, CIELAB."""
 HIDDEN = (0.006, 0.016)
 """Metres behind what is drawn in front of it, up to which a point is seen, and beyond which it is not."""
 APART = (0.02, 0.045)
@@ -219,6 +222,8 @@ def project(surface: PaintedSurface, view: View, number: int, drawn: Drawn) -> P
     if np.isin(surface.labels, part_labels(*CLOTH_PARTS)).any():
         skin = np.isin(view.labels, part_labels(*parts_of("Skin")))
         pure &= ~shadowed_inside(view.colour, own, skin, scale)
+    if surface.whorl is not None:
+        pure &= ~_shone_through(view.colour, inside, scale)
     sharp = _continued_colours(view.colour, pure, own)
     front = np.where(np.isfinite(drawn.depth), drawn.depth, np.float32(1e4))
     made = Projection(
@@ -231,6 +236,27 @@ def project(surface: PaintedSurface, view: View, number: int, drawn: Drawn) -> P
         scale,
     )
     return made if surface.whorl is None else replace(made, facing=_facing_of_hair(made))
+
+
+def _shone_through(colour: np.ndarray, inside: np.ndarray, scale: float) -> np.ndarray:
+    """(H, W) bool: pixels along the outline of hair whose colour no hair farther in has: the background between loose strands.
+
+    colour  (H, W, 3) uint8 sRGB;  inside  (H, W) pixels from the outline, 0 beyond it;  scale  pixels a metre
+    """
+    import cv2
+
+    out = np.zeros(inside.shape, bool)
+    box = box_around(inside > 0, 1)
+    lab = cv2.cvtColor(colour[box].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    depth = inside[box] / scale
+    deep = depth > LOOSE
+    if np.count_nonzero(deep) < FEWEST:
+        return out
+    middle = np.median(lab[deep], axis=0)
+    spread = np.maximum(1.48 * np.median(np.abs(lab[deep] - middle), axis=0), LEAST_SPREAD)
+    strange = (np.abs(lab - middle) > STRANGELY * spread).any(axis=-1)
+    out[box] = strange & (depth > 0) & ~deep
+    return out
 
 
 def _facing_of_hair(p: Projection) -> tuple[float, float]:

@@ -172,7 +172,8 @@ def test_who_stands_aside_is_exported_at_the_origin_unless_asked_otherwise(home,
         assert bpy.ops.sapiens2.export(filepath=str(tmp_path / name), format=kind, **options) == {"FINISHED"}
         known = set(bpy.data.objects)
         importer = {".ply": bpy.ops.wm.ply_import, ".obj": bpy.ops.wm.obj_import}[kind]
-        assert importer(filepath=str(tmp_path / (name + kind)), **({} if kind == ".obj" else {"up_axis": "Z", "forward_axis": "Y"}))
+        axes = {} if kind == ".obj" else {"up_axis": "Z", "forward_axis": "Y"}
+        assert importer(filepath=str(tmp_path / (name + kind)), **axes) == {"FINISHED"}
         (brought,) = (obj for obj in bpy.data.objects if obj not in known)
         bpy.context.view_layer.update()
         corners = np.array([brought.matrix_world @ Vector(corner) for corner in brought.bound_box])
@@ -186,4 +187,4 @@ def test_who_stands_aside_is_exported_at_the_origin_unless_asked_otherwise(home,
     for obj in made.all_objects:
         if obj.parent is None:
             obj.location.y += 1
-    np.testing.assert_allclose(written("moved"), home + (0, 1, 0), atol=1e-3)
+    np.testing.assert_allclose(written("moved"), home + np.array((0, 1, 0)), atol=1e-3)

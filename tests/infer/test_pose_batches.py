@@ -67,7 +67,7 @@ def test_together_gives_what_one_by_one_gives(photo, model, monkeypatch, flip_te
 
 @pytest.mark.parametrize(("precision", "bound"), [("float32", 1e-4), ("bfloat16", 0.05)])
 def test_heatmaps_of_a_batch_are_those_of_its_inputs(model, precision, bound):
-    """Bounds in standard deviations of the heatmaps: those of the rounding of the precision. A processor adds up a batch in another
+    """Bounds in standard deviations of the heatmaps: those of the rounding of the precision. Processors add up a batch in another
     order than one input, which makes up to 1.1e-5 in float32; inputs that are mixed up make 1."""
     session, checkpoint = Session("cpu", precision), find_checkpoints(model, ("pose",))["pose"]
     inputs = torch.randn(3, 3, *CONFIG.input_size, generator=torch.Generator().manual_seed(0))

@@ -16,11 +16,13 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 from PIL import Image
-from scipy.spatial import cKDTree
 
 from . import wardrobe
-from .body import Body, load_body, vertex_normals
-from .figure import Figure, smoothing
+from .blender_mesh import attribute, bump, material_of, mesh_object
+from .body import load_body
+from .cloth import CLOTH, denim, garment, shoe
+from .fibres import eyebrows, hair
+from .figure import Figure
 
 SEED = 20260
 WIDTH, HEIGHT = 768, 1024
@@ -44,198 +46,6 @@ FRONT = View(-14.0)
 VIEWS = {"front": FRONT, "side": View(76.0, 0.05), "back": View(172.0, 0.06), "close": View(-6.0, 0.02, 0.34)}
 
 
-def _mesh(
-    name: str, vertices: np.ndarray, faces: np.ndarray, values: dict[str, np.ndarray], material: bpy.types.Material
-) -> bpy.types.Object:
-    """A smooth mesh object with float or colour attributes per vertex."""
-    mesh = bpy.data.meshes.new(name)
-    mesh.from_pydata(vertices.tolist(), [], faces.tolist())
-    for key, array in values.items():
-        if array.ndim == 1:
-            mesh.attributes.new(key, "FLOAT", "POINT").data.foreach_set("value", array.astype(np.float32))
-        else:
-            rgba = np.concatenate([array, np.ones((len(array), 1))], 1).astype(np.float32)
-            mesh.attributes.new(key, "FLOAT_COLOR", "POINT").data.foreach_set("color", rgba.ravel())
-    mesh.shade_smooth()
-    mesh.materials.append(material)
-    item = bpy.data.objects.new(name, mesh)
-    bpy.context.scene.collection.objects.link(item)
-    return item
-
-
-def _material(name: str, **inputs: object) -> tuple[bpy.types.Material, bpy.types.ShaderNodeTree, bpy.types.Node]:
-    material = bpy.data.materials.new(name)
-    material.use_nodes = True
-    shader = material.node_tree.nodes["Principled BSDF"]
-    for key, value in inputs.items():
-        shader.inputs[key.replace("_", " ")].default_value = value
-    return material, material.node_tree, shader
-
-
-def _attribute(tree: bpy.types.NodeTree, name: str, output: str) -> bpy.types.NodeSocket:
-    node = tree.nodes.new("ShaderNodeAttribute")
-    node.attribute_name = name
-    return node.outputs[output]
-
-
-def _bump(tree: bpy.types.NodeTree, shader: bpy.types.Node, scale: float, strength: float, distance: float = 0.001) -> None:
-    noise, bump = tree.nodes.new("ShaderNodeTexNoise"), tree.nodes.new("ShaderNodeBump")
-    noise.inputs["Scale"].default_value, noise.inputs["Detail"].default_value = scale, 8
-    bump.inputs["Strength"].default_value, bump.inputs["Distance"].default_value = strength, distance
-    coordinates = tree.nodes.new("ShaderNodeTexCoord")
-    tree.links.new(coordinates.outputs["Object"], noise.inputs["Vector"])
-    tree.links.new(noise.outputs["Fac"], bump.inputs["Height"])
-    tree.links.new(bump.outputs["Normal"], shader.inputs["Normal"])
-
-
-def _cut_away(tree: bpy.types.NodeTree, shader: bpy.types.Node) -> None:
-    """Transparent where the attribute `cut` is negative: hems follow a smooth line, not the triangles."""
-    mix, clear, compare = (tree.nodes.new(n) for n in ("ShaderNodeMixShader", "ShaderNodeBsdfTransparent", "ShaderNodeMath"))
-    compare.operation, compare.inputs[1].default_value = "GREATER_THAN", 0.0
-    tree.links.new(_attribute(tree, "cut", "Fac"), compare.inputs[0])
-    tree.links.new(compare.outputs[0], mix.inputs[0])
-    tree.links.new(clear.outputs[0], mix.inputs[1])
-    tree.links.new(shader.outputs[0], mix.inputs[2])
-    tree.links.new(mix.outputs[0], tree.nodes["Material Output"].inputs["Surface"])
-
-
-def garment(
-    figure: Figure,
-    name: str,
-    cut: np.ndarray,
-    offset: float | np.ndarray,
-    rounds: int,
-    folds: float,
-    colour: np.ndarray,
-    rng: np.random.Generator,
-    rough: float,
-) -> bpy.types.Object:
-    """A cloth shell: the skin where cut > -0.04 m, smoothed so that it bridges hollows, lifted and folded.
-
-    cut (V,) metres inside the hem; offset metres above the skin; rounds of smoothing; folds metres high.
-    """
-    keep = cut > -0.04
-    faces = figure.faces[keep[figure.faces].all(1)]
-    vertices = figure.vertices.copy()
-    used = np.unique(faces)
-    index = np.full(len(vertices), -1)
-    index[used] = np.arange(len(used))
-    faces = index[faces].astype(np.int32)
-    relax = smoothing(faces, len(used))
-    base = vertices[used]
-    smooth = base
-    for _ in range(rounds):
-        smooth = relax @ smooth
-    normals = vertex_normals(smooth.astype(np.float32), faces)
-    # Never inside the body: at least the offset above the skin along its own normal.
-    below = np.clip(np.einsum("ij,ij->i", base - smooth, figure.normals[used]), 0, 0.03)
-    for _ in range(rounds // 10):  # cloth spans what it lies on, and shows none of it
-        below = np.maximum(relax @ below, 0.5 * below)
-    smooth = smooth + normals * (0.9 * below + np.broadcast_to(offset, keep.shape)[used])[:, None]
-    rest = figure.rest[used]
-    wave = sum(np.sin(rest @ rng.normal(0, 1, 3) * f + rng.uniform(0, 6)) for f in (26, 34, 47, 60)) / 4
-    wave += 0.5 * sum(np.sin(rest @ (rng.normal(0, 1, 3) * [1, 1, 0.25]) * f) for f in (90, 120)) / 2
-    smooth = smooth + normals * (folds * wave)[:, None]
-    material, tree, shader = _material(name, Base_Color=(*colour, 1), Roughness=rough, Sheen_Weight=0.25)
-    _bump(tree, shader, 900, 0.25)
-    _cut_away(tree, shader)
-    item = _mesh(name, smooth, faces, {"cut": cut[used]}, material)
-    thick = item.modifiers.new("Thickness", "SOLIDIFY")
-    thick.thickness, thick.offset = 0.0025, 0.0
-    return item
-
-
-def shoe(figure: Figure, foot: np.ndarray, upper: np.ndarray, sole: np.ndarray) -> None:
-    """A closed shoe around the foot's vertices: their convex hull, remeshed, rounded, flat below; another colour up to 22 mm."""
-    import bmesh
-
-    floor = float(figure.vertices[:, 2].min()) - 0.012
-    points = figure.vertices[foot] + figure.normals[foot] * 0.004
-    shell = bmesh.new()
-    for point in points.tolist():
-        shell.verts.new(point)
-    hull = bmesh.ops.convex_hull(shell, input=shell.verts)
-    bmesh.ops.delete(
-        shell,
-        geom=[v for v in set(hull["geom_interior"] + hull["geom_unused"]) if isinstance(v, bmesh.types.BMVert)],
-        context="VERTS",
-    )
-    material, tree, shader = _material("Shoe", Roughness=0.5)
-    _bump(tree, shader, 700, 0.15)
-    coordinates, split, compare, mix = (
-        tree.nodes.new(n) for n in ("ShaderNodeNewGeometry", "ShaderNodeSeparateXYZ", "ShaderNodeMath", "ShaderNodeMix")
-    )
-    mix.data_type, compare.operation, compare.inputs[1].default_value = "RGBA", "LESS_THAN", floor + 0.022
-    tree.links.new(coordinates.outputs["Position"], split.inputs[0])
-    tree.links.new(split.outputs["Z"], compare.inputs[0])
-    tree.links.new(compare.outputs[0], mix.inputs["Factor"])
-    mix.inputs[6].default_value, mix.inputs[7].default_value = (*upper, 1), (*sole, 1)
-    tree.links.new(mix.outputs[2], shader.inputs["Base Color"])
-    mesh = bpy.data.meshes.new("Shoe")
-    shell.to_mesh(mesh)
-    shell.free()
-    mesh.materials.append(material)
-    item = bpy.data.objects.new("Shoe", mesh)
-    bpy.context.scene.collection.objects.link(item)
-    blocks = item.modifiers.new("Remesh", "REMESH")
-    blocks.mode, blocks.voxel_size, blocks.use_smooth_shade = "VOXEL", 0.004, True
-    rounding = item.modifiers.new("Round", "SMOOTH")
-    rounding.factor, rounding.iterations = 0.5, 12
-
-
-def hair(
-    figure: Figure, body: Body, outfit: wardrobe.Outfit, rng: np.random.Generator, count: int, length: float
-) -> bpy.types.Object:
-    """Hairs combed back and down over the skull as a curves object."""
-    amount = wardrobe.hair_amount(outfit, figure.head)
-    scalp = (amount > 0) & (figure.part == wardrobe.FACE) & (figure.ears < 0.2) & (figure.eye < 0.1) & (figure.inside < 0.1)
-    faces = figure.faces[scalp[figure.faces].all(1)]
-    a, b, c = (figure.vertices[faces[:, k]] for k in range(3))
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
-    chosen = rng.choice(len(faces), count, p=area / area.sum())
-    u, v = rng.random((2, count))
-    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
-    root = a[chosen] * (1 - u - v)[:, None] + b[chosen] * u[:, None] + c[chosen] * v[:, None]
-    head = (figure.part == wardrobe.FACE) & (figure.ears < 0.1)  # hair falls past the ears, not round them
-    tree = cKDTree(figure.vertices[head])
-    normals, skull = figure.normals[head], figure.vertices[head]
-    crown = figure.heads[body.bone("head")] + np.array([0, 0.03, 0.19])
-    steps, points, here = 14, [root], root
-    fall = length * rng.uniform(0.75, 1.1, count) * (1 - 0.25 * rng.random(count))
-    wander = rng.normal(0, 0.10, (count, 3))
-    for k in range(1, steps):
-        _, near = tree.query(here)
-        normal = normals[near]
-        away = here - crown
-        comb = away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6) * 0.7 + np.array([0, 0.55, -0.75]) + wander
-        comb -= normal * np.einsum("ij,ij->i", comb, normal)[:, None]
-        comb /= np.maximum(np.linalg.norm(comb, axis=1, keepdims=True), 1e-6)
-        lift = normal * (0.75 * (1 - k / steps) ** 2)
-        step = comb + lift
-        here = here + step / np.linalg.norm(step, axis=1, keepdims=True) * (fall / steps)[:, None]
-        _, near = tree.query(here)
-        height = np.einsum("ij,ij->i", here - skull[near], normals[near])
-        here = here + normals[near] * np.maximum(0.004 + 0.010 * min(k / 5, 1) - height, 0)[:, None]
-        points.append(here)
-    strands = np.stack(points, 1).astype(np.float32)
-    curves = bpy.data.hair_curves.new("Hair")
-    curves.add_curves([steps] * count)
-    curves.position_data.foreach_set("vector", strands.ravel())
-    radius = np.tile(np.linspace(1, 0.25, steps), count) * 0.00014
-    curves.attributes.new("radius", "FLOAT", "POINT").data.foreach_set("value", radius.astype(np.float32))
-    material = bpy.data.materials.new("Hair")
-    material.use_nodes = True
-    nodes = material.node_tree
-    fibre = nodes.nodes.new("ShaderNodeBsdfHairPrincipled")
-    fibre.inputs["Color"].default_value = (*np.clip(outfit.hair_colour, 0, 1), 1)
-    fibre.inputs["Roughness"].default_value, fibre.inputs["Random Roughness"].default_value = 0.32, 0.4
-    nodes.links.new(fibre.outputs[0], nodes.nodes["Material Output"].inputs["Surface"])
-    curves.materials.append(material)
-    item = bpy.data.objects.new("Hair", curves)
-    bpy.context.scene.collection.objects.link(item)
-    return item
-
-
 def build(rng: np.random.Generator, hairs: int) -> Figure:
     """The dressed person in an empty scene."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -247,13 +57,15 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
         "weight": 0.42,
         "height": 0.5,
         "proportions": 0.62,
-        "cupsize": 0.3,
+        "cupsize": 0.12,
         "firmness": 0.6,
         "african": 0.3,
         "asian": 0.25,
         "caucasian": 0.45,
     }
-    face = {"mouthSmileLeft": 0.42, "mouthSmileRight": 0.38, "cheekSquintLeft": 0.2, "cheekSquintRight": 0.2}
+    face = {"mouthSmileLeft": 0.42, "mouthSmileRight": 0.38, "cheekSquintLeft": 0.3, "cheekSquintRight": 0.3} | dict.fromkeys(
+        ("eyeBlinkLeft", "eyeBlinkRight"), 0.16
+    )
     figure = Figure(rng, body, phenotype, face)
     outfit = replace(
         wardrobe.random_outfit(rng, body, 0.0),
@@ -261,8 +73,8 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
         lip=np.array([0.42, 0.15, 0.13]),
         beard=0.0,
         hairline=0.6,
-        hair=-0.62,
-        hair_colour=np.array([0.045, 0.020, 0.009]),
+        hair=-0.5,
+        hair_colour=np.array([0.016, 0.008, 0.004]),
         iris=np.array([0.10, 0.05, 0.02]),
     )
     label = np.where(figure.part == wardrobe.FACE, wardrobe.FACE, figure.part)
@@ -277,21 +89,24 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
         figure.lips,
     )
     shade = wardrobe.paint(body, outfit, bare, figure.rest, figure.head, figure.eye, figure.inside)
-    skin_material, tree, shader = _material("Skin", Roughness=0.48, Subsurface_Weight=0.12, Subsurface_Scale=0.012, IOR=1.4)
+    under = wardrobe.brows(bare, figure.rest, figure.head)
+    shade[under] = 0.3 * shade[under] + 0.7 * outfit.skin  # the hairs themselves are drawn
+    skin_material, tree, shader = material_of("Skin", Roughness=0.48, Subsurface_Weight=0.12, Subsurface_Scale=0.012, IOR=1.4)
     shader.inputs["Subsurface Radius"].default_value = (1.0, 0.35, 0.2)
-    tree.links.new(_attribute(tree, "colour", "Color"), shader.inputs["Base Color"])
-    _bump(tree, shader, 1100, 0.12)
+    tree.links.new(attribute(tree, "colour", "Color"), shader.inputs["Base Color"])
+    bump(tree, shader, 1100, 0.12)
     ball = figure.eye > 0.5
     eyes = ball[figure.faces].all(1)
-    eye_material, tree, shader = _material("Eyes", Roughness=0.06, Coat_Weight=1.0, Coat_Roughness=0.02)
-    tree.links.new(_attribute(tree, "colour", "Color"), shader.inputs["Base Color"])
-    _mesh("Eyes", figure.vertices, figure.faces[eyes], {"colour": shade}, eye_material)
+    eye_material, tree, shader = material_of("Eyes", Roughness=0.06, Coat_Weight=1.0, Coat_Roughness=0.02)
+    tree.links.new(attribute(tree, "colour", "Color"), shader.inputs["Base Color"])
+    mesh_object("Eyes", figure.vertices, figure.faces[eyes], {"colour": shade}, eye_material)
 
     neck, hip = body.bone_heads[body.bone("neck01")], body.bone_heads[body.bone("upperleg01.L")]
     z, limb = figure.rest[:, 2], np.isin(figure.part, wardrobe.UPPER_ARMS + wardrobe.LOWER_ARMS)
     hand = np.isin(figure.part, (6, 15))
-    radial = np.hypot(figure.rest[:, 0], figure.rest[:, 1] - neck[1] + 0.02)
-    collar = np.maximum(radial - 0.088, neck[2] - 0.05 - z)
+    above = np.where(figure.rest[:, 1] < neck[1], neck[2] + 0.03, neck[2] + 0.055)  # a round neckline, lower in front
+    collar = np.hypot(figure.rest[:, 0], 1.25 * (z - above)) - 0.098
+    collar[z > above] = np.minimum(collar, np.abs(figure.rest[:, 0]) - 0.098)[z > above]
     shirt = np.where(limb, (0.62 - figure.arm) * 0.27, np.minimum(z - (hip[2] - 0.05), collar))
     chin = (z > neck[2] - 0.05) & (figure.rest[:, 1] < neck[1] - 0.05)
     face = (figure.part == wardrobe.FACE) & ((z > neck[2] + 0.03) | chin)
@@ -299,16 +114,18 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
     legs = np.isin(figure.part, (12, 21, 8, 17))
     trousers = np.where(legs & (z < hip[2] - 0.02), (1.90 - figure.leg) * 0.4, (hip[2] + 0.0) - z)
     trousers[limb | hand | (figure.part == wardrobe.FACE) | np.isin(figure.part, (5, 14))] = -1
-    garment(figure, "Trousers", trousers, 0.007, 10, 0.0016, np.array([0.045, 0.06, 0.10]), rng, 0.85)
+    garment(figure, "Trousers", trousers, 0.007, 10, 0.0016, denim(figure, hip), rng, 0.85)
     flare = 0.013 + 0.014 * np.clip((hip[2] + 0.10 - z) / 0.15, 0, 1) * ~limb
-    garment(figure, "Shirt", shirt, flare, 160, 0.0022, np.array([0.50, 0.17, 0.10]), rng, 0.8)
+    flare = flare * np.where(limb, 1, np.clip(0.25 + collar / 0.08, 0.25, 1))  # close to the neck
+    garment(figure, "Shirt", shirt, flare, 160, 0.0022, CLOTH, rng, 0.8, striped=True)
     foot = np.isin(figure.part, (5, 14))
     for label in (5, 14):
-        shoe(figure, (figure.part == label) & (figure.leg < 2.6), np.array([0.035, 0.035, 0.04]), np.array([0.62, 0.60, 0.57]))
+        shoe(figure, (figure.part == label) & (figure.leg < 2.6), np.array([0.24, 0.035, 0.03]), np.array([0.70, 0.68, 0.64]))
     # Skin well inside the clothes is left out, so that it cannot poke through.
     covered = (np.maximum(shirt, trousers) > 0.03) | foot
-    _mesh("Body", figure.vertices, figure.faces[~eyes & ~covered[figure.faces].all(1)], {"colour": shade}, skin_material)
+    mesh_object("Body", figure.vertices, figure.faces[~eyes & ~covered[figure.faces].all(1)], {"colour": shade}, skin_material)
     hair(figure, body, outfit, rng, hairs, 0.085)
+    eyebrows(figure, outfit, under, rng, 900)
     return figure
 
 
@@ -316,10 +133,10 @@ def studio(figure: Figure, view: View) -> None:
     """A plaster cove, soft lights and a camera."""
     low, high = figure.vertices.min(0), figure.vertices.max(0)
     floor = float(low[2]) - 0.012
-    material, tree, shader = _material("Wall", Roughness=0.9)
+    material, tree, shader = material_of("Wall", Roughness=0.9)
     noise, ramp = tree.nodes.new("ShaderNodeTexNoise"), tree.nodes.new("ShaderNodeValToRGB")
     noise.inputs["Scale"].default_value, noise.inputs["Detail"].default_value = 1.6, 12
-    ramp.color_ramp.elements[0].color, ramp.color_ramp.elements[1].color = (0.30, 0.33, 0.35, 1), (0.46, 0.48, 0.49, 1)
+    ramp.color_ramp.elements[0].color, ramp.color_ramp.elements[1].color = (0.26, 0.30, 0.34, 1), (0.40, 0.45, 0.49, 1)
     ramp.color_ramp.elements[0].position, ramp.color_ramp.elements[1].position = 0.3, 0.7
     coordinates = tree.nodes.new("ShaderNodeTexCoord")
     tree.links.new(coordinates.outputs["Object"], noise.inputs["Vector"])
@@ -330,7 +147,7 @@ def studio(figure: Figure, view: View) -> None:
     vertices = np.array([[x, y, floor + z] for x in (-7, 7) for y, z in profile])
     n = len(profile)
     quads = np.array([[i, i + 1, n + i + 1, n + i] for i in range(n - 1)])
-    cove = _mesh("Cove", vertices, quads, {}, material)
+    cove = mesh_object("Cove", vertices, quads, {}, material)
     cove.data.polygons.foreach_set("use_smooth", np.ones(len(quads), bool))
     for name, position, size, power, colour in (
         ("Key", (-1.9, -2.6, 2.1), 1.6, 165, (1, 0.95, 0.88)),
@@ -375,7 +192,8 @@ def render(path: Path, samples: int, scale: int, threads: int) -> None:
     scene.render.threads_mode, scene.render.threads = "FIXED", threads
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = WIDTH, HEIGHT, scale
     scene.view_settings.view_transform = "AgX"
-    scene.view_settings.look = "AgX - Medium High Contrast"
+    scene.view_settings.look = "AgX - Punchy"
+    scene.view_settings.exposure = 0.4
     scene.render.image_settings.file_format = "PNG"
     with tempfile.TemporaryDirectory() as folder:
         scene.render.filepath = str(Path(folder) / "photo.png")

@@ -249,6 +249,13 @@ def _pattern(outfit: Outfit, fabric: Fabric, p: np.ndarray) -> np.ndarray:
     return fabric.colour + (fabric.second - fabric.colour) * mix[:, None]
 
 
+def brows(label: np.ndarray, rest: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """(n,) bool: samples of class label under the eyebrows."""
+    x = np.abs(rest[:, 0])
+    line = np.abs(head[:, 1] - 0.185 + 1.9 * np.abs(x - 0.036)) < 0.03
+    return (label == FACE) & (head[:, 2] < 0.35) & (np.abs(x - 0.033) < 0.021) & line
+
+
 def paint(
     body: Body, outfit: Outfit, label: np.ndarray, rest: np.ndarray, head: np.ndarray, eye: np.ndarray, inside: np.ndarray
 ) -> np.ndarray:
@@ -261,12 +268,7 @@ def paint(
         * (label == FACE)
     )
     colour = colour * (1 - flush[:, None] * [0.0, 0.18, 0.15])
-    brow = (
-        (label == FACE)
-        & (head[:, 2] < 0.35)
-        & (np.abs(np.abs(rest[:, 0]) - 0.033) < 0.021)
-        & (np.abs(head[:, 1] - 0.185 + 1.9 * np.abs(np.abs(rest[:, 0]) - 0.036)) < 0.03)
-    )
+    brow = brows(label, rest, head)
     colour[brow] = 0.35 * colour[brow] + 0.65 * outfit.hair_colour
     if outfit.beard:
         chin = (
