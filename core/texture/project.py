@@ -247,11 +247,11 @@ def _shone_through(colour: np.ndarray, inside: np.ndarray, scale: float) -> np.n
 
     out = np.zeros(inside.shape, bool)
     box = box_around(inside > 0, 1)
-    lab = cv2.cvtColor(colour[box].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     depth = inside[box] / scale
     deep = depth > LOOSE
     if np.count_nonzero(deep) < FEWEST:
         return out
+    lab = cv2.cvtColor(colour[box].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     middle = np.median(lab[deep], axis=0)
     spread = np.maximum(1.48 * np.median(np.abs(lab[deep] - middle), axis=0), LEAST_SPREAD)
     strange = (np.abs(lab - middle) > STRANGELY * spread).any(axis=-1)
