@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..capture.provenance import is_drawn
 from ..common.arrays import RigData, SkinWeights
 from ..common.avatars import BodyData, GarmentData, SurfaceTextures
 from ..common.colour import SKIN_TONE
@@ -65,13 +66,18 @@ def paint_avatar(
     What no photo shows is a guess: the mirror image, the garment's pattern, the tone of the skin. Parts for which there is no
     garment are painted on the body.
     """
-    views = [view_of(sighting.predictions, sighting.camera, sighting.mask, settings) for sighting, _ in photos]
+    views = [_view(sighting, settings) for sighting, _ in photos]
     rig = rest_rig_of(photos[0][1])
     surfaces = [_skin(body, garments, photos, views, rig), *(_garment(garment, photos, rig) for garment in garments)]
     skin, *others = paint(surfaces, views, size)
     painted = tuple(replace(garment, textures=made) for garment, made in zip(garments, others, strict=True))
     tones = {**body.tones, **_eyes(photos, views)}
     return replace(body, textures=_with_eyes(skin, body, tones), tones=tones), painted
+
+
+def _view(sighting: Sighting, settings: TextureSettings | None) -> View:
+    seen = view_of(sighting.predictions, sighting.camera, sighting.mask, settings)
+    return replace(seen, drawn=is_drawn(sighting.predictions))
 
 
 def _skin(

@@ -35,6 +35,8 @@ APART = (0.02, 0.045)
 RIM = (-5.0, 1.0)
 """Pixels inside of the parts that show a surface, below which a point is not seen, and above which it is. The colours of the
 parts are continued outwards, because a fit is off by some pixels."""
+ITSELF = 4.0
+"""Trust in the photo in which clothes stand, where their surface is drawn and not seen: on others they lie a stripe aside."""
 FEWEST = 20
 """Vertices of hair that tell the colour of its outline, or of its middle."""
 BROAD = 0.012
@@ -157,6 +159,7 @@ class Projection:
     front   (H, W) float32 metres of what is drawn in front of everything
     scale   pixels of the photo per metre at the median depth
     facing  cosines to the camera below which a point is not seen, and above which it is
+    trust   how much more it counts than others that see a point as well
     """
 
     values: np.ndarray
@@ -167,6 +170,7 @@ class Projection:
     front: np.ndarray
     scale: float
     facing: tuple[float, float] = FACING
+    trust: float = 1.0
 
     def brightened(self, gain: np.ndarray) -> Projection:
         """The same with all colours times (3,) gains."""
@@ -195,7 +199,7 @@ class Projection:
         # Where the photo has no depth, the mesh alone says what is in front.
         found *= np.where(np.isfinite(away), 1 - smoothstep(away, APART), 1)
         belief[at] = found
-        quality[at] = cosine * self.scale * float(np.median(z) if len(z) else 1) / z
+        quality[at] = self.trust * cosine * self.scale * float(np.median(z) if len(z) else 1) / z
         return belief, quality
 
 
@@ -219,7 +223,8 @@ def project(surface: PaintedSurface, view: View, number: int, drawn: Drawn) -> P
     outside = cv2.distanceTransform((~own).astype(np.uint8), cv2.DIST_L2, 5)
     # The pixels of the rim are mixed with what is beside them.
     pure = inside > min(0.5 * BORDER, 0.6 * float(inside.max()))
-    if np.isin(surface.labels, part_labels(*CLOTH_PARTS)).any():
+    is_cloth = bool(np.isin(surface.labels, part_labels(*CLOTH_PARTS)).any())
+    if is_cloth:
         skin = np.isin(view.labels, part_labels(*parts_of("Skin")))
         pure &= ~shadowed_inside(view.colour, own, skin, scale)
     if surface.whorl is not None:
@@ -234,6 +239,7 @@ def project(surface: PaintedSurface, view: View, number: int, drawn: Drawn) -> P
         continued(view.depth, own & np.isfinite(view.depth)),
         cv2.dilate(front, np.ones((3, 3), np.uint8)),
         scale,
+        trust=ITSELF if number == 0 and view.drawn and is_cloth else 1.0,
     )
     return made if surface.whorl is None else replace(made, facing=_facing_of_hair(made))
 

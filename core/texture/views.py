@@ -34,6 +34,7 @@ class View:
     depth   (H, W) float32 metres of the surface that is seen; NaN where unknown
     normal  (H, W, 3) float32 camera space, unit, towards the camera; 0 where unknown; None = no normal map
     roughness  (H, W) uint8, 255 = fully rough: by part, less where a highlight was seen; None = not known
+    drawn   the surface is that of a fitted body, no network has seen it
     """
 
     colour: np.ndarray
@@ -43,6 +44,7 @@ class View:
     depth: np.ndarray
     normal: np.ndarray | None = None
     roughness: np.ndarray | None = None
+    drawn: bool = False
 
     def __post_init__(self):
         check_arrays(

@@ -261,6 +261,24 @@ def test_nothing_is_smeared_beyond_the_border_of_the_photo():
     assert found[below, 0].std() < 6 < 20 < found[(points[:, 2] > 0.4) & (facing(points) > 0.6), 0].std()
 
 
+def test_clothes_whose_surface_is_drawn_take_the_photo_in_which_they_stand():
+    """Two photos from the front; the second has four times as many pixels a metre, and its stripes lie between the others."""
+    surface = surface_at(0, 0)
+    surface = replace(surface, posed=(surface.posed[0], surface.posed[1] * np.float32(0.25)))
+
+    def striped(shift):
+        return lambda points: np.where(np.sin(120 * points[:, 2:] + shift) > 0, 200.0, 60.0) + np.zeros(3)
+
+    first, second = (photo_of(surface, k, striped(shift)) for k, shift in enumerate((0, np.pi)))
+    alike = []
+    for drawn in (False, True):
+        made = paint([surface], [replace(first, drawn=drawn), second], 512)[0]
+        points, found = at_quads(surface, made.base_colour_srgb)
+        front = facing(points) > 0.8
+        alike.append(np.corrcoef(found[front, 0], striped(0)(points[front])[:, 0])[0, 1])
+    assert alike[0] < 0 < 0.8 < alike[1]
+
+
 @pytest.mark.parametrize("views", [0, 1])
 def test_nothing_seen_is_plain(views):
     surface = surface_at(*[0] * views)
