@@ -79,16 +79,15 @@ def hang_unseen(shape: Shape, posture: Posture, seen: np.ndarray, evidence: Evid
     seen      (68,) bool: joints that a photo of this person shows
     evidence  of the photo in whose camera space the posture stands
     """
+    legs, arms = ([limb for limb in limbs if not limb.seen(seen)[1]] for limbs in (_legs(), _arms()))
+    if not legs and not arms:
+        return posture
     body = _Hanging.of(shape, posture)
-    for leg in _legs():
-        middle, last = leg.seen(seen)
-        if not last:
-            body = body.leg_hung(leg, keep_upper=middle)
-    for arm in _arms():
-        middle, last = arm.seen(seen)
-        if not last:
-            guess, hung = body.at_ease(arm), body.arm_hung(arm, keep_upper=middle)
-            body = guess if guess.may_be(arm, evidence) and not hung.may_be(arm, evidence) else hung
+    for leg in legs:
+        body = body.leg_hung(leg, keep_upper=leg.seen(seen)[0])
+    for arm in arms:
+        guess, hung = body.at_ease(arm), body.arm_hung(arm, keep_upper=arm.seen(seen)[0])
+        body = guess if guess.may_be(arm, evidence) and not hung.may_be(arm, evidence) else hung
     return body.posture
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 from . import wardrobe
 from .blender_mesh import attribute, bump, material_of, mesh_object
 from .body import load_body
-from .cloth import CLOTH, denim, garment, shoe
+from .cloth import CLOTH, STRIPE, denim, garment, shoe
 from .fibres import eyebrows, hair
 from .figure import Figure
 
@@ -91,6 +91,7 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
     shade = wardrobe.paint(body, outfit, bare, figure.rest, figure.head, figure.eye, figure.inside)
     under = wardrobe.brows(bare, figure.rest, figure.head)
     shade[under] = 0.3 * shade[under] + 0.7 * outfit.skin  # the hairs themselves are drawn
+    shade[np.isin(figure.part, wardrobe.FEET) | (np.isin(figure.part, wardrobe.SHANKS) & (figure.leg > 1.75))] = STRIPE  # socks
     skin_material, tree, shader = material_of("Skin", Roughness=0.48, Subsurface_Weight=0.12, Subsurface_Scale=0.012, IOR=1.4)
     shader.inputs["Subsurface Radius"].default_value = (1.0, 0.35, 0.2)
     tree.links.new(attribute(tree, "colour", "Color"), shader.inputs["Base Color"])

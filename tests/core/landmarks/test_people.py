@@ -9,7 +9,7 @@ from skimage import data
 from sapiens2_avatar.core.common.errors import SapiensError
 from sapiens2_avatar.core.landmarks.body import INDEX
 from sapiens2_avatar.core.landmarks.mask import Mask
-from sapiens2_avatar.core.landmarks.people import _without_limbs, find_people
+from sapiens2_avatar.core.landmarks.people import _distinct, find_people
 
 LEFT_PUPIL, RIGHT_PUPIL = np.array([246.0, 103.0]), np.array([202.5, 100.5])  # measured by eye on the photo
 
@@ -97,17 +97,17 @@ def test_nobody_in_noise_and_in_a_plain_picture():
 
 
 def test_a_raised_hand_is_nobody_and_a_child_is_somebody(collins):
-    """A small body in her mask is a part of her, unless it has a face, or is as large as she is."""
+    """Who is in her mask without a face of their own is a part of her, or she is found twice."""
     top, left = (int(value) for value in collins.box[[1, 0]] + 100)
     patch = Mask(np.ones((40, 30), np.float32), left + 60, top + 60)
     assert patch.share_in(collins.mask) > 0.9
-    small = replace(collins.body, next=collins.body.next.scaled(0.1))
-    hand = replace(collins, mask=patch, face=None, body=small)
+    hand = replace(collins, mask=patch, face=None, body=replace(collins.body, next=collins.body.next.scaled(0.1)))
     child, aside = replace(hand, face=collins.face), replace(hand, mask=replace(patch, left=left + 2000))
-    assert small.size < collins.body.size / 4
-    assert _without_limbs([hand, collins, child, aside]) == [collins, child, aside]
-    twin = replace(hand, body=collins.body)
-    assert _without_limbs([twin, collins]) == [twin, collins]
+    again = replace(hand, body=replace(collins.body, next=collins.body.next.scaled(1.1)))
+    assert _distinct([hand, collins, child, again, aside]) == [collins, child, aside]
+    # From behind nobody has a face: the larger one is who the other is a part of.
+    turned = replace(collins, face=None)
+    assert _distinct([hand, turned]) == [turned]
 
 
 def test_a_box_always_gives_a_person(astronaut, collins):
