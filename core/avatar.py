@@ -13,7 +13,7 @@ from .body.rest import body_at_rest
 from .capture.camera import CameraEstimate, estimate_camera, scale_to_distance, scale_to_stature, scaled
 from .capture.ground import place
 from .capture.matte import follow_photo
-from .capture.people import Person, find_people
+from .capture.people import Person, find_people, labels_of
 from .capture.provenance import draft_notes
 from .closed_scan import close_scan, closed_textures, closed_weights, look_from_outside
 from .common.arrays import Camera, MeshData, Pose, RigData, SkinWeights, Textures
@@ -22,6 +22,7 @@ from .common.errors import SapiensError
 from .common.memo import Memo, digest
 from .common.predictions import Predictions
 from .common.progress import Progress
+from .landmarks.of_maps import with_keypoints
 from .one_mesh import one_mesh
 from .pose.lift import lift_pose
 from .pose.settings import PoseSettings
@@ -37,6 +38,7 @@ from .texture.uv_atlas import make_atlas
 from .texture.views import view_of
 from .whole_person import Character, Fitted, fit_people, make_character
 
+FOUND = "The built-in model found the keypoints, since the predictions hold none."
 CLOSED_SIZE = 2048
 """Texels of the side of a closed scan's textures where nothing else is asked for."""
 
@@ -55,19 +57,20 @@ def make_avatars(
     person  who the people are, where that is known (`AvatarSettings.known_person` is a file of the same)
     others  other photos of the largest person, by name, for their body, clothes and textures
 
-    A scan needs `predictions.pointmap`, an avatar keypoints at least. Raises SapiensError where these are missing, and when there
-    is no person or no surface. Where a body was asked
-    for and cannot be fitted, the scan of that person is made instead, and a note says so.
+    A scan needs `predictions.pointmap`, an avatar keypoints at least; keypoints that are missing are found in the photo, and a
+    note says so. Raises SapiensError where there is too little, no person or no surface. Where a body was asked for and cannot be
+    fitted, the scan of that person is made instead, and a note says so.
     `progress(stage, fraction)` is called before each stage with the share of the work that is done. `memo` holds what former
     calls made, so that a slider repeats only what depends on it; the result is the same without it.
     """
     settings = settings or AvatarSettings()
-    _check_maps(predictions, name, settings)
     if person is None and settings.known_person:
         person = KnownPerson.load(settings.known_person)
     known, seen = None if person is None else person.shape, "" if memo is None else digest_of(predictions)
     build = Build(name, settings, others or {}, known, progress or unheard, memo, seen)
     build.report("camera", 0.0)
+    predictions, found = _with_keypoints(build, predictions)
+    _check_maps(predictions, name, settings)
     estimate = _camera(build, predictions)
     predictions = _with_true_border(build, predictions)
     people = _people(build, predictions)
@@ -78,7 +81,7 @@ def make_avatars(
     predictions, poses = _poses(build, predictions, estimate.camera, len(people), lead)
     fits = fit_people(build, predictions, estimate.camera, people, [lifted.known for lifted in poses], lead)
     made, missed = _avatars(build, predictions, estimate, people, poses, fits)
-    placed = _placed(build, made, poses, lead, (*missed, *draft_notes([predictions, *build.others.values()])))
+    placed = _placed(build, made, poses, lead, (*missed, *found, *draft_notes([predictions, *build.others.values()])))
     avatars = _joined(build, _at_rest(build, placed, fits), [fits[i].key for i in placed])
     build.report("done", 1.0)
     return avatars
@@ -140,6 +143,15 @@ class _Lifted:
         return tuple(filter(None, (self.problem, doubt)))
 
 
+def _with_keypoints(build: Build, predictions: Predictions) -> tuple[Predictions, tuple[str, ...]]:
+    """The predictions with keypoints where a pose is needed, and a sentence where the built-in model found them."""
+    settings = build.settings
+    if predictions.keypoints is not None or not settings.needs_pose:
+        return predictions, ()
+    seen = build.once(CacheKey("keypoints", build.seen), lambda: with_keypoints(predictions))
+    return seen, () if seen.keypoints is None else (FOUND,)
+
+
 def _camera(build: Build, predictions: Predictions) -> CameraEstimate:
     """The lens, of what is known about it."""
     exif, typed = build.settings.focal_35mm, build.settings.focal
@@ -159,7 +171,10 @@ def _people(build: Build, predictions: Predictions) -> list[Person]:
     boxes = predictions.boxes if predictions.boxes is not None and len(predictions.boxes) else None
     if predictions.seg is None and predictions.pointmap is None and boxes is None:
         boxes = _keypoint_boxes(predictions)
-    people = build.once(CacheKey("people", build.seen), lambda: find_people(_labels(predictions), boxes))
+    labels = labels_of(predictions)
+    if labels is None:  # people are their boxes
+        labels = np.ones(predictions.image.shape[:2], np.uint8)
+    people = build.once(CacheKey("people", build.seen), lambda: find_people(labels, boxes))
     if not people:
         raise SapiensError(f"No person was found in {build.name}.", "Choose a photo of a person, or draw a box around them.")
     return people
@@ -175,20 +190,6 @@ def _keypoint_boxes(predictions: Predictions) -> np.ndarray:
     return np.concatenate([np.nanmin(points, axis=1), np.nanmax(points, axis=1)], axis=1).astype(np.float32)
 
 
-def _labels(predictions: Predictions) -> np.ndarray:
-    """(H, W) uint8 body parts; without a segmentation, everything that has a depth (and opacity) counts as one part, and without
-    a depth everything does."""
-    if predictions.seg is not None:
-        return predictions.seg
-    solid = np.ones(predictions.image.shape[:2], bool)
-    if predictions.pointmap is not None:
-        with np.errstate(invalid="ignore"):
-            solid = np.isfinite(predictions.pointmap).all(-1) & (predictions.pointmap[..., 2] > 0)
-    if predictions.alpha is not None:
-        solid &= predictions.alpha > 127
-    return np.where(solid, np.uint8(1), np.uint8(0))
-
-
 def _at_distance(build: Build, predictions: Predictions, person: Person) -> Predictions:
     """The predictions scaled so that the person is at the measured distance, if there is one."""
     if build.settings.distance is None:
@@ -200,7 +201,7 @@ def _poses(build: Build, predictions: Predictions, camera: Camera, people: int, 
     """Everybody's pose, and the predictions scaled to the stature of person `lead`, if one is known.
     Poses are lifted where they are needed."""
     settings = build.settings
-    if not settings.with_rig and settings.stature is None and settings.make == "scan":
+    if not settings.needs_pose:
         return predictions, [_Lifted()] * people
 
     def lifted(maps: Predictions, stature: float | None) -> list[_Lifted]:

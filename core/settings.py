@@ -118,6 +118,11 @@ class AvatarSettings:
         False, "Camera at Origin", "Leave the person where the camera saw them instead of standing them on the ground"
     )
 
+    @property
+    def needs_pose(self) -> bool:
+        """Whether anything that is asked for begins with the joints of a person."""
+        return self.make != "scan" or self.close or self.with_rig or self.stature is not None
+
     def __post_init__(self) -> None:
         check_settings(self)
         if self.stature is not None and self.distance is not None:

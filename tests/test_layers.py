@@ -25,7 +25,7 @@ ROOMS = {
     "core.texture": ({COMMON, "core.surface"}, ARRAYS_ONLY),
     "core.pose": ({COMMON, "core.capture"}, ARRAYS_ONLY),
     "core.rig": ({COMMON, "core.pose"}, ARRAYS_ONLY),
-    "core.body": ({COMMON, "core.capture", "core.texture", "core.pose", "core.rig"}, ARRAYS_ONLY),
+    "core.body": ({COMMON, "core.capture", "core.landmarks", "core.texture", "core.pose", "core.rig"}, ARRAYS_ONLY),
     "core.garments": ({COMMON, "core.capture", "core.surface", "core.texture", "core.rig", "core.body"}, ARRAYS_ONLY),
     "core.builtin": ({COMMON, "core.capture", "core.landmarks", "core.surface", "core.texture", "core.pose", "core.body"},
                      ARRAYS_ONLY),
@@ -38,7 +38,8 @@ ROOMS = {
     "core.closed_scan": ({COMMON, "core.surface", "core.texture", "core.rig", "core.body", "core.garments"}, ARRAYS_ONLY),
     "core.one_mesh": ({COMMON, "core.texture"}, ARRAYS_ONLY),
     "core.avatar": ({COMMON, "core.settings", "core.stages", "core.whole_person", "core.one_mesh", "core.closed_scan",
-                     "core.capture", "core.surface", "core.texture", "core.pose", "core.rig", "core.body"}, ARRAYS_ONLY),
+                     "core.capture", "core.landmarks", "core.surface", "core.texture", "core.pose", "core.rig", "core.body"},
+                    ARRAYS_ONLY),
     "core.mesh_texture": ({COMMON, "core.stages", "core.capture", "core.texture", "core.pose", "core.body", "core.garments"},
                           ARRAYS_ONLY),
     # the network, its weights, its Python, and the process that runs it

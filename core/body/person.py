@@ -13,6 +13,7 @@ from ..capture.people import find_people
 from ..common.containers import Format, fitting, read_container, write_container
 from ..common.errors import SapiensError
 from ..common.predictions import Predictions
+from ..landmarks.of_maps import with_keypoints
 from ..pose.lift import lift_pose
 from .evaluate import Shape
 from .fit import Sighting, fit_sightings
@@ -89,6 +90,7 @@ def sightings_of(predictions: Predictions) -> Iterator[Sighting]:
     One after the other, so that nobody is looked at who is not asked for. People beside the largest one of whom too little is
     known are left out.
     """
+    predictions = with_keypoints(predictions)
     camera = estimate_camera(predictions).camera
     if predictions.seg is None:
         yield Sighting(predictions, camera, lift_pose(predictions, person=0, camera=camera))

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..common.errors import SapiensError
 from ..common.landmarks import HEAD_PARTS, part_labels, part_names
+from ..common.predictions import Predictions
 
 GRID = 512
 """Longest side, cells, of the grid on which people are told apart; finer islands are noise."""
@@ -80,6 +81,22 @@ def find_people(seg: np.ndarray, boxes: np.ndarray | None = None) -> list[Person
     masks = _fine_masks([person.cells for person in people], foreground, step)
     found = [Person(mask, box_of(mask)) for mask in masks if mask.any()]
     return sorted(found, key=lambda person: float(person.box[0] + person.box[2]))
+
+
+def labels_of(predictions: Predictions) -> np.ndarray | None:
+    """(H, W) uint8 body parts; without a segmentation, everything that has a depth and opacity counts as one part.
+    None where no map tells people from what is behind them."""
+    if predictions.seg is not None:
+        return predictions.seg
+    if predictions.pointmap is None and predictions.alpha is None:
+        return None
+    solid = np.ones(predictions.image.shape[:2], bool)
+    if predictions.pointmap is not None:
+        with np.errstate(invalid="ignore"):
+            solid = np.isfinite(predictions.pointmap).all(-1) & (predictions.pointmap[..., 2] > 0)
+    if predictions.alpha is not None:
+        solid &= predictions.alpha > 127
+    return np.where(solid, np.uint8(1), np.uint8(0))
 
 
 def box_of(mask: np.ndarray) -> np.ndarray:

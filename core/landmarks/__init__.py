@@ -9,6 +9,7 @@ hands      21 points of each hand
 face       468 points of a face
 iris       the irises
 mask       which pixels show a person
+of_maps    keypoints for maps that came without
 anchors    detectors: what is where in a square
 regions    the square of the photo that a network looks at
 networks   the files in data/landmarks, run by OpenCV

@@ -44,6 +44,26 @@ def test_keypoints_with_little_else_make_a_body_of_a_person_s_size_and_form(walk
     assert kinds == (kinds if "seg" in names else set())
 
 
+@pytest.mark.parametrize("names", [("pointmap", "normal", "albedo", "seg", "alpha"), ("pointmap",), ("seg",)])
+def test_maps_without_keypoints_make_the_avatar_too(walker, names):
+    """Somebody ran no pose network, or has maps of another program."""
+    (avatar,) = make_avatars(only(walker, *names), settings=replace(SETTINGS, texture_size=0))
+    (known,) = make_avatars(walker, settings=replace(SETTINGS, texture_size=0))
+    assert avatar.body is not None and avatar.rig is not None and avatar.rig.names == known.rig.names
+    assert any("found the keypoints" in note for note in avatar.notes)
+    assert not any("found the keypoints" in note for note in known.notes)
+    body, true = (each.body.vertices - each.body.vertices.mean(axis=0) for each in (avatar, known))
+    off = np.linalg.norm(body / np.ptp(body[:, 1]) - true / np.ptp(true[:, 1]), axis=1)
+    assert np.median(off) < (0.01 if "normal" in names else 0.05), "shares of the height"
+
+
+@pytest.mark.parametrize("names", [(), ("seg",)])
+def test_an_empty_photo_without_keypoints_is_no_avatar(walker, names):
+    empty = replace(only(walker, *names), image=np.full_like(walker.image, 90))
+    with pytest.raises(SapiensError, match="has no depth map"):
+        make_avatars(empty, settings=SETTINGS)
+
+
 def test_two_people_of_keypoints_alone_are_two_avatars(walker):
     beside = walker.keypoints + np.float32([walker.width, 0, 0])
     beside[..., 2] = walker.keypoints[..., 2]
@@ -62,7 +82,6 @@ def test_two_people_of_keypoints_alone_are_two_avatars(walker):
     [
         (AvatarSettings(make="scan"), ("keypoints",)),
         (AvatarSettings(make="both"), ("keypoints", "seg")),
-        (AvatarSettings(), ("seg",)),
         (AvatarSettings(stature=1.8), ("keypoints",)),
         (AvatarSettings(distance=2.0), ("keypoints",)),
     ],
