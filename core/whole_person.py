@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from .common.memo import digest
 from .common.predictions import Predictions
 from .garments.dress import dress
 from .stages import Build, CacheKey, digest_of
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,8 +152,13 @@ def make_character(build: Build, fitted: Fitted) -> Character:
         build.report("texture", 0.4)
         size, look = settings.texture_size, settings.texture
         seen = look.colour, look.delight, look.gutter  # the rest is how a scan's textures are laid out
-        painted = replace(key, stage="painted", more=(*key.more, settings.garments, size, *seen))
-        body, garments = build.once(painted, lambda: paint_avatar(body, garments, fitted.photos, size, look))
+        unpainted = replace(key, more=(*key.more, settings.garments, size))
+        painted = replace(unpainted, stage="painted", more=(*unpainted.more, *seen))
+
+        def once(name: str, compute: Callable[[], T]) -> T:
+            return build.once(replace(unpainted, stage=f"painted: {name}"), compute)
+
+        body, garments = build.once(painted, lambda: paint_avatar(body, garments, fitted.photos, size, look, once))
     notes += _missing(build, fitted.photos[0][0].predictions)
     if settings.extent == "bust":
         body, garments = cut_to_bust(body, garments, resting.vertices, resting_rig)

@@ -13,6 +13,7 @@ from ..common.avatars import BodyData, GarmentData, SurfaceTextures
 from ..common.colour import SKIN_TONE
 from ..common.landmarks import part_labels, part_names
 from ..common.looks import BODY_LOOKS
+from ..common.memo import Once, anew
 from ..texture.all_round import paint
 from ..texture.eyes import paint_eyes
 from ..texture.hem_bands import Hems
@@ -57,22 +58,31 @@ def paint_avatar(
     photos: Sequence[tuple[Sighting, BodyFit]],
     size: int = 2048,
     settings: TextureSettings | None = None,
+    once: Once = anew,
 ) -> tuple[BodyData, tuple[GarmentData, ...]]:
     """Both with textures of size x size texels, by their own uvs, and the body with the colour of its irises.
 
     body, garments  as they stand in the first photo, in its camera's space (`rest.in_photo`)
     photos          of one person; there is at least one
+    once            for what does not depend on the settings
 
     What no photo shows is a guess: the mirror image, the garment's pattern, the tone of the skin. Parts for which there is no
     garment are painted on the body.
     """
     views = [_view(sighting, settings) for sighting, _ in photos]
-    rig = rest_rig_of(photos[0][1])
-    surfaces = [_skin(body, garments, photos, views, rig), *(_garment(garment, photos, rig) for garment in garments)]
-    skin, *others = paint(surfaces, views, size)
+    surfaces = once("surfaces", lambda: _surfaces(body, garments, photos, views))
+    skin, *others = paint(surfaces, views, size, once)
     painted = tuple(replace(garment, textures=made) for garment, made in zip(garments, others, strict=True))
     tones = {**body.tones, **_eyes(photos, views)}
     return replace(body, textures=_with_eyes(skin, body, tones), tones=tones), painted
+
+
+def _surfaces(
+    body: BodyData, garments: Sequence[GarmentData], photos: Sequence[tuple[Sighting, BodyFit]], views: Sequence[View]
+) -> list[PaintedSurface]:
+    """The skin, and each of the garments."""
+    rig = rest_rig_of(photos[0][1])
+    return [_skin(body, garments, photos, views, rig), *(_garment(garment, photos, rig) for garment in garments)]
 
 
 def _view(sighting: Sighting, settings: TextureSettings | None) -> View:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ NESTED = {"weights": SkinWeights, "textures": SurfaceTextures}
 """Fields of a body and a garment that are arrays of their own."""
 TEXTURES = ("base_colour_srgb", "mask", "normal_tangent", "roughness", "displacement")
 """The images of `Textures`."""
+ENCODERS = 4
+"""Images that are encoded at the same time; each takes its size twice in memory meanwhile."""
 PAINTED = ("base_colour_srgb", "normal_tangent", "roughness")
 """Those of `SurfaceTextures`."""
 
@@ -38,7 +41,11 @@ def save_avatars(avatars: list[Avatar], path: str | Path, memo: Memo | None = No
     def encoded(pixels: np.ndarray) -> np.ndarray:
         return _encoded(pixels) if memo is None else memo.get(("image file", digest(pixels)), lambda: _encoded(pixels))
 
-    tensors: dict[str, np.ndarray] = {}
+    images = {f"{i}.encoded.{name}": pixels for i, avatar in enumerate(avatars) for name, pixels in images_of(avatar).items()}
+    if avatars:
+        images["encoded.image"] = avatars[0].image
+    with ThreadPoolExecutor(ENCODERS) as pool:  # zlib and the digest leave other threads alone
+        tensors = dict(zip(images, pool.map(encoded, images.values()), strict=True))
     records = []
     for i, avatar in enumerate(avatars):
         tensors[f"{i}.world_from_camera"] = avatar.world_from_camera.astype(np.float64)
@@ -56,12 +63,9 @@ def save_avatars(avatars: list[Avatar], path: str | Path, memo: Memo | None = No
                 continue
             record["groups"][group] = _pack(value, f"{i}.{group}.", tensors)
         record["garments"] = [_pack(garment, f"{i}.garment {k}.", tensors) for k, garment in enumerate(avatar.garments)]
-        for name, pixels in images_of(avatar).items():
-            tensors[f"{i}.encoded.{name}"] = encoded(pixels)
         records.append(record)
     if avatars:
         tensors["image"] = avatars[0].image
-        tensors["encoded.image"] = encoded(avatars[0].image)
     return write_container(path, FILE, tensors, {"avatars": json.dumps(records)})
 
 

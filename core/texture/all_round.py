@@ -19,6 +19,7 @@ import numpy as np
 from ..common.avatars import SurfaceTextures
 from ..common.colour import byte_image
 from ..common.errors import SapiensError
+from ..common.memo import Once, anew
 from .blend import blend_shares, exposure_gains
 from .hem_bands import FARTHEST, REACH
 from .normal_detail import calmed, normal_detail
@@ -59,12 +60,15 @@ SAMPLES = 60_000
 """Texels that are looked at to find a pattern."""
 
 
-def paint(surfaces: Sequence[PaintedSurface], views: Sequence[View], size: int = 2048) -> list[SurfaceTextures]:
+def paint(
+    surfaces: Sequence[PaintedSurface], views: Sequence[View], size: int = 2048, once: Once = anew
+) -> list[SurfaceTextures]:
     """Textures of surfaces that stand in photos.
 
     surfaces  all that may hide each other; `posed` as many as views
     views     of one person, the best first; with none the textures are plain
     size      texels of their side
+    once      for what does not depend on the colours of the views
 
     Raises SapiensError for a size that is too small.
     """
@@ -73,8 +77,10 @@ def paint(surfaces: Sequence[PaintedSurface], views: Sequence[View], size: int =
     for surface in surfaces:
         if len(surface.posed) != len(views):
             raise ValueError(f"A surface is posed in {len(surface.posed)} views of {len(views)}.")
-    drawn = [draw_surfaces(surfaces, view, k) for k, view in enumerate(views)]
-    found = [[project(surface, view, k, drawn[k]) for k, view in enumerate(views)] for surface in surfaces]
+    drawn = [once(f"drawn in view {k}", lambda k=k: draw_surfaces(surfaces, views[k], k)) for k in range(len(views))]
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        rows = [[pool.submit(project, surface, view, k, drawn[k]) for k, view in enumerate(views)] for surface in surfaces]
+        found = [[each.result() for each in row] for row in rows]
     at_vertices = [_look(row, None) for row in found]
     if len(views) > 1 and surfaces:
         joined = [
@@ -83,13 +89,13 @@ def paint(surfaces: Sequence[PaintedSurface], views: Sequence[View], size: int =
         gains = exposure_gains(joined[0], joined[1])
         found = [[None if p is None else p.brightened(gain) for p, gain in zip(row, gains, strict=True)] for row in found]
         at_vertices = [replace(seen, broad=np.clip(seen.broad * gains[:, None], 0, 255)) for seen in at_vertices]
-    calm = [calmed(view) for view in views]
+    calm = [replace(view, normal=once(f"normals of view {k}", lambda v=view: calmed(v).normal)) for k, view in enumerate(views)]
     jobs = [
         PaintJob(surface, calm, row, drawn, number) for number, (surface, row) in enumerate(zip(surfaces, found, strict=True))
     ]
     with ThreadPoolExecutor(TOGETHER) as pool:
         largest_first = sorted(range(len(jobs)), key=lambda k: -len(jobs[k].surface.quads))
-        made = {k: pool.submit(_painted, jobs[k], at_vertices[k], size) for k in largest_first}
+        made = {k: pool.submit(_painted, jobs[k], at_vertices[k], size, once) for k in largest_first}
         return [made[k].result() for k in range(len(jobs))]
 
 
@@ -133,11 +139,12 @@ def _nothing(count: int) -> _Seen:
     return _Seen(np.zeros((0, count, 3), np.float32), np.zeros((0, count), np.float32), np.zeros((0, count), np.float32))
 
 
-def _painted(job: PaintJob, at_vertices: _Seen, size: int) -> SurfaceTextures:
+def _painted(job: PaintJob, at_vertices: _Seen, size: int, once: Once) -> SurfaceTextures:
     """The textures of one surface."""
     surface = job.surface
     side = _side(job, size) if surface.whorl is None else size // 2
-    texels = texels_of(surface.quads, surface.uvs, side, max(4, GUTTER * side // 1024))
+    gutter = max(4, GUTTER * side // 1024)
+    texels = once(f"texels of surface {job.number}", lambda: texels_of(surface.quads, surface.uvs, side, gutter))
     if not any(p is not None for p in job.projections):
         return _plain(surface, texels, size)
     places = [None if p is None else texels.of(p.values) for p in job.projections]
@@ -149,8 +156,13 @@ def _painted(job: PaintJob, at_vertices: _Seen, size: int) -> SurfaceTextures:
     lines = None if surface.whorl is None else strands(unseen.of(surface.rest), surface.whorl, _texel(surface, side))
     fill = _fill(job, texels, places, at_vertices, shares, blank, lines)
     made = _composed(job, texels, places, shares, unseen, fill, size)
-    bumps = None if lines is None else _bumps(job, texels, places, shares, blank, lines)
-    detail = normal_detail(surface, job.views, job.projections, texels, places, shares.known * shares.high, bumps)
+    believed = shares.known * shares.high
+    if lines is None:
+        flat = lambda: normal_detail(surface, job.views, job.projections, texels, places, believed)  # noqa: E731
+        detail = once(f"normals of surface {job.number}", flat)
+    else:  # where hair is seen depends on its colours
+        bumps = _bumps(job, texels, places, shares, blank, lines)
+        detail = normal_detail(surface, job.views, job.projections, texels, places, believed, bumps)
     return replace(made, normal_tangent=detail, roughness=_roughness(job, texels, places, shares))
 
 

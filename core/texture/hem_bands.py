@@ -75,6 +75,7 @@ class Hems:
 def at_hem(distance: np.ndarray, near: np.ndarray, reach: tuple[float, float] = REACH) -> np.ndarray:
     """(n, 1) float32 0..1: how far a hem counts at places that are (n, H) from each and near (n, H) to it: wholly within the
     first metres of `reach`, and not beyond the second."""
-    nearest = (distance * near).sum(axis=1) / np.maximum(near.sum(axis=1), 1e-6)
+    share = near @ np.ones(near.shape[1], np.float32)  # numpy's sums over a few columns take several times as long
+    nearest = np.einsum("nh,nh->n", distance, near) / np.maximum(share, np.float32(1e-6))
     close = np.clip((reach[1] - nearest) / (reach[1] - reach[0]), 0, 1)
-    return (close * np.clip(near.sum(axis=1), 0, 1))[:, None]
+    return (close * np.clip(share, 0, 1))[:, None]

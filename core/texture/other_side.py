@@ -47,8 +47,8 @@ def other_side(job: PaintJob, pattern: Pattern, at_texel: Place, texels: Texels,
         best = np.zeros(len(values), np.float32) if best is None else best
         if not own.any():
             continue
-        corners, weights = faces[job.drawn[k].face[own]], job.drawn[k].shares[own][..., None]
-        place = at_vertex.mapped(lambda x, corners=corners, weights=weights: (x[corners] * weights).sum(axis=1))
+        corners, weights = faces[job.drawn[k].face[own]], job.drawn[k].shares[own]
+        place = at_vertex.mapped(lambda x, corners=corners, weights=weights: np.einsum("nkg,nk->ng", x[corners], weights))
         box = box_around(own, 0)
         rest = np.zeros_like(p.sharp[box])
         rest[own[box]] = p.sharp[own] - pattern.at(place)

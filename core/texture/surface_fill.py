@@ -149,7 +149,7 @@ class Rows:
         import cv2
 
         out, share = np.zeros((len(along), 3), np.float32), np.maximum(share, 0)  # around a chart they are extrapolated
-        total = np.maximum(share.sum(axis=1), np.float32(1e-6))
+        total = np.maximum(share @ np.ones(share.shape[1], np.float32), np.float32(1e-6))
         for axis in range(len(self.colours)):
             at = np.flatnonzero(share[:, axis])
             if not len(at):

@@ -93,7 +93,9 @@ def texels_of(quads: np.ndarray, uvs: np.ndarray, side: int, gutter: int) -> Tex
     outer = np.flatnonzero(~within)
     y, x = np.divmod(index[outer], side)
     share[outer] = _continued(corners[face[outer]], np.stack([x, y], axis=1), share[outer])
-    return Texels(side, faces, index, face, share, within)
+    made = Texels(side, faces, index, face, share, within)
+    made._corners, made._ends  # noqa: B018 (now, so that whoever keeps the texels knows how large they are)
+    return made
 
 
 def _widened(inside: np.ndarray, by: int) -> np.ndarray:
