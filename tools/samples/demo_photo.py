@@ -20,12 +20,15 @@ from PIL import Image
 from . import wardrobe
 from .blender_mesh import attribute, bump, material_of, mesh_object
 from .body import load_body
-from .cloth import CLOTH, STRIPE, denim, garment, shoe
+from .cloth import STRIPE, Place, denim, denim_folds, garment, shirt_look, waves
 from .fibres import eyebrows, hair
 from .figure import Figure
+from .footwear import shoe
 
 SEED = 20260
 WIDTH, HEIGHT = 768, 1024
+HEM = 1.93
+"""Where the jeans end, along the leg: 2 = ankle."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
         "caucasian": 0.45,
     }
     face = {"mouthSmileLeft": 0.42, "mouthSmileRight": 0.38, "cheekSquintLeft": 0.3, "cheekSquintRight": 0.3} | dict.fromkeys(
-        ("eyeBlinkLeft", "eyeBlinkRight"), 0.16
+        ("eyeBlinkLeft", "eyeBlinkRight"), 0.1
     )
     figure = Figure(rng, body, phenotype, face)
     outfit = replace(
@@ -91,6 +94,9 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
     shade = wardrobe.paint(body, outfit, bare, figure.rest, figure.head, figure.eye, figure.inside)
     under = wardrobe.brows(bare, figure.rest, figure.head)
     shade[under] = 0.3 * shade[under] + 0.7 * outfit.skin  # the hairs themselves are drawn
+    scalp = (figure.part == wardrobe.FACE) & (np.linalg.norm(shade - outfit.hair_colour, axis=1) < 0.02) & ~under
+    shade[scalp] = 0.55 * outfit.hair_colour + 0.45 * outfit.skin  # seen between hairs
+    shade = _flushed(figure, shade)
     shade[np.isin(figure.part, wardrobe.FEET) | (np.isin(figure.part, wardrobe.SHANKS) & (figure.leg > 1.75))] = STRIPE  # socks
     skin_material, tree, shader = material_of("Skin", Roughness=0.48, Subsurface_Weight=0.12, Subsurface_Scale=0.012, IOR=1.4)
     shader.inputs["Subsurface Radius"].default_value = (1.0, 0.35, 0.2)
@@ -102,32 +108,75 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
     tree.links.new(attribute(tree, "colour", "Color"), shader.inputs["Base Color"])
     mesh_object("Eyes", figure.vertices, figure.faces[eyes], {"colour": shade}, eye_material)
 
-    neck, hip = body.bone_heads[body.bone("neck01")], body.bone_heads[body.bone("upperleg01.L")]
-    z, limb = figure.rest[:, 2], np.isin(figure.part, wardrobe.UPPER_ARMS + wardrobe.LOWER_ARMS)
-    hand = np.isin(figure.part, (6, 15))
-    above = np.where(figure.rest[:, 1] < neck[1], neck[2] + 0.03, neck[2] + 0.055)  # a round neckline, lower in front
-    collar = np.hypot(figure.rest[:, 0], 1.25 * (z - above)) - 0.098
-    collar[z > above] = np.minimum(collar, np.abs(figure.rest[:, 0]) - 0.098)[z > above]
-    shirt = np.where(limb, (0.62 - figure.arm) * 0.27, np.minimum(z - (hip[2] - 0.05), collar))
-    chin = (z > neck[2] - 0.05) & (figure.rest[:, 1] < neck[1] - 0.05)
-    face = (figure.part == wardrobe.FACE) & ((z > neck[2] + 0.03) | chin)
-    shirt[hand | (np.isin(figure.part, (8, 17, 5, 14))) | face] = -1
-    legs = np.isin(figure.part, (12, 21, 8, 17))
-    trousers = np.where(legs & (z < hip[2] - 0.02), (1.90 - figure.leg) * 0.4, (hip[2] + 0.0) - z)
-    trousers[limb | hand | (figure.part == wardrobe.FACE) | np.isin(figure.part, (5, 14))] = -1
-    garment(figure, "Trousers", trousers, 0.007, 10, 0.0016, denim(figure, hip), rng, 0.85)
-    flare = 0.013 + 0.014 * np.clip((hip[2] + 0.10 - z) / 0.15, 0, 1) * ~limb
-    flare = flare * np.where(limb, 1, np.clip(0.25 + collar / 0.08, 0.25, 1))  # close to the neck
-    garment(figure, "Shirt", shirt, flare, 160, 0.0022, CLOTH, rng, 0.8, striped=True)
-    foot = np.isin(figure.part, (5, 14))
-    for label in (5, 14):
-        shoe(figure, (figure.part == label) & (figure.leg < 2.6), np.array([0.24, 0.035, 0.03]), np.array([0.70, 0.68, 0.64]))
+    shirt, trousers = _clothes(figure, body, rng)
+    foot = np.isin(figure.part, wardrobe.FEET)
+    for label in wardrobe.FEET:
+        shoe(figure, (figure.part == label) & (figure.leg < 2.6))
     # Skin well inside the clothes is left out, so that it cannot poke through.
     covered = (np.maximum(shirt, trousers) > 0.03) | foot
     mesh_object("Body", figure.vertices, figure.faces[~eyes & ~covered[figure.faces].all(1)], {"colour": shade}, skin_material)
-    hair(figure, body, outfit, rng, hairs, 0.085)
-    eyebrows(figure, outfit, under, rng, 900)
+    hair(figure, body, outfit, rng, hairs)
+    eyebrows(figure, outfit, under, rng, 800)
     return figure
+
+
+def _flushed(figure: Figure, shade: np.ndarray) -> np.ndarray:
+    """(V, 3) colours of the skin, redder on cheeks, nose and ears. Positions on the head: x in metres, height, depth in shares."""
+    x, up, depth = figure.head.T
+    spots = ((0.036, -0.28, 0.10, 0.26), (0.0, -0.26, 0.02, 0.18))
+    red = sum(
+        strength * np.exp(-(((np.abs(x) - at) / 0.018) ** 2) - ((up - high) / 0.13) ** 2 - ((depth - deep) / 0.25) ** 2)
+        for at, high, deep, strength in spots
+    )
+    red = np.where(figure.part == wardrobe.FACE, np.maximum(red, 0.25 * figure.ears), 0)[:, None]
+    return shade * (1 + red * (np.array([1.12, 0.72, 0.68]) - 1))
+
+
+def _clothes(figure: Figure, body: Body, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Shirt and jeans. Returns (V,) metres that the skin is inside the hems of each."""
+    neck, hip = body.bone_heads[body.bone("neck01")], body.bone_heads[body.bone("upperleg01.L")]
+    z, front = figure.rest[:, 2], figure.rest[:, 1] < neck[1] - 0.05
+    hand, foot = np.isin(figure.part, (6, 15)), np.isin(figure.part, wardrobe.FEET)
+    legs = np.isin(figure.part, wardrobe.SHANKS + wardrobe.THIGHS)
+    face = (figure.part == wardrobe.FACE) & ((z > neck[2] + 0.03) | ((z > neck[2] - 0.05) & front))
+    limb = np.isin(figure.part, wardrobe.UPPER_ARMS + wardrobe.LOWER_ARMS)
+
+    def collar(place: Place) -> np.ndarray:
+        """A round neckline, lower in front."""
+        x, y, height = place.rest.T
+        above = neck[2] + 0.03 + 0.025 * np.clip((y - neck[1] + 0.01) / 0.02, 0, 1)
+        return np.where(
+            height > above,
+            np.minimum(np.hypot(x, 1.25 * (height - above)), np.abs(x)) - 0.089,
+            np.hypot(x, 1.25 * (height - above)) - 0.089,
+        )
+
+    def shirt(place: Place) -> np.ndarray:
+        trunk = np.minimum(place.rest[:, 2] - (hip[2] - 0.05), collar(place))
+        return np.where(place.limb > 0.5, (0.62 - place.arm) * 0.27, trunk)
+
+    def shirt_offset(place: Place) -> np.ndarray:
+        flare = 0.013 + 0.014 * np.clip((hip[2] + 0.10 - place.rest[:, 2]) / 0.15, 0, 1) * (1 - place.limb)
+        return flare * (place.limb + (1 - place.limb) * np.clip(0.12 + collar(place) / 0.08, 0.12, 1))  # close to the neck
+
+    def trousers(place: Place) -> np.ndarray:
+        below = (hip[2] - place.rest[:, 2]) > 0.02
+        return np.where(below, (HEM - place.leg) * 0.42, hip[2] + 0.03 - place.rest[:, 2])
+
+    def trouser_offset(place: Place) -> np.ndarray:
+        return 0.006 + 0.014 * np.clip((place.leg - 0.5) / 1.2, 0, 1)
+
+    wide, narrow = waves(rng, (18, 30), (1, 1, 0.6)), waves(rng, (60, 90), (1, 1, 0.3))
+    place = Place.of(figure)
+    worn = ~(hand | foot | limb | (figure.part == wardrobe.FACE))
+    axis = np.stack([body.bone_heads[body.bone(bone)] for bone in ("upperleg01.L", "lowerleg01.L", "foot.L")])
+    look = denim(axis, trousers, rng)
+    garment(figure, "Trousers", trousers, worn, trouser_offset, 12, denim_folds(rng, HEM), look, 0.85)
+    worn = ~(hand | foot | face | np.isin(figure.part, wardrobe.SHANKS))
+    folds = lambda place: 0.0032 * wide(place) + 0.0008 * narrow(place)  # noqa: E731
+    garment(figure, "Shirt", shirt, worn, shirt_offset, 160, folds, shirt_look(shirt, rng), 0.8)
+    inside = np.where(worn, shirt(place), -1.0)
+    return inside, np.where(legs | (z > hip[2] - 0.1) & ~limb & ~hand, trousers(place), -1.0)
 
 
 def studio(figure: Figure, view: View) -> None:
@@ -137,7 +186,7 @@ def studio(figure: Figure, view: View) -> None:
     material, tree, shader = material_of("Wall", Roughness=0.9)
     noise, ramp = tree.nodes.new("ShaderNodeTexNoise"), tree.nodes.new("ShaderNodeValToRGB")
     noise.inputs["Scale"].default_value, noise.inputs["Detail"].default_value = 1.6, 12
-    ramp.color_ramp.elements[0].color, ramp.color_ramp.elements[1].color = (0.26, 0.30, 0.34, 1), (0.40, 0.45, 0.49, 1)
+    ramp.color_ramp.elements[0].color, ramp.color_ramp.elements[1].color = (0.34, 0.37, 0.39, 1), (0.47, 0.50, 0.52, 1)
     ramp.color_ramp.elements[0].position, ramp.color_ramp.elements[1].position = 0.3, 0.7
     coordinates = tree.nodes.new("ShaderNodeTexCoord")
     tree.links.new(coordinates.outputs["Object"], noise.inputs["Vector"])
@@ -151,9 +200,9 @@ def studio(figure: Figure, view: View) -> None:
     cove = mesh_object("Cove", vertices, quads, {}, material)
     cove.data.polygons.foreach_set("use_smooth", np.ones(len(quads), bool))
     for name, position, size, power, colour in (
-        ("Key", (-1.9, -2.6, 2.1), 1.6, 165, (1, 0.95, 0.88)),
-        ("Fill", (2.8, -2.4, 0.9), 2.6, 60, (0.88, 0.94, 1)),
-        ("Rim", (1.5, 1.5, 2.1), 1.2, 40, (1, 1, 1)),
+        ("Key", (-1.9, -2.6, 2.1), 1.4, 210, (1, 0.95, 0.88)),
+        ("Fill", (2.8, -2.4, 0.9), 2.6, 55, (0.92, 0.96, 1)),
+        ("Rim", (1.5, 1.5, 2.1), 1.2, 50, (1, 1, 1)),
         ("Top", (0, 0.6, 3.0), 2.4, 60, (1, 1, 1)),
     ):
         light = bpy.data.lights.new(name, "AREA")
@@ -189,7 +238,7 @@ def render(path: Path, samples: int, scale: int, threads: int) -> None:
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
     scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", samples, True
-    scene.cycles.seed, scene.cycles.max_bounces, scene.cycles.transparent_max_bounces = 1, 6, 12
+    scene.cycles.seed, scene.cycles.max_bounces, scene.cycles.transparent_max_bounces = 1, 6, 32
     scene.render.threads_mode, scene.render.threads = "FIXED", threads
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = WIDTH, HEIGHT, scale
     scene.view_settings.view_transform = "AgX"
@@ -210,7 +259,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
     parser.add_argument("--view", choices=VIEWS, default="front")
-    parser.add_argument("--samples", type=int, default=10)
+    parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--scale", type=int, default=100, help="per cent of 768 x 1024")
     parser.add_argument("--hairs", type=int, default=20000)
     parser.add_argument("--threads", type=int, default=1)

@@ -6,7 +6,11 @@ import numpy as np
 from scipy import sparse
 
 from .body import Body, vertex_normals
-from .pose import arc, random_pose, skin, turn_about
+from .pose import arc, bend_fingers, random_pose, skin, turn_about
+
+
+CURLS, CLOSED = [12, 14, 17, 20, 23], [-26, -5, 0, 5, 10]
+"""Degrees from the thumb on by which fingers are bent, and brought together, from those of the resting hand."""
 
 
 def subdivide(faces: np.ndarray, count: int) -> tuple[np.ndarray, sparse.csr_matrix]:
@@ -64,13 +68,14 @@ class Figure:
         """A calm stance: arms a little away from the body, elbows nearly straight, weight on both feet."""
         for side, s in ((1, ".L"), (-1, ".R")):
             shoulder, elbow, wrist = (heads[body.bone(b + s)] for b in ("upperarm01", "lowerarm01", "wrist"))
-            swing = arc(elbow - shoulder, np.array([side * 0.50, -0.02, -1.0]))
+            swing = arc(elbow - shoulder, np.array([side * 0.34, 0.12, -1.0]))
             turn[body.bone("clavicle" + s)] = np.eye(3)
             turn[body.bone("upperarm01" + s)] = swing
-            turn[body.bone("lowerarm01" + s)] = turn_about(np.cross(elbow - shoulder, [0, -1.0, 0]), 9)
+            turn[body.bone("lowerarm01" + s)] = turn_about(np.cross(elbow - shoulder, [0, -1.0, 0]), -8)
             turn[body.bone("lowerarm02" + s)] = turn[body.bone("wrist" + s)] = turn_about(wrist - elbow, side * 8)
+            bend_fingers(body, heads, turn, side, s, CURLS, [side * angle for angle in CLOSED])
             hip, knee = heads[body.bone("upperleg01" + s)], heads[body.bone("lowerleg01" + s)]
-            turn[body.bone("upperleg01" + s)] = arc(knee - hip, np.array([side * 0.12, -0.01 * side, -1.0]))
+            turn[body.bone("upperleg01" + s)] = arc(knee - hip, np.array([side * 0.075, -0.01 * side, -1.0]))
             turn[body.bone("lowerleg01" + s)] = turn[body.bone("foot" + s)] = np.eye(3)
         for bone in (
             "spine05",
