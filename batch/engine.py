@@ -11,17 +11,19 @@ import logging
 import multiprocessing
 import os
 import sys
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import lru_cache
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from ..core.common.errors import SapiensError
-from ..core.common.processes import silence_stdout
+from ..core.common.processes import leave, silence_stdout
 from .blender import BlenderDied
 from .plan import PREDICT, Plan
 from .stages import InputJob, fail, finish, predict_group
@@ -31,6 +33,10 @@ DIED = SapiensError(
     "The worker process died twice on this input.", "It may need more memory than there is: try a smaller model or fewer workers."
 )
 THREADS: tuple[str, ...] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+SECONDS_TO_END = 5.0
+"""How long a process that was killed may take until it is gone."""
+TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+"""Variables that say where temporary files are."""
 log = logging.getLogger(__name__)
 
 
@@ -49,8 +55,9 @@ class CallProcess:
         if self._executor is not None:
             return self._executor.submit(function, *arguments)
         self._executor = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_start_worker)
-        former = {name: os.environ.get(name) for name in self._variables}
-        os.environ.update(self._variables)  # the libraries read them when they are loaded, so before any code of ours runs
+        variables = self._variables | dict.fromkeys(TEMPORARY, _temporary_folder().name)
+        former = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)  # the libraries read them when they are loaded, so before any code of ours runs
         try:
             return self._executor.submit(function, *arguments)
         finally:
@@ -65,9 +72,22 @@ class CallProcess:
 
 
 def end_workers() -> None:
-    """End all worker processes at once; their results are in. Blender's module can hang in an orderly exit."""
-    for child in multiprocessing.active_children():
+    """End all worker processes at once; their results are in. Blender's module can hang in an orderly exit.
+    Their temporary files go with them."""
+    children = multiprocessing.active_children()
+    for child in children:
         child.kill()
+    for child in children:
+        child.join(SECONDS_TO_END)
+    if _temporary_folder.cache_info().currsize:
+        _temporary_folder().cleanup()
+        _temporary_folder.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """Where all worker processes of this one have their temporary files: who is killed, as they are, cannot remove them."""
+    return tempfile.TemporaryDirectory(prefix="sapiens2-batch-", ignore_cleanup_errors=True)
 
 
 @dataclass
@@ -139,7 +159,7 @@ def finish_all(jobs: list[InputJob], plan: Plan) -> list[Outcome]:
     try:
         return [(job, finish(job.left(), plan)) for job in jobs]
     except BlenderDied:
-        os._exit(1)
+        leave(1)
 
 
 def call(
@@ -209,4 +229,4 @@ def _start_worker() -> None:
 def _leave_with(parent: BaseProcess) -> None:
     """End this process when its parent does, however that ends."""
     parent.join()
-    os._exit(1)
+    leave(1)
