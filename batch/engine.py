@@ -91,7 +91,7 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
 
 
 @dataclass
-class _Task:
+class _Call:
     """A call that is running or waits: a group for the network, or one job for the rest."""
 
     jobs: list[InputJob]
@@ -104,16 +104,16 @@ class _Lane:
 
     function: Callable
     workers: list[CallProcess]
-    queue: deque[_Task] = field(default_factory=deque)
-    running: dict[Future, tuple[_Task, CallProcess]] = field(default_factory=dict)
+    queue: deque[_Call] = field(default_factory=deque)
+    running: dict[Future, tuple[_Call, CallProcess]] = field(default_factory=dict)
 
     def start(self, plan: Plan) -> None:
         busy = {id(worker) for _, worker in self.running.values()}
         for worker in (w for w in self.workers if id(w) not in busy):
             if not self.queue:
                 return
-            task = self.queue.popleft()
-            self.running[worker.submit(self.function, task.jobs, plan)] = (task, worker)
+            pending = self.queue.popleft()
+            self.running[worker.submit(self.function, pending.jobs, plan)] = (pending, worker)
 
 
 def run_local(jobs: Iterable[InputJob], plan: Plan, workers: int = 1, group: int = 8) -> Iterator[Outcome]:
@@ -126,8 +126,8 @@ def run_local(jobs: Iterable[InputJob], plan: Plan, workers: int = 1, group: int
     network = _Lane(predict_all, [CallProcess()])
     rest = _Lane(finish_all, [CallProcess(threads=1) for _ in range(max(1, workers))])
     predicting = [job for job in jobs if PREDICT in job.todo]
-    network.queue.extend(_Task(predicting[i : i + group]) for i in range(0, len(predicting), group))
-    rest.queue.extend(_Task([job]) for job in jobs if PREDICT not in job.todo)
+    network.queue.extend(_Call(predicting[i : i + group]) for i in range(0, len(predicting), group))
+    rest.queue.extend(_Call([job]) for job in jobs if PREDICT not in job.todo)
     try:
         while network.queue or network.running or rest.queue or rest.running:
             network.start(plan)
@@ -135,10 +135,10 @@ def run_local(jobs: Iterable[InputJob], plan: Plan, workers: int = 1, group: int
             done, _ = wait([*network.running, *rest.running], return_when=FIRST_COMPLETED)
             for future in done:
                 lane = network if future in network.running else rest
-                task, worker = lane.running.pop(future)
-                for job, error in _result(future, task, worker, lane):
+                pending, worker = lane.running.pop(future)
+                for job, error in _result(future, pending, worker, lane):
                     if error is None and lane is network and set(job.todo) - {PREDICT}:
-                        rest.queue.append(_Task([job]))
+                        rest.queue.append(_Call([job]))
                     else:
                         yield job, error
     finally:
@@ -189,14 +189,14 @@ def give_up(jobs: list[InputJob], function: Callable, error: SapiensError) -> li
     return [(job, error) for job in jobs]
 
 
-def _result(future: Future, task: _Task, worker: CallProcess, lane: _Lane) -> list[Outcome]:
+def _result(future: Future, pending: _Call, worker: CallProcess, lane: _Lane) -> list[Outcome]:
     """What a call gave. A process that died gives its inputs one more try, each on its own; then a reason."""
     if isinstance(future.exception(), BrokenProcessPool):
         worker.replace()
-        if task.tries == 0:
-            lane.queue.extendleft(_Task([job], tries=1) for job in reversed(task.jobs))
+        if pending.tries == 0:
+            lane.queue.extendleft(_Call([job], tries=1) for job in reversed(pending.jobs))
             return []
-    return _outcomes(future, task.jobs, lane.function)
+    return _outcomes(future, pending.jobs, lane.function)
 
 
 def _outcomes(future: Future, jobs: list[InputJob], function: Callable) -> list[Outcome]:
