@@ -1,6 +1,5 @@
 """``python -m sapiens2_avatar`` and the console script ``sapiens2-avatar``."""
 
-import os
 import sys
 
 
@@ -9,10 +8,9 @@ def main() -> int:
 
     code = run(sys.argv[1:])
     if "bpy" in sys.modules:
-        # Blender's module can hang or crash in an orderly exit; everything is written by now.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        from sapiens2_avatar.core.common.processes import leave
+
+        leave(code)
     return code
 
 

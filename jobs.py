@@ -18,6 +18,7 @@ import bpy
 
 from . import folders, preference_values
 from .core.common.errors import SapiensError
+from .core.common.processes import is_alive
 from .core.formats.prediction_cache import stored_predictions, sweep_logs
 from .runtime import environment
 from .runtime.memory import total_memory
@@ -313,7 +314,7 @@ def scratch() -> Path:
     folder = folders.user_folder("scratch")
     for left in folder.iterdir():
         owner = left.name.split("-")[0]
-        if owner.isdigit() and int(owner) != os.getpid() and not _alive(int(owner)):
+        if owner.isdigit() and int(owner) != os.getpid() and not is_alive(int(owner)):
             shutil.rmtree(left, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=folder))
 
@@ -388,21 +389,3 @@ def _remembering(job: JobOfKind) -> JobOfKind:
 
     job.on_end = on_end
     return job
-
-
-def _alive(pid: int) -> bool:
-    """Whether a process of this number exists."""
-    if os.name == "nt":
-        import ctypes
-
-        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
-        if handle:
-            ctypes.windll.kernel32.CloseHandle(handle)
-        return bool(handle)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

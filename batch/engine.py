@@ -11,17 +11,19 @@ import logging
 import multiprocessing
 import os
 import sys
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import lru_cache
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from ..core.common.errors import SapiensError
-from ..core.common.processes import silence_stdout
+from ..core.common.processes import leave, silence_stdout
 from .blender import BlenderDied
 from .plan import PREDICT, Plan
 from .stages import InputJob, fail, finish, predict_group
@@ -31,6 +33,10 @@ DIED = SapiensError(
     "The worker process died twice on this input.", "It may need more memory than there is: try a smaller model or fewer workers."
 )
 THREADS: tuple[str, ...] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+SECONDS_TO_END = 5.0
+"""How long a process that was killed may take until it is gone."""
+TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+"""Variables that say where temporary files are."""
 log = logging.getLogger(__name__)
 
 
@@ -49,8 +55,9 @@ class CallProcess:
         if self._executor is not None:
             return self._executor.submit(function, *arguments)
         self._executor = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_start_worker)
-        former = {name: os.environ.get(name) for name in self._variables}
-        os.environ.update(self._variables)  # the libraries read them when they are loaded, so before any code of ours runs
+        variables = self._variables | dict.fromkeys(TEMPORARY, _temporary_folder().name)
+        former = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)  # the libraries read them when they are loaded, so before any code of ours runs
         try:
             return self._executor.submit(function, *arguments)
         finally:
@@ -65,13 +72,26 @@ class CallProcess:
 
 
 def end_workers() -> None:
-    """End all worker processes at once; their results are in. Blender's module can hang in an orderly exit."""
-    for child in multiprocessing.active_children():
+    """End all worker processes at once; their results are in. Blender's module can hang in an orderly exit.
+    Their temporary files go with them."""
+    children = multiprocessing.active_children()
+    for child in children:
         child.kill()
+    for child in children:
+        child.join(SECONDS_TO_END)
+    if _temporary_folder.cache_info().currsize:
+        _temporary_folder().cleanup()
+        _temporary_folder.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """Where all worker processes of this one have their temporary files: who is killed, as they are, cannot remove them."""
+    return tempfile.TemporaryDirectory(prefix="sapiens2-batch-", ignore_cleanup_errors=True)
 
 
 @dataclass
-class _Task:
+class _Call:
     """A call that is running or waits: a group for the network, or one job for the rest."""
 
     jobs: list[InputJob]
@@ -84,16 +104,16 @@ class _Lane:
 
     function: Callable
     workers: list[CallProcess]
-    queue: deque[_Task] = field(default_factory=deque)
-    running: dict[Future, tuple[_Task, CallProcess]] = field(default_factory=dict)
+    queue: deque[_Call] = field(default_factory=deque)
+    running: dict[Future, tuple[_Call, CallProcess]] = field(default_factory=dict)
 
     def start(self, plan: Plan) -> None:
         busy = {id(worker) for _, worker in self.running.values()}
         for worker in (w for w in self.workers if id(w) not in busy):
             if not self.queue:
                 return
-            task = self.queue.popleft()
-            self.running[worker.submit(self.function, task.jobs, plan)] = (task, worker)
+            pending = self.queue.popleft()
+            self.running[worker.submit(self.function, pending.jobs, plan)] = (pending, worker)
 
 
 def run_local(jobs: Iterable[InputJob], plan: Plan, workers: int = 1, group: int = 8) -> Iterator[Outcome]:
@@ -106,8 +126,8 @@ def run_local(jobs: Iterable[InputJob], plan: Plan, workers: int = 1, group: int
     network = _Lane(predict_all, [CallProcess()])
     rest = _Lane(finish_all, [CallProcess(threads=1) for _ in range(max(1, workers))])
     predicting = [job for job in jobs if PREDICT in job.todo]
-    network.queue.extend(_Task(predicting[i : i + group]) for i in range(0, len(predicting), group))
-    rest.queue.extend(_Task([job]) for job in jobs if PREDICT not in job.todo)
+    network.queue.extend(_Call(predicting[i : i + group]) for i in range(0, len(predicting), group))
+    rest.queue.extend(_Call([job]) for job in jobs if PREDICT not in job.todo)
     try:
         while network.queue or network.running or rest.queue or rest.running:
             network.start(plan)
@@ -115,10 +135,10 @@ def run_local(jobs: Iterable[InputJob], plan: Plan, workers: int = 1, group: int
             done, _ = wait([*network.running, *rest.running], return_when=FIRST_COMPLETED)
             for future in done:
                 lane = network if future in network.running else rest
-                task, worker = lane.running.pop(future)
-                for job, error in _result(future, task, worker, lane):
+                pending, worker = lane.running.pop(future)
+                for job, error in _result(future, pending, worker, lane):
                     if error is None and lane is network and set(job.todo) - {PREDICT}:
-                        rest.queue.append(_Task([job]))
+                        rest.queue.append(_Call([job]))
                     else:
                         yield job, error
     finally:
@@ -139,7 +159,7 @@ def finish_all(jobs: list[InputJob], plan: Plan) -> list[Outcome]:
     try:
         return [(job, finish(job.left(), plan)) for job in jobs]
     except BlenderDied:
-        os._exit(1)
+        leave(1)
 
 
 def call(
@@ -169,14 +189,14 @@ def give_up(jobs: list[InputJob], function: Callable, error: SapiensError) -> li
     return [(job, error) for job in jobs]
 
 
-def _result(future: Future, task: _Task, worker: CallProcess, lane: _Lane) -> list[Outcome]:
+def _result(future: Future, pending: _Call, worker: CallProcess, lane: _Lane) -> list[Outcome]:
     """What a call gave. A process that died gives its inputs one more try, each on its own; then a reason."""
     if isinstance(future.exception(), BrokenProcessPool):
         worker.replace()
-        if task.tries == 0:
-            lane.queue.extendleft(_Task([job], tries=1) for job in reversed(task.jobs))
+        if pending.tries == 0:
+            lane.queue.extendleft(_Call([job], tries=1) for job in reversed(pending.jobs))
             return []
-    return _outcomes(future, task.jobs, lane.function)
+    return _outcomes(future, pending.jobs, lane.function)
 
 
 def _outcomes(future: Future, jobs: list[InputJob], function: Callable) -> list[Outcome]:
@@ -209,4 +229,4 @@ def _start_worker() -> None:
 def _leave_with(parent: BaseProcess) -> None:
     """End this process when its parent does, however that ends."""
     parent.join()
-    os._exit(1)
+    leave(1)

@@ -9,9 +9,7 @@ which a way that compares each result with all others would be far beyond.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import sys
 import tempfile
 import time
 from importlib import import_module
@@ -45,5 +43,4 @@ def main() -> int:
 
 if __name__ == "__main__":
     status = main()
-    sys.stdout.flush()
-    os._exit(status)  # Blender's module can hang in an orderly exit
+    import_module("sapiens2_avatar.core.common.processes").leave(status)

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import sys
 import time
 from pathlib import Path
 
 from measures.rig_factory import BUILDABLE, REST_POSES, make_rig
 from measures.round_trip import compare, forward_kinematics, source_motion
+from sapiens2_avatar.core.common.processes import leave
 from sapiens2_avatar.core.formats.bvh import BvhClip, read_bvh
 from sapiens2_avatar.core.retarget.recognise import recognise
 from sapiens2_avatar.core.retarget.solve import retarget_motion
@@ -81,5 +80,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-    sys.stdout.flush()
-    os._exit(0)  # Blender's module can hang in an orderly exit
+    leave(0)

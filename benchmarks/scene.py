@@ -15,8 +15,6 @@ Exit status 1 above a limit.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -28,6 +26,7 @@ from pathlib import Path
 
 from sapiens2_avatar.core.avatar import AvatarSettings
 from sapiens2_avatar.core.common.memo import Memo
+from sapiens2_avatar.core.common.processes import leave
 from sapiens2_avatar.core.surface.settings import ScanSettings
 from sapiens2_avatar.core.texture.settings import DelightSettings, TextureSettings
 from sapiens2_avatar.worker import jobs
@@ -172,5 +171,4 @@ def main() -> int:
 
 if __name__ == "__main__":
     status = main()
-    sys.stdout.flush()
-    os._exit(status)  # Blender's module can hang in an orderly exit
+    leave(status)

@@ -29,6 +29,7 @@ gather(files)                    many results in one scene
     reshape         another shape for a body, in place
     marks           what a build writes on its objects, and whose they are
     people          which person of a photo is which
+    bounds          the box around objects in the world
     standing        where a new avatar stands: at the 3D cursor, beside what is there
     hand_edits      whether an artist has edited what a build wrote
     restore         changes that are made whole or not at all

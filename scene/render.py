@@ -16,6 +16,7 @@ from mathutils import Vector
 from ..core.common.spaces import WORLD_FRONT
 from .aim import aimed_copies
 from .armature import UNSEEN
+from .bounds import bounds_of
 from .marks import objects_of, surfaces_of
 
 SOFT = ((-0.7, 0.6, 2.2, 0.5), (2.4, 0.5, 1.0, 0.5))
@@ -99,7 +100,7 @@ def _render(collection: bpy.types.Collection, shot: Shot, size: tuple[int, int],
         for ob in people:
             scene.collection.objects.link(ob)
         scene.view_layers[0].update()  # copies stand nowhere until their scene was evaluated
-        low, high = _bounds([ob for ob in people if ob.type == "MESH"])
+        low, high = (Vector(end.tolist()) for end in bounds_of(ob for ob in people if ob.type == "MESH"))
         azimuth = math.radians(shot.azimuth_degrees)
         camera = _camera(scene, collection, low, high, size, azimuth, shot.turntable, made)
         _lights(scene, (low + high) / 2, camera, made, shot.side_light)
@@ -116,11 +117,6 @@ def _render(collection: bpy.types.Collection, shot: Shot, size: tuple[int, int],
         made += [image for image in bpy.data.images if image.type == "RENDER_RESULT" and image not in images]
         bpy.data.batch_remove(made)
     return View(Path(shot.path), bones)
-
-
-def _bounds(objects: list[bpy.types.Object]) -> tuple[Vector, Vector]:
-    corners = np.array([ob.matrix_world @ Vector(corner) for ob in objects for corner in ob.bound_box])
-    return Vector(corners.min(0)), Vector(corners.max(0))
 
 
 def _camera(

@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
+from .bounds import bounds_of
 from .camera import PLACED
 from .typed import layer_of, scene_of
 
@@ -53,12 +54,12 @@ def stand_free(context: bpy.types.Context, collection: bpy.types.Collection) -> 
     # Whether something can be seen must not depend on what a view shows alone.
     visible = {obj.original for obj in context.evaluated_depsgraph_get().objects}
     own = list(collection.all_objects)
-    boxes = [_box(obj) for obj in own if obj.type in SOLID]
-    if not boxes:
+    solid = [obj for obj in own if obj.type in SOLID]
+    if not solid:
         return ""
-    low, high = np.min([box[0] for box in boxes], 0) + cursor, np.max([box[1] for box in boxes], 0) + cursor
+    low, high = (value + cursor for value in bounds_of(solid))
     seen = [obj for obj in layer.objects if obj.type in SOLID and obj in visible and obj not in own]
-    ways = {obj.name: box for obj in seen if _is_in_the_way(box := _box(obj), low, high)}
+    ways = {obj.name: box for obj in seen if _is_in_the_way(box := bounds_of([obj]), low, high)}
     places = [place for side in (1, -1) if abs((place := _aside(low, high, ways, side))[0]) <= FARTHEST]
     aside, beside = places[0] if places else (0.0, "")
     moved = cursor + np.array([aside, 0.0, 0.0])
@@ -85,12 +86,6 @@ def at_origin(collection: bpy.types.Collection) -> Iterator[None]:
         for obj, place in zip(roots, before, strict=False):
             obj.location = place
         layer.update()
-
-
-def _box(obj: bpy.types.Object) -> tuple[np.ndarray, np.ndarray]:
-    """(3,) lowest and (3,) highest values of an object's bounding box in the world."""
-    corners = np.array([obj.matrix_world @ Vector(corner) for corner in obj.bound_box])
-    return corners.min(0), corners.max(0)
 
 
 def _is_in_the_way(box: tuple[np.ndarray, np.ndarray], low: np.ndarray, high: np.ndarray) -> bool:

@@ -1,14 +1,21 @@
 """What every room of the tests shares."""
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SAPIENS2_SHARED", ROOT.parent / "shared"))
+
+# Blender, here and in every process that a test starts and kills, leaves its files here, and not in the folder of everybody.
+# What Python of this process calls so was settled before.
+TEMPORARY = tempfile.mkdtemp(prefix="sapiens2-tests-", dir=tempfile.gettempdir())
+os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), TEMPORARY))
 
 STATUS = pytest.StashKey[int]()
 LEFT_OUT = pytest.StashKey[int]()
@@ -147,7 +154,9 @@ def pytest_sessionfinish(session, exitstatus):
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config):
-    """Leave without an orderly exit when Blender's module is loaded: it can hang there, after every test has its result."""
+    """Leave without an orderly exit when Blender's module is loaded: it can hang there, after every test has its result.
+    No file of its own stays."""
+    shutil.rmtree(TEMPORARY, ignore_errors=True)
     if "bpy" in sys.modules and STATUS in config.stash:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -90,7 +90,7 @@ ROOMS = {
     # the doors
     "load_package": (set(), {"bpy", "torch", "scipy", "cv2"}),
     "__init__": ({"registration"}, {"bpy", "torch", "scipy", "cv2"}),
-    "__main__": ({"commands"}, {"bpy", "torch", "scipy", "cv2"}),
+    "__main__": ({COMMON, "commands"}, {"bpy", "torch", "scipy", "cv2"}),
     "data": (set(), ARRAYS_ONLY),
 }  # fmt: skip
 HEAVY_AT_MODULE_LEVEL = {"scipy", "cv2", "PIL", "torch", "huggingface_hub", "av", "fast_simplification"}

@@ -12,16 +12,15 @@ from functools import cache
 import numpy as np
 
 from ..common.landmarks import SIDES, finger_joints, joint_index
-from ..common.rotations import rotation_from_vector, shortest_arc, two_axis_frame, unit, vector_from_rotation
+from ..common.rotations import rotation_from_vector, shortest_arc, unit, vector_from_rotation
 from ..common.spaces import CAMERA_UP
+from ..pose.anatomy import is_upright, standing_frame
 from .evaluate import Posture, Shape, frames, pose_points, rest_points
 from .evidence import Evidence
 from .priors import joint_axes
 from .skeleton import BONES
 from .template import template
 
-LEANS_MOST = np.radians(60)
-"""How far the trunk is from upright at most of somebody whose limbs hang; those of others go on as they are at rest."""
 ASIDE, AHEAD = 0.4, 0.1
 """How far a hanging arm points to its side and to the front, for 1 down: clear of clothes and hips."""
 DROOP = 0.5
@@ -97,7 +96,7 @@ class _Hanging:
 
     rest     (P, 3) points at rest; joints (68, 3) of them
     posture  what is changed
-    upright  the trunk is: gravity says where limbs are
+    upright  the trunk is: gravity says where limbs are; those of others go on as they are at rest
     """
 
     rest: np.ndarray
@@ -108,11 +107,10 @@ class _Hanging:
     @classmethod
     def of(cls, shape: Shape, posture: Posture) -> _Hanging:
         rest = rest_points(shape)
-        upright = bool(posture.turns[0][:, 2] @ CAMERA_UP > np.cos(LEANS_MOST))
-        return cls(rest, template().joints.of(rest.astype(np.float64)), posture, upright)
+        return cls(rest, template().joints.of(rest.astype(np.float64)), posture, is_upright(posture.turns[0]))
 
     def leg_hung(self, leg: _Limb, keep_upper: bool) -> _Hanging:
-        standing = two_axis_frame(CAMERA_UP, self.posture.turns[0][:, 0], "zx")
+        standing = standing_frame(self.posture.turns[0])
         body = self
         if not keep_upper:
             body = body.turned(leg.upper, standing if self.upright else None)
@@ -124,8 +122,7 @@ class _Hanging:
         if not keep_upper:
             trunk = self.turn(str(BONES[arm.upper]))
             side = np.sign(self.along(arm, 0)[0])
-            level = two_axis_frame(CAMERA_UP, trunk[:, 0], "zx")
-            hangs = level @ np.array([side * ASIDE, -AHEAD, -1.0])
+            hangs = standing_frame(trunk) @ np.array([side * ASIDE, -AHEAD, -1.0])
             body = body.turned(arm.upper, shortest_arc(trunk @ self.along(arm, 0), hangs) @ trunk if self.upright else None)
         droops = unit(unit(body.turn(arm.upper) @ body.along(arm, 1)) - DROOP * CAMERA_UP)
         return body.bent(arm, body.beside_hips(arm, droops)).at_ease(arm)

@@ -180,15 +180,12 @@ def _growth(body: Body) -> float:
     """How much larger a person of mean stature is than the network's metres say: it makes everybody small, and makes what it does
     not see smaller still, so that only limbs in the photo are compared."""
     mean = template_joints() * DEFAULT_STATURE
-    ends = np.array([(f"{side}_{end}", f"{side}_{start}") for side in SIDES for end, start in LENGTHS])
-    rows = np.vectorize(INDEX.__getitem__)(ends)
+    names = [f"{side}_{part}" for side in SIDES for ends in LENGTHS for part in ends]
+    rows, joints = (np.array([index(name) for name in names]).reshape(-1, 2) for index in (INDEX.__getitem__, joint_index))
     there = (body.inside[rows] >= IN_PHOTO).all(axis=1)
     if not there.any():
         return USUAL_GROWTH
-    said, usual = (
-        np.linalg.norm(places[:, 0] - places[:, 1], axis=1)
-        for places in (body.world[rows], mean[np.vectorize(joint_index)(ends)])
-    )
+    said, usual = (np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1) for ends in (body.world[rows], mean[joints]))
     return float(np.clip(usual[there].sum() / max(said[there].sum(), 1e-6), 1.0, 1.5))
 
 

@@ -18,7 +18,7 @@ atomic_files  files that are whole or not there
 file_lock     a lock that goes with its process
 memo          results that a slider does not touch, bounded by their bytes
 progress      how a long step tells how far it is
-processes     their environment and their streams
+processes     their environment, their streams, their end
 json_lines    what two of them say to each other
 version       of the product
 """

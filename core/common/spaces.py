@@ -36,8 +36,8 @@ CAMERA_UP, CAMERA_FORWARD = np.array([0.0, -1.0, 0.0]), np.array([0.0, 0.0, 1.0]
 TO_CAMERA = np.array([0.0, 0.0, -1.0])
 """(3,) camera: from what is seen back to who sees it."""
 
-WORLD_FRONT = np.array([0.0, -1.0, 0.0])
-"""(3,) world: where a person faces who is seen from the front."""
+WORLD_FRONT, WORLD_UP = np.array([0.0, -1.0, 0.0]), np.array([0.0, 0.0, 1.0])
+"""(3,) world: where a person faces who is seen from the front, and what is up."""
 
 BODY_DOWN = np.array([0.0, -1.0, 0.0])
 """(3,) in a frame of the trunk (x to the person's left, y up, z ahead): where arms and legs hang."""

@@ -16,7 +16,7 @@ from ..common.errors import SapiensError
 from ..common.landmarks import JOINT_NAMES, joint_index
 from ..common.predictions import Predictions
 from ..common.rotations import unit
-from ..common.spaces import transform_points
+from ..common.spaces import CAMERA_FORWARD, transform_points
 from ..common.wording import counted
 from ..pose.anatomy import HEAD_SUPPORT
 from ..pose.lift import lift_pose, lift_poses
@@ -263,8 +263,7 @@ def _stand(poses: Sequence[Pose]) -> np.ndarray:
     """(4, 4) one placement for the clip: up is the mean of single frames, the floor comes from all feet later."""
     matrices = [place(p, p.positions).world_from_camera for p in poses[:: max(1, len(poses) // 50)]]
     up = unit(np.mean([m[2, :3] for m in matrices], axis=0))
-    ahead = np.array([0.0, 0.0, 1.0])
-    ahead = unit(ahead - (ahead @ up) * up)
+    ahead = unit(CAMERA_FORWARD - (CAMERA_FORWARD @ up) * up)
     world = np.eye(4)
     world[:3, :3] = np.stack([np.cross(ahead, up), ahead, up])
     world[2, 3] = -float(np.median([-m[2, 3] for m in matrices]))

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..common.landmarks import DATA, JOINT_NAMES, SIDES, joint_index, keypoint_index, keypoint_names
 from ..common.rotations import angle_between, any_perpendicular, dot, fit_rigid, perpendicular, swing, two_axis_frame, unit
-from ..common.spaces import BODY_DOWN
+from ..common.spaces import BODY_DOWN, CAMERA_UP
 
 
 @cache
@@ -70,6 +70,21 @@ def chest_frame(positions: np.ndarray) -> np.ndarray:
         _of(positions, "neck") - _of(positions, "pelvis"),
         "xz",
     )
+
+
+LEANS_MOST = np.radians(60)
+"""How far the trunk of somebody is from upright at most who may stand or sit."""
+
+
+def is_upright(trunk: np.ndarray) -> bool:
+    """Whether somebody may stand or sit whose trunk has this (3, 3) frame in camera space: then gravity says where unseen limbs
+    are."""
+    return bool(trunk[:, 2] @ CAMERA_UP > np.cos(LEANS_MOST))
+
+
+def standing_frame(trunk: np.ndarray) -> np.ndarray:
+    """(3, 3) frame of somebody who stands straight and faces the way of a trunk with this (3, 3) frame in camera space."""
+    return two_axis_frame(CAMERA_UP, trunk[:, 0], "zx")
 
 
 HEAD_ANNEALING = (0.03, 0.02, 0.012, 0.01, 0.01)

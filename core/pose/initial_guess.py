@@ -14,7 +14,7 @@ import numpy as np
 from ..common.landmarks import FINGERS, JOINT_NAMES, SIDES, finger_joints, joint_index
 from ..common.rotations import dot, swing, two_axis_frame, unit
 from ..common.spaces import CAMERA_UP
-from .anatomy import HeadFit, chest_frame, template_joints
+from .anatomy import HeadFit, chest_frame, is_upright, standing_frame, template_joints
 from .anthropometry import small_radii
 from .monocular import lean_pairs
 from .residuals import Observation
@@ -37,8 +37,6 @@ knees to the back. Halves the wrong ones of two solutions on the studio's people
 LEGS = tuple(
     np.array([joint_index(f"{side}_{name}") for name in ("knee", "ankle", "heel", "big_toe", "small_toe")]) for side in SIDES
 )
-LEANS_MOST = np.radians(60)
-"""How far the trunk of somebody is from upright at most who may stand or sit."""
 AMBIGUOUS = 0.035  # share of stature: half the distance of two solutions that the photo cannot tell apart
 
 
@@ -101,7 +99,7 @@ def _unseen_legs(positions: np.ndarray, seen: Observation) -> np.ndarray:
 def _hanging(trunk: np.ndarray) -> np.ndarray:
     """(3, 3) frame of legs that nothing is known of, below a trunk with this one: who leans stands on both feet all the same. Who
     lies, or has their head down, has legs that go on where the trunk ends."""
-    return two_axis_frame(CAMERA_UP, trunk[:, 0], "zx") if trunk[:, 2] @ CAMERA_UP > np.cos(LEANS_MOST) else trunk
+    return standing_frame(trunk) if is_upright(trunk) else trunk
 
 
 def behind_trunk(positions: np.ndarray, seen: Observation, stature: float) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..common.landmarks import JOINT_NAMES, SIDES, joint_index
 from ..common.rotations import rotation_from_vector, shortest_arc, two_axis_frame, unit, vector_from_rotation
+from ..common.spaces import WORLD_UP
 from ..pose.anatomy import template_joints
 from .armature_frames import MappedRig
 from .body_motion import ANKLE_SHARE, BodyMotion, has_leg, leg_length
@@ -78,10 +79,9 @@ def _planted(foot: np.ndarray, flat: np.ndarray, fps: float) -> np.ndarray:
     Each stand keeps its mean direction; the correction fades in and out around it. What lies steep (a slope, tiptoes) stays.
     """
     vectors, held = np.zeros((len(foot), 3)), np.zeros(len(foot), bool)
-    up = np.array([0.0, 0.0, 1.0])
     for start, stop in spans(flat):
         ahead = unit(foot[start:stop, :, 1].mean(axis=0) * [1.0, 1.0, 0.0])
-        turn = two_axis_frame(up, ahead, "zy") @ np.swapaxes(foot[start:stop], -1, -2)
+        turn = two_axis_frame(WORLD_UP, ahead, "zy") @ np.swapaxes(foot[start:stop], -1, -2)
         vector = vector_from_rotation(turn)
         if np.linalg.norm(vector, axis=1).max() < STEEP:
             vectors[start:stop], held[start:stop] = vector, True

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..common.errors import SapiensError
 from ..common.rotations import unit
-from ..common.spaces import WORLD_FRONT
+from ..common.spaces import WORLD_FRONT, WORLD_UP
 from .armature import RestRig
 from .bone_map import FINGERS, PHALANGES, REQUIRED, BoneMap
 
@@ -51,7 +51,7 @@ def recognise_structure(rest: RestRig) -> BoneMap:
     bones: dict[str, list[int]] = {"hips": _path(rest, top, legs.fork), "spine": _path(rest, top, arms.fork)[1:]}
     bones |= _neck_and_head(rest, heads, tails, arms)
     forward = _forward(heads, tails, legs)
-    left = unit(np.cross(np.array([0.0, 0.0, 1.0]), forward))
+    left = unit(np.cross(WORLD_UP, forward))
     for pair, names in ((legs, ("UpperLeg", "LowerLeg", "Foot", "Toes")), (arms, ("UpperArm", "LowerArm", "Hand"))):
         first = heads[pair.one[-1]] - heads[pair.other[-1]]
         sides = ("left", "right") if first @ left > 0 else ("right", "left")

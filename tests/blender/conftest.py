@@ -15,7 +15,7 @@ from types import ModuleType
 if find_spec("bpy") is None:
     collect_ignore_glob = ["*"]
 if "bpy" not in sys.modules:  # must be set before bpy is imported for the first time
-    os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="blender user ü ")
+    os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="blender user ü ", dir=os.environ.get("TMPDIR"))
 
 import numpy as np
 import pytest

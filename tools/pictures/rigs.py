@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 import tempfile
 from dataclasses import replace
@@ -22,6 +21,7 @@ import numpy as np
 from mathutils import Quaternion, Vector
 
 from sapiens2_avatar.core.avatar import AvatarSettings, make_avatars
+from sapiens2_avatar.core.common.processes import leave
 from sapiens2_avatar.core.rig.metarig import RigSettings, make_rig
 from sapiens2_avatar.core.rig.rigify_types import collection_of
 from sapiens2_avatar.core.surface.scan import ScanSettings
@@ -160,5 +160,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-    sys.stdout.flush()
-    os._exit(0)  # Blender's module can hang in an orderly exit
+    leave(0)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import os
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from sapiens2_avatar.core.capture.camera import estimate_camera
 from sapiens2_avatar.core.common.arrays import MeshData, Textures
 from sapiens2_avatar.core.common.avatars import Avatar
 from sapiens2_avatar.core.common.predictions import Predictions
+from sapiens2_avatar.core.common.processes import leave
 from sapiens2_avatar.core.common.spaces import uv_from_pixel
 from sapiens2_avatar.core.surface.pixel_mesh import vertex_normals
 
@@ -127,8 +127,7 @@ def main() -> None:
             # Without the albedo map: the base colour is the photo with its light taken out, as with the released networks.
             picture(replace(Predictions.load(path), albedo=None), options.output / f"{name}.png", name)
         print(options.output / f"{name}.png", flush=True)
-    sys.stdout.flush()
-    os._exit(0)  # Blender's module can hang in an orderly exit
+    leave(0)
 
 
 if __name__ == "__main__":
