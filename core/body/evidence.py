@@ -7,6 +7,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
+from ..capture.provenance import is_drawn
 from ..common.arrays import Camera, Pose
 from ..common.landmarks import CLOTH_PARTS, joint_keypoints, part_labels, part_names
 from ..common.predictions import Predictions
@@ -30,6 +31,13 @@ CLOTH_EASE: dict[str, tuple[float, float, float]] = {
 EASE_THERE = {("Lower_Clothing", "Lower_Leg"): 0.026, ("Upper_Clothing", "Upper_Leg"): 0.024}
 """Class and part of the body where it usually hangs farther out: trouser legs widen to the hem, and so do skirts of coats."""
 LOOSENESS = 0.015  # metres: standard deviation from one suit to another, of the ease of a whole piece on a part of the body
+JOINT_SPREAD = 0.012  # metres: of joints that were seen
+DRAWN_JOINT, DRAWN_DEPTH = 0.03, 0.15
+"""Metres, standard deviations beside those of every map: of joints and of the surface along the ray, where maps are drawn. The
+networks of landmarks tell where limbs are in the photo, hardly how far away, and each photo otherwise than the next: several that
+were believed met in a thin person (joints of four pictures 43 mm off instead of 33, of single ones 44 instead of 42)."""
+DRAWN_KEYPOINT = 3.0
+"""Times the usual spread of keypoints in the image, of those networks."""
 ALONG_RAY = 0.25  # weight of a clothed joint's depth: what is lifted from cloth is as far off as the cloth is
 SKIN_SPREAD = 0.004  # metres, of bare skin
 
@@ -106,6 +114,7 @@ class Evidence:
     normal     (H, W, 3) as the normal head gives it
     labels     (H, W) uint8 body part; None without a segmentation
     outside    (H, W) float32 pixels from the person's mask, 0 in it; None without a mask
+    drawn      the maps are those of a fitted body, no network has seen them
     """
 
     camera: Camera
@@ -116,6 +125,7 @@ class Evidence:
     normal: np.ndarray | None = None
     labels: np.ndarray | None = None
     outside: np.ndarray | None = None
+    drawn: bool = False
 
     @cached_property
     def points(self) -> np.ndarray | None:
@@ -174,6 +184,8 @@ class Evidence:
         with np.errstate(invalid="ignore", divide="ignore"):
             pixels = self.camera.project(self.pose.positions)
         lost = np.where(np.isin(self.classes_at(pixels), part_labels(*CLOTH_PARTS)), 1 - ALONG_RAY, 0.0)
+        if self.drawn:
+            lost = np.maximum(lost, 1 - JOINT_SPREAD / np.hypot(JOINT_SPREAD, DRAWN_DEPTH))
         return np.eye(3) - lost[:, None, None] * ray[:, :, None] * ray[:, None, :]
 
 
@@ -183,12 +195,13 @@ def gather(predictions: Predictions, person: int, camera: Camera, pose: Pose, ma
     if predictions.keypoints is not None and person < len(predictions.keypoints):
         keypoints = predictions.keypoints[person].astype(np.float64)
         keypoints = np.where(np.isfinite(keypoints).all(axis=1, keepdims=True), keypoints, 0.0)
+    drawn = is_drawn(predictions)
     if mask is None or not mask.any():
-        return Evidence(camera, pose, keypoints)
+        return Evidence(camera, pose, keypoints, drawn=drawn)
     import cv2
 
     outside = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    return Evidence(camera, pose, keypoints, mask, predictions.pointmap, predictions.normal, predictions.seg, outside)
+    return Evidence(camera, pose, keypoints, mask, predictions.pointmap, predictions.normal, predictions.seg, outside, drawn)
 
 
 def _known_points(points: np.ndarray, mask: np.ndarray) -> np.ndarray:

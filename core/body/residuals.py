@@ -14,13 +14,14 @@ from ..common.rotations import unit
 from .carried import Carried
 from .correspondence import Pulls, compared_vertices, normals_at, outline_pulls, ring_points, surface_pulls
 from .evaluate import Selection, vertex_normals
-from .evidence import MIN_SCORE, Evidence
+from .evidence import DRAWN_JOINT, DRAWN_KEYPOINT, JOINT_SPREAD, MIN_SCORE, Evidence
 from .priors import prior_rows
 from .state import Body, unknowns
 from .template import template
 
-JOINT_SPREAD, FINGER_SPREAD, GUESSED_SPREAD = 0.012, 0.0055, 0.10  # metres: of joints that were seen, and that were filled in
+FINGER_SPREAD, GUESSED_SPREAD = 0.0055, 0.10  # metres: of fingers that were seen, and of joints that were filled in
 KEYPOINT_SPREAD = 2.5  # pixels at 1024
+FACE_POINTS = 70  # keypoints before those of the face
 PIN_WEIGHT = 25.0  # of a keypoint that was pinned, beside 1 of one that the network is sure of
 FAR = 5.0  # standard deviations at which a joint counts half
 SKIN_POINT_SPREAD = 0.006  # metres, of keypoints on the skin
@@ -156,6 +157,8 @@ def _joint_weights(evidence: Evidence, gap: np.ndarray, stage: Stage) -> np.ndar
     usual = np.where(_is_finger(), FINGER_SPREAD, JOINT_SPREAD) / np.sqrt(np.clip(pose.confidence, 0.1, 1))
     seen = pose.seen & (pose.confidence > 0)
     spread = np.where(seen, usual, GUESSED_SPREAD)
+    if evidence.drawn:
+        spread = np.where(seen, np.hypot(spread, DRAWN_JOINT), spread)
     far = np.linalg.norm(gap, axis=1)
     share = np.where(seen, np.where(_is_finger(), stage.fingers, stage.joints), 1.0)
     return share / spread / (1 + (far / (FAR * spread)) ** 2)
@@ -182,8 +185,9 @@ def _add_keypoints(
         if slopes is not None:
             spread = KEYPOINT_SPREAD * max(camera.width, camera.height) / 1024
             far = np.linalg.norm(gap, axis=1)
+            vague = np.where(evidence.drawn & (np.arange(len(far)) < FACE_POINTS), DRAWN_KEYPOINT, 1.0)
             score = np.clip(evidence.keypoints[:, 2], 0, 1)
-            trust = score / (1 + (far / (5 * spread)) ** 2)
+            trust = score / vague / (1 + (far / (5 * vague * spread)) ** 2)
             pins = is_pinned(evidence.keypoints[:, 2])  # somebody knows better than the network: never an outlier
             weights["image"] = known * stage.image * np.where(pins, PIN_WEIGHT, _share() * trust) / spread
         at = np.flatnonzero(weights["image"])
@@ -211,7 +215,7 @@ def _add_keypoints(
 def _share() -> np.ndarray:
     """(308,) weight of a keypoint: many crowd in the face and are not independent."""
     out = np.ones(308)
-    out[70:] = 0.35
+    out[FACE_POINTS:] = 0.35
     return out
 
 

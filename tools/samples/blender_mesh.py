@@ -40,6 +40,47 @@ def attribute(tree: bpy.types.NodeTree, name: str, output: str) -> bpy.types.Nod
     return node.outputs[output]
 
 
+def maths(
+    tree: bpy.types.NodeTree, operation: str, value: bpy.types.NodeSocket, other: float | bpy.types.NodeSocket = 0.0
+) -> bpy.types.NodeSocket:
+    """The result of a math node on a socket and a number or another socket."""
+    node = tree.nodes.new("ShaderNodeMath")
+    node.operation = operation
+    for socket, given in zip(node.inputs, (value, other), strict=False):
+        if isinstance(given, float):
+            socket.default_value = given
+        else:
+            tree.links.new(given, socket)
+    return node.outputs[0]
+
+
+def blend(
+    tree: bpy.types.NodeTree,
+    share: bpy.types.NodeSocket,
+    one: bpy.types.NodeSocket | np.ndarray,
+    other: np.ndarray,
+    kind: str = "MIX",
+) -> bpy.types.NodeSocket:
+    """A colour that is `one` where share is 0, and blended with linear `other` where it is 1."""
+    mix = tree.nodes.new("ShaderNodeMix")
+    mix.data_type, mix.blend_type = "RGBA", kind
+    tree.links.new(share, mix.inputs["Factor"])
+    if isinstance(one, bpy.types.NodeSocket):
+        tree.links.new(one, mix.inputs[6])
+    else:
+        mix.inputs[6].default_value = (*one, 1)
+    mix.inputs[7].default_value = (*other, 1)
+    return mix.outputs[2]
+
+
+def noise(tree: bpy.types.NodeTree, scale: float, detail: float = 3.0) -> bpy.types.NodeSocket:
+    """Noise about 0.5 in the object's space; scale in 1/m."""
+    node, coordinates = tree.nodes.new("ShaderNodeTexNoise"), tree.nodes.new("ShaderNodeTexCoord")
+    node.inputs["Scale"].default_value, node.inputs["Detail"].default_value = scale, detail
+    tree.links.new(coordinates.outputs["Object"], node.inputs["Vector"])
+    return node.outputs["Fac"]
+
+
 def bump(tree: bpy.types.NodeTree, shader: bpy.types.Node, scale: float, strength: float, distance: float = 0.001) -> None:
     noise, bump = tree.nodes.new("ShaderNodeTexNoise"), tree.nodes.new("ShaderNodeBump")
     noise.inputs["Scale"].default_value, noise.inputs["Detail"].default_value = scale, 8

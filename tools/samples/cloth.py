@@ -56,7 +56,15 @@ Values = Callable[[Place], np.ndarray]
 
 
 def garment(
-    figure: Figure, name: str, cut: Values, allowed: np.ndarray, offset: Values, rounds: int, folds: Values, look: Values, rough: float
+    figure: Figure,
+    name: str,
+    cut: Values,
+    allowed: np.ndarray,
+    offset: Values,
+    rounds: int,
+    folds: Values,
+    look: Values,
+    rough: float,
 ) -> bpy.types.Object:
     """A cloth shell: the skin inside of its hems, smoothed so that it bridges hollows, lifted and folded.
 

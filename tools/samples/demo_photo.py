@@ -18,9 +18,10 @@ from mathutils import Matrix
 from PIL import Image
 
 from . import wardrobe
-from .blender_mesh import attribute, bump, material_of, mesh_object
-from .body import load_body
+from .blender_mesh import material_of, mesh_object
+from .body import Body, load_body
 from .cloth import STRIPE, Place, denim, denim_folds, garment, shirt_look, waves
+from .complexion import eyes, flushed, lashes, skin_material
 from .fibres import eyebrows, hair
 from .figure import Figure
 from .footwear import shoe
@@ -66,19 +67,19 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
         "asian": 0.25,
         "caucasian": 0.45,
     }
-    face = {"mouthSmileLeft": 0.42, "mouthSmileRight": 0.38, "cheekSquintLeft": 0.3, "cheekSquintRight": 0.3} | dict.fromkeys(
-        ("eyeBlinkLeft", "eyeBlinkRight"), 0.1
+    face = {"mouthSmileLeft": 0.42, "mouthSmileRight": 0.38, "cheekSquintLeft": 0.15, "cheekSquintRight": 0.15} | dict.fromkeys(
+        ("eyeBlinkLeft", "eyeBlinkRight"), 0.03
     )
     figure = Figure(rng, body, phenotype, face)
     outfit = replace(
         wardrobe.random_outfit(rng, body, 0.0),
-        skin=np.array([0.47, 0.27, 0.19]),
-        lip=np.array([0.42, 0.15, 0.13]),
+        skin=np.array([0.45, 0.245, 0.165]),
+        lip=np.array([0.40, 0.16, 0.13]),
         beard=0.0,
         hairline=0.6,
         hair=-0.5,
         hair_colour=np.array([0.016, 0.008, 0.004]),
-        iris=np.array([0.10, 0.05, 0.02]),
+        iris=np.array([0.052, 0.026, 0.012]),
     )
     label = np.where(figure.part == wardrobe.FACE, wardrobe.FACE, figure.part)
     bare = wardrobe.cut(
@@ -94,19 +95,12 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
     shade = wardrobe.paint(body, outfit, bare, figure.rest, figure.head, figure.eye, figure.inside)
     under = wardrobe.brows(bare, figure.rest, figure.head)
     shade[under] = 0.3 * shade[under] + 0.7 * outfit.skin  # the hairs themselves are drawn
-    scalp = (figure.part == wardrobe.FACE) & (np.linalg.norm(shade - outfit.hair_colour, axis=1) < 0.02) & ~under
-    shade[scalp] = 0.55 * outfit.hair_colour + 0.45 * outfit.skin  # seen between hairs
-    shade = _flushed(figure, shade)
     shade[np.isin(figure.part, wardrobe.FEET) | (np.isin(figure.part, wardrobe.SHANKS) & (figure.leg > 1.75))] = STRIPE  # socks
-    skin_material, tree, shader = material_of("Skin", Roughness=0.48, Subsurface_Weight=0.12, Subsurface_Scale=0.012, IOR=1.4)
-    shader.inputs["Subsurface Radius"].default_value = (1.0, 0.35, 0.2)
-    tree.links.new(attribute(tree, "colour", "Color"), shader.inputs["Base Color"])
-    bump(tree, shader, 1100, 0.12)
-    ball = figure.eye > 0.5
-    eyes = ball[figure.faces].all(1)
-    eye_material, tree, shader = material_of("Eyes", Roughness=0.06, Coat_Weight=1.0, Coat_Roughness=0.02)
-    tree.links.new(attribute(tree, "colour", "Color"), shader.inputs["Base Color"])
-    mesh_object("Eyes", figure.vertices, figure.faces[eyes], {"colour": shade}, eye_material)
+    shade[figure.ears > 0.15] = outfit.skin  # the hairs stop above them
+    shade = flushed(figure, shade)
+    skin, freckled = skin_material(figure)
+    ball = (figure.eye > 0.5)[figure.faces].all(1)
+    eyes(figure, body, outfit.iris, figure.faces[ball])
 
     shirt, trousers = _clothes(figure, body, rng)
     foot = np.isin(figure.part, wardrobe.FEET)
@@ -114,22 +108,17 @@ def build(rng: np.random.Generator, hairs: int) -> Figure:
         shoe(figure, (figure.part == label) & (figure.leg < 2.6))
     # Skin well inside the clothes is left out, so that it cannot poke through.
     covered = (np.maximum(shirt, trousers) > 0.03) | foot
-    mesh_object("Body", figure.vertices, figure.faces[~eyes & ~covered[figure.faces].all(1)], {"colour": shade}, skin_material)
-    hair(figure, body, outfit, rng, hairs)
-    eyebrows(figure, outfit, under, rng, 800)
-    return figure
-
-
-def _flushed(figure: Figure, shade: np.ndarray) -> np.ndarray:
-    """(V, 3) colours of the skin, redder on cheeks, nose and ears. Positions on the head: x in metres, height, depth in shares."""
-    x, up, depth = figure.head.T
-    spots = ((0.036, -0.28, 0.10, 0.26), (0.0, -0.26, 0.02, 0.18))
-    red = sum(
-        strength * np.exp(-(((np.abs(x) - at) / 0.018) ** 2) - ((up - high) / 0.13) ** 2 - ((depth - deep) / 0.25) ** 2)
-        for at, high, deep, strength in spots
+    mesh_object(
+        "Body",
+        figure.vertices,
+        figure.faces[~ball & ~covered[figure.faces].all(1)],
+        {"colour": shade, "freckled": freckled},
+        skin,
     )
-    red = np.where(figure.part == wardrobe.FACE, np.maximum(red, 0.25 * figure.ears), 0)[:, None]
-    return shade * (1 + red * (np.array([1.12, 0.72, 0.68]) - 1))
+    hair(figure, body, outfit, rng, hairs)
+    eyebrows(figure, outfit, under, rng, 700)
+    lashes(figure, body, rng, 160, outfit.hair_colour)
+    return figure
 
 
 def _clothes(figure: Figure, body: Body, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -183,15 +172,8 @@ def studio(figure: Figure, view: View) -> None:
     """A plaster cove, soft lights and a camera."""
     low, high = figure.vertices.min(0), figure.vertices.max(0)
     floor = float(low[2]) - 0.012
-    material, tree, shader = material_of("Wall", Roughness=0.9)
-    noise, ramp = tree.nodes.new("ShaderNodeTexNoise"), tree.nodes.new("ShaderNodeValToRGB")
-    noise.inputs["Scale"].default_value, noise.inputs["Detail"].default_value = 1.6, 12
-    ramp.color_ramp.elements[0].color, ramp.color_ramp.elements[1].color = (0.34, 0.37, 0.39, 1), (0.47, 0.50, 0.52, 1)
-    ramp.color_ramp.elements[0].position, ramp.color_ramp.elements[1].position = 0.3, 0.7
-    coordinates = tree.nodes.new("ShaderNodeTexCoord")
-    tree.links.new(coordinates.outputs["Object"], noise.inputs["Vector"])
-    tree.links.new(noise.outputs["Fac"], ramp.inputs[0])
-    tree.links.new(ramp.outputs[0], shader.inputs["Base Color"])
+    material, _, shader = material_of("Wall", Roughness=0.9)
+    shader.inputs["Base Color"].default_value = (0.36, 0.42, 0.43, 1)
     angle = np.linspace(0, np.pi / 2, 24)
     profile = np.concatenate([[[-6, 0]], np.stack([1.6 + np.sin(angle), 1 - np.cos(angle)], 1), [[2.6, 6]]])
     vertices = np.array([[x, y, floor + z] for x in (-7, 7) for y, z in profile])
@@ -200,10 +182,10 @@ def studio(figure: Figure, view: View) -> None:
     cove = mesh_object("Cove", vertices, quads, {}, material)
     cove.data.polygons.foreach_set("use_smooth", np.ones(len(quads), bool))
     for name, position, size, power, colour in (
-        ("Key", (-1.9, -2.6, 2.1), 1.4, 210, (1, 0.95, 0.88)),
-        ("Fill", (2.8, -2.4, 0.9), 2.6, 55, (0.92, 0.96, 1)),
-        ("Rim", (1.5, 1.5, 2.1), 1.2, 50, (1, 1, 1)),
-        ("Top", (0, 0.6, 3.0), 2.4, 60, (1, 1, 1)),
+        ("Key", (-1.7, -2.5, 1.9), 1.4, 190, (1, 0.94, 0.86)),
+        ("Fill", (2.8, -2.4, 0.9), 2.6, 55, (0.88, 0.94, 1)),
+        ("Rim", (1.6, 1.2, 1.7), 1.2, 34, (1, 0.97, 0.92)),
+        ("Top", (0, 0.9, 3.2), 2.4, 45, (1, 1, 1)),
     ):
         light = bpy.data.lights.new(name, "AREA")
         light.size, light.energy, light.color = size, power, colour
@@ -234,7 +216,7 @@ def _aim(item: bpy.types.Object, position: np.ndarray, target: np.ndarray) -> No
 
 
 def render(path: Path, samples: int, scale: int, threads: int) -> None:
-    """Path-trace the scene into a JPEG of at most 400 kB."""
+    """Path-trace the scene into a JPEG of at most 150 kB."""
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
     scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", samples, True
@@ -243,7 +225,7 @@ def render(path: Path, samples: int, scale: int, threads: int) -> None:
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = WIDTH, HEIGHT, scale
     scene.view_settings.view_transform = "AgX"
     scene.view_settings.look = "AgX - Punchy"
-    scene.view_settings.exposure = 0.4
+    scene.view_settings.exposure = 0.5
     scene.render.image_settings.file_format = "PNG"
     with tempfile.TemporaryDirectory() as folder:
         scene.render.filepath = str(Path(folder) / "photo.png")
@@ -252,16 +234,16 @@ def render(path: Path, samples: int, scale: int, threads: int) -> None:
         # A trace of grain, as any sensor leaves it.
         grain = np.random.default_rng(SEED).normal(0, 1.1, (*photo.size[::-1], 3))
         photo = Image.fromarray(np.clip(np.asarray(photo) + grain, 0, 255).astype(np.uint8))
-    photo.save(path, quality=92, subsampling=0)
+    photo.save(path, quality=90, subsampling=0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
     parser.add_argument("--view", choices=VIEWS, default="front")
-    parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--samples", type=int, default=12)
     parser.add_argument("--scale", type=int, default=100, help="per cent of 768 x 1024")
-    parser.add_argument("--hairs", type=int, default=20000)
+    parser.add_argument("--hairs", type=int, default=26000)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     figure = build(np.random.default_rng(SEED), options.hairs)

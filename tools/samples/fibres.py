@@ -10,21 +10,12 @@ from . import wardrobe
 from .body import Body
 from .figure import Figure
 
-PARTING = 0.024
-"""Metres from the middle of the head to the parting, on the person's left."""
-TOP, SIDE, NAPE = 0.088, 0.052, 0.034
-"""Metres: lengths of the hair."""
-STEPS = 16
-VOLUME = (0.004, 0.017)
-"""Metres above the skull that hair lies at the sides and on the top."""
-LOOSE = 0.012
-"""Metres beside the broadest place of the skull from which on a strand sticks out, as one that the ear holds up."""
-BARE = 0.9
-"""Share of the strands over the bare forehead that are combed out of it."""
+PARTING = 0.026
+"""Metres left of the middle at which the hair parts."""
 
 
 def hair(figure: Figure, body: Body, outfit: wardrobe.Outfit, rng: np.random.Generator, count: int) -> bpy.types.Object:
-    """Hairs as a curves object: short, parted on one side, over the top to both sides, back above the ears, down behind."""
+    """Short hair with a parting, swept aside above and combed back and down at the sides, in locks, as a curves object."""
     amount = wardrobe.hair_amount(outfit, figure.head)
     scalp = (amount > 0) & (figure.part == wardrobe.FACE) & (figure.ears < 0.2) & (figure.eye < 0.1) & (figure.inside < 0.1)
     faces = figure.faces[scalp[figure.faces].all(1)]
@@ -36,54 +27,42 @@ def hair(figure: Figure, body: Body, outfit: wardrobe.Outfit, rng: np.random.Gen
     root = a[chosen] * (1 - u - v)[:, None] + b[chosen] * u[:, None] + c[chosen] * v[:, None]
     head = (figure.part == wardrobe.FACE) & (figure.ears < 0.1)  # hair falls past the ears, not round them
     tree = cKDTree(figure.vertices[head])
-    normals, skull, bare = figure.normals[head], figure.vertices[head], amount[head] <= 0
-    middle = figure.heads[body.bone("head")] + np.array([0, 0.03, 0.10])
-    broad = np.abs(skull[normals[:, 2] < 0.5, 0] - middle[0]).max() + LOOSE
-    forward = np.linalg.norm(figure.vertices[scalp] - middle, axis=1).max()
-    _, near = tree.query(root)
-    top = np.clip(normals[near, 2] / 0.75, 0, 1)
-    behind = np.clip((root[:, 1] - middle[1]) / (0.6 * forward), 0, 1)
-    length = (top * TOP + (1 - top) * ((1 - behind) * SIDE + behind * NAPE)) * rng.uniform(0.8, 1.1, count)
-    side = np.where(root[:, 0] > middle[0] + PARTING, 1.0, -1.0) * np.where(rng.random(count) < 0.03, -1, 1)
-    side *= np.clip(1 - 2.5 * behind, 0, 1)  # the parting ends on the crown
-    # Locks: neighbours wander together, and each a little by itself.
-    wander = np.stack([np.sin(root @ rng.normal(0, 1, 3) * 90 + k) for k in range(3)], 1) * 0.12 + rng.normal(0, 0.07, (count, 3))
-    over, beside, back = (np.stack(way, 1) for way in (
-        (side, 0.45 + 0 * side, 0.1 + 0 * side), (0.1 * side, 0.75 + 0 * side, -0.7 + 0 * side), (0 * side, 0.1 + 0 * side, -1 + 0 * side)
-    ))  # fmt: skip
-    points, here, hidden = [root], root, np.zeros(count, bool)
-    loose = np.zeros(count, bool)
-    for k in range(1, STEPS):
+    normals, skull = figure.normals[head], figure.vertices[head]
+    level = figure.heads[body.bone("eye.L")][2]
+    middle = figure.heads[body.bone("head")]
+    steps, points, here = 14, [root], root
+    aside = np.where(root[:, 0] > PARTING, 1.0, -1.0)
+    top = np.clip((root[:, 2] - level - 0.045) / 0.05, 0, 1)  # 0 at the temples, 1 above
+    behind = np.clip((root[:, 1] - middle[1] - 0.03) / 0.06, 0, 1)
+    fall = (0.024 + 0.068 * top) * rng.uniform(0.75, 1.1, count)
+    swept = np.stack([aside * (1 - behind), 0.45 + 0.3 * behind, -0.25 - 0.6 * behind], 1)
+    down = np.stack([np.zeros(count), 0.75 * (1 - behind), -np.ones(count)], 1)
+    way = swept * top[:, None] + down * (1 - top[:, None]) + rng.normal(0, 0.09, (count, 3))
+    for k in range(1, steps):
         _, near = tree.query(here)
         normal = normals[near]
-        upper = np.clip(normal[:, 2:] / 0.75, 0, 1)
-        rear = np.clip((here[:, 1:2] - middle[1]) / (0.6 * forward), 0, 1)
-        comb = upper * over + (1 - upper) * ((1 - rear) * beside + rear * back) + wander
-        comb -= normal * np.einsum("ij,ij->i", comb, normal)[:, None]
+        comb = way - normal * np.einsum("ij,ij->i", way, normal)[:, None]
         comb /= np.maximum(np.linalg.norm(comb, axis=1, keepdims=True), 1e-6)
-        # Hair stands up at the parting and at the hairline in front, and falls over.
-        lift = normal * ((0.3 + 0.5 * top) * (1 - k / STEPS) ** 2)[:, None]
-        step = comb + lift
-        here = here + step / np.linalg.norm(step, axis=1, keepdims=True) * (length / STEPS)[:, None]
+        step = comb + normal * ((0.25 + 0.5 * top) * (1 - k / steps) ** 2)[:, None]
+        here = here + step / np.linalg.norm(step, axis=1, keepdims=True) * (fall / steps)[:, None]
         _, near = tree.query(here)
         height = np.einsum("ij,ij->i", here - skull[near], normals[near])
-        least = VOLUME[0] + (VOLUME[1] - VOLUME[0]) * np.clip(normals[near, 2] / 0.75, 0, 1)
-        here = here + normals[near] * np.maximum(least * min(k / 6, 1) - height, 0)[:, None]
-        hidden |= bare[near] & (normals[near, 1] < -0.3)
-        loose |= np.abs(here[:, 0] - middle[0]) > broad
+        clear = 0.002 + (0.003 + 0.009 * top) * min(k / 4, 1)
+        here = here + normals[near] * np.maximum(clear - height, 0)[:, None]
         points.append(here)
-    strands = np.stack(points, 1)[~loose & (~hidden | (rng.random(count) > BARE))]
+    strands = np.stack(points, 1)
+    # Hairs gather in locks: towards their ends they bend to one among them.
+    leader = rng.choice(count, count // 28, replace=False)
+    _, own = cKDTree(root[leader] + [1, 0, 0] * aside[leader, None]).query(root + [1, 0, 0] * aside[:, None])
+    share = (0.75 * np.linspace(0, 1, steps) ** 1.3)[None, :, None]
+    strands = strands + share * (strands[leader][own] - strands)
     return curves_object("Hair", strands, 0.00014, outfit.hair_colour)
 
 
 def eyebrows(figure: Figure, outfit: wardrobe.Outfit, under: np.ndarray, rng: np.random.Generator, count: int) -> None:
     """Hairs that lie outwards along the brows, steeper towards the nose. under (V,) bool: the skin below them."""
     faces = figure.faces[under[figure.faces].all(1)]
-    well = under.astype(float)
-    for _ in range(12):  # fewer hairs along the border of a brow
-        well = figure.relax @ well
-    often = well[faces].mean(1) ** 2
-    chosen = faces[rng.choice(len(faces), count, p=often / often.sum())]
+    chosen = faces[rng.integers(len(faces), size=count)]
     share = rng.dirichlet([1, 1, 1], count)[..., None]
     root = (figure.vertices[chosen] * share).sum(1)
     normal = (figure.normals[chosen] * share).sum(1)
@@ -93,7 +72,7 @@ def eyebrows(figure: Figure, outfit: wardrobe.Outfit, under: np.ndarray, rng: np
     way -= normal * (way * normal).sum(1)[:, None]
     way *= (rng.uniform(0.005, 0.009, count) / np.linalg.norm(way, axis=1))[:, None]
     lifted = [root + t * way + normal * (0.0004 + 0.0012 * t * (1 - t)) for t in np.linspace(0, 1, 4)]
-    curves_object("Brows", np.stack(lifted, 1), 0.00006, 0.8 * outfit.hair_colour)
+    curves_object("Brows", np.stack(lifted, 1), 0.00010, 0.5 * outfit.hair_colour)
 
 
 def curves_object(name: str, strands: np.ndarray, radius: float, colour: np.ndarray) -> bpy.types.Object:
@@ -109,7 +88,7 @@ def curves_object(name: str, strands: np.ndarray, radius: float, colour: np.ndar
     nodes = material.node_tree
     fibre = nodes.nodes.new("ShaderNodeBsdfHairPrincipled")
     fibre.inputs["Color"].default_value = (*np.clip(colour, 0, 1), 1)
-    fibre.inputs["Roughness"].default_value, fibre.inputs["Random Roughness"].default_value = 0.42, 0.4
+    fibre.inputs["Roughness"].default_value, fibre.inputs["Random Roughness"].default_value = 0.32, 0.4
     nodes.links.new(fibre.outputs[0], nodes.nodes["Material Output"].inputs["Surface"])
     curves.materials.append(material)
     item = bpy.data.objects.new(name, curves)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
+from scipy.spatial.transform import Rotation
 
 from .body import Body, vertex_normals
-from .pose import arc, bend_fingers, random_pose, skin, turn_about
-
-
-CURLS, CLOSED = [12, 14, 17, 20, 23], [-26, -5, 0, 5, 10]
-"""Degrees from the thumb on by which fingers are bent, and brought together, from those of the resting hand."""
+from .pose import arc, random_pose, skin, turn_about
 
 
 def subdivide(faces: np.ndarray, count: int) -> tuple[np.ndarray, sparse.csr_matrix]:
@@ -64,6 +61,22 @@ class Figure:
         self.normals = vertex_normals(self.vertices, self.faces)
 
     @staticmethod
+    def _hand(body: Body, heads: np.ndarray, turn: np.ndarray, side: int, s: str) -> None:
+        """A hand at ease: fingers side by side and a little bent, the more the nearer to the little finger."""
+        wrist = heads[body.bone("wrist" + s)]
+        across = np.cross(heads[body.bone("finger2-1" + s)] - wrist, heads[body.bone("finger5-1" + s)] - wrist)
+        palm = across * np.sign(across @ np.array([-side, 0.0, -1.0]))
+        chains = [[f"finger{finger}-{k}{s}" for k in (1, 2, 3)] for finger in range(1, 6)]
+        directions = [heads[body.bone(chain[2])] - heads[body.bone(chain[0])] for chain in chains]
+        for chain, direction, bend, closing in zip(
+            chains, directions, (8, 13, 17, 20, 23), (0.45, 0.7, 0.0, 0.7, 0.75), strict=True
+        ):
+            for bone in chain:
+                turn[body.bone(bone)] = turn_about(np.cross(direction, palm), bend)
+            shut = Rotation.from_matrix(arc(direction, directions[2])).as_rotvec() * closing
+            turn[body.bone(chain[0])] = Rotation.from_rotvec(shut).as_matrix() @ turn[body.bone(chain[0])]
+
+    @staticmethod
     def _arms(body: Body, heads: np.ndarray, turn: np.ndarray) -> None:
         """A calm stance: arms a little away from the body, elbows nearly straight, weight on both feet."""
         for side, s in ((1, ".L"), (-1, ".R")):
@@ -73,7 +86,7 @@ class Figure:
             turn[body.bone("upperarm01" + s)] = swing
             turn[body.bone("lowerarm01" + s)] = turn_about(np.cross(elbow - shoulder, [0, -1.0, 0]), -8)
             turn[body.bone("lowerarm02" + s)] = turn[body.bone("wrist" + s)] = turn_about(wrist - elbow, side * 8)
-            bend_fingers(body, heads, turn, side, s, CURLS, [side * angle for angle in CLOSED])
+            Figure._hand(body, heads, turn, side, s)
             hip, knee = heads[body.bone("upperleg01" + s)], heads[body.bone("lowerleg01" + s)]
             turn[body.bone("upperleg01" + s)] = arc(knee - hip, np.array([side * 0.075, -0.01 * side, -1.0]))
             turn[body.bone("lowerleg01" + s)] = turn[body.bone("foot" + s)] = np.eye(3)

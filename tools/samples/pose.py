@@ -127,24 +127,17 @@ def _arm(
 
 
 def _hand(rng: np.random.Generator, body: Body, heads: np.ndarray, turn: np.ndarray, side: int, s: str) -> None:
-    curl, spread = rng.choice([rng.uniform(0, 25), rng.uniform(15, 60), rng.uniform(50, 85)], p=[0.4, 0.4, 0.2]), rng.normal(0, 4)
-    curls = [np.clip(curl + rng.normal(0, 12), -5, 90) * (0.35 if finger == 1 else 1.0) for finger in range(1, 6)]
-    bend_fingers(body, heads, turn, side, s, curls, [spread * (finger - 3) for finger in range(1, 6)])
-
-
-def bend_fingers(
-    body: Body, heads: np.ndarray, turn: np.ndarray, side: int, s: str, curls: list[float], aside: list[float]
-) -> None:
-    """Set the turns of the fingers of a hand, from the thumb on: degrees at each joint, and degrees in the plane of the palm."""
     wrist = heads[body.bone("wrist" + s)]
     across = np.cross(heads[body.bone("finger2-1" + s)] - wrist, heads[body.bone("finger5-1" + s)] - wrist)
     palm = _unit(across) * np.sign(across @ np.array([-side, 0.0, -1.0]))
-    for finger, (amount, angle) in enumerate(zip(curls, aside, strict=True), start=1):
+    curl, spread = rng.choice([rng.uniform(0, 25), rng.uniform(15, 60), rng.uniform(50, 85)], p=[0.4, 0.4, 0.2]), rng.normal(0, 4)
+    for finger in range(1, 6):
+        amount = np.clip(curl + rng.normal(0, 12), -5, 90) * (0.35 if finger == 1 else 1.0)
         chain = [f"finger{finger}-{k}{s}" for k in (1, 2, 3)]
         direction = heads[body.bone(chain[2])] - heads[body.bone(chain[0])]
         for bone in chain:
             turn[body.bone(bone)] = turn_about(np.cross(direction, palm), amount)
-        turn[body.bone(chain[0])] = turn_about(palm, angle) @ turn[body.bone(chain[0])]
+        turn[body.bone(chain[0])] = turn_about(palm, spread * (finger - 3)) @ turn[body.bone(chain[0])]
 
 
 def skin(body: Body, rest: np.ndarray, heads: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
