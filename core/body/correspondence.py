@@ -10,7 +10,7 @@ import numpy as np
 from ..common.landmarks import part_labels
 from ..common.rotations import unit
 from .evaluate import Selection, vertex_normals
-from .evidence import DRAWN_DEPTH, Evidence, ease_table, looseness_table, may_lie_under, part_without_side
+from .evidence import Evidence, ease_table, looseness_table, may_lie_under, part_without_side
 from .state import Body
 from .template import template
 
@@ -142,7 +142,7 @@ def surface_pulls(evidence: Evidence, posed: np.ndarray, normals: np.ndarray, re
     gap = ((target[at] - posed[at]) * surface[at]).sum(axis=1)
     spread = np.where(gap >= usual, outwards, np.where(gap >= 0, np.maximum(outwards * 0.8, inwards), inwards))
     if evidence.drawn:  # an outline is seen, a depth is not
-        spread = np.hypot(spread, DRAWN_DEPTH * (surface[at] * ray[at]).sum(axis=1))
+        spread = np.hypot(spread, evidence.depth_spread * (surface[at] * ray[at]).sum(axis=1))
     wanted = target[at] - np.where(gap >= 0, usual, 0.0)[:, None] * surface[at]
     weight = 1 / (1 + ((gap - usual) / (3 * np.maximum(outwards, 0.008))) ** 2)  # Geman-McClure's, as reweighting
     # Both sleeves are as loose as each other; what would show through the cloth does not depend on how loose it is.

@@ -32,10 +32,12 @@ EASE_THERE = {("Lower_Clothing", "Lower_Leg"): 0.026, ("Upper_Clothing", "Upper_
 """Class and part of the body where it usually hangs farther out: trouser legs widen to the hem, and so do skirts of coats."""
 LOOSENESS = 0.015  # metres: standard deviation from one suit to another, of the ease of a whole piece on a part of the body
 JOINT_SPREAD = 0.012  # metres: of joints that were seen
-DRAWN_JOINT, DRAWN_DEPTH = 0.03, 0.15
-"""Metres, standard deviations beside those of every map: of joints and of the surface along the ray, where maps are drawn. The
-networks of landmarks tell where limbs are in the photo, hardly how far away, and each photo otherwise than the next: several that
-were believed met in a thin person (joints of four pictures 43 mm off instead of 33, of single ones 44 instead of 42)."""
+DRAWN_JOINT = 0.03
+"""Metres, standard deviation of joints beside the usual one, where maps are drawn."""
+DRAWN_DEPTH, DRAWN_DEPTH_ALONE = 0.15, 0.03
+"""The same of joints and of the surface along the ray, where several photos tell of it, and where one does, on whose surface
+clothes are made. The networks of landmarks tell where limbs are in the photo, hardly how far away, and each photo otherwise than
+the next: several that were believed met in a thin person."""
 DRAWN_KEYPOINT = 3.0
 """Times the usual spread of keypoints in the image, of those networks."""
 ALONG_RAY = 0.25  # weight of a clothed joint's depth: what is lifted from cloth is as far off as the cloth is
@@ -114,7 +116,8 @@ class Evidence:
     normal     (H, W, 3) as the normal head gives it
     labels     (H, W) uint8 body part; None without a segmentation
     outside    (H, W) float32 pixels from the person's mask, 0 in it; None without a mask
-    drawn      the maps are those of a fitted body, no network has seen them
+    depth_spread  metres, standard deviation along the ray of maps that are drawn, which are those of a fitted body: no network
+               has seen them. 0 = they are not drawn
     """
 
     camera: Camera
@@ -125,7 +128,12 @@ class Evidence:
     normal: np.ndarray | None = None
     labels: np.ndarray | None = None
     outside: np.ndarray | None = None
-    drawn: bool = False
+    depth_spread: float = 0.0
+
+    @property
+    def drawn(self) -> bool:
+        """Whether no network has seen the maps."""
+        return self.depth_spread > 0
 
     @cached_property
     def points(self) -> np.ndarray | None:
@@ -184,8 +192,7 @@ class Evidence:
         with np.errstate(invalid="ignore", divide="ignore"):
             pixels = self.camera.project(self.pose.positions)
         lost = np.where(np.isin(self.classes_at(pixels), part_labels(*CLOTH_PARTS)), 1 - ALONG_RAY, 0.0)
-        if self.drawn:
-            lost = np.maximum(lost, 1 - JOINT_SPREAD / np.hypot(JOINT_SPREAD, DRAWN_DEPTH))
+        lost = np.maximum(lost, 1 - JOINT_SPREAD / np.hypot(JOINT_SPREAD, self.depth_spread))
         return np.eye(3) - lost[:, None, None] * ray[:, :, None] * ray[:, None, :]
 
 
@@ -195,13 +202,13 @@ def gather(predictions: Predictions, person: int, camera: Camera, pose: Pose, ma
     if predictions.keypoints is not None and person < len(predictions.keypoints):
         keypoints = predictions.keypoints[person].astype(np.float64)
         keypoints = np.where(np.isfinite(keypoints).all(axis=1, keepdims=True), keypoints, 0.0)
-    drawn = is_drawn(predictions)
+    vague = DRAWN_DEPTH_ALONE if is_drawn(predictions) else 0.0
     if mask is None or not mask.any():
-        return Evidence(camera, pose, keypoints, drawn=drawn)
+        return Evidence(camera, pose, keypoints, depth_spread=vague)
     import cv2
 
     outside = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    return Evidence(camera, pose, keypoints, mask, predictions.pointmap, predictions.normal, predictions.seg, outside, drawn)
+    return Evidence(camera, pose, keypoints, mask, predictions.pointmap, predictions.normal, predictions.seg, outside, vague)
 
 
 def _known_points(points: np.ndarray, mask: np.ndarray) -> np.ndarray:

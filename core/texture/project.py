@@ -32,6 +32,8 @@ HIDDEN = (0.006, 0.016)
 """Metres behind what is drawn in front of it, up to which a point is seen, and beyond which it is not."""
 APART = (0.02, 0.045)
 """Metres between surface and the photo's depth, up to which it is what the photo shows, and beyond which it is not."""
+APART_OF_DRAWN = (0.08, 0.16)
+"""The same where the photo's depth is that of a fitted body: another photo of the person may know better."""
 RIM = (-5.0, 1.0)
 """Pixels inside of the parts that show a surface, below which a point is not seen, and above which it is. The colours of the
 parts are continued outwards, because a fit is off by some pixels."""
@@ -160,6 +162,7 @@ class Projection:
     scale   pixels of the photo per metre at the median depth
     facing  cosines to the camera below which a point is not seen, and above which it is
     trust   how much more it counts than others that see a point as well
+    apart   metres between surface and `depth`, up to which it is what the photo shows, and beyond which it is not
     """
 
     values: np.ndarray
@@ -171,6 +174,7 @@ class Projection:
     scale: float
     facing: tuple[float, float] = FACING
     trust: float = 1.0
+    apart: tuple[float, float] = APART
 
     def brightened(self, gain: np.ndarray) -> Projection:
         """The same with all colours times (3,) gains."""
@@ -197,7 +201,7 @@ class Projection:
         found *= 1 - smoothstep(z - self.front.ravel()[pixel], HIDDEN)
         away = np.abs(z - self.depth.ravel()[pixel])
         # Where the photo has no depth, the mesh alone says what is in front.
-        found *= np.where(np.isfinite(away), 1 - smoothstep(away, APART), 1)
+        found *= np.where(np.isfinite(away), 1 - smoothstep(away, self.apart), 1)
         belief[at] = found
         quality[at] = self.trust * cosine * self.scale * float(np.median(z) if len(z) else 1) / z
         return belief, quality
@@ -240,6 +244,7 @@ def project(surface: PaintedSurface, view: View, number: int, drawn: Drawn) -> P
         cv2.dilate(front, np.ones((3, 3), np.uint8)),
         scale,
         trust=ITSELF if number == 0 and view.drawn and is_cloth else 1.0,
+        apart=APART_OF_DRAWN if view.drawn else APART,
     )
     return made if surface.whorl is None else replace(made, facing=_facing_of_hair(made))
 

@@ -1,9 +1,14 @@
 """What the seen surface says of a body: rows of a piece of clothing are not independent, and cloth is not skin."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from sapiens2_avatar.core.body.correspondence import Pulls
+from sapiens2_avatar.core.body.correspondence import Pulls, compared_vertices, normals_at, ring_points, surface_pulls
+from sapiens2_avatar.core.body.evaluate import Posture, Shape
 from sapiens2_avatar.core.body.evidence import CLOTH_EASE, Evidence, ease_table, looseness_table
+from sapiens2_avatar.core.body.state import Body, State
+from sapiens2_avatar.core.body.template import template
 from sapiens2_avatar.core.common.arrays import Camera, Pose
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, part_labels
 
@@ -50,3 +55,25 @@ def test_a_joint_under_cloth_counts_less_along_its_ray():
     assert np.allclose(np.einsum("nij,nj->ni", evidence.joint_weights_in_space, across), across, atol=1e-5)
     assert np.array_equal(evidence.keypoint_is_bare, np.arange(308) % 2 == 1)
     assert "Upper_Clothing" in CLOTH_EASE
+
+
+def test_of_drawn_maps_the_outline_is_believed_and_the_depth_is_not():
+    """The front of an arm from one photo and its back from another met in a thin arm."""
+    forward = Posture.rest()
+    body = Body.of(State(Shape(), replace(forward, translation=np.array([0.0, 0.0, 3.0])), np.zeros(len(template().unit_names))))
+    rings = ring_points(body)
+    points, normals = rings[compared_vertices()], normals_at(rings)
+    camera = Camera(300, 400, 480.0, 480.0, 149.5, 199.5)
+    pixels = np.round(camera.project(points)).astype(int)
+    seen = (normals * points).sum(axis=1) / np.linalg.norm(points, axis=1) < -0.15
+    pointmap, normal = np.zeros((400, 300, 3), np.float32), np.zeros((400, 300, 3), np.float32)
+    pointmap[pixels[seen, 1], pixels[seen, 0]] = points[seen]
+    normal[pixels[seen, 1], pixels[seen, 0]] = normals[seen] * [1, -1, -1]
+    pose = Pose(JOINT_NAMES, np.ones((68, 3), np.float32), np.ones(68, np.float32), np.ones(68, bool), points[:308] * np.nan, 1.7)
+    exact = Evidence(camera, pose, None, pointmap[..., 2] > 0, pointmap, normal, None, np.zeros((400, 300), np.float32))
+    one, other = (surface_pulls(e, points, normals, 0.1) for e in (exact, replace(exact, depth_spread=0.15)))
+    assert np.array_equal(one.vertex, other.vertex) and len(one.vertex) > 50
+    share = np.linalg.norm(other.direction, axis=1) / np.linalg.norm(one.direction, axis=1)
+    facing = np.abs((normals[one.vertex] * points[one.vertex]).sum(axis=1)) / np.linalg.norm(points[one.vertex], axis=1)
+    assert share[facing > 0.9].max() < 0.15
+    assert np.median(share[facing < 0.3]) > 1.5 * np.median(share[facing > 0.9])

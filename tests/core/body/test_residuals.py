@@ -11,6 +11,7 @@ from sapiens2_avatar.core.body.state import Body, State
 from sapiens2_avatar.core.body.template import template
 from sapiens2_avatar.core.common.arrays import Camera, Pose
 from sapiens2_avatar.core.common.landmarks import JOINT_NAMES, joint_index
+from sapiens2_avatar.core.common.pins import SCORE
 
 
 def test_surfaces_take_over_from_joints_that_were_seen_but_not_from_those_that_were_not():
@@ -28,3 +29,24 @@ def test_surfaces_take_over_from_joints_that_were_seen_but_not_from_those_that_w
     assert last[seen] == np.float64(0.4) * first[seen]
     assert last[unseen] == first[unseen]
     assert first[unseen] < first[seen] / 5
+
+
+def test_pins_count_on_drawn_maps_as_on_any_and_other_keypoints_less():
+    there = np.ones(len(JOINT_NAMES), bool)
+    pose = Pose(
+        JOINT_NAMES, np.zeros((68, 3), np.float32), np.ones(68, np.float32), there, np.full((308, 3), np.nan, np.float32), 1.7
+    )
+    posture = replace(Posture.rest(), translation=np.array([0.0, 0.0, 3.0]))
+    body = Body.of(State(Shape(), posture, np.zeros(len(template().unit_names))))
+    camera = Camera(300, 400, 480.0, 480.0, 149.5, 199.5)
+    keypoints = np.column_stack([np.nan_to_num(camera.project(template().keypoints.of(pose_points(rest_points(Shape()), posture)))),
+                                 np.full(308, 0.8)])  # fmt: skip
+    pinned, joint, face = 9, 10, 100
+    keypoints[pinned, 2] = SCORE
+    exact = Evidence(camera, pose, keypoints)
+    one, other = (
+        gather_rows(body, e, Stage(1, ("turns",), image=1.0)).weights["image"] for e in (exact, replace(exact, depth_spread=0.1))
+    )
+    assert other[pinned] == one[pinned] > 0
+    assert 0 < other[joint] < 0.5 * one[joint]
+    assert other[face] == one[face] > 0

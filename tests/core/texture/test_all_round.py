@@ -46,6 +46,15 @@ def test_what_is_seen_comes_back():
     assert not at_quads(surface, made.seen[..., None])[1][facing(points) < 0].any()
 
 
+def test_the_depth_of_a_drawn_photo_is_no_measurement():
+    """Where another photo knows better, the surface is centimetres in front of it, and the photo shows it all the same."""
+    surface = surface_at(0)
+    view = photo_of(surface, 0, colours_of)
+    off = replace(view, depth=view.depth + np.float32(0.06))
+    seen, drawn = (paint([surface], [v], 512)[0].seen.sum() for v in (off, replace(off, drawn=True)))
+    assert seen == 0 < 0.9 * paint([surface], [view], 512)[0].seen.sum() < drawn
+
+
 def test_the_gloss_that_photos_show_comes_back_and_goes_on_where_none_looks():
     surface = surface_at(0)
     view = photo_of(surface, 0, colours_of)
