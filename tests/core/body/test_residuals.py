@@ -39,8 +39,8 @@ def test_pins_count_on_drawn_maps_as_on_any_and_other_keypoints_less():
     posture = replace(Posture.rest(), translation=np.array([0.0, 0.0, 3.0]))
     body = Body.of(State(Shape(), posture, np.zeros(len(template().unit_names))))
     camera = Camera(300, 400, 480.0, 480.0, 149.5, 199.5)
-    keypoints = np.column_stack([np.nan_to_num(camera.project(template().keypoints.of(pose_points(rest_points(Shape()), posture)))),
-                                 np.full(308, 0.8)])  # fmt: skip
+    places = template().keypoints.of(pose_points(rest_points(Shape()), posture))
+    keypoints = np.column_stack([np.nan_to_num(camera.project(places)), np.full(308, 0.8)])
     pinned, joint, face = 9, 10, 100
     keypoints[pinned, 2] = SCORE
     exact = Evidence(camera, pose, keypoints)
