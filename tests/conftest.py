@@ -13,9 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SAPIENS2_SHARED", ROOT.parent / "shared"))
 
 # Blender, here and in every process that a test starts and kills, leaves its files here, and not in the folder of everybody.
-# What Python of this process calls so was settled before.
-TEMPORARY = tempfile.mkdtemp(prefix="sapiens2-tests-", dir=tempfile.gettempdir())
-os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), TEMPORARY))
+# What Python of this process calls so was settled before. The workers of a run share it: sockets have short paths.
+WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if not WORKER:
+    TEMPORARY = tempfile.mkdtemp(prefix="s2-tests-", dir=tempfile.gettempdir())
+    os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), TEMPORARY))
 
 STATUS = pytest.StashKey[int]()
 LEFT_OUT = pytest.StashKey[int]()
@@ -156,7 +158,8 @@ def pytest_sessionfinish(session, exitstatus):
 def pytest_unconfigure(config):
     """Leave without an orderly exit when Blender's module is loaded: it can hang there, after every test has its result.
     No file of its own stays."""
-    shutil.rmtree(TEMPORARY, ignore_errors=True)
+    if not WORKER:
+        shutil.rmtree(TEMPORARY, ignore_errors=True)
     if "bpy" in sys.modules and STATUS in config.stash:
         sys.stdout.flush()
         sys.stderr.flush()

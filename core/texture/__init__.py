@@ -20,6 +20,8 @@ project          which pixel a point of a surface is, and how well it is seen
 openings         where clothes show their inside
 blend            several photos made one
 surface_fill     what no photo shows
+pattern_samples  what is seen of a pattern
+level_rows       stripes made level, so that they go on round
 hem_bands        collars and cuffs, carried round
 other_side       the fine pattern of cloth, carried to where no photo looks
 strands          hair where no photo looks

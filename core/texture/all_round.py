@@ -24,6 +24,7 @@ from .blend import blend_shares, exposure_gains
 from .hem_bands import FARTHEST, REACH
 from .normal_detail import calmed, normal_detail
 from .other_side import other_side
+from .pattern_samples import SAMPLES, Samples, samples_of
 from .project import (
     BROAD,
     FACING,
@@ -33,10 +34,9 @@ from .project import (
     draw_surfaces,
     project,
     sample,
-    vertex_normals,
 )
 from .strands import Strands, relief, seen_height, shade_of, strands
-from .surface_fill import Pattern, Place, pattern_of, plain_share, plained, spread
+from .surface_fill import Place, plain_share, plained, spread
 from .texels import Texels, texels_of
 from .views import View, continued
 
@@ -50,14 +50,10 @@ TIPS = 0.04
 """Metres of a blur over the rows of hair: its tips may be lighter than its roots, but nothing goes round it."""
 BESIDE_BAND = (REACH[1], FARTHEST)
 """Metres from a hem with a band within which the low frequencies are those of two colours, and run out nowhere."""
-UPRIGHT = 0.7
-"""Vertical share of a normal at rest, below which a place is part of a row that goes round the body."""
 SMALLEST = 64
 """Texels of a texture's side, at least."""
 TOGETHER = 2
 """Surfaces that are painted at the same time: nearly all of it is done outside of Python, and more would take more memory."""
-SAMPLES = 60_000
-"""Texels that are looked at to find a pattern."""
 
 
 def paint(
@@ -239,9 +235,13 @@ def _fill(
         mixed = 1.0
         guide, behind = plained(tone, plain), plained(tone, unseen.of(plain))
     else:
+        samples = _samples(job, texels, places, shares)
+        if lines is None and surface.mirror is None:
+            surface = samples.levelled(surface)
+            job = replace(job, surface=surface)
         at_vertex = Place.on(surface)
         place = at_vertex.mapped(unseen.of)
-        pattern = _pattern(job, texels, places, shares, at_vertex, tone)
+        pattern = samples.pattern(at_vertex, tone)
         behind = pattern.at(place, 0.0 if lines is None else TIPS)
         guide = pattern.at(at_vertex, BROAD if lines is None else TIPS)
         mixed = 1 - pattern.banded(place, BESIDE_BAND)
@@ -297,37 +297,12 @@ def _fine(job: PaintJob) -> np.ndarray:
     return np.concatenate(some)
 
 
-def _pattern(
-    job: PaintJob,
-    texels: Texels,
-    places: list[np.ndarray | None],
-    shares: _Shares,
-    at_vertex: Place,
-    tone: np.ndarray,
-) -> Pattern:
-    """The pattern of what is seen well."""
+def _samples(job: PaintJob, texels: Texels, places: list[np.ndarray | None], shares: _Shares) -> Samples:
+    """Texels that are seen well."""
     if job.surface.whorl is not None:  # what hair looks like on the whole, shaded under its fringe and lit at its outline
         wide = [None if p is None else replace(p, facing=FACING) for p in job.projections]
         shares = _shares(replace(job, projections=wide), places)
-    # A sole or the top of a shoulder has the height of a rim that is seen, and takes its colour: it is none of the row. Nor does
-    # piping on a shoulder show a row.
-    vertical = vertex_normals(job.surface.rest.astype(np.float64), job.surface.quads)[:, 2:]
-    at = np.flatnonzero(shares.known > 0.8)
-    if len(at) < 100:
-        at = np.flatnonzero(shares.known > 0.3)
-    step = max(1, len(at) // SAMPLES)
-    at = at[::step]
-    shown, whole = texels.some(at), texels.some(np.flatnonzero(texels.inside)[::step])
-    upright = np.abs(shown.of(vertical)[:, 0]) < UPRIGHT
-    whole = whole.some(np.flatnonzero(np.abs(whole.of(vertical)[:, 0]) < UPRIGHT))
-    colours, cosine = np.zeros((len(at), 3), np.float32), np.zeros(len(at), np.float32)
-    for k, (p, values) in enumerate(zip(job.projections, places, strict=True)):
-        if p is not None and values is not None:
-            cosine += values[at, 3] * shares.high[k, at]
-            colours += sample(p.sharp, values[at, 0], values[at, 1]) * shares.high[k, at, None]
-    # What is turned to the side says more of the back than the middle of the front: an open jacket is closed behind.
-    weight = (1.05 - np.clip(cosine, 0, 1)) ** 2
-    return pattern_of(at_vertex.mapped(shown.of), colours, weight, upright, tone, at_vertex.mapped(whole.of))
+    return samples_of(job, texels, places, shares.known, shares.high)
 
 
 def _roughness(job: PaintJob, texels: Texels, places: list[np.ndarray | None], shares: _Shares) -> np.ndarray | None:
