@@ -7,7 +7,6 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from ..capture.provenance import is_drawn
 from ..common.arrays import Camera, Pose
 from ..common.landmarks import CLOTH_PARTS, joint_keypoints, part_labels, part_names
 from ..common.predictions import Predictions
@@ -34,10 +33,10 @@ LOOSENESS = 0.015  # metres: standard deviation from one suit to another, of the
 JOINT_SPREAD = 0.012  # metres: of joints that were seen
 DRAWN_JOINT = 0.03
 """Metres, standard deviation of joints beside the usual one, where maps are drawn."""
-DRAWN_DEPTH, DRAWN_DEPTH_ALONE = 0.15, 0.03
-"""The same of joints and of the surface along the ray, where several photos tell of it, and where one does, on whose surface
-clothes are made. The networks of landmarks tell where limbs are in the photo, hardly how far away, and each photo otherwise than
-the next: several that were believed met in a thin person."""
+DRAWN_DEPTH = 0.15
+"""The same of joints and of the surface along the ray, where several photos tell of it. The networks of landmarks tell where
+limbs are in the photo, hardly how far away, and each photo otherwise than the next: several that were believed met in a thin
+person. One alone is believed: clothes are made on its surface, and a body beside it would swell them."""
 DRAWN_KEYPOINT = 3.0
 """Times the usual spread of keypoints in the image, of those networks."""
 ALONG_RAY = 0.25  # weight of a clothed joint's depth: what is lifted from cloth is as far off as the cloth is
@@ -116,8 +115,8 @@ class Evidence:
     normal     (H, W, 3) as the normal head gives it
     labels     (H, W) uint8 body part; None without a segmentation
     outside    (H, W) float32 pixels from the person's mask, 0 in it; None without a mask
-    depth_spread  metres, standard deviation along the ray of maps that are drawn, which are those of a fitted body: no network
-               has seen them. 0 = they are not drawn
+    depth_spread  metres, standard deviation along the ray of maps that are drawn, those of a fitted body; 0 = of maps that a
+               network has seen, and of those that are believed as if one had
     """
 
     camera: Camera
@@ -132,7 +131,7 @@ class Evidence:
 
     @property
     def drawn(self) -> bool:
-        """Whether no network has seen the maps."""
+        """Whether the maps are no more than likely."""
         return self.depth_spread > 0
 
     @cached_property
@@ -202,13 +201,12 @@ def gather(predictions: Predictions, person: int, camera: Camera, pose: Pose, ma
     if predictions.keypoints is not None and person < len(predictions.keypoints):
         keypoints = predictions.keypoints[person].astype(np.float64)
         keypoints = np.where(np.isfinite(keypoints).all(axis=1, keepdims=True), keypoints, 0.0)
-    vague = DRAWN_DEPTH_ALONE if is_drawn(predictions) else 0.0
     if mask is None or not mask.any():
-        return Evidence(camera, pose, keypoints, depth_spread=vague)
+        return Evidence(camera, pose, keypoints)
     import cv2
 
     outside = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    return Evidence(camera, pose, keypoints, mask, predictions.pointmap, predictions.normal, predictions.seg, outside, vague)
+    return Evidence(camera, pose, keypoints, mask, predictions.pointmap, predictions.normal, predictions.seg, outside)
 
 
 def _known_points(points: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
+from ..capture.provenance import is_drawn
 from ..common.arrays import Camera, Pose
 from ..common.errors import SapiensError
 from ..common.predictions import Predictions
@@ -86,7 +87,10 @@ def fit_sightings(
     if stages is None:
         stages = FURTHER if shape is not None and all(sighting.start is not None for sighting in sightings) else STAGES
     if len(evidence) > 1:
-        evidence = [replace(e, depth_spread=DRAWN_DEPTH) if e.drawn else e for e in evidence]
+        evidence = [
+            replace(e, depth_spread=DRAWN_DEPTH) if is_drawn(sighting.predictions) else e
+            for e, sighting in zip(evidence, sightings, strict=True)
+        ]
     noise = DRAWN_NOISE if any(e.drawn for e in evidence) else NOISE
     spreads = np.array([spread_between(one.pose, other.pose, noise) for one, other in combinations(evidence, 2)])
     for stage in stages:
