@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,6 @@ NESTED = {"weights": SkinWeights, "textures": SurfaceTextures}
 """Fields of a body and a garment that are arrays of their own."""
 TEXTURES = ("base_colour_srgb", "mask", "normal_tangent", "roughness", "displacement")
 """The images of `Textures`."""
-ENCODERS = 4
-"""Images that are encoded at the same time; each takes its size twice in memory meanwhile."""
 PAINTED = ("base_colour_srgb", "normal_tangent", "roughness")
 """Those of `SurfaceTextures`."""
 
@@ -44,8 +41,8 @@ def save_avatars(avatars: list[Avatar], path: str | Path, memo: Memo | None = No
     images = {f"{i}.encoded.{name}": pixels for i, avatar in enumerate(avatars) for name, pixels in images_of(avatar).items()}
     if avatars:
         images["encoded.image"] = avatars[0].image
-    with ThreadPoolExecutor(ENCODERS) as pool:  # zlib and the digest leave other threads alone
-        tensors = dict(zip(images, pool.map(encoded, images.values()), strict=True))
+    # One after the other: where memory runs out, a thread that cannot begin is waited for without end.
+    tensors = {name: encoded(pixels) for name, pixels in images.items()}
     records = []
     for i, avatar in enumerate(avatars):
         tensors[f"{i}.world_from_camera"] = avatar.world_from_camera.astype(np.float64)
