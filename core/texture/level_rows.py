@@ -106,7 +106,6 @@ def _profiles(along: np.ndarray, across: np.ndarray, light: np.ndarray) -> tuple
 
 def _shift(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     """Metres by which the stripes of another strip stand farther along, and how alike the strips are then, -1..1."""
-    best, found = -1.0, 0
     reach = int(REACH / STEP)
     scores = np.full(2 * reach + 1, -1.0)
     for step in range(-reach, reach + 1):
@@ -115,9 +114,8 @@ def _shift(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
         if np.count_nonzero(both) < 0.3 * len(one):
             continue
         a, b = a[both] - a[both].mean(), b[both] - b[both].mean()
-        spread = a.std() * b.std()
         if min(a.std(), b.std()) > CONTRAST:
-            scores[step + reach] = float((a * b).mean() / spread)
+            scores[step + reach] = float((a * b).mean() / (a.std() * b.std()))
     found = int(scores.argmax())
     best = float(scores[found])
     if 0 < found < 2 * reach and scores[[found - 1, found + 1]].min() > -1:  # a parabola through the three
